@@ -1,0 +1,27 @@
+//! Dynomite: Dynamo-style replication and sharding in front of Redis and Memcached.
+//!
+//! # The map
+//!
+//! Each room may use the rooms above it and nothing below it.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`clock`], [`logging`] | what time it is, as an argument; the log gate |
+//! | [`mbuf`] | the pool of fixed-size buffers, shared slices of them, chains of slices |
+//! | [`hashkit`] | hash functions and ring tokens |
+//! | [`stats`] | the one table of metrics, histograms, and what renders them |
+//! | [`config`] | the one table of keys; YAML text to checked settings |
+//! | [`proto`] | bytes to messages and back |
+//! | [`node`] | one node as a pure state machine: no sockets, no clocks |
+//! | [`admin`] | the HTTP endpoint on the stats port |
+//! | [`process`] | log sink, signals, daemon, pid file, limits, readiness |
+//! | [`reactor`] | the world: epoll, listeners, sockets |
+//! | [`cli`] | the command line |
+
+pub mod clock;
+pub mod config;
+pub mod hashkit;
+pub mod logging;
+pub mod mbuf;
+pub mod proto;
+pub mod stats;

@@ -1,0 +1,3 @@
+//! Bytes to messages and back, one module per protocol.
+
+pub mod redis;
