@@ -1,1 +1,4 @@
 //! RESP, the Redis serialization protocol.
+
+pub mod reply;
+pub mod request;
