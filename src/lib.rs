@@ -18,10 +18,13 @@
 //! | [`reactor`] | the world: epoll, listeners, sockets |
 //! | [`cli`] | the command line |
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod hashkit;
 pub mod logging;
 pub mod mbuf;
+pub mod process;
 pub mod proto;
 pub mod stats;
+pub mod sys;
