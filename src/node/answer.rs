@@ -1,6 +1,6 @@
 //! From a reply to the client's output, in the order of the client's requests.
 
-use super::client::{Client, Raw, Reading};
+use super::client::{Client, Raw, Reading, reply_flags};
 use super::msg::{Flags, Msg, NONE};
 use super::{Action, Node, limits};
 use crate::clock::Now;
@@ -26,7 +26,7 @@ impl Node {
             self.stats.pool.forward_error += 1;
         }
         if client.queue.head() != Some(entry) || msg.flags.has(Flags::RESP3) {
-            if msg.flags.has(Flags::RESP3) && !resp3::is_identity(msg.form, raw.first_byte().unwrap_or(b'+')) {
+            if msg.flags.has(Flags::RESP3) && !raw.is_identity(msg.form) {
                 raw.with_bytes(|reply| {
                     let mut converted = Vec::new();
                     resp3::convert(msg.form, reply, &mut converted);
@@ -79,8 +79,23 @@ impl Node {
     /// connection closes behind it.
     pub(super) fn answer(&mut self, key: u32, now: Now, command: Option<&'static Command>, reply: &[u8], last: bool) {
         let Some(client) = self.clients.get_mut(key as usize) else { return };
+        let flags = reply_flags(&mut client.session);
+        self.push_answer(key, now, command, reply, flags, last);
+    }
+
+    /// The same when it is known already how the reply is to be delivered.
+    pub(super) fn push_answer(
+        &mut self,
+        key: u32,
+        now: Now,
+        command: Option<&'static Command>,
+        reply: &[u8],
+        flags: Flags,
+        last: bool,
+    ) {
+        let Some(client) = self.clients.get_mut(key as usize) else { return };
         let mut msg = Msg::new(key, command.map_or(0, Command::index), 0, now.mono_us);
-        msg.flags = client.session.take_reply_flags().with(Flags::DONE);
+        msg.flags = flags.with(Flags::DONE);
         if last {
             // Whatever follows is not read; earlier answers still go out.
             msg.flags = msg.flags.with(Flags::LAST);

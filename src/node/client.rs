@@ -7,7 +7,8 @@ use crate::mbuf::{Chain, Inbound, Slice};
 use crate::proto::redis::command::{Class, Command, Serve};
 use crate::proto::redis::request::{self, Kind, Parser, Status};
 use crate::proto::redis::session::{Context, Effect, Session};
-use crate::proto::redis::{encode, errors, inline, lookup, resp3};
+use crate::proto::redis::lookup::lookup;
+use crate::proto::redis::{encode, errors, inline, resp3};
 use std::io::{self, Read};
 use std::net::SocketAddr;
 
@@ -26,8 +27,10 @@ pub(super) struct Client {
     pub dirty: bool,
     /// Close once the queue and the output are empty.
     pub closing: bool,
-    /// The last read filled all the room it had.
+    /// Where it connected from.
     pub addr: Option<SocketAddr>,
+    /// When it connected, in µs.
+    since: u64,
     /// When the last byte arrived, in µs.
     pub heard: u64,
 }
@@ -45,7 +48,7 @@ pub(super) enum Reading {
     Off,
 }
 
-/// Where the bytes of one request are.
+/// Where the bytes of one request or reply are.
 #[derive(Clone, Copy)]
 pub(super) enum Raw<'a> {
     /// In one piece: a slice, from and to.
@@ -62,7 +65,7 @@ impl Raw<'_> {
         }
     }
 
-    /// Appends the request to `out`, copying nothing.
+    /// Appends the bytes to `out`, copying nothing.
     pub fn append_to(&self, out: &mut Chain) {
         match self {
             Raw::Whole(slice, from, to) => out.push_range(slice, *from, *to),
@@ -70,8 +73,16 @@ impl Raw<'_> {
         }
     }
 
-    /// Runs `f` on the request in one piece; copies it if it is in several.
-    fn with_bytes<T>(&self, f: impl FnOnce(&[u8]) -> T) -> T {
+    /// The first byte.
+    pub fn first_byte(&self) -> Option<u8> {
+        match self {
+            Raw::Whole(slice, from, _) => slice.get(*from).copied(),
+            Raw::Spread(chain) => chain.first_byte(),
+        }
+    }
+
+    /// Runs `f` on the bytes in one piece; copies them if they are in several.
+    pub fn with_bytes<T>(&self, f: impl FnOnce(&[u8]) -> T) -> T {
         match self {
             Raw::Whole(slice, from, to) => f(slice.get(*from..*to).unwrap_or(&[])),
             Raw::Spread(chain) => f(&chain.to_vec()),
@@ -90,11 +101,12 @@ impl Client {
             parser: Parser::default(),
             out: Chain::new(),
             queue: Queue::default(),
-            session: Session::new(u64::from(id.generation), now),
+            session: Session::new(u64::from(id.generation)),
             reading: Reading::On,
             dirty: false,
             closing: false,
             addr,
+            since: now.mono_us,
             heard: now.mono_us,
         }
     }
@@ -139,7 +151,6 @@ impl Node {
         client.heard = now.mono_us;
         let mut parser = std::mem::take(&mut client.parser);
         let rest = self.serve_all(key, now, &mut parser, fill.data);
-        self.settle_commands(now);
         let Some(client) = self.clients.get_mut(key as usize) else { return Next::Wait };
         client.parser = parser;
         if client.reading == Reading::Off {
@@ -242,7 +253,7 @@ impl Node {
                 if name.len as usize > NAME_ROOM { None } else { lookup(room.get(..n).unwrap_or(&[])) }
             }
         };
-        let resp3 = self.clients.get(key as usize).is_some_and(|client| client.session.is_resp3());
+        let resp3 = self.clients.get(key as usize).is_some_and(|client| client.session.resp3);
         if let Some(command) = command
             && command.is_direct()
             && !resp3
@@ -261,14 +272,14 @@ impl Node {
     fn serve_inline(&mut self, key: u32, now: Now, line: &[u8]) {
         let args = match inline::split(line) {
             Ok(args) => args,
-            Err(error) => return self.refuse_stream(key, now, &error.reply()),
+            Err(inline::Unbalanced) => return self.refuse_stream(key, now, errors::UNBALANCED_QUOTES.as_bytes()),
         };
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let Some(name) = args.first() else { return };
         let command = lookup(name);
         // A line is never forwarded as it stands: it goes on in canonical form.
         let mut canonical = Vec::new();
-        encode::command(&args, &mut canonical);
+        encode::command(&mut canonical, &args);
         let mut chain = Chain::new();
         self.pool.copy(&canonical, &mut chain);
         self.serve_args(key, now, command, &args, Raw::Spread(&chain));
@@ -277,9 +288,9 @@ impl Node {
     /// Serves a request whose arguments have to be looked at. Not the hot path.
     fn serve_args(&mut self, key: u32, now: Now, command: Option<&'static Command>, args: &[&[u8]], raw: Raw<'_>) {
         let mut out = Vec::new();
-        let Some(command) = command else {
+        let Some(mut command) = command else {
             self.stats.own.unknown_commands += 1;
-            if args.first().is_some_and(|name| errors::is_http(name)) {
+            if args.first().is_some_and(|name| is_http(name)) {
                 // A browser tricked into speaking to us: as Redis, close without a word.
                 log_at!(Warn, "client {key} sent an HTTP request, closing");
                 return self.refuse_stream(key, now, b"");
@@ -287,23 +298,33 @@ impl Node {
             errors::unknown_command(args, &mut out);
             return self.answer(key, now, None, &out, false);
         };
-        let command = match errors::resolve(command, args, &mut out) {
-            Ok(command) => command,
-            Err(_) => return self.answer(key, now, Some(command), &out, false),
-        };
+        if let (true, Some(word)) = (command.is_container(), args.get(1)) {
+            match command.child(word) {
+                Some(child) => command = child,
+                None => {
+                    errors::unknown_subcommand(command, word, &mut out);
+                    return self.answer(key, now, Some(command), &out, false);
+                }
+            }
+        }
+        if !command.accepts(args.len()) {
+            errors::arity(command, &mut out);
+            return self.answer(key, now, Some(command), &out, false);
+        }
         let refined = command.refine(args);
         match refined.serve {
             Serve::Keyed | Serve::Split | Serve::SameNode | Serve::LocalNode | Serve::AllNodes => {
-                if !errors::check_keys(command, args, &mut out) {
+                if let Err(error) = command.keys(args, &mut Vec::new()) {
+                    errors::keys(command, error, &mut out);
                     return self.answer(key, now, Some(command), &out, false);
                 }
-                let resp3 = self.clients.get(key as usize).is_some_and(|client| client.session.is_resp3());
+                let resp3 = self.clients.get(key as usize).is_some_and(|client| client.session.resp3);
                 let form = if resp3 { resp3::form(command, args) } else { resp3::Form::default() };
                 self.forward(key, now, command, refined.class, form, raw);
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
-            other => {
-                errors::refused(command, other, args, &mut out);
+            refused => {
+                errors::refused(command, refused, &mut out);
                 self.answer(key, now, Some(command), &out, false);
             }
         }
@@ -313,16 +334,16 @@ impl Node {
     fn answer_session(&mut self, key: u32, now: Now, command: &'static Command, args: &[&[u8]]) {
         let mut out = Vec::new();
         let Some(client) = self.clients.get_mut(key as usize) else { return };
+        let peer = client.addr.map(|addr| addr.to_string()).unwrap_or_default();
         let context = Context {
             now,
-            peer: client.addr,
-            local: None,
+            connected_us: client.since,
+            peer: &peer,
+            local: &self.options.listen,
             store_version: &self.store_version,
         };
-        match client.session.answer(command, args, &context, &mut out) {
-            Effect::Reply => self.answer(key, now, Some(command), &out, false),
-            Effect::Close => self.answer(key, now, Some(command), &out, true),
-        }
+        let effect = client.session.answer(command, args, &context, &mut out);
+        self.push_answer(key, now, Some(command), &out, Flags::default(), effect == Effect::Close);
     }
 
     /// Sends a request to the datastore.
@@ -332,7 +353,7 @@ impl Node {
         let len = raw.len();
         let mut msg = Msg::new(key, command.index(), len, now.mono_us);
         msg.form = form;
-        msg.flags = client.session.msg_flags();
+        msg.flags = reply_flags(&mut client.session);
         if class == Class::Write {
             self.stats.hist.payload_size.record(len as u64);
         }
@@ -377,16 +398,21 @@ impl Node {
             self.close_client(key, true);
         }
     }
+}
 
-    /// Marks the flags of a message by what its session wants.
-    pub(super) fn silent_flags(silent: bool, last: bool) -> Flags {
-        let mut flags = Flags::DONE;
-        if silent {
-            flags = flags.with(Flags::SILENT);
-        }
-        if last {
-            flags = flags.with(Flags::LAST);
-        }
-        flags
+/// How the reply to the next request is to be delivered.
+pub(super) fn reply_flags(session: &mut Session) -> Flags {
+    let mut flags = Flags::default();
+    if session.resp3 {
+        flags = flags.with(Flags::RESP3);
     }
+    if !session.wants_reply() {
+        flags = flags.with(Flags::SILENT);
+    }
+    flags
+}
+
+/// Whether this is the first word of an HTTP request's line (Redis looks for the same two).
+fn is_http(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
 }

@@ -119,6 +119,8 @@ pub enum Next {
 /// What a node needs to know of its configuration. Times in µs.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Our end of client connections, as `CLIENT INFO` tells it.
+    pub listen: String,
     /// `timeout`.
     pub timeout_us: u64,
     /// `server_retry_timeout`.
@@ -173,7 +175,7 @@ impl Node {
             stores,
             msgs: Msgs::new(),
             stats: Stats::new(now),
-            per_command: vec![0; command::count()],
+            per_command: vec![0; command::COUNT],
             actions: VecDeque::new(),
             dirty: Vec::new(),
             waiting: Vec::new(),
