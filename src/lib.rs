@@ -20,11 +20,14 @@
 
 pub mod admin;
 pub mod clock;
+pub mod consistency;
 pub mod config;
 pub mod hashkit;
 pub mod logging;
 pub mod mbuf;
+pub mod node;
 pub mod process;
 pub mod proto;
+pub mod reactor;
 pub mod stats;
 pub mod sys;

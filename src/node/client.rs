@@ -65,6 +65,18 @@ impl Raw<'_> {
         }
     }
 
+    /// Whether a reply of this form reads the same in RESP3.
+    pub fn is_identity(&self, form: resp3::Form) -> bool {
+        let mut start = [0; 2];
+        match self {
+            Raw::Whole(slice, from, to) => resp3::is_identity(form, slice.get(*from..*to).unwrap_or(&[])),
+            Raw::Spread(chain) => {
+                let n = chain.gather(0, &mut start);
+                resp3::is_identity(form, start.get(..n).unwrap_or(&[]))
+            }
+        }
+    }
+
     /// Appends the bytes to `out`, copying nothing.
     pub fn append_to(&self, out: &mut Chain) {
         match self {

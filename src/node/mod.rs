@@ -46,9 +46,11 @@ mod client;
 mod housekeeping;
 pub mod limits;
 mod msg;
+mod report;
 mod store;
 
 use crate::clock::Now;
+use crate::config::Settings;
 use crate::mbuf::{Pool, Writer};
 use crate::proto::redis::command;
 use crate::stats::Stats;
@@ -135,6 +137,21 @@ pub struct Options {
     pub max_msgs: usize,
     /// `mbuf_size`.
     pub mbuf_size: usize,
+}
+
+impl From<&Settings> for Options {
+    fn from(settings: &Settings) -> Options {
+        Options {
+            listen: settings.listen.target.to_string(),
+            timeout_us: settings.timeout.as_micros() as u64,
+            retry_ceiling_us: settings.server_retry_timeout.as_micros() as u64,
+            datastore_connections: usize::from(settings.datastore_connections),
+            preconnect: settings.preconnect,
+            client_connections: settings.client_connections as usize,
+            max_msgs: settings.max_msgs,
+            mbuf_size: settings.mbuf_size,
+        }
+    }
 }
 
 /// One node.
@@ -373,10 +390,5 @@ impl Node {
     /// Whether the node is shutting down.
     pub fn is_draining(&self) -> bool {
         self.drain_until.is_some()
-    }
-
-    /// What was counted so far.
-    pub fn stats(&self) -> &Stats {
-        &self.stats
     }
 }

@@ -120,6 +120,17 @@ impl Store {
         }
         (count, self.out.len() as u64)
     }
+
+    /// Requests whose reply is still to come, and their bytes.
+    pub fn outstanding(&self, msgs: &mut Msgs) -> (u64, u64) {
+        let mut bytes = 0;
+        let mut entry = self.queue.head();
+        while let Some(key) = entry {
+            bytes += msgs.get(key as usize).map_or(0, |msg| u64::from(msg.len));
+            entry = Queue::<OfStore>::after(msgs, key);
+        }
+        (u64::from(self.queue.len()), bytes)
+    }
 }
 
 impl Node {

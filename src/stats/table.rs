@@ -52,6 +52,14 @@ macro_rules! metrics {
                 description: $description,
             }),*];
 
+            /// The value of this name, to be changed.
+            pub fn get_mut(&mut self, name: &str) -> Option<&mut u64> {
+                match name {
+                    $(stringify!($name) => Some(&mut self.$name),)*
+                    _ => None,
+                }
+            }
+
             /// The values now, in the order of [`Self::TABLE`].
             pub fn values(&self) -> [u64; Self::LEN] {
                 [$(self.$name),*]

@@ -235,6 +235,7 @@ pub struct Command {
     pub(super) finder: Finder,
     pub(super) form: FormRule,
     pairs: bool,
+    direct: bool,
     index: u16,
     parent: Option<u16>,
     children: Children,
@@ -300,6 +301,7 @@ pub(super) const fn row(
         finder: Finder::Specs,
         form: FormRule::Is(Form::Plain),
         pairs: false,
+        direct: false,
         index: 0,
         parent: None,
         children: Children::Declared(&[]),
@@ -387,8 +389,8 @@ impl Command {
 /// How many commands are not subcommands; they come first in the table.
 pub(super) const TOP: usize = ROWS.len();
 
-/// Rows in the table, subcommands included.
-const COUNT: usize = {
+/// Rows in the table, subcommands included: one more than the greatest [`Command::index`].
+pub const COUNT: usize = {
     let (mut count, mut i) = (TOP, 0);
     while i < TOP {
         if let Children::Declared(rows) = ROWS[i].children {
@@ -405,6 +407,7 @@ pub(super) static TABLE: [Command; COUNT] = {
     while i < TOP {
         table[i] = ROWS[i];
         table[i].index = i as u16;
+        table[i].direct = is_direct(&ROWS[i]);
         if let Children::Declared(rows) = ROWS[i].children {
             table[i].children = Children::At(at as u16, rows.len() as u16);
             let mut child = 0;
@@ -421,6 +424,16 @@ pub(super) static TABLE: [Command; COUNT] = {
     }
     table
 };
+
+const fn is_direct(row: &Command) -> bool {
+    let plain = match row.serve {
+        Serve::LocalNode => true,
+        Serve::Keyed | Serve::Split | Serve::SameNode => row.first_key > 0,
+        _ => false,
+    };
+    let container = matches!(row.children, Children::Declared([_, ..]));
+    plain && !container && !row.needs_args
+}
 
 /// The command with this [`Command::index`].
 #[inline]
@@ -452,6 +465,13 @@ impl Command {
         };
         let (at, count) = (usize::from(at), usize::from(count));
         TABLE.get(at..at + count).unwrap_or_default()
+    }
+
+    /// Whether it goes to a datastore whatever its arguments are, its first key at
+    /// [`Command::first_key`] if it has keys: nothing but their number has to be looked at.
+    #[inline]
+    pub fn is_direct(&self) -> bool {
+        self.direct
     }
 
     /// Whether the second word of a request belongs to the command.

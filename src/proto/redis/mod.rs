@@ -21,5 +21,6 @@ pub mod lookup;
 pub mod reply;
 pub mod request;
 pub mod resp3;
+pub mod session;
 mod subcommands;
 mod table;

@@ -1,0 +1,1 @@
+//! HTTP connections on the stats port.
