@@ -1,5 +1,6 @@
-//! The system calls that neither the standard library nor a kept crate offers: the one place outside
-//! `mbuf` with `unsafe`. Each function is safe to call from anywhere unless it says otherwise.
+//! The system calls that neither the standard library nor a kept crate offers: the one place
+//! outside `mbuf` with `unsafe`. Each function is safe to call from anywhere unless it says
+//! otherwise.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -52,7 +53,8 @@ pub fn local_time(unix_secs: u64) -> Option<LocalTime> {
     if filled.is_null() {
         return None;
     }
-    // SAFETY: all-zero is a valid `tm` (integers and a nullable pointer) and localtime_r filled it in.
+    // SAFETY: all-zero is a valid `tm` (integers and a nullable pointer) and localtime_r filled it
+    // in.
     let tm = unsafe { tm.assume_init() };
     Some(LocalTime {
         year: tm.tm_year + 1900,

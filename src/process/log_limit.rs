@@ -1,9 +1,9 @@
 //! How often one statement may write.
 //!
-//! A statement in a loop (descriptors exhausted, a datastore that refuses) must not fill a disk. Per
-//! statement and second, 10 errors or warnings and 100 other lines pass; what is held back is counted, and told
-//! in one line when the statement's second is over. A log level above 5 is a request to see
-//! everything that happens: from there on only errors and warnings are limited.
+//! A statement in a loop (descriptors exhausted, a datastore that refuses) must not fill a disk.
+//! Per statement and second, 10 errors or warnings and 100 other lines pass; what is held back is
+//! counted, and told in one line when the statement's second is over. A log level above 5 is a
+//! request to see everything that happens: from there on only errors and warnings are limited.
 
 use std::collections::HashMap;
 

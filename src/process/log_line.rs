@@ -1,11 +1,12 @@
 //! One line of the log: `[YYYY-MM-DD HH:MM:SS.mmm] <module>:<line> <message>` and a line feed.
 //!
-//! The layout is the C original's, in local time; its second field was a function, ours is the last part
-//! of the module's path, so that tools that split on the first colon go on working. Nothing is cut.
+//! The layout is the C original's, in local time; its second field was a function, ours is the last
+//! part of the module's path, so that tools that split on the first colon go on working. Nothing is
+//! cut.
 //!
-//! Control characters of the message are escaped (`\n`, `\r`, `\t`, `\x1b`, `\u{85}`), because parts
-//! of it come from clients and peers: a key cannot forge a line or drive a terminal. A backslash
-//! itself is left as it is; a line is for reading, not for decoding.
+//! Control characters of the message are escaped (`\n`, `\r`, `\t`, `\x1b`, `\u{85}`), because
+//! parts of it come from clients and peers: a key cannot forge a line or drive a terminal. A
+//! backslash itself is left as it is; a line is for reading, not for decoding.
 
 use std::fmt::{self, Arguments, Write};
 use std::time::{SystemTime, UNIX_EPOCH};

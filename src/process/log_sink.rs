@@ -2,15 +2,15 @@
 //!
 //! # Who writes
 //!
-//! Until [`LogHandle::start_writer`] and after [`LogHandle::stop_writer`] the thread that logs writes
-//! its line itself: nothing is lost at start and at the end, and the process may still fork. In
-//! between a thread of its own writes, because any sink can stall for seconds (a full pipe, a
+//! Until [`LogHandle::start_writer`] and after [`LogHandle::stop_writer`] the thread that logs
+//! writes its line itself: nothing is lost at start and at the end, and the process may still fork.
+//! In between a thread of its own writes, because any sink can stall for seconds (a full pipe, a
 //! stopped terminal, a disk busy with the datastore's snapshot) and the event loop must not.
 //!
 //! The queue between them holds [`QUEUE_BYTES`]. Lines beyond that, and lines the sink refuses, are
-//! lost and counted; the loss is told in the log as soon as there is room. How often one statement may
-//! write is limited as well, see [`log_limit`](super::log_limit). A panic is logged and the queue given a second to drain
-//! before the process dies.
+//! lost and counted; the loss is told in the log as soon as there is room. How often one statement
+//! may write is limited as well, see [`log_limit`](super::log_limit). A panic is logged and the
+//! queue given a second to drain before the process dies.
 //!
 //! # Rotation
 //!
@@ -161,7 +161,8 @@ impl LogHandle {
     }
 
     /// Ends the writer once the queue is empty; from then on those who log write. Waits at most
-    /// `patience`; if the sink is stuck longer the answer is false and later lines are queued in vain.
+    /// `patience`; if the sink is stuck longer the answer is false and later lines are queued in
+    /// vain.
     pub fn stop_writer(&self, patience: Duration) -> bool {
         let mut queue = self.sink.lock();
         queue.stopping = true;

@@ -2,7 +2,8 @@
 
 use crate::sys;
 
-/// Resident set size now, in KiB; `None` where the system does not tell (Linux: `/proc/self/statm`).
+/// Resident set size now, in KiB; `None` where the system does not tell (Linux:
+/// `/proc/self/statm`).
 pub fn rss_kib() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;

@@ -1,5 +1,5 @@
-//! Readiness for systemd (`sd_notify`). Nothing happens unless `NOTIFY_SOCKET` is set, and a message
-//! that cannot be sent is not worth an error: the node serves all the same.
+//! Readiness for systemd (`sd_notify`). Nothing happens unless `NOTIFY_SOCKET` is set, and a
+//! message that cannot be sent is not worth an error: the node serves all the same.
 
 use sd_notify::NotifyState;
 

@@ -3,7 +3,8 @@
 //! It holds the pid in decimal without a line end, mode 0644 less the umask, like the C original's.
 //! Unlike there, an advisory lock (`flock`) on it is held as long as the process lives, so that a
 //! second instance pointed at the same file is refused instead of overwriting it and, failing to
-//! bind, removing it. A file left by a crash, or written by the C original, carries no lock and is taken over.
+//! bind, removing it. A file left by a crash, or written by the C original, carries no lock and is
+//! taken over.
 //!
 //! The file is written in place, not replaced: the directory often belongs to root and only the
 //! file to us.

@@ -1,8 +1,9 @@
 //! Histograms: sixteen of them, a handful of instructions per sample.
 //!
-//! A value is sorted by its highest set bit and the four bits below it: 16 buckets per power of two,
-//! so 0 to 31 are exact and above that a bucket is at most 1/16 of its lower edge wide. A percentile
-//! answers the middle of its bucket and so is within 1/32 (3.2 %) of the true sample. The C original used steps of
+//! A value is sorted by its highest set bit and the four bits below it: 16 buckets per power of
+//! two, so 0 to 31 are exact and above that a bucket is at most 1/16 of its lower edge wide. A
+//! percentile answers the middle of its bucket and so is within 1/32 (3.2 %) of the true sample.
+//! The C original used steps of
 //! 20 % and answered the lower edge; only the unit is a contract.
 //!
 //! Samples are clamped to [`Histogram::LIMIT`]: 71 minutes for microseconds, 4 GiB for bytes.
@@ -167,8 +168,8 @@ impl Histograms {
         }
     }
 
-    /// Clears everything and begins a new window if the current one is over at `now`. Costs a compare
-    /// otherwise; call it once per turn or per poll.
+    /// Clears everything and begins a new window if the current one is over at `now`. Costs a
+    /// compare otherwise; call it once per turn or per poll.
     pub fn roll(&mut self, now: Now) {
         if now.mono_us.saturating_sub(self.window_start_us) >= WINDOW_US {
             self.reset();

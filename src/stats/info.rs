@@ -1,11 +1,11 @@
 //! The JSON document of `/info`.
 //!
 //! Keys, their order and the line layout are the C original's: string members are written
-//! `"k":"v",` without a line end, number members `"k":n,` with one, an object opens with
-//! `"name": {`, the last number has no comma and the document ends `}}}`. Differences: strings are
-//! escaped, and one object, `dynomite_rs`, with [`OwnStats`](super::OwnStats) precedes the pool object. It comes first
-//! so that an operator whose root key is also `dynomite_rs` still gets his pool from parsers that
-//! keep the last of two equal keys.
+//! `"k":"v",` without a line end, number members `"k":n,` with one, an object opens with `"name":
+//! {`, the last number has no comma and the document ends `}}}`. Differences: strings are escaped,
+//! and one object, `dynomite_rs`, with [`OwnStats`] precedes the pool object. It comes first so
+//! that an operator whose root key is also `dynomite_rs` still gets his pool from parsers that keep
+//! the last of two equal keys.
 //!
 //! The usual sidecar (dynomite-manager) casts every value below the pool object to a 64-bit integer
 //! and throws on anything else: nothing but integers may ever be added there.

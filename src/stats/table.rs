@@ -4,8 +4,8 @@
 //! prints for `-D` and answers for `/info`; monitoring depends on them, spelling mistakes included.
 //! [`OwnStats`] holds what the original does not count; it never enters those two lists.
 //!
-//! A counter is bumped where the thing happens, directly on its field: `stats.pool.client_eof += 1`.
-//! All values are plain `u64`s of the one thread that does the work.
+//! A counter is bumped where the thing happens, directly on its field: `stats.pool.client_eof +=
+//! 1`. All values are plain `u64`s of the one thread that does the work.
 
 /// How a metric behaves over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
