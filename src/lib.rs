@@ -19,6 +19,7 @@
 //! | [`cli`] | the command line |
 
 pub mod admin;
+pub mod cli;
 pub mod clock;
 pub mod consistency;
 pub mod config;

@@ -3,6 +3,7 @@
 use super::client::{Client, Raw, Reading, reply_flags};
 use super::msg::{Flags, Msg, NONE};
 use super::{Action, Node, limits};
+use crate::log_at;
 use crate::clock::Now;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command, command};

@@ -2,6 +2,7 @@
 
 use super::msg::{Flags, Msg, OfClient, Queue};
 use super::{ConnId, Next, Node, limits};
+use crate::log_at;
 use crate::clock::Now;
 use crate::mbuf::{Chain, Inbound, Slice};
 use crate::proto::redis::command::{Class, Command, Serve};
@@ -389,7 +390,7 @@ impl Node {
     }
 
     /// The client broke the protocol: answers what came before, then this, then closes.
-    fn refuse_stream(&mut self, key: u32, now: Now, reply: &[u8]) {
+    pub(super) fn refuse_stream(&mut self, key: u32, now: Now, reply: &[u8]) {
         self.stats.own.protocol_errors += 1;
         self.answer(key, now, None, reply, true);
     }

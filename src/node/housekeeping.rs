@@ -2,6 +2,7 @@
 
 use super::client::Reading;
 use super::{Node, limits};
+use crate::log_at;
 use crate::clock::Now;
 
 impl Node {

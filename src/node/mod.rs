@@ -49,6 +49,7 @@ mod msg;
 mod report;
 mod store;
 
+use crate::log_at;
 use crate::clock::Now;
 use crate::config::Settings;
 use crate::mbuf::{Pool, Writer};

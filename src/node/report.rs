@@ -44,6 +44,11 @@ impl Node {
         }
     }
 
+    /// Counts a poll of the statistics.
+    pub fn count_poll(&mut self) {
+        self.stats.pool.stats_count += 1;
+    }
+
     /// Counts a pause in accepting because descriptors ran out.
     pub fn count_accept_pause(&mut self) {
         self.stats.own.accepts_paused += 1;

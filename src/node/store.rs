@@ -3,6 +3,7 @@
 use super::client::Raw;
 use super::msg::{Flags, Msgs, NONE, OfStore, Queue};
 use super::{Action, ConnId, Next, Node, limits};
+use crate::log_at;
 use crate::clock::Now;
 use crate::mbuf::{Chain, Inbound};
 use crate::proto::redis::command::Class;

@@ -14,8 +14,6 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// Where it listens, as the configuration says.
-    pub endpoint: Endpoint,
     /// There may be connections to accept; no edge will say so again.
     pub ready: bool,
 }
@@ -42,7 +40,7 @@ impl Listener {
             Socket::Tcp(tcp) => registry.register(tcp, token, Interest::READABLE),
             Socket::Unix(unix, _) => registry.register(unix, token, Interest::READABLE),
         }?;
-        Ok(Listener { socket, endpoint: endpoint.clone(), ready: false })
+        Ok(Listener { socket, ready: false })
     }
 
     /// Accepts one connection, set up for small messages.

@@ -25,6 +25,7 @@ mod resolver;
 mod socket;
 mod table;
 
+use crate::log_at;
 use crate::admin::Admin;
 use crate::clock::Now;
 use crate::config::{Endpoint, Settings};
@@ -62,7 +63,9 @@ pub struct Reactor {
     datastore: Endpoint,
     clients: Table,
     stores: Table,
-    admins: Table,
+    admins: admin::Sockets,
+    /// HTTP connections to be driven in the next turn without waiting for an event.
+    admin_run: Vec<(u32, u32)>,
     /// Sockets to be read in the next turn without waiting for an event.
     run: Vec<ConnId>,
     /// The other end of `run`, swapped each turn so that neither is allocated anew.
@@ -118,7 +121,8 @@ impl Reactor {
             datastore: settings.datastore.endpoint.clone(),
             clients: Table::default(),
             stores: Table::default(),
-            admins: Table::default(),
+            admins: admin::Sockets::default(),
+            admin_run: Vec::new(),
             run: Vec::new(),
             running: Vec::new(),
             accept_paused_until: None,
@@ -163,6 +167,7 @@ impl Reactor {
             }
             self.accept_all(now);
             self.read_queued(now);
+            self.admin_queued(now);
             self.tick(now);
             self.settle(now);
             if self.node.is_drained() {
@@ -173,7 +178,7 @@ impl Reactor {
 
     /// How long to wait for events.
     fn timeout(&self) -> Duration {
-        if !self.run.is_empty() {
+        if !self.run.is_empty() || !self.admin_run.is_empty() {
             return Duration::ZERO;
         }
         let mut deadline = self.node.next_deadline();
@@ -189,7 +194,7 @@ impl Reactor {
     fn dispatch(&mut self, event: &Event, now: Now) {
         match Name::of(event.token()) {
             Some(Name::Conn(id)) => self.ready(id, event, now),
-            Some(Name::Admin(key, generation)) => self.admin_ready(key, generation, event, now),
+            Some(Name::Admin(key, generation)) => self.admin_ready(key, generation, now),
             Some(Name::Clients) => {
                 if let Some(listener) = &mut self.clients_listener {
                     listener.ready = true;
@@ -264,7 +269,6 @@ impl Reactor {
     fn tick(&mut self, now: Now) {
         if self.node.next_deadline() <= now.mono_us && self.node.tick(now) > 0 {
             self.clients.shrink();
-            self.admins.shrink();
             self.run.shrink_to(64);
             self.running.shrink_to(64);
             sys::malloc_trim();
@@ -303,7 +307,7 @@ impl Reactor {
         match action {
             Action::Close(id) => {
                 if let Some(socket) = table(&mut self.clients, &mut self.stores, id.kind).take(id.key, id.generation) {
-                    socket.close();
+                    socket.stream.close();
                     // A descriptor is free again.
                     self.accept_paused_until = None;
                 }

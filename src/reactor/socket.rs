@@ -66,6 +66,21 @@ impl Stream {
     fn shutdown_write(&self) -> io::Result<()> {
         either!(self, stream => stream.shutdown(Shutdown::Write))
     }
+
+    /// Closes so that the peer gets what was written to it: bytes of the peer left unread at
+    /// `close` would make the kernel send a reset, which discards them.
+    pub fn close(mut self) {
+        if self.shutdown_write().is_ok() {
+            let mut sink = [0; 4096];
+            // Bounded: a peer that keeps sending gets its reset.
+            for _ in 0..64 {
+                match self.read(&mut sink) {
+                    Ok(n) if n > 0 => {}
+                    _ => break,
+                }
+            }
+        }
+    }
 }
 
 /// A connected socket in the reactor's tables.
@@ -94,20 +109,5 @@ impl Socket {
             Stream::Unix(unix) => registry.register(unix, token, both),
         }?;
         Ok(Socket { stream, generation, queued: false, blocked: false, ended: false, connecting: false })
-    }
-
-    /// Closes so that the peer gets what was written to it: bytes of the peer left unread at
-    /// `close` would make the kernel send a reset, which discards them.
-    pub fn close(mut self) {
-        if self.stream.shutdown_write().is_ok() {
-            let mut sink = [0; 4096];
-            // Bounded: a peer that keeps sending gets its reset.
-            for _ in 0..64 {
-                match self.stream.read(&mut sink) {
-                    Ok(n) if n > 0 => {}
-                    _ => break,
-                }
-            }
-        }
     }
 }

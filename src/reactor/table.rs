@@ -65,7 +65,6 @@ impl Name {
 #[derive(Debug, Default)]
 pub struct Table {
     sockets: Vec<Option<Socket>>,
-    live: usize,
 }
 
 impl Table {
@@ -81,20 +80,13 @@ impl Table {
         if self.sockets.len() <= key {
             self.sockets.resize_with(key + 1, || None);
         }
-        self.live += 1;
         self.sockets[key] = Some(socket);
     }
 
     /// Takes a socket out of its place.
     pub fn take(&mut self, key: u32, generation: u32) -> Option<Socket> {
         self.get(key, generation)?;
-        self.live -= 1;
         self.sockets.get_mut(key as usize)?.take()
-    }
-
-    /// How many sockets there are.
-    pub fn len(&self) -> usize {
-        self.live
     }
 
     /// Gives back the memory of empty places at the end.
