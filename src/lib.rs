@@ -18,6 +18,7 @@
 //! | [`reactor`] | the world: epoll, listeners, sockets |
 //! | [`cli`] | the command line |
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod hashkit;
