@@ -110,7 +110,6 @@ fn live(options: &Options, settings: &Settings, log: &LogHandle, report: Option<
     };
     let version = env!("CARGO_PKG_VERSION");
     log_at!(Always, "dynomite-v{version} built for {} started on pid {}", sys::system(), std::process::id());
-    log_at!(Always, "run, rabbit run / dig that hole, forget the sun");
     log_at!(Notice, "at most {} open files", limits::raise_nofile());
     if options.admin_operation > 0 {
         log_at!(Warn, "admin mode {} is on", options.admin_operation);
