@@ -67,6 +67,7 @@ pub fn run(
     {
         let workload = workload::named(name).ok_or("no such workload")?;
         for proxy in proxies {
+            eprintln!("copies: {name} through {}", proxy.name);
             let mut row = vec![format!("{name}: {}", proxy.name)];
             for counter in &COUNTERS {
                 let per_byte =

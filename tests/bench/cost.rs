@@ -63,6 +63,7 @@ pub fn run(
         .iter()
         .filter(|workload| args.wants(workload.name))
     {
+        eprintln!("cost: {}", workload.name);
         let samples = measure(args, workload, &mut subjects, store)
             .map_err(|reason| format!("cost of {}: {reason}", workload.name))?;
         table.add(workload, &subjects, &samples, report);

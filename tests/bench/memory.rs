@@ -48,6 +48,7 @@ pub fn idle(
     let mut rows = Vec::new();
     let mut figures = serde_json::Map::new();
     for proxy in proxies {
+        eprintln!("memory: {}", proxy.name);
         let running = proxy.start(store.address, scratch)?;
         let grown = (|| {
             let mut clients = Clients::connect(running.address, GROUP)?;
@@ -118,6 +119,7 @@ pub fn spike(
     let mut spiked: Vec<(&Proxy, Spiked)> = Vec::new();
     for (spike, put_through) in SPIKES {
         for proxy in proxies {
+            eprintln!("spike: {spike} through {}", proxy.name);
             let fail = |reason| format!("{spike} through {}: {reason}", proxy.name);
             let running = proxy.start(store.address, scratch)?;
             std::thread::sleep(REST);
