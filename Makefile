@@ -114,7 +114,7 @@ end-to-end = $(CARGO) bench $(CARGOFLAGS) --bench e2e -- $(if $(QUICK),--quick) 
 # Optimized, but with the checks of a debug build.
 fuzz:
 	@contrib/ensure-tools build
-	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test fuzz -- --nocapture
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test fuzz -- --nocapture targets::
 
 size:
 	@contrib/ensure-tools build

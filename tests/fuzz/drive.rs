@@ -1,9 +1,10 @@
 //! Running a target over many inputs, and catching what goes wrong.
 
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -126,6 +127,7 @@ pub fn run(target: &Target, seeds: &[Vec<u8>], budget: &Budget) -> Result<u64, F
 
 /// Takes ever smaller pieces out of a failing input while it keeps failing.
 fn cut_down(mut input: Vec<u8>, fails: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    quietly(true);
     let mut piece = input.len() / 2;
     while piece > 0 {
         let mut at = 0;
@@ -140,7 +142,26 @@ fn cut_down(mut input: Vec<u8>, fails: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         }
         piece /= 2;
     }
+    quietly(false);
     input
+}
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether panics of this thread go unreported: one report of a failure is enough.
+fn quietly(yes: bool) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                report(panic);
+            }
+        }));
+    });
+    QUIET.set(yes);
 }
 
 /// Writes an input to `target/fuzz/`; where it went.
