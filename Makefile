@@ -1,0 +1,128 @@
+# GNU make. `make help` lists what there is.
+
+prefix      ?= /usr/local
+exec_prefix ?= $(prefix)
+bindir      ?= $(exec_prefix)/bin
+sbindir     ?= $(exec_prefix)/sbin
+sysconfdir  ?= $(prefix)/etc
+datarootdir ?= $(prefix)/share
+mandir      ?= $(datarootdir)/man
+docdir      ?= $(datarootdir)/doc/dynomite
+DESTDIR     ?=
+
+CARGO           ?= cargo
+INSTALL         ?= install
+INSTALL_PROGRAM ?= $(INSTALL)
+INSTALL_DATA    ?= $(INSTALL) -m 644
+
+# Options for every cargo command that builds.
+CARGOFLAGS ?= --locked
+release     = $(or $(CARGO_TARGET_DIR),target)/release
+manpages    = $(wildcard man/*.[1-8])
+docs        = README.md CHANGELOG.md LICENSE
+
+# make bench: BENCH="micro cost latency memory spike copies" (default: all but copies), QUICK=1, STRICT=1,
+# RIVALS="predixy=/path c-dynomite=/path", DYNOMITE=/path (instead of building), BENCHFLAGS="--only GET"
+BENCH      ?=
+QUICK      ?=
+STRICT     ?=
+RIVALS     ?=
+DYNOMITE   ?=
+BENCHFLAGS ?=
+# make fuzz: seconds for each target
+FUZZ_SECONDS ?= 60
+
+.PHONY: all help install install-strip uninstall demo test lint bench fuzz size clean
+
+all:
+	@contrib/ensure-tools build
+	$(CARGO) build --release $(CARGOFLAGS)
+
+help:
+	@echo "make             build the release binaries into $(release)"
+	@echo "make demo        start a Redis and a node, send requests through, show them"
+	@echo "make test        every test (installs or names the tools it needs)"
+	@echo "make lint        formatting, clippy, licences and advisories"
+	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
+	@echo "                 BENCH=\"cost latency memory spike copies micro\" picks experiments"
+	@echo "make fuzz        fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
+	@echo "make size        time of a build from scratch, size of the binary"
+	@echo "make install     into prefix=$(prefix); also bindir, sbindir, sysconfdir, mandir, docdir, DESTDIR"
+	@echo "make uninstall   the reverse; keeps the configuration"
+	@echo "make clean       remove what was built"
+
+# Builds only what is missing, so that `sudo make install` after `make` needs no Rust for root.
+$(release)/dynomite $(release)/dynomite-hash-tool:
+	$(MAKE) all
+
+install: $(release)/dynomite $(release)/dynomite-hash-tool
+	$(INSTALL) -d "$(DESTDIR)$(sbindir)" "$(DESTDIR)$(bindir)" "$(DESTDIR)$(sysconfdir)/dynomite" "$(DESTDIR)$(docdir)"
+	$(INSTALL_PROGRAM) $(release)/dynomite "$(DESTDIR)$(sbindir)/dynomite"
+	$(INSTALL_PROGRAM) $(release)/dynomite-hash-tool "$(DESTDIR)$(bindir)/dynomite-hash-tool"
+	$(INSTALL_DATA) $(docs) "$(DESTDIR)$(docdir)"
+	@for page in $(manpages); do \
+	    directory="$(DESTDIR)$(mandir)/man$${page##*.}"; \
+	    $(INSTALL) -d "$$directory" && $(INSTALL_DATA) "$$page" "$$directory" || exit 1; \
+	done
+	@file="$(DESTDIR)$(sysconfdir)/dynomite/dynomite.yml"; \
+	if [ -e "$$file" ]; then \
+	    echo "$$file is kept"; \
+	else \
+	    $(INSTALL_DATA) conf/dynomite.yml "$$file"; \
+	fi
+
+install-strip:
+	$(MAKE) install INSTALL_PROGRAM="$(INSTALL_PROGRAM) -s"
+
+uninstall:
+	rm -f "$(DESTDIR)$(sbindir)/dynomite" "$(DESTDIR)$(bindir)/dynomite-hash-tool"
+	@for page in $(manpages); do rm -f "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}"; done
+	@for file in $(docs); do rm -f "$(DESTDIR)$(docdir)/$$file"; done
+	@rmdir "$(DESTDIR)$(docdir)" 2>/dev/null || true
+	@echo "kept: $(DESTDIR)$(sysconfdir)/dynomite"
+
+demo:
+	@CARGO="$(CARGO)" DYNOMITE="$(DYNOMITE)" contrib/demo
+
+# The test runner's own summary is the last thing printed.
+test:
+	@contrib/ensure-tools build test
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    set -x; $(CARGO) test $(CARGOFLAGS) --doc --quiet && $(CARGO) nextest run $(CARGOFLAGS); \
+	else \
+	    set -x; $(CARGO) test $(CARGOFLAGS); \
+	fi
+
+lint:
+	@contrib/ensure-tools build lint
+	$(CARGO) fmt --check
+	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	    set -x; $(CARGO) deny --locked check; \
+	else \
+	    echo "cargo-deny is not installed: licences and advisories were not checked"; \
+	fi
+
+experiments = $(filter-out micro,$(BENCH))
+bench:
+	@contrib/ensure-tools build bench
+	$(if $(BENCH),$(if $(filter micro,$(BENCH)),$(CARGO) bench $(CARGOFLAGS) --bench micro),$(CARGO) bench $(CARGOFLAGS) --bench micro)
+	$(if $(BENCH),$(if $(experiments),$(end-to-end)),$(end-to-end))
+end-to-end = $(CARGO) bench $(CARGOFLAGS) --bench e2e -- $(if $(QUICK),--quick) $(if $(STRICT),--strict) \
+	$(if $(DYNOMITE),--dynomite "$(DYNOMITE)") $(foreach rival,$(RIVALS),--rival "$(rival)") $(BENCHFLAGS) $(experiments)
+
+# Optimized, but with the checks of a debug build.
+fuzz:
+	@contrib/ensure-tools build
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test fuzz -- --nocapture targets::
+
+size:
+	@contrib/ensure-tools build
+	@directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && start=$$(date +%s) && \
+	CARGO_TARGET_DIR="$$directory" $(CARGO) build --release $(CARGOFLAGS) --quiet && end=$$(date +%s) && \
+	cp "$$directory/release/dynomite" "$$directory/stripped" && strip "$$directory/stripped" && \
+	echo "build from scratch: $$((end - start)) s on $$(nproc) processors" && \
+	echo "dynomite: $$(wc -c < "$$directory/release/dynomite") bytes, stripped $$(wc -c < "$$directory/stripped") bytes"
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,83 @@
+//! Fuzz targets: whatever bytes arrive, each parser answers; it never panics, hangs or contradicts itself.
+//!
+//! Plain functions under the plain test runner, so that they run wherever the other tests run. Each target
+//! goes through its committed seeds (`tests/fuzz/seeds/<target>/`) and then through mutations of them, in
+//! an order that a number fixes.
+//!
+//! ```text
+//! make test                      a short run of every target
+//! make fuzz                      a long run; FUZZ_SECONDS=600 make fuzz for a longer one
+//! FUZZ_SEED=7 make fuzz          other mutations
+//! FUZZ_TRACE=1 make fuzz         keep each input in target/fuzz before it is run, for a crash that ends
+//!                                the process at once
+//! ```
+//!
+//! A failing input is printed as hex and kept in `target/fuzz/`; add it to the seeds with the fix.
+//! A new target is one row of the table in `targets.rs` and its directory of seeds.
+
+mod corpus;
+mod drive;
+mod mutate;
+mod targets;
+
+use drive::Budget;
+use targets::Target;
+
+/// Runs a target for as long as the environment says.
+fn run(target: &Target) {
+    let name = target.name;
+    let seeds = corpus::load(name);
+    assert!(
+        seeds.len() >= 20,
+        "{name}: {} seeds in {}",
+        seeds.len(),
+        corpus::directory(name).display()
+    );
+    match drive::run(target, &seeds, &Budget::from_environment()) {
+        Ok(runs) => println!(
+            "{name}: {} seeds, {runs} mutations, nothing found",
+            seeds.len()
+        ),
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+/// The harness notices: a target that fails on a rare input must be reported, with that input.
+#[test]
+fn canary_is_caught() {
+    fn sings(input: &[u8]) {
+        assert!(
+            !input.windows(4).any(|bytes| bytes == b"*9\r\n"),
+            "the canary sang"
+        );
+    }
+    let canary = Target {
+        name: "canary",
+        run: sings,
+        words: &[b"*", b"9\r\n"],
+    };
+    let seeds = vec![b"*1\r\n$4\r\nPING\r\n".to_vec(), b"hello".to_vec()];
+    let budget = Budget {
+        runs: Some(1_000_000),
+        ..Budget::default()
+    };
+    let failure =
+        drive::run(&canary, &seeds, &budget).expect_err("a million mutations did not find it");
+    assert_eq!(
+        failure.input, b"*9\r\n",
+        "the input is cut down to what matters"
+    );
+    assert!(failure.to_string().contains("2a390d0a"), "{failure}");
+}
+
+/// The same number gives the same inputs, so that a failure can be run again.
+#[test]
+fn mutations_repeat_with_the_seed() {
+    let seeds = vec![b"GET k\r\n".to_vec(), b"*1\r\n$4\r\nPING\r\n".to_vec()];
+    let inputs = |seed| {
+        let mut mutator = mutate::Mutator::new(seed, &seeds, &[b"\r\n"]);
+        (0..200).map(|_| mutator.next_input()).collect::<Vec<_>>()
+    };
+    assert_eq!(inputs(1), inputs(1));
+    assert_ne!(inputs(1), inputs(2));
+}

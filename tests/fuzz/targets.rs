@@ -1,0 +1,25 @@
+//! The table of fuzz targets; what each does is in a file of its own.
+
+mod configuration;
+
+/// A function that must cope with any bytes, and the words that make its inputs interesting.
+pub struct Target {
+    /// Also the name of its directory of seeds.
+    pub name: &'static str,
+    /// Panics when something is wrong.
+    pub run: fn(&[u8]),
+    /// Pieces that the mutator puts in.
+    pub words: &'static [&'static [u8]],
+}
+
+/// Makes a test of each row, so that the runner names and counts them.
+macro_rules! targets {
+    ($($name:ident: $run:expr, $words:expr;)*) => {
+        $(#[test] fn $name() { crate::run(&Target { name: stringify!($name), run: $run, words: $words }) })*
+    };
+}
+
+// name (of the test and of the seeds): function, words
+targets! {
+    configuration: configuration::yaml, configuration::WORDS;
+}
