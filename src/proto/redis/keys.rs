@@ -393,7 +393,7 @@ fn streams(args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {
     if rest == 0 {
         return Err(KeysError::Syntax);
     }
-    if rest % 2 != 0 {
+    if !rest.is_multiple_of(2) {
         return Err(KeysError::Unbalanced);
     }
     push(out, at + 1, at + rest / 2, 1, flag::RO | flag::ACCESS);
