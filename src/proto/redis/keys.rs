@@ -4,7 +4,7 @@
 //! from there, with what is done to the key. One list per command drives routing, the key check of
 //! commands by several keys, `COMMAND INFO` and `COMMAND GETKEYS`. Four commands hide keys behind
 //! options that a specification cannot express; they have their own way of finding them
-//! ([`Finder`]).
+//! (`Finder`).
 
 use super::command::Command;
 

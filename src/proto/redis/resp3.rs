@@ -2,7 +2,7 @@
 //!
 //! Datastores and peers are spoken to in RESP2 only; what a reply looks like in RESP3 follows from
 //! the command and its arguments. Nulls become `_` everywhere. Beyond that a command has a
-//! [`Form`], chosen when the request is parsed; each form is a small tree of [`Shape`]s laid over
+//! [`Form`], chosen when the request is parsed; each form is a small tree of shapes laid over
 //! the reply. Where a reply does not fit its shape (an error, an integer where a double was
 //! expected) that part passes as it is. Source: Redis 7.0.15 asked in both protocols, which is
 //! also what the tests do.
