@@ -4,7 +4,9 @@
 //! command is a small index as well as a reference. Everything that asks about commands is driven
 //! from it: parsing, arity, routing, statistics, RESP3 forms, `COMMAND`.
 
+use super::flags::{cat, flag};
 use super::keys::{Finder, KeySpec, legacy_range};
+use super::req_stats::{ReqStats, stats};
 use super::resp3::{Form, FormRule};
 use super::table::ROWS;
 
@@ -45,160 +47,6 @@ pub enum Serve {
     /// The original's pseudo-command that sets the connection's consistency level; answered by
     /// [`super::session::Session::answer`].
     ConnConsistency,
-}
-
-/// Redis' command flags.
-pub mod flag {
-    pub const WRITE: u32 = 1;
-    pub const READONLY: u32 = 1 << 1;
-    pub const DENYOOM: u32 = 1 << 2;
-    pub const ADMIN: u32 = 1 << 3;
-    pub const PUBSUB: u32 = 1 << 4;
-    pub const NOSCRIPT: u32 = 1 << 5;
-    pub const BLOCKING: u32 = 1 << 6;
-    pub const LOADING: u32 = 1 << 7;
-    pub const STALE: u32 = 1 << 8;
-    pub const SKIP_MONITOR: u32 = 1 << 9;
-    pub const SKIP_SLOWLOG: u32 = 1 << 10;
-    pub const ASKING: u32 = 1 << 11;
-    pub const FAST: u32 = 1 << 12;
-    pub const NO_AUTH: u32 = 1 << 13;
-    pub const NO_MANDATORY_KEYS: u32 = 1 << 14;
-    pub const NO_ASYNC_LOADING: u32 = 1 << 15;
-    pub const NO_MULTI: u32 = 1 << 16;
-    pub const MOVABLEKEYS: u32 = 1 << 17;
-    pub const ALLOW_BUSY: u32 = 1 << 18;
-
-    /// The names Redis prints, lowest bit first.
-    pub const NAMES: [&str; 19] = [
-        "write",
-        "readonly",
-        "denyoom",
-        "admin",
-        "pubsub",
-        "noscript",
-        "blocking",
-        "loading",
-        "stale",
-        "skip_monitor",
-        "skip_slowlog",
-        "asking",
-        "fast",
-        "no_auth",
-        "no_mandatory_keys",
-        "no_async_loading",
-        "no_multi",
-        "movablekeys",
-        "allow_busy",
-    ];
-}
-
-/// ACL categories.
-pub mod cat {
-    pub const KEYSPACE: u32 = 1;
-    pub const READ: u32 = 1 << 1;
-    pub const WRITE: u32 = 1 << 2;
-    pub const SET: u32 = 1 << 3;
-    pub const SORTEDSET: u32 = 1 << 4;
-    pub const LIST: u32 = 1 << 5;
-    pub const HASH: u32 = 1 << 6;
-    pub const STRING: u32 = 1 << 7;
-    pub const BITMAP: u32 = 1 << 8;
-    pub const HYPERLOGLOG: u32 = 1 << 9;
-    pub const GEO: u32 = 1 << 10;
-    pub const STREAM: u32 = 1 << 11;
-    pub const PUBSUB: u32 = 1 << 12;
-    pub const ADMIN: u32 = 1 << 13;
-    pub const FAST: u32 = 1 << 14;
-    pub const SLOW: u32 = 1 << 15;
-    pub const BLOCKING: u32 = 1 << 16;
-    pub const DANGEROUS: u32 = 1 << 17;
-    pub const CONNECTION: u32 = 1 << 18;
-    pub const TRANSACTION: u32 = 1 << 19;
-    pub const SCRIPTING: u32 = 1 << 20;
-
-    /// The names Redis prints, lowest bit first.
-    pub const NAMES: [&str; 21] = [
-        "keyspace",
-        "read",
-        "write",
-        "set",
-        "sortedset",
-        "list",
-        "hash",
-        "string",
-        "bitmap",
-        "hyperloglog",
-        "geo",
-        "stream",
-        "pubsub",
-        "admin",
-        "fast",
-        "slow",
-        "blocking",
-        "dangerous",
-        "connection",
-        "transaction",
-        "scripting",
-    ];
-}
-
-/// The `redis_req_*` counters, as bits of [`ReqStats`].
-pub(super) mod stats {
-    pub const GET: u16 = 1;
-    pub const SET: u16 = 1 << 1;
-    pub const DEL: u16 = 1 << 2;
-    pub const INCR_DECR: u16 = 1 << 3;
-    pub const KEYS: u16 = 1 << 4;
-    pub const MGET: u16 = 1 << 5;
-    pub const SCAN: u16 = 1 << 6;
-    pub const SORT: u16 = 1 << 7;
-    pub const LREQM: u16 = 1 << 8;
-    pub const SUNION: u16 = 1 << 9;
-    pub const PING: u16 = 1 << 10;
-    pub const LISTS: u16 = 1 << 11;
-    pub const SETS: u16 = 1 << 12;
-    pub const HASHES: u16 = 1 << 13;
-    pub const SORTEDSETS: u16 = 1 << 14;
-    pub const OTHER: u16 = 1 << 15;
-}
-
-/// The `redis_req_*` counters a request moves when it is queued to the local datastore.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReqStats(u16);
-
-impl ReqStats {
-    /// The counters' names, in the order of their numbers; also their order in `/info`.
-    pub const NAMES: [&'static str; 16] = [
-        "redis_req_get",
-        "redis_req_set",
-        "redis_req_del",
-        "redis_req_incr_decr",
-        "redis_req_keys",
-        "redis_req_mget",
-        "redis_req_scan",
-        "redis_req_sort",
-        "redis_req_lreqm",
-        "redis_req_sunion",
-        "redis_req_ping",
-        "redis_req_lists",
-        "redis_req_sets",
-        "redis_req_hashes",
-        "redis_req_sortedsets",
-        "redis_req_other",
-    ];
-
-    /// The number (0 to 15, an index into [`ReqStats::NAMES`]) of each counter to move. One for
-    /// most commands, two for `LREM` and the set commands, three for `SUNION`.
-    #[inline]
-    pub fn columns(self) -> impl Iterator<Item = usize> {
-        let mut left = self.0;
-        std::iter::from_fn(move || {
-            let column = left.trailing_zeros() as usize;
-            left &= left.wrapping_sub(1);
-            (column < 16).then_some(column)
-        })
-    }
 }
 
 /// One command, or one subcommand of a container such as `CONFIG`.
@@ -294,7 +142,7 @@ pub(super) const fn row(
         own_rack: false,
         nondeterministic: false,
         unordered: false,
-        stat: ReqStats(if to_store { stats::OTHER } else { 0 }),
+        stat: ReqStats::of(if to_store { stats::OTHER } else { 0 }),
         flags,
         categories: categories | implied(flags, categories),
         specs,
@@ -335,7 +183,7 @@ const fn implied(flags: u32, categories: u32) -> u32 {
 
 impl Command {
     pub(super) const fn stat(mut self, columns: u16) -> Self {
-        self.stat = ReqStats(columns);
+        self.stat = ReqStats::of(columns);
         self
     }
 
@@ -497,7 +345,7 @@ impl Command {
         } else {
             argc == wanted
         };
-        enough && !(self.pairs && argc % 2 == 0)
+        enough && !(self.pairs && argc.is_multiple_of(2))
     }
 
     /// Whether the proxy serves it, if only under conditions.
@@ -542,5 +390,115 @@ impl Command {
                 serve: Serve::SameNode,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::redis::lookup::resolve;
+
+    fn every_row() -> impl Iterator<Item = &'static Command> {
+        (0..).map_while(command)
+    }
+
+    #[test]
+    fn indexes_lead_back() {
+        for (at, row) in every_row().enumerate() {
+            assert_eq!(usize::from(row.index()), at);
+            for child in row.children() {
+                assert_eq!(child.parent().map(Command::index), Some(row.index()));
+            }
+        }
+        assert_eq!(every_row().count(), COUNT);
+        assert!(commands().is_sorted_by_key(|row| row.name));
+    }
+
+    #[test]
+    fn a_row_routed_by_key_says_where_it_is() {
+        for row in every_row().filter(|row| !row.is_container()) {
+            let keys = matches!(row.serve, Serve::Keyed | Serve::Split | Serve::SameNode);
+            assert_eq!(
+                keys,
+                row.is_served() && !row.specs.is_empty(),
+                "{}",
+                row.name
+            );
+            if matches!(row.serve, Serve::Keyed | Serve::Split) {
+                assert_ne!(row.first_key, 0, "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_redis_calls_a_write_is_one() {
+        for row in every_row().filter(|row| row.is_served()) {
+            if row.flags & flag::WRITE != 0 {
+                assert_eq!(row.class, Class::Write, "{}", row.name);
+            }
+            if row.flags & flag::READONLY != 0 {
+                assert_eq!(row.class, Class::Read, "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn requests_are_served_as_their_arguments_say() {
+        use Class::*;
+        use Serve::*;
+        for (line, class, serve) in [
+            ("get k", Read, Keyed),
+            ("ttl k", Read, Keyed),
+            ("pfcount a", Read, SameNode),
+            ("set k v", Write, Keyed),
+            ("getex k", Write, Keyed),
+            ("bitfield k get u8 0", Write, Keyed),
+            ("mget a b", Read, Split),
+            ("unlink a b", Write, Split),
+            ("touch a b", Read, Split),
+            ("msetnx a b", Write, SameNode),
+            ("sunionstore d a", Write, SameNode),
+            ("zunionstore d 1 a", Write, SameNode),
+            ("eval s 1 k", Write, SameNode),
+            ("eval_ro s 1 k", Read, SameNode),
+            ("sort k", Read, Keyed),
+            ("sort k by store get store", Read, Keyed),
+            ("sort k STORE d", Write, SameNode),
+            ("sort k store", Write, SameNode),
+            ("georadius k 1 2 3 km withdist", Read, Keyed),
+            ("georadius k 1 2 3 km StoreDist d", Write, SameNode),
+            ("georadiusbymember k store 3 km", Read, Keyed),
+            ("georadiusbymember k m 3 km store d", Write, SameNode),
+            ("xread streams block 0", Read, SameNode),
+            ("xread block 0 streams a 0", Read, Blocking),
+            ("xreadgroup group block c streams a >", Write, SameNode),
+            (
+                "xreadgroup group g c count 1 BLOCK 5 streams a >",
+                Write,
+                Blocking,
+            ),
+            ("ping", Read, LocalNode),
+            ("info", Read, LocalNode),
+            ("config get x", Read, LocalNode),
+            ("memory usage k", Read, Keyed),
+            ("xgroup create k g $", Write, Keyed),
+            ("script load x", Write, AllNodes),
+            ("script exists x", Read, AllNodes),
+            ("script help", Read, Proxy),
+            ("flushall", Write, AllNodesGuarded),
+            ("slaveof a b", Write, Refused),
+            ("json.get k", Read, Keyed),
+            ("json.mget a b $", Read, SameNode),
+        ] {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let row = resolve(&args, &mut Vec::new()).unwrap_or_else(|| panic!("{line}"));
+            let refined = row.refine(&args);
+            assert_eq!((refined.class, refined.serve), (class, serve), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_at_most_two_cache_lines() {
+        assert!(size_of::<Command>() <= 128, "{}", size_of::<Command>());
     }
 }

@@ -4,7 +4,8 @@
 //! error contains the word *unknown*, so every refusal does. Bytes of a client that go into a line
 //! are cut after 128 bytes and have CR and LF replaced by spaces, as in Redis.
 
-use super::command::{Command, Serve, cat};
+use super::command::{Command, Serve};
+use super::flags::cat;
 use super::keys::KeysError;
 
 /// No usable datastore connection; it closed, timed out, or its reply could not be parsed.
@@ -72,7 +73,9 @@ pub fn expected_bulk(got: u8, out: &mut Vec<u8>) {
 
 /// No such command. `args` is the whole request, name first.
 pub fn unknown_command(args: &[&[u8]], out: &mut Vec<u8>) {
-    let (name, rest) = args.split_first().map_or((&b""[..], args), |(n, r)| (*n, r));
+    let (name, rest) = args
+        .split_first()
+        .map_or((&b""[..], args), |(n, r)| (*n, r));
     out.extend_from_slice(b"-ERR unknown command '");
     push_quoted(name, out);
     out.extend_from_slice(b"', with args beginning with: ");

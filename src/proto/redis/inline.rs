@@ -16,7 +16,7 @@ pub const MAX_LINE: usize = 64 * 1024;
 
 /// Splits one line, without its LF or CR LF, into arguments.
 ///
-/// An empty or blank line has none. Like Redis' C strings, the line ends at a NUL byte.
+/// An empty or blank line has none. A NUL byte ends the line (Redis waits for ever after one).
 ///
 /// # Errors
 /// [`Unbalanced`] quotes.
@@ -31,6 +31,13 @@ pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
         }
         args.push(rest.argument()?);
     }
+}
+
+/// Whether the first word of an inline command betrays a web browser that was tricked into sending
+/// us a request. Redis closes such a connection without an answer, because what follows may be
+/// commands smuggled in a form.
+pub fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }
 
 struct Bytes<'a>(&'a [u8]);

@@ -12,13 +12,20 @@ pub(super) const CHANNELS: &[KeySpec] = &[span(1, -1, 1, NOT_KEY)];
 pub(super) const CREATED: &[KeySpec] = &[one(1, OW | INSERT)];
 pub(super) const CREATED_PAIRS: &[KeySpec] = &[span(1, -1, 2, OW | INSERT)];
 pub(super) const EXTENDED: &[KeySpec] = &[one(1, RW | INSERT)];
-pub(super) const GEORADIUS: &[KeySpec] = &[one(1, RO | ACCESS), after("STORE", 6, 0, 0, OW | UPDATE), after("STOREDIST", 6, 0, 0, OW | UPDATE)];
+pub(super) const GEORADIUS: &[KeySpec] = &[
+    one(1, RO | ACCESS),
+    after("STORE", 6, 0, 0, OW | UPDATE),
+    after("STOREDIST", 6, 0, 0, OW | UPDATE),
+];
 #[rustfmt::skip]
 pub(super) const GEORADIUSBYMEMBER: &[KeySpec] = &[one(1, RO | ACCESS), after("STORE", 5, 0, 0, OW | UPDATE), after("STOREDIST", 5, 0, 0, OW | UPDATE)];
 pub(super) const INSPECTED: &[KeySpec] = &[one(1, RO)];
 pub(super) const INSPECTED_ALL: &[KeySpec] = &[span(1, -1, 1, RO)];
 pub(super) const MERGED: &[KeySpec] = &[one(1, RW | ACCESS | INSERT), span(2, -1, 1, RO | ACCESS)];
-pub(super) const MIGRATE: &[KeySpec] = &[one(3, RW | ACCESS | DELETE), after("KEYS", -2, -1, 0, RW | ACCESS | DELETE | INCOMPLETE)];
+pub(super) const MIGRATE: &[KeySpec] = &[
+    one(3, RW | ACCESS | DELETE),
+    after("KEYS", -2, -1, 0, RW | ACCESS | DELETE | INCOMPLETE),
+];
 pub(super) const PROBED_ALL: &[KeySpec] = &[span(1, -1, 1, RW | ACCESS)];
 pub(super) const READ: &[KeySpec] = &[one(1, RO | ACCESS)];
 pub(super) const READ_ALL: &[KeySpec] = &[span(1, -1, 1, RO | ACCESS)];
@@ -37,15 +44,23 @@ pub(super) const SECOND_READ: &[KeySpec] = &[one(2, RO | ACCESS)];
 pub(super) const SECOND_REDUCED: &[KeySpec] = &[one(2, RW | DELETE)];
 pub(super) const SECOND_TAKEN_COUNTED: &[KeySpec] = &[counted(2, RW | ACCESS | DELETE)];
 pub(super) const SECOND_UPDATED: &[KeySpec] = &[one(2, RW | UPDATE)];
-pub(super) const SECOND_WRITTEN_FROM_ALL: &[KeySpec] = &[one(2, OW | UPDATE), span(3, -1, 1, RO | ACCESS)];
-pub(super) const SORT: &[KeySpec] = &[one(1, RO | ACCESS), unknown(RO | ACCESS), unknown(OW | UPDATE)];
+pub(super) const SECOND_WRITTEN_FROM_ALL: &[KeySpec] =
+    &[one(2, OW | UPDATE), span(3, -1, 1, RO | ACCESS)];
+pub(super) const SORT: &[KeySpec] = &[
+    one(1, RO | ACCESS),
+    unknown(RO | ACCESS),
+    unknown(OW | UPDATE),
+];
 pub(super) const SORT_RO: &[KeySpec] = &[one(1, RO | ACCESS), unknown(RO | ACCESS)];
 pub(super) const TAKEN: &[KeySpec] = &[one(1, RW | ACCESS | DELETE)];
 pub(super) const TAKEN_BUT_LAST: &[KeySpec] = &[span(1, -2, 1, RW | ACCESS | DELETE)];
 pub(super) const TAKEN_COUNTED: &[KeySpec] = &[counted(1, RW | ACCESS | DELETE)];
-pub(super) const TAKEN_THEN_CREATED: &[KeySpec] = &[one(1, RW | ACCESS | DELETE), one(2, OW | INSERT)];
-pub(super) const TAKEN_THEN_EXTENDED: &[KeySpec] = &[one(1, RW | ACCESS | DELETE), one(2, RW | INSERT)];
-pub(super) const TAKEN_THEN_WRITTEN: &[KeySpec] = &[one(1, RW | ACCESS | DELETE), one(2, OW | UPDATE)];
+pub(super) const TAKEN_THEN_CREATED: &[KeySpec] =
+    &[one(1, RW | ACCESS | DELETE), one(2, OW | INSERT)];
+pub(super) const TAKEN_THEN_EXTENDED: &[KeySpec] =
+    &[one(1, RW | ACCESS | DELETE), one(2, RW | INSERT)];
+pub(super) const TAKEN_THEN_WRITTEN: &[KeySpec] =
+    &[one(1, RW | ACCESS | DELETE), one(2, OW | UPDATE)];
 pub(super) const UPDATED: &[KeySpec] = &[one(1, RW | UPDATE)];
 pub(super) const UPDATED_FROM_ALL: &[KeySpec] = &[one(1, RW | UPDATE), span(2, -1, 1, RO | ACCESS)];
 pub(super) const VARIABLE: &[KeySpec] = &[one(1, RW | ACCESS | UPDATE | VARIABLE_FLAGS)];

@@ -4,7 +4,7 @@
 //! from there, with what is done to the key. One list per command drives routing, the key check of
 //! commands by several keys, `COMMAND INFO` and `COMMAND GETKEYS`. Four commands hide keys behind
 //! options that a specification cannot express; they have their own way of finding them
-//! ([`Finder`]).
+//! (`Finder`).
 
 use super::command::Command;
 
@@ -393,7 +393,7 @@ fn streams(args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {
     if rest == 0 {
         return Err(KeysError::Syntax);
     }
-    if rest % 2 != 0 {
+    if !rest.is_multiple_of(2) {
         return Err(KeysError::Unbalanced);
     }
     push(out, at + 1, at + rest / 2, 1, flag::RO | flag::ACCESS);

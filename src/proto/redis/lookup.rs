@@ -5,6 +5,7 @@
 //! of that word decides. The few longer names are compared one by one.
 
 use super::command::{Command, TABLE, TOP};
+use super::errors;
 
 const SLOTS: usize = 1024;
 const EMPTY: u16 = u16::MAX;
@@ -120,11 +121,36 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
     }
 }
 
+/// Finds the row that a whole request, name first, belongs to, descending into containers, and
+/// checks its number of arguments.
+///
+/// `None` if there is no such command or subcommand, or it has the wrong number of arguments; the
+/// error line for the client has then been appended to `out`. Whether the command is served is
+/// for the row to say.
+pub fn resolve(args: &[&[u8]], out: &mut Vec<u8>) -> Option<&'static Command> {
+    let Some(mut found) = args.first().and_then(|name| lookup(name)) else {
+        errors::unknown_command(args, out);
+        return None;
+    };
+    if let Some(word) = args.get(1).filter(|_| found.is_container()) {
+        let Some(child) = found.child(word) else {
+            errors::unknown_subcommand(found, word, out);
+            return None;
+        };
+        found = child;
+    }
+    if !found.accepts(args.len()) {
+        errors::arity(found, out);
+        return None;
+    }
+    Some(found)
+}
+
 #[cold]
 fn long(name: &[u8]) -> Option<&'static Command> {
-    super::command::commands()
-        .iter()
-        .find(|command| command.name.len() > LONG && command.name.as_bytes().eq_ignore_ascii_case(name))
+    super::command::commands().iter().find(|command| {
+        command.name.len() > LONG && command.name.as_bytes().eq_ignore_ascii_case(name)
+    })
 }
 
 #[cfg(test)]
@@ -140,10 +166,24 @@ mod tests {
             let mixed: Vec<u8> = name
                 .bytes()
                 .enumerate()
-                .map(|(i, b)| if i % 2 == 0 { b.to_ascii_uppercase() } else { b })
+                .map(|(i, b)| {
+                    if i % 2 == 0 {
+                        b.to_ascii_uppercase()
+                    } else {
+                        b
+                    }
+                })
                 .collect();
-            for asked in [name.as_bytes(), name.to_ascii_uppercase().as_bytes(), &mixed] {
-                assert_eq!(lookup(asked).map(|c| usize::from(c.index())), Some(at), "{name}");
+            for asked in [
+                name.as_bytes(),
+                name.to_ascii_uppercase().as_bytes(),
+                &mixed,
+            ] {
+                assert_eq!(
+                    lookup(asked).map(|c| usize::from(c.index())),
+                    Some(at),
+                    "{name}"
+                );
             }
         }
     }
@@ -151,8 +191,20 @@ mod tests {
     #[test]
     fn near_misses_are_not_found() {
         for asked in [
-            &b""[..], b"ge", b"gett", b"get\0", b"get ", b"json\x0eget", b"\xe7et", b"g\x05t", b"nosuchcommand",
-            b"GEORADIUSBYMEMBER_R", b"georadiusbymember_rox", b"zrangebyscore\0\0\0", b"load", b"kill",
+            &b""[..],
+            b"ge",
+            b"gett",
+            b"get\0",
+            b"get ",
+            b"json\x0eget",
+            b"\xe7et",
+            b"g\x05t",
+            b"nosuchcommand",
+            b"GEORADIUSBYMEMBER_R",
+            b"georadiusbymember_rox",
+            b"zrangebyscore\0\0\0",
+            b"load",
+            b"kill",
         ] {
             assert!(lookup(asked).is_none(), "{asked:?}");
         }

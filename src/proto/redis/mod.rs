@@ -2,7 +2,8 @@
 //!
 //! | part | what it knows |
 //! |---|---|
-//! | [`command`], [`lookup`] | the one table of commands: what serves each, its arity, class, keys, counters |
+//! | [`command`], [`lookup`] | the one table of commands: what serves each, its arity, class, keys |
+//! | [`flags`], [`req_stats`] | Redis' flags and categories; the counters a command moves |
 //! | [`keys`] | where the keys of a request are |
 //! | [`errors`] | every error line the proxy writes |
 //! | [`inline`] | commands typed by hand |
@@ -14,13 +15,18 @@
 pub mod command;
 pub mod encode;
 pub mod errors;
+pub mod flags;
 pub mod inline;
 mod key_specs;
 pub mod keys;
 pub mod lookup;
 pub mod reply;
+pub mod req_stats;
 pub mod request;
 pub mod resp3;
 pub mod session;
 mod subcommands;
 mod table;
+
+#[cfg(test)]
+mod against_redis;

@@ -2,7 +2,7 @@
 //!
 //! Datastores and peers are spoken to in RESP2 only; what a reply looks like in RESP3 follows from
 //! the command and its arguments. Nulls become `_` everywhere. Beyond that a command has a
-//! [`Form`], chosen when the request is parsed; each form is a small tree of [`Shape`]s laid over
+//! [`Form`], chosen when the request is parsed; each form is a small tree of shapes laid over
 //! the reply. Where a reply does not fit its shape (an error, an integer where a double was
 //! expected) that part passes as it is. Source: Redis 7.0.15 asked in both protocols, which is
 //! also what the tests do.
@@ -115,9 +115,7 @@ impl Form {
                 "groups",
                 &Each(&Named(&[("consumers", &Each(&Map(&Plain)))])),
             )]),
-            Form::Functions => {
-                &Each(&Named(&[("functions", &Each(&Named(&[("flags", &Set)])))]))
-            }
+            Form::Functions => &Each(&Named(&[("functions", &Each(&Named(&[("flags", &Set)])))])),
             Form::FunctionStats => &Named(&[
                 ("running_script", &Map(&Plain)),
                 ("engines", &Map(&Map(&Plain))),
@@ -152,6 +150,17 @@ pub fn form(command: &Command, args: &[&[u8]]) -> Form {
         form
     } else {
         Form::Plain
+    }
+}
+
+impl Command {
+    /// The form of its replies if the arguments do not matter; otherwise ask [`form`].
+    #[inline]
+    pub fn fixed_form(&self) -> Option<Form> {
+        match self.form {
+            FormRule::Is(form) => Some(form),
+            _ => None,
+        }
     }
 }
 
@@ -291,14 +300,14 @@ impl<'a> Walk<'a, '_> {
                     _ => self.plain(),
                 })
             }
-            Shape::Map(inner) if count % 2 == 0 => {
+            Shape::Map(inner) if count.is_multiple_of(2) => {
                 header(self.out, b'%', number / 2);
                 (0..count / 2).try_for_each(|_| {
                     self.plain()?;
                     self.shaped(inner)
                 })
             }
-            Shape::Named(list) if count % 2 == 0 => {
+            Shape::Named(list) if count.is_multiple_of(2) => {
                 header(self.out, b'%', number / 2);
                 (0..count / 2).try_for_each(|_| {
                     let inner = self.named(list)?;
@@ -306,7 +315,7 @@ impl<'a> Walk<'a, '_> {
                     self.shaped(inner)
                 })
             }
-            Shape::Pairs(inner) if count % 2 == 0 => {
+            Shape::Pairs(inner) if count.is_multiple_of(2) => {
                 header(self.out, b'*', number / 2);
                 (0..count / 2).try_for_each(|_| {
                     header(self.out, b'*', 2);
@@ -332,16 +341,15 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// The shape listed for the name that comes next.
-    fn named(
-        &self,
-        list: &'static [(&'static str, &'static Shape)],
-    ) -> Option<&'static Shape> {
+    fn named(&self, list: &'static [(&'static str, &'static Shape)]) -> Option<&'static Shape> {
         let head = self.peek()?;
         if head.kind != b'$' || head.count < 0 {
             return Some(&Shape::Plain);
         }
         let from = head.line.len();
-        let name = self.rest.get(from..from + usize::try_from(head.count).ok()?)?;
+        let name = self
+            .rest
+            .get(from..from + usize::try_from(head.count).ok()?)?;
         let found = list.iter().find(|(listed, _)| is(name, listed));
         Some(found.map_or(&Shape::Plain, |(_, shape)| shape))
     }
@@ -388,5 +396,92 @@ impl<'a> Walk<'a, '_> {
         self.out
             .extend_from_slice(from.get(..from.len() - self.rest.len())?);
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A reply as a tree: what it is in RESP2, and with only its nulls changed.
+    fn reply() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+        let same = |bytes: Vec<u8>| (bytes.clone(), bytes);
+        let leaf = prop_oneof![
+            Just((b"$-1\r\n".to_vec(), b"_\r\n".to_vec())),
+            Just((b"*-1\r\n".to_vec(), b"_\r\n".to_vec())),
+            any::<i64>().prop_map(move |n| same(format!(":{n}\r\n").into_bytes())),
+            Just(same(b"+fine\r\n".to_vec())),
+            Just(same(b"-ERR not so\r\n".to_vec())),
+            proptest::collection::vec(any::<u8>(), 0..9).prop_map(move |bytes| {
+                let mut out = Vec::new();
+                crate::proto::redis::encode::bulk(&mut out, &bytes);
+                same(out)
+            }),
+        ];
+        leaf.prop_recursive(6, 60, 6, |inner| {
+            proptest::collection::vec(inner, 0..6).prop_map(|list| {
+                let head = format!("*{}\r\n", list.len()).into_bytes();
+                let (mut two, mut three) = (head.clone(), head);
+                for (a, b) in list {
+                    two.extend(a);
+                    three.extend(b);
+                }
+                (two, three)
+            })
+        })
+    }
+
+    const FORMS: [Form; 19] = [
+        Form::Plain,
+        Form::Map,
+        Form::Maps,
+        Form::Set,
+        Form::Double,
+        Form::Doubles,
+        Form::FlatScore,
+        Form::ScorePairs,
+        Form::FieldPairs,
+        Form::KeyScores,
+        Form::Positions,
+        Form::GeoMembers,
+        Form::Streams,
+        Form::StreamInfo,
+        Form::Functions,
+        Form::FunctionStats,
+        Form::MemoryStats,
+        Form::Histograms,
+        Form::Verbatim,
+    ];
+
+    proptest! {
+        #[test]
+        fn nulls_change_at_every_depth((two, three) in reply()) {
+            let mut out = Vec::new();
+            convert(Form::Plain, &two, &mut out);
+            prop_assert_eq!(out, three);
+        }
+
+        #[test]
+        fn what_is_called_unchanged_is((two, _) in reply()) {
+            for form in FORMS {
+                let mut out = Vec::new();
+                convert(form, &two, &mut out);
+                prop_assert!(!is_identity(form, &two) || out == two, "{:?}", form);
+            }
+        }
+
+        #[test]
+        fn a_cut_or_spoilt_reply_passes_as_it_is((two, _) in reply(), cut in any::<prop::sample::Index>(), extra in any::<u8>()) {
+            let cut = &two[..cut.index(two.len())];
+            let longer = [&two[..], &[extra]].concat();
+            for form in FORMS {
+                for bytes in [cut, &longer] {
+                    let mut out = Vec::new();
+                    convert(form, bytes, &mut out);
+                    prop_assert_eq!(&out, bytes, "{:?}", form);
+                }
+            }
+        }
     }
 }

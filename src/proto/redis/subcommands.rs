@@ -6,8 +6,8 @@
 //! libraries send them when they connect.
 
 use super::command::Serve::*;
-use super::command::flag::*;
-use super::command::{Command, cat, row};
+use super::command::{Command, row};
+use super::flags::{cat, flag::*};
 use super::key_specs as specs;
 use super::resp3::{Form, FormRule::*};
 

@@ -7,10 +7,11 @@
 //! original's classification.
 
 use super::command::Serve::*;
-use super::command::flag::*;
-use super::command::{Command, cat, row, stats};
+use super::command::{Command, row};
+use super::flags::{cat, flag::*};
 use super::key_specs as specs;
 use super::keys::Finder;
+use super::req_stats::stats;
 use super::resp3::{Form, FormRule::*};
 use super::subcommands;
 
