@@ -88,415 +88,89 @@ fn bad_files_are_refused_with_the_reason_and_one_verdict() {
             file.display()
         ))
     };
+    #[rustfmt::skip]
     let cases: Vec<(&str, String, &str)> = vec![
-        (
-            "empty",
-            String::new(),
-            "must contain only 1 document; found 0 documents",
-        ),
-        (
-            "comments only",
-            "# nothing\n\n".into(),
-            "must contain only 1 document; found 0 documents",
-        ),
-        (
-            "plain scalar",
-            "hello\n".into(),
-            "has invalid empty \"key:\" at depth 0 (line 1, column 1)",
-        ),
-        (
-            "list as root",
-            "- a\n- b\n".into(),
-            "has sequence at depth 0 instead of 2 (line 1, column 1)",
-        ),
-        (
-            "two documents",
-            format!("{BASE}---\n{BASE}"),
-            "must contain only 1 document; found 2 documents",
-        ),
-        (
-            "root key without mapping",
-            "dyn_o_mite: 5\n".into(),
-            "has invalid mapping \"key:\" at depth 1 (line 1, column 1)",
-        ),
-        (
-            "root key with list",
-            "dyn_o_mite:\n- a\n".into(),
-            "has sequence at depth 1 instead of 2 (line 2, column 1)",
-        ),
-        (
-            "key beside the pool",
-            format!("{BASE}extra: 1\n"),
-            "has invalid mapping \"key:\" at depth 1 (line 8, column 1)",
-        ),
-        (
-            "flow mapping",
-            "dyn_o_mite: {listen: 1}\n".into(),
-            "conf: flow mapping start token (12) is disallowed (line 1, column 13)",
-        ),
-        (
-            "flow mapping as root",
-            "{a: {listen: 1}}\n".into(),
-            "conf: flow mapping start token (12) is disallowed (line 1, column 1)",
-        ),
-        (
-            "anchor",
-            with("  rack: &r r1\n"),
-            "conf: anchor token (19) is disallowed (line 8, column 9)",
-        ),
-        (
-            "anchor on a list",
-            with("  dyn_seeds: &r\n  - h:1:r:d:1\n"),
-            "conf: anchor token (19) is disallowed (line 8, column 14)",
-        ),
-        (
-            "anchor on a key",
-            with("  &r rack: r1\n"),
-            "conf: anchor token (19) is disallowed (line 8, column 3)",
-        ),
-        (
-            "alias",
-            with("  rack: &r r1\n  datacenter: *r\n"),
-            "conf: anchor token (19) is disallowed",
-        ),
-        (
-            "alias of nothing",
-            with("  rack: *r\n"),
-            "conf: alias token (18) is disallowed (line 8, column 9)",
-        ),
-        (
-            "tag",
-            with("  timeout: !!int 5\n"),
-            "conf: tag token (20) is disallowed (line 8, column 12)",
-        ),
-        (
-            "tag that does not fit",
-            with("  timeout: !!int five\n"),
-            "conf: tag token (20) is disallowed (line 8, column 12)",
-        ),
-        (
-            "local tag",
-            with("  rack: !mine r\n"),
-            "conf: tag token (20) is disallowed (line 8, column 9)",
-        ),
-        (
-            "version directive",
-            format!("%YAML 1.1\n---\n{BASE}"),
-            "conf: version directive token (3) is disallowed (line 1, column 1)",
-        ),
-        (
-            "tag directive",
-            format!("# x\n%TAG ! tag:x,2000:\n---\n{BASE}"),
-            "conf: tag directive token (4) is disallowed (line 2, column 1)",
-        ),
-        (
-            "tab indentation",
-            "dyn_o_mite:\n\tlisten: x\n".into(),
-            "conf: failed (err 3) to get the next yaml document",
-        ),
-        (
-            "bad indentation",
-            "dyn_o_mite:\n  listen: x\n listen: y\n".into(),
-            "conf: failed (err 4) to get the next yaml document",
-        ),
-        (
-            "unclosed quote",
-            with("  rack: 'r\n"),
-            "conf: failed (err 3) to get the next yaml document",
-        ),
-        (
-            "third level",
-            with("  rack:\n    deep: 1\n"),
-            "has a depth greater than 2 (line 9, column 5)",
-        ),
-        (
-            "mapping in a list",
-            with("  rack:\n  - deep: 1\n"),
-            "has a depth greater than 2 (line 9, column 5)",
-        ),
-        (
-            "list in a list",
-            with("  rack:\n  - - deep\n"),
-            "has more than one sequence directive (line 9, column 5)",
-        ),
-        (
-            "unknown key",
-            with("  bogus_key: 1\n"),
-            "conf: directive \"bogus_key\" is unknown (line 8, column 3)",
-        ),
-        (
-            "key in wrong case",
-            with("  Timeout: 1\n"),
-            "conf: directive \"Timeout\" is unknown; did you mean \"timeout\"? (line 8, column 3)",
-        ),
-        (
-            "unknown key first",
-            BASE.replacen("  listen", "  bogus: 1\n  listen", 1),
-            "conf: directive \"bogus\" is unknown (line 2, column 3)",
-        ),
-        (
-            "merge key",
-            with("  <<: x\n"),
-            "conf: directive \"<<\" is unknown",
-        ),
-        (
-            "duplicate",
-            with("  timeout: 1\n  timeout: 2\n"),
-            "conf: directive \"timeout\" is a duplicate (line 9, column 12)",
-        ),
-        (
-            "duplicate of 0",
-            with("  timeout: 0\n  timeout: 2\n"),
-            "conf: directive \"timeout\" is a duplicate",
-        ),
-        (
-            "duplicate of false",
-            with("  preconnect: false\n  preconnect: true\n"),
-            "conf: directive \"preconnect\" is a duplicate",
-        ),
-        (
-            "duplicate in a list",
-            with("  timeout: [1, 2]\n"),
-            "conf: directive \"timeout\" is a duplicate",
-        ),
-        (
-            "empty value",
-            with("  rack:\n"),
-            "conf: directive \"rack\" has an empty value (line 8, column 8)",
-        ),
-        (
-            "empty quotes",
-            with("  rack: ''\n"),
-            "conf: directive \"rack\" has an empty value",
-        ),
-        (
-            "empty item",
-            with("  dyn_seeds:\n  -\n"),
-            "conf: directive \"dyn_seeds\" has an empty value",
-        ),
-        (
-            "listen missing",
-            instead("listen", ""),
-            "conf: directive \"listen:\" is missing",
-        ),
-        (
-            "servers missing",
-            instead("servers", ""),
-            "conf: pool 'dyn_o_mite' has no datastores",
-        ),
-        (
-            "dyn_listen missing",
-            instead("dyn_listen", ""),
-            "conf: directive \"dyn_listen:\" is missing",
-        ),
-        (
-            "tokens missing",
-            instead("tokens", ""),
-            "conf: directive \"tokens:\" is missing",
-        ),
-        (
-            "tokens empty list",
-            instead("tokens", "  tokens: []\n"),
-            "conf: directive \"tokens:\" is missing",
-        ),
-        (
-            "listen without port",
-            instead("listen", "  listen: 127.0.0.1\n"),
-            "conf: directive \"listen\" has an invalid \"hostname:port\" format string (line 2, column 11)",
-        ),
-        (
-            "port 0",
-            instead("listen", "  listen: h:0\n"),
-            "conf: directive \"listen\" has an invalid port in \"hostname:port\" format string",
-        ),
-        (
-            "port too large",
-            instead("listen", "  listen: h:65536\n"),
-            "has an invalid port in \"hostname:port\" format string",
-        ),
-        (
-            "port abc",
-            instead("dyn_listen", "  dyn_listen: h:abc\n"),
-            "conf: directive \"dyn_listen\" has an invalid port in \"hostname:port\" format string",
-        ),
-        (
-            "unknown host",
-            instead("listen", "  listen: no.such.host.invalid:1\n"),
-            "address resolution of node 'no.such.host.invalid' service '1' failed: ",
-        ),
-        (
-            "unknown host, second line",
-            instead("listen", "  listen: no.such.host.invalid:1\n"),
-            "conf: directive \"listen\" has an invalid value",
-        ),
-        (
-            "empty host",
-            instead("listen", "  listen: ':8102'\n"),
-            "conf: directive \"listen\" has an invalid value",
-        ),
-        (
-            "star host",
-            instead("listen", "  listen: '*:8102'\n"),
-            "conf: directive \"listen\" has an invalid value",
-        ),
-        (
-            "server without weight",
-            instead("servers", "  servers: h:1\n"),
-            "conf: directive \"servers\" has an invalid \"hostname:port:weight [name]\"or \"/path/unix_socket:weight [name]\" format string",
-        ),
-        (
-            "seed with four fields",
-            with("  dyn_seeds:\n  - h:8101:r:1\n"),
-            "conf: directive \"dyn_seeds\" has an invalid format must match \"hostname:port:rack:dc:tokens [name]\" (line 9, column 5)",
-        ),
-        (
-            "number abc",
-            with("  timeout: abc\n"),
-            "conf: directive \"timeout\" is not a number (line 8, column 12)",
-        ),
-        (
-            "number -1",
-            with("  timeout: -1\n"),
-            "conf: directive \"timeout\" is not a number",
-        ),
-        (
-            "number 1.5",
-            with("  timeout: 1.5\n"),
-            "conf: directive \"timeout\" is not a number",
-        ),
-        (
-            "number 0x10",
-            with("  timeout: 0x10\n"),
-            "conf: directive \"timeout\" is not a number",
-        ),
-        (
-            "number beyond 32 bits",
-            with("  timeout: 4294967297\n"),
-            "conf: directive \"timeout\" is not a number",
-        ),
-        (
-            "number beyond 31 bits",
-            with("  timeout: 2147483648\n"),
-            "conf: directive \"timeout\" is not a number",
-        ),
-        (
-            "yes",
-            with("  preconnect: yes\n"),
-            "conf: directive \"preconnect\" is not \"true\" or \"false\"",
-        ),
-        (
-            "True",
-            with("  preconnect: True\n"),
-            "conf: directive \"preconnect\" is not \"true\" or \"false\"",
-        ),
-        (
-            "data_store 2",
-            with("  data_store: 2\n"),
-            "Invalid datastore in conf file",
-        ),
-        (
-            "hash in wrong case",
-            with("  hash: MURMUR\n"),
-            "conf: directive \"hash\" is not a valid hash (line 8, column 9)",
-        ),
-        (
-            "murmur3",
-            with("  hash: murmur3\n"),
-            "conf: directive \"hash\" is not a valid hash: murmur3 is a name",
-        ),
-        (
-            "hash tag of one",
-            with("  hash_tag: '{'\n"),
-            "conf: directive \"hash_tag\" is not a valid hash tag string with two characters",
-        ),
-        (
-            "consistency",
-            with("  read_consistency: quorum\n"),
-            "conf: directive \"read_consistency:\"must be one of 'DC_ONE' 'DC_QUORUM' 'DC_SAFE_QUORUM' 'DC_EACH_SAFE_QUORUM'",
-        ),
-        (
-            "consistency prefix",
-            with("  write_consistency: dc_one_foo\n"),
-            "conf: directive \"write_consistency:\"must be one of",
-        ),
-        (
-            "secure option",
-            with("  secure_server_option: bogus\n"),
-            "conf: directive \"secure_server_option:\"must be one of 'none' 'rack' 'datacenter' 'all'",
-        ),
-        (
-            "secure option prefix",
-            with("  secure_server_option: rackety\n"),
-            "conf: directive \"secure_server_option:\"must be one of",
-        ),
-        (
-            "key file missing",
-            secure(Path::new("/no/such.pem")),
-            "Error: file /no/such.pem does not exist",
-        ),
-        (
-            "key file garbage",
-            secure(&pem),
-            "Error: could NOT read RSA pem key file at ",
-        ),
-        (
-            "mbuf_size 100",
-            with("  mbuf_size: 100\n"),
-            "mbuf_size: mbuf chunk size must be between 512 and 512000 bytes",
-        ),
-        (
-            "mbuf_size 520",
-            with("  mbuf_size: 520\n"),
-            "mbuf_size: mbuf size must be a multiple of 16",
-        ),
-        (
-            "max_msgs 5",
-            with("  max_msgs: 5\n"),
-            "max_msgs: max allocated messages buffer must be between 100000 and 1000000 messages",
-        ),
-        (
-            "connections 300",
-            with("  datastore_connections: 300\n"),
-            "conf: directive \"datastore_connections\" must be between 1 and 255",
-        ),
-        (
-            "token abc",
-            instead("tokens", "  tokens: abc\n"),
-            "conf: directive \"tokens\" has a token that is not a decimal number",
-        ),
-        (
-            "token -1",
-            instead("tokens", "  tokens: -1\n"),
-            "conf: directive \"tokens\" has a token that is not a decimal number",
-        ),
-        (
-            "empty token",
-            instead("tokens", "  tokens: '1,,2'\n"),
-            "conf: directive \"tokens\" has an empty token",
-        ),
-        (
-            "too many tokens",
-            instead(
-                "tokens",
-                &format!("  tokens: {}\n  tokens: 1\n", vec!["1"; 1024].join(",")),
-            ),
-            "conf: directive \"tokens\" has more than 1024 tokens",
-        ),
-        (
-            "two pools",
-            format!("{BASE}{}", BASE.replacen("dyn_o_mite", "other", 1)),
-            "has more than one pool; only one is served (line 8, column 1)",
-        ),
-        (
-            "too large",
-            format!("{BASE}# {}\n", "x".repeat(config::MAX_FILE)),
-            "has more than 1048576 bytes",
-        ),
-        (
-            "control character",
-            with("  rack: a\u{1}b\n"),
-            "conf: failed (err 2) to get the next yaml document",
-        ),
+        ("empty", String::new(), "must contain only 1 document; found 0 documents"),
+        ("comments only", "# nothing\n\n".into(), "must contain only 1 document; found 0 documents"),
+        ("plain scalar", "hello\n".into(), "has invalid empty \"key:\" at depth 0 (line 1, column 1)"),
+        ("list as root", "- a\n- b\n".into(), "has sequence at depth 0 instead of 2 (line 1, column 1)"),
+        ("two documents", format!("{BASE}---\n{BASE}"), "must contain only 1 document; found 2 documents"),
+        ("root key without mapping", "dyn_o_mite: 5\n".into(), "has invalid mapping \"key:\" at depth 1 (line 1, column 1)"),
+        ("root key with list", "dyn_o_mite:\n- a\n".into(), "has sequence at depth 1 instead of 2 (line 2, column 1)"),
+        ("key beside the pool", format!("{BASE}extra: 1\n"), "has invalid mapping \"key:\" at depth 1 (line 8, column 1)"),
+        ("flow mapping", "dyn_o_mite: {listen: 1}\n".into(), "conf: flow mapping start token (12) is disallowed (line 1, column 13)"),
+        ("flow mapping as root", "{a: {listen: 1}}\n".into(), "conf: flow mapping start token (12) is disallowed (line 1, column 1)"),
+        ("anchor", with("  rack: &r r1\n"), "conf: anchor token (19) is disallowed (line 8, column 9)"),
+        ("anchor on a list", with("  dyn_seeds: &r\n  - h:1:r:d:1\n"), "conf: anchor token (19) is disallowed (line 8, column 14)"),
+        ("anchor on a key", with("  &r rack: r1\n"), "conf: anchor token (19) is disallowed (line 8, column 3)"),
+        ("alias", with("  rack: &r r1\n  datacenter: *r\n"), "conf: anchor token (19) is disallowed"),
+        ("alias of nothing", with("  rack: *r\n"), "conf: alias token (18) is disallowed (line 8, column 9)"),
+        ("tag", with("  timeout: !!int 5\n"), "conf: tag token (20) is disallowed (line 8, column 12)"),
+        ("tag that does not fit", with("  timeout: !!int five\n"), "conf: tag token (20) is disallowed (line 8, column 12)"),
+        ("local tag", with("  rack: !mine r\n"), "conf: tag token (20) is disallowed (line 8, column 9)"),
+        ("version directive", format!("%YAML 1.1\n---\n{BASE}"), "conf: version directive token (3) is disallowed (line 1, column 1)"),
+        ("tag directive", format!("# x\n%TAG ! tag:x,2000:\n---\n{BASE}"), "conf: tag directive token (4) is disallowed (line 2, column 1)"),
+        ("tab indentation", "dyn_o_mite:\n\tlisten: x\n".into(), "conf: failed (err 3) to get the next yaml document"),
+        ("bad indentation", "dyn_o_mite:\n  listen: x\n listen: y\n".into(), "conf: failed (err 4) to get the next yaml document"),
+        ("unclosed quote", with("  rack: 'r\n"), "conf: failed (err 3) to get the next yaml document"),
+        ("third level", with("  rack:\n    deep: 1\n"), "has a depth greater than 2 (line 9, column 5)"),
+        ("mapping in a list", with("  rack:\n  - deep: 1\n"), "has a depth greater than 2 (line 9, column 5)"),
+        ("list in a list", with("  rack:\n  - - deep\n"), "has more than one sequence directive (line 9, column 5)"),
+        ("unknown key", with("  bogus_key: 1\n"), "conf: directive \"bogus_key\" is unknown (line 8, column 3)"),
+        ("key in wrong case", with("  Timeout: 1\n"), "conf: directive \"Timeout\" is unknown; did you mean \"timeout\"? (line 8, column 3)"),
+        ("unknown key first", BASE.replacen("  listen", "  bogus: 1\n  listen", 1), "conf: directive \"bogus\" is unknown (line 2, column 3)"),
+        ("merge key", with("  <<: x\n"), "conf: directive \"<<\" is unknown"),
+        ("duplicate", with("  timeout: 1\n  timeout: 2\n"), "conf: directive \"timeout\" is a duplicate (line 9, column 12)"),
+        ("duplicate of 0", with("  timeout: 0\n  timeout: 2\n"), "conf: directive \"timeout\" is a duplicate"),
+        ("duplicate of false", with("  preconnect: false\n  preconnect: true\n"), "conf: directive \"preconnect\" is a duplicate"),
+        ("duplicate in a list", with("  timeout: [1, 2]\n"), "conf: directive \"timeout\" is a duplicate"),
+        ("empty value", with("  rack:\n"), "conf: directive \"rack\" has an empty value (line 8, column 8)"),
+        ("empty quotes", with("  rack: ''\n"), "conf: directive \"rack\" has an empty value"),
+        ("empty item", with("  dyn_seeds:\n  -\n"), "conf: directive \"dyn_seeds\" has an empty value"),
+        ("listen missing", instead("listen", ""), "conf: directive \"listen:\" is missing"),
+        ("servers missing", instead("servers", ""), "conf: pool 'dyn_o_mite' has no datastores"),
+        ("dyn_listen missing", instead("dyn_listen", ""), "conf: directive \"dyn_listen:\" is missing"),
+        ("tokens missing", instead("tokens", ""), "conf: directive \"tokens:\" is missing"),
+        ("tokens empty list", instead("tokens", "  tokens: []\n"), "conf: directive \"tokens:\" is missing"),
+        ("listen without port", instead("listen", "  listen: 127.0.0.1\n"), "conf: directive \"listen\" has an invalid \"hostname:port\" format string (line 2, column 11)"),
+        ("port 0", instead("listen", "  listen: h:0\n"), "conf: directive \"listen\" has an invalid port in \"hostname:port\" format string"),
+        ("port too large", instead("listen", "  listen: h:65536\n"), "has an invalid port in \"hostname:port\" format string"),
+        ("port abc", instead("dyn_listen", "  dyn_listen: h:abc\n"), "conf: directive \"dyn_listen\" has an invalid port in \"hostname:port\" format string"),
+        ("unknown host", instead("listen", "  listen: no..such.host:1\n"), "address resolution of node 'no..such.host' service '1' failed: "),
+        ("unknown host, second line", instead("listen", "  listen: no..such.host:1\n"), "conf: directive \"listen\" has an invalid value"),
+        ("empty host", instead("listen", "  listen: ':8102'\n"), "conf: directive \"listen\" has an invalid value"),
+        ("star host", instead("listen", "  listen: '*:8102'\n"), "conf: directive \"listen\" has an invalid value"),
+        ("server without weight", instead("servers", "  servers: h:1\n"), "conf: directive \"servers\" has an invalid \"hostname:port:weight [name]\"or \"/path/unix_socket:weight [name]\" format string"),
+        ("seed with four fields", with("  dyn_seeds:\n  - h:8101:r:1\n"), "conf: directive \"dyn_seeds\" has an invalid format must match \"hostname:port:rack:dc:tokens [name]\" (line 9, column 5)"),
+        ("number abc", with("  timeout: abc\n"), "conf: directive \"timeout\" is not a number (line 8, column 12)"),
+        ("number -1", with("  timeout: -1\n"), "conf: directive \"timeout\" is not a number"),
+        ("number 1.5", with("  timeout: 1.5\n"), "conf: directive \"timeout\" is not a number"),
+        ("number 0x10", with("  timeout: 0x10\n"), "conf: directive \"timeout\" is not a number"),
+        ("number beyond 32 bits", with("  timeout: 4294967297\n"), "conf: directive \"timeout\" is not a number"),
+        ("number beyond 31 bits", with("  timeout: 2147483648\n"), "conf: directive \"timeout\" is not a number"),
+        ("yes", with("  preconnect: yes\n"), "conf: directive \"preconnect\" is not \"true\" or \"false\""),
+        ("True", with("  preconnect: True\n"), "conf: directive \"preconnect\" is not \"true\" or \"false\""),
+        ("data_store 2", with("  data_store: 2\n"), "Invalid datastore in conf file"),
+        ("hash in wrong case", with("  hash: MURMUR\n"), "conf: directive \"hash\" is not a valid hash (line 8, column 9)"),
+        ("murmur3", with("  hash: murmur3\n"), "conf: directive \"hash\" is not a valid hash: murmur3 is a name"),
+        ("hash tag of one", with("  hash_tag: '{'\n"), "conf: directive \"hash_tag\" is not a valid hash tag string with two characters"),
+        ("consistency", with("  read_consistency: quorum\n"), "conf: directive \"read_consistency:\"must be one of 'DC_ONE' 'DC_QUORUM' 'DC_SAFE_QUORUM' 'DC_EACH_SAFE_QUORUM'"),
+        ("consistency prefix", with("  write_consistency: dc_one_foo\n"), "conf: directive \"write_consistency:\"must be one of"),
+        ("secure option", with("  secure_server_option: bogus\n"), "conf: directive \"secure_server_option:\"must be one of 'none' 'rack' 'datacenter' 'all'"),
+        ("secure option prefix", with("  secure_server_option: rackety\n"), "conf: directive \"secure_server_option:\"must be one of"),
+        ("key file missing", secure(Path::new("/no/such.pem")), "Error: file /no/such.pem does not exist"),
+        ("key file garbage", secure(&pem), "Error: could NOT read RSA pem key file at "),
+        ("mbuf_size 100", with("  mbuf_size: 100\n"), "mbuf_size: mbuf chunk size must be between 512 and 512000 bytes"),
+        ("mbuf_size 520", with("  mbuf_size: 520\n"), "mbuf_size: mbuf size must be a multiple of 16"),
+        ("max_msgs 5", with("  max_msgs: 5\n"), "max_msgs: max allocated messages buffer must be between 100000 and 1000000 messages"),
+        ("connections 300", with("  datastore_connections: 300\n"), "conf: directive \"datastore_connections\" must be between 1 and 255"),
+        ("token abc", instead("tokens", "  tokens: abc\n"), "conf: directive \"tokens\" has a token that is not a decimal number"),
+        ("token -1", instead("tokens", "  tokens: -1\n"), "conf: directive \"tokens\" has a token that is not a decimal number"),
+        ("empty token", instead("tokens", "  tokens: '1,,2'\n"), "conf: directive \"tokens\" has an empty token"),
+        ("too many tokens", instead("tokens", &format!("  tokens: {}\n  tokens: 1\n", vec!["1"; 1024].join(","))), "conf: directive \"tokens\" has more than 1024 tokens"),
+        ("two pools", format!("{BASE}{}", BASE.replacen("dyn_o_mite", "other", 1)), "has more than one pool; only one is served (line 8, column 1)"),
+        ("too large", format!("{BASE}# {}\n", "x".repeat(config::MAX_FILE)), "has more than 1048576 bytes"),
+        ("control character", with("  rack: a\u{1}b\n"), "conf: failed (err 2) to get the next yaml document"),
     ];
     for (name, text, reason) in cases {
         let (lines, code) = folder.test(&text);
@@ -785,11 +459,11 @@ fn odd_but_usable_files_load_with_a_warning() {
 #[test]
 fn a_seed_without_an_address_is_a_warning() {
     let folder = Folder::new();
-    let (lines, code) = folder.test(with("  dyn_seeds: no.such.host.invalid:8101:r:d:1\n"));
+    let (lines, code) = folder.test(with("  dyn_seeds: no..such.host:8101:r:d:1\n"));
     assert_eq!(code, 0, "{lines:?}");
     assert!(
         lines[0].starts_with(
-            "warning: address resolution of node 'no.such.host.invalid' service '8101' failed: "
+            "warning: address resolution of node 'no..such.host' service '8101' failed: "
         ),
         "{lines:?}"
     );
@@ -911,164 +585,11 @@ fn key_files() {
 }
 
 #[test]
-fn what_generators_write_loads() {
-    // test/dyno_cluster.py, by PyYAML.
-    let cluster = "\
-dyn_o_mite:
-  data_store: 0
-  datacenter: dc0
-  datastore_connections: 1
-  dyn_listen: 127.0.1.1:8101
-  dyn_seeds: []
-  listen: 127.0.1.1:8102
-  local_peer_connections: 0
-  pem_key_file: conf/dynomite.pem
-  rack: rack0
-  read_consistency: DC_ONE
-  remote_peer_connections: 0
-  secure_server_option: none
-  servers:
-  - 127.0.1.1:1212:0
-  stats_listen: 127.0.1.1:22222
-  tokens: 101134286
-  write_consistency: DC_ONE
-";
-    let s = parse(cluster).settings;
-    assert_eq!(
-        (s.tokens[0].value(), s.local_peer_connections),
-        (101134286, 1)
-    );
-
-    // scripts/dynomite/generate_yamls.py.
-    let generated = "\
-dyn_o_mite:
-  datacenter: default_dc
-  dyn_listen: 0.0.0.0:8101
-  dyn_port: 8101
-  dyn_seed_provider: simple_provider
-  dyn_seeds:
-  - 10.0.0.2:8101:default_rack:default_dc:4294967295
-  listen: 0.0.0.0:8102
-  rack: default_rack
-  servers:
-  - 127.0.0.1:6379:1
-  timeout: 150000
-  tokens: 2147483647
-";
-    let loaded = parse(generated);
-    assert_eq!(warnings(&loaded), [""; 0]);
-    assert_eq!(loaded.settings.dyn_seeds.len(), 1);
-
-    // Netflix dynomite-manager, by SnakeYAML in block style.
-    let manager = "\
-dyn_o_mite:
-  auto_eject_hosts: true
-  rack: us-east-1c
-  distribution: vnode
-  dyn_listen: 0.0.0.0:8101
-  stats_listen: 0.0.0.0:22222
-  dyn_seed_provider: florida_provider
-  gos_interval: 10000
-  hash: murmur
-  listen: 0.0.0.0:8102
-  preconnect: true
-  server_retry_timeout: 30000
-  timeout: 5000
-  tokens: '1383429731'
-  secure_server_option: datacenter
-  datacenter: us-east-1
-  read_consistency: DC_ONE
-  write_consistency: DC_ONE
-  mbuf_size: 16384
-  max_msgs: 200000
-  pem_key_file: /apps/dynomite/conf/dynomite.pem
-  hash_tag: '{}'
-  servers:
-  - 127.0.0.1:22122:1
-  data_store: 0
-  datastore_connections: 1
-  local_peer_connections: 1
-  remote_peer_connections: 1
-";
-    let s = parse(manager).settings;
-    assert_eq!(s.hash_tag, Some(*b"{}"));
-    let socket = manager.replace("127.0.0.1:22122:1", "/tmp/redis.sock:1");
-    assert_eq!(parse(&socket).settings.datastore.name, "/tmp/redis.sock");
-}
-
-#[test]
 fn every_key_of_the_table_is_accepted_with_its_default() {
     for key in config::KEYS {
         if key.default.is_empty() || BASE.contains(&format!("  {}:", key.name)) {
             continue;
         }
         parse(&with(&format!("  {}: {}\n", key.name, key.default)));
-    }
-}
-
-#[test]
-fn the_samples_load() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf");
-    let mut loaded = 0;
-    for file in std::fs::read_dir(folder).unwrap() {
-        let path = file.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "yml") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        let name = path.display().to_string();
-        let sample = config::parse(&text, &name, &Overrides::default())
-            .unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
-        assert_eq!(warnings(&sample), [""; 0], "{name}");
-        loaded += 1;
-    }
-    assert_eq!(loaded, 14);
-}
-
-mod any_text {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn line() -> impl Strategy<Value = String> {
-        let name = prop::sample::select(config::KEYS).prop_map(|key| key.name);
-        let value = prop_oneof![
-            "[ -~]{0,12}",
-            "[0-9]{0,12}",
-            "[0-9a-z]{0,6}(:[0-9a-z]{0,6}){0,6}",
-            Just("&a *b !c {d: [e]} %f".to_owned()),
-            Just("\n  - 1\n  - - 2".to_owned()),
-        ];
-        (name, value).prop_map(|(name, value)| format!("  {name}: {value}\n"))
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(text in "\\PC*") {
-            let _ = config::parse(&text, "f", &Overrides::default());
-        }
-
-        #[test]
-        fn never_panics_on_something_like_yaml(text in "[-a:{}\\[\\]&*!%#'\"|>?, \n\t]{0,60}") {
-            let _ = config::parse(&text, "f", &Overrides::default());
-        }
-
-        #[test]
-        fn near_misses_are_refused_with_a_reason_or_keep_their_limits(
-            lines in prop::collection::vec(line(), 0..6)
-        ) {
-            match config::parse(&with(&lines.concat()), "f", &Overrides::default()) {
-                Ok(loaded) => {
-                    let s = loaded.settings;
-                    prop_assert!((512..=512_000).contains(&s.mbuf_size) && s.mbuf_size % 16 == 0);
-                    prop_assert!((100_000..=1_000_000).contains(&s.max_msgs));
-                    prop_assert!(s.datastore_connections > 0 && !s.tokens.is_empty());
-                    prop_assert!(!s.timeout.is_zero() && s.backlog > 0);
-                }
-                Err(problems) => {
-                    prop_assert!(!problems.is_empty());
-                    prop_assert!(problems.iter().all(|problem| !problem.text.is_empty()));
-                }
-            }
-        }
     }
 }

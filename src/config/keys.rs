@@ -134,7 +134,7 @@ pub const KEYS: &[Key] = &[
     key("env", Text, "aws", "", Live, "Which environment variables tell this node's own addresses: a value that starts with aws means the EC2_ variables only, any other value tries PUBLIC_HOSTNAME, PUBLIC_IPV4 and LOCAL_IPV4 first."),
     key("enable_gossip", Bool, "false", "", Live, "Whether nodes tell each other about nodes; the option -g does the same and wins over false."),
     key("gos_interval", Number, "30000", "milliseconds", Live, "Pause between two rounds of gossip."),
-    key("hash", Hash, "murmur", "", Live, "How a key becomes a position on the ring; must be the same on every node."),
+    key("hash", Hash, "murmur", "one_at_a_time, md5, crc16, crc32, crc32a, fnv1_64, fnv1a_64, fnv1_32, fnv1a_32, hsieh, murmur or jenkins", Live, "How a key becomes a position on the ring; must be the same on every node."),
     key("hash_tag", HashTag, "", "", Live, "An opening and a closing character; only the part of a key between them is hashed."),
     key("timeout", Number, "5000", "milliseconds", Live, "How long a request may take, and the base of the longer time allowed to peers."),
     key("preconnect", Bool, "true", "", Live, "Whether to connect to the datastore before clients are let in."),
@@ -220,6 +220,16 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), KEYS.len());
+    }
+
+    #[test]
+    fn the_row_of_hash_names_every_hash_that_is_accepted() {
+        let words = find("hash").map_or("", |key| key.unit);
+        let named: Vec<&str> = words.split([',', ' ']).collect();
+        for (name, kind) in crate::hashkit::HASHES {
+            let accepted = kind != crate::hashkit::HashKind::Murmur3;
+            assert_eq!(named.contains(&name), accepted, "{name}");
+        }
     }
 
     #[test]

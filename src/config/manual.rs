@@ -60,7 +60,7 @@ fn particulars(key: &Key) -> String {
     {
         first.make_ascii_uppercase();
     }
-    for (before, text) in [(", ", key.unit), ("; default ", key.default)] {
+    for (before, text) in [(": ", key.unit), ("; default ", key.default)] {
         if !text.is_empty() {
             words.push_str(before);
             words.push_str(text);

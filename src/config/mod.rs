@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `keys` | the one table of keys |
 //! | `yaml`, `place` | the file's text as keys and values, and where they stand |
-//! | `check` | values by their rows, then across rows |
+//! | `value_check`, `check` | each value by its row, then what needs several keys |
 //! | `address`, `server`, `values` | what values mean |
 //! | `settings` | the result |
 //! | `pem` | the key file of encrypted peer connections |
@@ -25,15 +25,16 @@ mod place;
 mod problem;
 mod server;
 mod settings;
+mod value_check;
 mod values;
 mod yaml;
 
 pub use address::{Endpoint, Listen, MAX_UNIX_PATH};
-pub use check::{MAX_MSGS, MBUF_SIZE, check_max_msgs, check_mbuf_size};
 pub use keys::KEYS;
 pub use problem::{MAX_PROBLEMS, Note, Place, Problem};
 pub use server::{Datastore, Seed};
 pub use settings::Settings;
+pub use value_check::{MAX_MSGS, MBUF_SIZE, check_max_msgs, check_mbuf_size};
 pub use values::{Consistency, SecureOption, StoreKind, digits};
 
 use std::borrow::Cow;
