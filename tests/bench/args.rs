@@ -57,7 +57,7 @@ impl Args {
         options.optflag(
             "q",
             "quick",
-            "two short rounds, a tenth of the connections, 5 s to settle",
+            "three short rounds, a tenth of the connections, 5 s to settle",
         );
         options.optflag("", "strict", "exit 1 when a target is missed");
         options.optopt(
@@ -90,11 +90,11 @@ impl Args {
             "keep the workloads whose name contains this",
             "TEXT",
         );
-        options.optopt("", "rounds", "rounds of each measurement (default 5)", "N");
+        options.optopt("", "rounds", "rounds of each measurement (default 7)", "N");
         options.optopt(
             "",
             "turn-ms",
-            "length of one proxy's turn in a round (default 600)",
+            "length of one proxy's turn in a round (default 400)",
             "N",
         );
         options.optopt(
@@ -161,8 +161,8 @@ impl Args {
         Ok(Args {
             experiments,
             only: given.opt_strs("only"),
-            rounds: number("rounds", 5, 2)?.max(1) as usize,
-            turn: Duration::from_millis(number("turn-ms", 600, 150)?.clamp(10, 60_000)),
+            rounds: number("rounds", 7, 3)?.max(1) as usize,
+            turn: Duration::from_millis(number("turn-ms", 400, 150)?.clamp(10, 60_000)),
             connections: number("connections", 10_000, 1_000)?.clamp(1, 25_000) as usize,
             settle: Duration::from_secs(number("settle", 60, 5)?.min(3_600)),
             strict: given.opt_present("strict"),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::Args;
 use crate::client::Clients;
-use crate::procfs::cpu_ns;
+use crate::procfs::{Bystanders, cpu_ns};
 use crate::proxy::{Kind, Proxy, Running};
 use crate::redis::Redis;
 use crate::report::{Report, median};
@@ -58,6 +58,11 @@ pub fn run(
             clients,
         });
     }
+    let pids = subjects
+        .iter()
+        .filter_map(|subject| subject.running.as_ref())
+        .map(Running::pid);
+    let bystanders = Bystanders::watch(pids.chain([store.pid()]).collect())?;
     let mut table = Table::new(&subjects);
     for workload in WORKLOADS
         .iter()
@@ -69,6 +74,7 @@ pub fn run(
         table.add(workload, &subjects, &samples, report);
     }
     table.finish(report);
+    report.bystanders("cost", bystanders.share()?);
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::args::Args;
 use crate::client::Clients;
 use crate::cost::{CONNECTIONS, batches_per};
 use crate::paced::Paced;
+use crate::procfs::Bystanders;
 use crate::proxy::{Kind, Proxy, Running};
 use crate::redis::Redis;
 use crate::report::{Report, median};
@@ -34,6 +35,12 @@ pub fn run(
         .iter()
         .map(|proxy| proxy.start(store.address, scratch))
         .collect::<Result<Vec<_>>>()?;
+    let pids = running
+        .iter()
+        .map(Running::pid)
+        .chain([store.pid()])
+        .collect();
+    let bystanders = Bystanders::watch(pids)?;
     let mut figures = serde_json::Map::new();
     for name in ["GET", "SET"].into_iter().filter(|name| args.wants(name)) {
         let workload = workload::named(name).ok_or("no such workload")?;
@@ -43,6 +50,7 @@ pub fn run(
         figures.insert(name.to_string(), one);
     }
     report.record("latency", figures.into());
+    report.bystanders("latency", bystanders.share()?);
     Ok(())
 }
 

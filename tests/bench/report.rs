@@ -84,6 +84,20 @@ impl Report {
         }
     }
 
+    /// Says how much of the machine others used meanwhile, and keeps it for the file.
+    pub fn bystanders(&mut self, experiment: &str, share: f64) {
+        let warning = if share > 0.1 {
+            ": too much to trust the figures, latency above all"
+        } else {
+            ""
+        };
+        println!(
+            "\n  other work on this machine meanwhile: {:.0} % of its processor time{warning}",
+            share * 100.0
+        );
+        self.record(&format!("{experiment}_other_work"), json!(share));
+    }
+
     /// Keeps the figures of an experiment for the file.
     pub fn record(&mut self, experiment: &str, figures: Value) {
         self.figures.insert(experiment.to_string(), figures);
