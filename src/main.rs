@@ -35,12 +35,19 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Ok(Command::Test { conf_file, overrides }) => {
+        Ok(Command::Test {
+            conf_file,
+            overrides,
+        }) => {
             let (lines, code) = config::test(&conf_file, &overrides);
             for line in lines {
                 eprintln!("{line}");
             }
-            if code == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if code == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Ok(Command::Serve(options)) => match serve(&options) {
             Ok(()) => ExitCode::SUCCESS,
@@ -52,10 +59,11 @@ fn main() -> ExitCode {
 /// Starts, serves and stops. The configuration is read before anything is changed outside: before
 /// the process goes into the background and before the pid file is written.
 fn serve(options: &Options) -> Result<(), ExitCode> {
-    let log = log_sink::install(options.output.as_deref(), options.verbosity).map_err(|message| {
-        eprintln!("{message}");
-        ExitCode::FAILURE
-    })?;
+    let log =
+        log_sink::install(options.output.as_deref(), options.verbosity).map_err(|message| {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        })?;
     let settings = configure(options)?;
     let report = if options.daemonize {
         Some(daemon::daemonize().map_err(|message| {
@@ -81,7 +89,10 @@ fn configure(options: &Options) -> Result<Settings, ExitCode> {
             log_at!(Alert, "{problem}");
         }
         log_at!(Alert, "Failed to create conf!!!");
-        eprintln!("dynomite: configuration file '{}' syntax is invalid", options.conf_file.display());
+        eprintln!(
+            "dynomite: configuration file '{}' syntax is invalid",
+            options.conf_file.display()
+        );
         ExitCode::FAILURE
     })?;
     for note in options.notes.iter().chain(&loaded.notes) {
@@ -91,7 +102,12 @@ fn configure(options: &Options) -> Result<Settings, ExitCode> {
 }
 
 /// From the pid file to the end of the loop. A failure has been logged and reported.
-fn live(options: &Options, settings: &Settings, log: &LogHandle, report: Option<Report>) -> Result<Ended, ()> {
+fn live(
+    options: &Options,
+    settings: &Settings,
+    log: &LogHandle,
+    report: Option<Report>,
+) -> Result<Ended, ()> {
     let fail = |report: Option<Report>, message: &str| {
         log_at!(Alert, "{message}");
         match report {
@@ -109,7 +125,12 @@ fn live(options: &Options, settings: &Settings, log: &LogHandle, report: Option<
         }
     };
     let version = env!("CARGO_PKG_VERSION");
-    log_at!(Always, "dynomite-v{version} built for {} started on pid {}", sys::system(), std::process::id());
+    log_at!(
+        Always,
+        "dynomite-v{version} built for {} started on pid {}",
+        sys::system(),
+        std::process::id()
+    );
     log_at!(Notice, "at most {} open files", limits::raise_nofile());
     if options.admin_operation > 0 {
         log_at!(Warn, "admin mode {} is on", options.admin_operation);
@@ -126,7 +147,10 @@ fn live(options: &Options, settings: &Settings, log: &LogHandle, report: Option<
     }
     notify::ready("serving");
     if let Err(error) = log.start_writer() {
-        log_at!(Warn, "no thread for the log ({error}): lines are written by the event loop");
+        log_at!(
+            Warn,
+            "no thread for the log ({error}): lines are written by the event loop"
+        );
     }
     let ended = reactor.run(&mut |signal| match signal {
         Signal::Hup => {
@@ -150,7 +174,9 @@ fn live(options: &Options, settings: &Settings, log: &LogHandle, report: Option<
 
 /// Who this node is, for its statistics.
 fn identity(settings: &Settings) -> Identity {
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Identity {
         source: sys::hostname(),
         version: format!("v{}", env!("CARGO_PKG_VERSION")),
@@ -158,6 +184,9 @@ fn identity(settings: &Settings) -> Identity {
         dc: settings.datacenter.clone(),
         pool_name: settings.pool_name.clone(),
         server_name: settings.datastore.name.clone(),
-        started: Now { mono_us: 0, wall_us: wall.as_micros() as u64 },
+        started: Now {
+            mono_us: 0,
+            wall_us: wall.as_micros() as u64,
+        },
     }
 }

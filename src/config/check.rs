@@ -9,9 +9,10 @@ use super::problem::{MAX_PROBLEMS, Note, Problem};
 use super::server::{Datastore, Seed};
 use super::settings::Settings;
 use super::value_check::check_value;
-use super::values::{Consistency, SecureOption, StoreKind, digits};
+use super::values::{SecureOption, StoreKind, digits};
 use super::yaml::{Pool, Word};
 use super::{Loaded, Overrides};
+use crate::consistency::Consistency;
 use crate::hashkit::{MAX_TOKENS, Token, parse_list};
 use crate::logging::Level;
 use std::collections::HashSet;
@@ -171,7 +172,7 @@ impl<'a> Checker<'a> {
     }
 
     fn consistency(&mut self, name: &'static str) -> Consistency {
-        Consistency::parse(self.text(name)).unwrap_or_default()
+        Consistency::from_bytes(self.text(name).as_bytes()).unwrap_or_default()
     }
 
     /// A listener; `None` if it is not given and has no default.

@@ -35,7 +35,7 @@ pub use problem::{MAX_PROBLEMS, Note, Place, Problem};
 pub use server::{Datastore, Seed};
 pub use settings::Settings;
 pub use value_check::{MAX_MSGS, MBUF_SIZE, check_max_msgs, check_mbuf_size};
-pub use values::{Consistency, SecureOption, StoreKind, digits};
+pub use values::{SecureOption, StoreKind, digits};
 
 use std::borrow::Cow;
 use std::fs::File;

@@ -2,7 +2,8 @@
 
 use super::address::Listen;
 use super::server::{Datastore, Seed};
-use super::values::{Consistency, SecureOption, StoreKind};
+use super::values::{SecureOption, StoreKind};
+use crate::consistency::Consistency;
 use crate::hashkit::{HashKind, Token};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -3,7 +3,8 @@
 use super::address::Listen;
 use super::keys::{Key, Kind};
 use super::server::{Datastore, Seed};
-use super::values::{Consistency, SecureOption, digits};
+use super::values::{SecureOption, digits};
+use crate::consistency::Consistency;
 use crate::hashkit::{HashKind, parse_list};
 
 /// Bytes of a buffer: least, most, and what they are a multiple of.
@@ -57,7 +58,7 @@ pub(super) fn check_value(key: &Key, text: &str) -> Result<(), String> {
         Kind::HashTag => Err(about(
             "is not a valid hash tag string with two characters".to_owned(),
         )),
-        Kind::Consistency if Consistency::parse(text).is_some() => Ok(()),
+        Kind::Consistency if Consistency::from_bytes(text.as_bytes()).is_some() => Ok(()),
         Kind::Consistency => Err(format!(
             "conf: directive \"{name}:\"must be one of 'DC_ONE' 'DC_QUORUM' 'DC_SAFE_QUORUM' 'DC_EACH_SAFE_QUORUM'"
         )),

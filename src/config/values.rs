@@ -71,56 +71,6 @@ impl SecureOption {
     }
 }
 
-/// How many replicas must answer (`read_consistency:`, `write_consistency:`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Consistency {
-    /// The first answer of the local rack counts.
-    #[default]
-    DcOne,
-    /// A majority of the local datacenter's racks; the answer if there is one, else any.
-    DcQuorum,
-    /// A majority of the local datacenter's racks that agree.
-    DcSafeQuorum,
-    /// A majority that agree in each datacenter.
-    DcEachSafeQuorum,
-}
-
-impl Consistency {
-    /// The whole word in any case. (The original compares a prefix.)
-    ///
-    /// ```
-    /// use dynomite::config::Consistency;
-    /// assert_eq!(Consistency::parse("dc_quorum"), Some(Consistency::DcQuorum));
-    /// assert_eq!(Consistency::parse("dc_one_foo"), None);
-    /// ```
-    pub fn parse(text: &str) -> Option<Consistency> {
-        [
-            Consistency::DcOne,
-            Consistency::DcQuorum,
-            Consistency::DcSafeQuorum,
-            Consistency::DcEachSafeQuorum,
-        ]
-        .into_iter()
-        .find(|consistency| consistency.name().eq_ignore_ascii_case(text))
-    }
-
-    /// The word in the file and in the REST interface, upper case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Consistency::DcOne => "DC_ONE",
-            Consistency::DcQuorum => "DC_QUORUM",
-            Consistency::DcSafeQuorum => "DC_SAFE_QUORUM",
-            Consistency::DcEachSafeQuorum => "DC_EACH_SAFE_QUORUM",
-        }
-    }
-}
-
-impl fmt::Display for Consistency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 impl fmt::Display for SecureOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -19,7 +19,11 @@ pub struct Chain {
 impl Chain {
     /// An empty chain.
     pub const fn new() -> Self {
-        Chain { first: None, rest: None, len: 0 }
+        Chain {
+            first: None,
+            rest: None,
+            len: 0,
+        }
     }
 
     /// Bytes in the chain.
@@ -75,7 +79,9 @@ impl Chain {
         if self.first.is_none() {
             self.first = Some(slice);
         } else {
-            let rest = self.rest.get_or_insert_with(|| slice.with_pool(|pool| pool.take_queue()));
+            let rest = self
+                .rest
+                .get_or_insert_with(|| slice.with_pool(|pool| pool.take_queue()));
             rest.push_back(slice);
         }
     }
@@ -158,7 +164,9 @@ impl Chain {
 
     /// The slices, first to last.
     pub fn slices(&self) -> impl Iterator<Item = &Slice> {
-        self.first.iter().chain(self.rest.iter().flat_map(|rest| rest.iter()))
+        self.first
+            .iter()
+            .chain(self.rest.iter().flat_map(|rest| rest.iter()))
     }
 
     /// The only slice, if there is exactly one.
@@ -238,7 +246,12 @@ impl Drop for Chain {
 
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Chain({} bytes in {} slices)", self.len, self.slice_count())
+        write!(
+            f,
+            "Chain({} bytes in {} slices)",
+            self.len,
+            self.slice_count()
+        )
     }
 }
 

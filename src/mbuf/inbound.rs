@@ -65,11 +65,20 @@ impl Inbound {
         self.unfinished.clear();
         let mut data = Chain::new();
         data.push(writer.commit(kept + bytes));
-        Ok(Fill { data, bytes, full: bytes == room })
+        Ok(Fill {
+            data,
+            bytes,
+            full: bytes == room,
+        })
     }
 
     /// Reads into blocks of this connection's own.
-    fn fill_own(&mut self, pool: &Pool, expected: usize, reader: &mut impl Read) -> io::Result<Fill> {
+    fn fill_own(
+        &mut self,
+        pool: &Pool,
+        expected: usize,
+        reader: &mut impl Read,
+    ) -> io::Result<Fill> {
         let blocks = (expected / pool.block_size() + 1).clamp(1, BLOCKS_PER_READ);
         let mut writers: [Option<Writer>; BLOCKS_PER_READ] = Default::default();
         writers[0] = self.tail.take().filter(|tail| tail.room() > 0);
@@ -77,7 +86,8 @@ impl Inbound {
             slot.get_or_insert_with(|| pool.writer());
         }
         let mut room = 0;
-        let mut parts: [IoSliceMut; BLOCKS_PER_READ] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+        let mut parts: [IoSliceMut; BLOCKS_PER_READ] =
+            std::array::from_fn(|_| IoSliceMut::new(&mut []));
         for (part, writer) in parts.iter_mut().zip(writers.iter_mut().flatten()) {
             let spare = writer.spare();
             room += spare.len();
@@ -100,7 +110,11 @@ impl Inbound {
                 break;
             }
         }
-        Ok(Fill { data: std::mem::take(&mut self.unfinished), bytes, full: bytes == room })
+        Ok(Fill {
+            data: std::mem::take(&mut self.unfinished),
+            bytes,
+            full: bytes == room,
+        })
     }
 
     /// Keeps what no message was made of.
@@ -209,6 +223,10 @@ mod tests {
             inbound.keep(fill.data, &pool);
         }
         assert_eq!(inbound.len(), 10_000);
-        assert!(pool.in_use() <= 10_000 / 1024 + 3, "{} blocks", pool.in_use());
+        assert!(
+            pool.in_use() <= 10_000 / 1024 + 3,
+            "{} blocks",
+            pool.in_use()
+        );
     }
 }

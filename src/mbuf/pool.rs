@@ -1,7 +1,7 @@
 //! The pool of blocks.
 
-use super::slice::{Block, Slice, Writer};
 use super::Chain;
+use super::slice::{Block, Slice, Writer};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
@@ -49,7 +49,10 @@ impl Pool {
             peak: Cell::new(0),
             queues: RefCell::new(Vec::new()),
         };
-        Pool { inner: Rc::new(inner), scratch: Rc::default() }
+        Pool {
+            inner: Rc::new(inner),
+            scratch: Rc::default(),
+        }
     }
 
     /// Bytes one block holds.
@@ -88,7 +91,9 @@ impl Pool {
         let mut free = inner.free.borrow_mut();
         let block = match free.pop() {
             Some(block) => {
-                inner.idle_blocks.set(inner.idle_blocks.get().min(free.len()));
+                inner
+                    .idle_blocks
+                    .set(inner.idle_blocks.get().min(free.len()));
                 block
             }
             None => Block::allocate(inner.capacity),
@@ -122,7 +127,11 @@ impl Pool {
     pub fn trim(&self) -> usize {
         let inner = &self.inner;
         let mut free = inner.free.borrow_mut();
-        let surplus = inner.idle_blocks.get().saturating_sub(KEEP_FREE).min(free.len());
+        let surplus = inner
+            .idle_blocks
+            .get()
+            .saturating_sub(KEEP_FREE)
+            .min(free.len());
         // The oldest free blocks are at the bottom; the warm ones stay.
         for block in free.drain(..surplus) {
             Block::deallocate(block, inner.capacity);

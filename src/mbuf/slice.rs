@@ -34,7 +34,11 @@ impl Block {
         let Some(block) = NonNull::new(raw) else {
             handle_alloc_error(layout)
         };
-        let head = Block { refs: Cell::new(0), capacity: capacity as u32, pool: Cell::new(ptr::null()) };
+        let head = Block {
+            refs: Cell::new(0),
+            capacity: capacity as u32,
+            pool: Cell::new(ptr::null()),
+        };
         // SAFETY: freshly allocated, large enough and aligned for a `Block`, seen by nobody else.
         unsafe { block.write(head) };
         block
@@ -119,7 +123,12 @@ impl Writer {
         let room = self.room();
         // SAFETY: inside the allocation, initialised (zeroed at birth), and beyond every slice:
         // slices end at or before `position`, and there is one writer per block.
-        unsafe { std::slice::from_raw_parts_mut(Block::data(self.block).add(self.position as usize), room) }
+        unsafe {
+            std::slice::from_raw_parts_mut(
+                Block::data(self.block).add(self.position as usize),
+                room,
+            )
+        }
     }
 
     /// Turns the next `n` spare bytes into a slice. `n` beyond the room is cut to it.
@@ -127,7 +136,11 @@ impl Writer {
     pub fn commit(&mut self, n: usize) -> Slice {
         let n = n.min(self.room()) as u32;
         retain(self.block);
-        let slice = Slice { block: self.block, offset: self.position, len: n };
+        let slice = Slice {
+            block: self.block,
+            offset: self.position,
+            len: n,
+        };
         self.position += n;
         slice
     }
@@ -156,7 +169,8 @@ impl Slice {
     /// Whether byte `from` of `parent` is the byte after this slice's last.
     #[inline]
     pub(super) fn continues_in(&self, parent: &Slice, from: usize) -> bool {
-        self.block == parent.block && (self.offset + self.len) as usize == parent.offset as usize + from
+        self.block == parent.block
+            && (self.offset + self.len) as usize == parent.offset as usize + from
     }
 
     /// Grows over the next `n` bytes, which another slice of the block must cover at this moment.
@@ -171,7 +185,11 @@ impl Slice {
         let to = to.min(self.len as usize);
         let from = from.min(to);
         retain(self.block);
-        Slice { block: self.block, offset: self.offset + from as u32, len: (to - from) as u32 }
+        Slice {
+            block: self.block,
+            offset: self.offset + from as u32,
+            len: (to - from) as u32,
+        }
     }
 
     /// Drops the first `n` bytes.
@@ -202,7 +220,12 @@ impl Deref for Slice {
     fn deref(&self) -> &[u8] {
         // SAFETY: inside the allocation, written (or zeroed) before this slice was made, and never
         // written again while it lives: a writer only writes beyond every slice.
-        unsafe { std::slice::from_raw_parts(Block::data(self.block).add(self.offset as usize), self.len as usize) }
+        unsafe {
+            std::slice::from_raw_parts(
+                Block::data(self.block).add(self.offset as usize),
+                self.len as usize,
+            )
+        }
     }
 }
 

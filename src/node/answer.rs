@@ -3,8 +3,8 @@
 use super::client::{Client, Raw, Reading, reply_flags};
 use super::msg::{Flags, Msg, NONE};
 use super::{Action, Node, limits};
-use crate::log_at;
 use crate::clock::Now;
+use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command, command};
 use crate::proto::redis::resp3;
@@ -21,8 +21,12 @@ impl Node {
     /// with it what was only waiting for it.
     #[inline]
     pub(super) fn finish_raw(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
-        let Some(msg) = self.msgs.get_mut(entry as usize) else { return };
-        let Some(client) = self.clients.get_mut(msg.client as usize) else { return };
+        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+            return;
+        };
+        let Some(client) = self.clients.get_mut(msg.client as usize) else {
+            return;
+        };
         if raw.first_byte() == Some(b'-') {
             self.stats.pool.forward_error += 1;
         }
@@ -51,9 +55,17 @@ impl Node {
 
     /// Puts every answer that is known and due into the client's output.
     fn release(&mut self, now: Now, key: u32) {
-        let Some(client) = self.clients.get_mut(key as usize) else { return };
+        let Some(client) = self.clients.get_mut(key as usize) else {
+            return;
+        };
         while let Some(entry) = client.queue.head() {
-            let Some(msg) = self.msgs.get_mut(entry as usize).filter(|msg| msg.flags.has(Flags::DONE)) else { break };
+            let Some(msg) = self
+                .msgs
+                .get_mut(entry as usize)
+                .filter(|msg| msg.flags.has(Flags::DONE))
+            else {
+                break;
+            };
             if !msg.flags.has(Flags::SILENT) {
                 client.out.append(&mut msg.reply);
             }
@@ -61,9 +73,14 @@ impl Node {
                 client.reading = Reading::Off;
                 client.closing = true;
             }
-            self.stats.hist.latency.record(now.mono_us.saturating_sub(msg.start));
+            self.stats
+                .hist
+                .latency
+                .record(now.mono_us.saturating_sub(msg.start));
             client.queue.pop(&mut self.msgs);
-            let Some(msg) = self.msgs.get_mut(entry as usize) else { break };
+            let Some(msg) = self.msgs.get_mut(entry as usize) else {
+                break;
+            };
             msg.client = NONE;
             if !msg.flags.has(Flags::AT_STORE) {
                 self.msgs.remove(entry as usize);
@@ -78,8 +95,17 @@ impl Node {
 
     /// Answers a client's newest request with a reply made here, in its turn. `last`: the
     /// connection closes behind it.
-    pub(super) fn answer(&mut self, key: u32, now: Now, command: Option<&'static Command>, reply: &[u8], last: bool) {
-        let Some(client) = self.clients.get_mut(key as usize) else { return };
+    pub(super) fn answer(
+        &mut self,
+        key: u32,
+        now: Now,
+        command: Option<&'static Command>,
+        reply: &[u8],
+        last: bool,
+    ) {
+        let Some(client) = self.clients.get_mut(key as usize) else {
+            return;
+        };
         let flags = reply_flags(&mut client.session);
         self.push_answer(key, now, command, reply, flags, last);
     }
@@ -94,7 +120,9 @@ impl Node {
         flags: Flags,
         last: bool,
     ) {
-        let Some(client) = self.clients.get_mut(key as usize) else { return };
+        let Some(client) = self.clients.get_mut(key as usize) else {
+            return;
+        };
         let mut msg = Msg::new(key, command.map_or(0, Command::index), 0, now.mono_us);
         msg.flags = flags.with(Flags::DONE);
         if last {
@@ -115,7 +143,9 @@ impl Node {
 
     /// Reads a client again whose own load has drained.
     pub(super) fn resume_if_drained(&mut self, key: u32) {
-        let Some(client) = self.clients.get_mut(key as usize) else { return };
+        let Some(client) = self.clients.get_mut(key as usize) else {
+            return;
+        };
         if client.reading == Reading::Full && client.has_drained() {
             client.reading = Reading::On;
             self.actions.push_back(Action::Resume(client.id));
@@ -144,7 +174,9 @@ impl Node {
 
     /// Closes a client: what it still waits for is executed, and nobody hears of it.
     pub(super) fn close_client(&mut self, key: u32, orderly: bool) {
-        let Some(mut client) = self.clients.try_remove(key as usize) else { return };
+        let Some(mut client) = self.clients.try_remove(key as usize) else {
+            return;
+        };
         let dropped = client.queue.len();
         log_at!(Notice, "close {} Dropped {dropped} requests", client.id);
         let pool = &mut self.stats.pool;
@@ -162,7 +194,9 @@ impl Node {
     /// Takes a client's name off the requests it waits for.
     fn abandon(&mut self, client: &mut Client) {
         while let Some(entry) = client.queue.pop(&mut self.msgs) {
-            let Some(msg) = self.msgs.get_mut(entry as usize) else { continue };
+            let Some(msg) = self.msgs.get_mut(entry as usize) else {
+                continue;
+            };
             msg.client = NONE;
             msg.reply.clear();
             if !msg.flags.has(Flags::AT_STORE) {

@@ -2,13 +2,13 @@
 
 use super::msg::{Flags, Msg, OfClient, Queue};
 use super::{ConnId, Next, Node, limits};
-use crate::log_at;
 use crate::clock::Now;
+use crate::log_at;
 use crate::mbuf::{Chain, Inbound, Slice};
 use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::redis::lookup::{lookup, resolve};
 use crate::proto::redis::request::{self, Kind, Parser, Status};
 use crate::proto::redis::session::{Context, Effect, Session};
-use crate::proto::redis::lookup::lookup;
 use crate::proto::redis::{encode, errors, inline, resp3};
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -70,7 +70,9 @@ impl Raw<'_> {
     pub fn is_identity(&self, form: resp3::Form) -> bool {
         let mut start = [0; 2];
         match self {
-            Raw::Whole(slice, from, to) => resp3::is_identity(form, slice.get(*from..*to).unwrap_or(&[])),
+            Raw::Whole(slice, from, to) => {
+                resp3::is_identity(form, slice.get(*from..*to).unwrap_or(&[]))
+            }
             Raw::Spread(chain) => {
                 let n = chain.gather(0, &mut start);
                 resp3::is_identity(form, start.get(..n).unwrap_or(&[]))
@@ -146,8 +148,15 @@ impl Node {
         if let Some(next) = self.hold_back(key) {
             return next;
         }
-        let Some(client) = self.clients.get_mut(key as usize) else { return Next::Wait };
-        let fill = match client.inbound.fill(&self.pool, &mut self.shared, client.parser.expected(), reader) {
+        let Some(client) = self.clients.get_mut(key as usize) else {
+            return Next::Wait;
+        };
+        let fill = match client.inbound.fill(
+            &self.pool,
+            &mut self.shared,
+            client.parser.expected(),
+            reader,
+        ) {
             Ok(fill) => fill,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Next::Again,
@@ -164,7 +173,9 @@ impl Node {
         client.heard = now.mono_us;
         let mut parser = std::mem::take(&mut client.parser);
         let rest = self.serve_all(key, now, &mut parser, fill.data);
-        let Some(client) = self.clients.get_mut(key as usize) else { return Next::Wait };
+        let Some(client) = self.clients.get_mut(key as usize) else {
+            return Next::Wait;
+        };
         client.parser = parser;
         if client.reading == Reading::Off {
             client.inbound.clear();
@@ -172,7 +183,10 @@ impl Node {
             return Next::Paused;
         }
         client.inbound.keep(rest, &self.pool);
-        self.stats.hist.client_out_queue.record(u64::from(client.queue.len()));
+        self.stats
+            .hist
+            .client_out_queue
+            .record(u64::from(client.queue.len()));
         if fill.full { Next::Again } else { Next::Wait }
     }
 
@@ -245,7 +259,9 @@ impl Node {
 
     /// Whether nothing more is wanted from the client.
     fn is_deaf(&self, key: u32) -> bool {
-        self.clients.get(key as usize).is_none_or(|client| client.reading == Reading::Off)
+        self.clients
+            .get(key as usize)
+            .is_none_or(|client| client.reading == Reading::Off)
     }
 
     /// Serves one request.
@@ -263,67 +279,62 @@ impl Node {
                 let mut room = [0; NAME_ROOM];
                 let wanted = (name.len as usize).min(NAME_ROOM);
                 let n = chain.gather(name.at as usize, room.get_mut(..wanted).unwrap_or(&mut []));
-                if name.len as usize > NAME_ROOM { None } else { lookup(room.get(..n).unwrap_or(&[])) }
+                if name.len as usize > NAME_ROOM {
+                    None
+                } else {
+                    lookup(room.get(..n).unwrap_or(&[]))
+                }
             }
         };
-        let resp3 = self.clients.get(key as usize).is_some_and(|client| client.session.resp3);
         if let Some(command) = command
             && command.is_direct()
-            && !resp3
             && command.accepts(argc as usize)
+            && let Some(form) = command.fixed_form()
         {
-            self.forward(key, now, command, command.class, resp3::Form::default(), raw);
+            self.forward(key, now, command, command.class, form, raw);
             return;
         }
         raw.with_bytes(|bytes| {
             let args: Vec<&[u8]> = request::arguments(bytes).collect();
-            self.serve_args(key, now, command, &args, raw);
+            self.serve_args(key, now, &args, raw);
         });
     }
 
     /// Serves an inline command.
     fn serve_inline(&mut self, key: u32, now: Now, line: &[u8]) {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let args = match inline::split(line) {
             Ok(args) => args,
-            Err(inline::Unbalanced) => return self.refuse_stream(key, now, errors::UNBALANCED_QUOTES.as_bytes()),
+            Err(inline::Unbalanced) => {
+                return self.refuse_stream(key, now, errors::UNBALANCED_QUOTES.as_bytes());
+            }
         };
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-        let Some(name) = args.first() else { return };
-        let command = lookup(name);
+        if args.is_empty() {
+            return;
+        }
         // A line is never forwarded as it stands: it goes on in canonical form.
         let mut canonical = Vec::new();
         encode::command(&mut canonical, &args);
         let mut chain = Chain::new();
         self.pool.copy(&canonical, &mut chain);
-        self.serve_args(key, now, command, &args, Raw::Spread(&chain));
+        self.serve_args(key, now, &args, Raw::Spread(&chain));
     }
 
     /// Serves a request whose arguments have to be looked at. Not the hot path.
-    fn serve_args(&mut self, key: u32, now: Now, command: Option<&'static Command>, args: &[&[u8]], raw: Raw<'_>) {
+    fn serve_args(&mut self, key: u32, now: Now, args: &[&[u8]], raw: Raw<'_>) {
         let mut out = Vec::new();
-        let Some(mut command) = command else {
-            self.stats.own.unknown_commands += 1;
-            if args.first().is_some_and(|name| is_http(name)) {
-                // A browser tricked into speaking to us: as Redis, close without a word.
-                log_at!(Warn, "client {key} sent an HTTP request, closing");
-                return self.refuse_stream(key, now, b"");
-            }
-            errors::unknown_command(args, &mut out);
-            return self.answer(key, now, None, &out, false);
+        if args.first().is_some_and(|name| inline::is_http(name)) {
+            // A browser tricked into speaking to us: as Redis, close without a word.
+            log_at!(Warn, "client {key} sent an HTTP request, closing");
+            return self.refuse_stream(key, now, b"");
+        }
+        let Some(command) = resolve(args, &mut out) else {
+            let known = args.first().and_then(|name| lookup(name));
+            self.stats.own.unknown_commands += u64::from(known.is_none());
+            return self.answer(key, now, known, &out, false);
         };
-        if let (true, Some(word)) = (command.is_container(), args.get(1)) {
-            match command.child(word) {
-                Some(child) => command = child,
-                None => {
-                    errors::unknown_subcommand(command, word, &mut out);
-                    return self.answer(key, now, Some(command), &out, false);
-                }
-            }
-        }
-        if !command.accepts(args.len()) {
-            errors::arity(command, &mut out);
-            return self.answer(key, now, Some(command), &out, false);
-        }
         let refined = command.refine(args);
         match refined.serve {
             Serve::Keyed | Serve::Split | Serve::SameNode | Serve::LocalNode | Serve::AllNodes => {
@@ -331,9 +342,14 @@ impl Node {
                     errors::keys(command, error, &mut out);
                     return self.answer(key, now, Some(command), &out, false);
                 }
-                let resp3 = self.clients.get(key as usize).is_some_and(|client| client.session.resp3);
-                let form = if resp3 { resp3::form(command, args) } else { resp3::Form::default() };
-                self.forward(key, now, command, refined.class, form, raw);
+                self.forward(
+                    key,
+                    now,
+                    command,
+                    refined.class,
+                    resp3::form(command, args),
+                    raw,
+                );
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
             refused => {
@@ -346,7 +362,9 @@ impl Node {
     /// Lets the session answer.
     fn answer_session(&mut self, key: u32, now: Now, command: &'static Command, args: &[&[u8]]) {
         let mut out = Vec::new();
-        let Some(client) = self.clients.get_mut(key as usize) else { return };
+        let Some(client) = self.clients.get_mut(key as usize) else {
+            return;
+        };
         let peer = client.addr.map(|addr| addr.to_string()).unwrap_or_default();
         let context = Context {
             now,
@@ -356,13 +374,30 @@ impl Node {
             store_version: &self.store_version,
         };
         let effect = client.session.answer(command, args, &context, &mut out);
-        self.push_answer(key, now, Some(command), &out, Flags::default(), effect == Effect::Close);
+        self.push_answer(
+            key,
+            now,
+            Some(command),
+            &out,
+            Flags::default(),
+            effect == Effect::Close,
+        );
     }
 
     /// Sends a request to the datastore.
     #[inline]
-    fn forward(&mut self, key: u32, now: Now, command: &'static Command, class: Class, form: resp3::Form, raw: Raw<'_>) {
-        let Some(client) = self.clients.get_mut(key as usize) else { return };
+    fn forward(
+        &mut self,
+        key: u32,
+        now: Now,
+        command: &'static Command,
+        class: Class,
+        form: resp3::Form,
+        raw: Raw<'_>,
+    ) {
+        let Some(client) = self.clients.get_mut(key as usize) else {
+            return;
+        };
         let len = raw.len();
         let mut msg = Msg::new(key, command.index(), len, now.mono_us);
         msg.form = form;
@@ -397,7 +432,9 @@ impl Node {
 
     /// The client ended its stream: what it asked for is still answered.
     fn client_ended(&mut self, key: u32) {
-        let Some(client) = self.clients.get_mut(key as usize) else { return };
+        let Some(client) = self.clients.get_mut(key as usize) else {
+            return;
+        };
         log_at!(Notice, "{} recv eof", client.id);
         client.inbound.clear();
         client.reading = Reading::Off;
@@ -407,7 +444,11 @@ impl Node {
 
     /// Closes a client that waits for nothing more, if it is to be closed.
     pub(super) fn close_if_settled(&mut self, key: u32) {
-        if self.clients.get(key as usize).is_some_and(|client| client.closing && client.is_settled()) {
+        if self
+            .clients
+            .get(key as usize)
+            .is_some_and(|client| client.closing && client.is_settled())
+        {
             self.close_client(key, true);
         }
     }
@@ -423,9 +464,4 @@ pub(super) fn reply_flags(session: &mut Session) -> Flags {
         flags = flags.with(Flags::SILENT);
     }
     flags
-}
-
-/// Whether this is the first word of an HTTP request's line (Redis looks for the same two).
-fn is_http(word: &[u8]) -> bool {
-    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
 }

@@ -2,21 +2,29 @@
 
 use super::client::Reading;
 use super::{Node, limits};
-use crate::log_at;
 use crate::clock::Now;
+use crate::log_at;
 
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
     pub fn next_deadline(&self) -> u64 {
-        let stores = (0..self.stores.len()).filter_map(|slot| self.store_deadline(slot)).min();
-        [stores, self.drain_until].into_iter().flatten().fold(self.next_sweep, u64::min)
+        let stores = (0..self.stores.len())
+            .filter_map(|slot| self.store_deadline(slot))
+            .min();
+        [stores, self.drain_until]
+            .into_iter()
+            .flatten()
+            .fold(self.next_sweep, u64::min)
     }
 
     /// Does everything that is due. Returns how many bytes of buffers were given back, so that the
     /// driver may tell the allocator.
     pub fn tick(&mut self, now: Now) -> usize {
         for slot in 0..self.stores.len() {
-            if self.store_deadline(slot).is_some_and(|at| at <= now.mono_us) {
+            if self
+                .store_deadline(slot)
+                .is_some_and(|at| at <= now.mono_us)
+            {
                 self.tick_store(slot, now);
             }
         }
@@ -42,12 +50,19 @@ impl Node {
                 client.inbound.compact(&self.pool);
                 client.out.compact(limits::COMPACT_OUT, &self.pool);
             }
-            if quiet >= limits::INCOMPLETE_US && !client.inbound.is_empty() && client.reading == Reading::On {
+            if quiet >= limits::INCOMPLETE_US
+                && !client.inbound.is_empty()
+                && client.reading == Reading::On
+            {
                 stalled.push(key as u32);
             }
         }
         for key in stalled {
-            self.refuse_stream(key, now, b"-ERR Protocol error: request not completed in time\r\n");
+            self.refuse_stream(
+                key,
+                now,
+                b"-ERR Protocol error: request not completed in time\r\n",
+            );
         }
         self.break_deadlock(now);
         self.stats.hist.roll(now);
@@ -72,9 +87,16 @@ impl Node {
             return;
         }
         self.stats.own.memory_limit_hits += 1;
-        let largest = self.clients.iter().max_by_key(|(_, client)| client.inbound.len()).map(|(key, _)| key as u32);
+        let largest = self
+            .clients
+            .iter()
+            .max_by_key(|(_, client)| client.inbound.len())
+            .map(|(key, _)| key as u32);
         if let Some(key) = largest {
-            log_at!(Alert, "out of buffers: refusing the largest unfinished request");
+            log_at!(
+                Alert,
+                "out of buffers: refusing the largest unfinished request"
+            );
             self.refuse_stream(key, now, b"-ERR Dynomite: out of buffers\r\n");
             self.clients[key as usize].inbound.clear();
         }

@@ -49,9 +49,9 @@ mod msg;
 mod report;
 mod store;
 
-use crate::log_at;
 use crate::clock::Now;
 use crate::config::Settings;
+use crate::log_at;
 use crate::mbuf::{Pool, Writer};
 use crate::proto::redis::command;
 use crate::stats::Stats;
@@ -182,9 +182,18 @@ pub struct Node {
 impl Node {
     /// A node that has not begun yet.
     pub fn new(options: Options, now: Now) -> Node {
-        let pool = Pool::new(options.mbuf_size, options.max_msgs.saturating_mul(options.mbuf_size));
+        let pool = Pool::new(
+            options.mbuf_size,
+            options.max_msgs.saturating_mul(options.mbuf_size),
+        );
         let stores = (0..options.datastore_connections.max(1))
-            .map(|slot| Store::new(ConnId { kind: Kind::Store, key: slot as u32, generation: 0 }))
+            .map(|slot| {
+                Store::new(ConnId {
+                    kind: Kind::Store,
+                    key: slot as u32,
+                    generation: 0,
+                })
+            })
             .collect();
         Node {
             pool,
@@ -216,7 +225,11 @@ impl Node {
 
     /// A client has connected, from this address if it has one. An error is the text to send before
     /// closing it.
-    pub fn accepted(&mut self, addr: Option<SocketAddr>, now: Now) -> Result<ConnId, &'static [u8]> {
+    pub fn accepted(
+        &mut self,
+        addr: Option<SocketAddr>,
+        now: Now,
+    ) -> Result<ConnId, &'static [u8]> {
         let limit = self.options.client_connections;
         if limit > 0 && self.clients.len() >= limit {
             self.stats.own.clients_refused += 1;
@@ -224,7 +237,11 @@ impl Node {
         }
         self.generation = self.generation.wrapping_add(1);
         let entry = self.clients.vacant_entry();
-        let id = ConnId { kind: Kind::Client, key: entry.key() as u32, generation: self.generation };
+        let id = ConnId {
+            kind: Kind::Client,
+            key: entry.key() as u32,
+            generation: self.generation,
+        };
         entry.insert(Client::new(id, addr, now));
         self.stats.pool.client_connections += 1;
         Ok(id)
@@ -265,8 +282,14 @@ impl Node {
     pub fn has_output(&self, id: ConnId) -> bool {
         self.knows(id)
             && match id.kind {
-                Kind::Client => self.clients.get(id.key as usize).is_some_and(|client| !client.out.is_empty()),
-                Kind::Store => self.stores.get(id.key as usize).is_some_and(|store| !store.out.is_empty()),
+                Kind::Client => self
+                    .clients
+                    .get(id.key as usize)
+                    .is_some_and(|client| !client.out.is_empty()),
+                Kind::Store => self
+                    .stores
+                    .get(id.key as usize)
+                    .is_some_and(|store| !store.out.is_empty()),
             }
     }
 
@@ -275,7 +298,9 @@ impl Node {
         while self.has_output(id) {
             let chain = match id.kind {
                 Kind::Client => &self.clients[id.key as usize].out,
-                Kind::Store if self.stores[id.key as usize].state != store::State::Up => return false,
+                Kind::Store if self.stores[id.key as usize].state != store::State::Up => {
+                    return false;
+                }
                 Kind::Store => &self.stores[id.key as usize].out,
             };
             let result = match chain.as_contiguous() {
@@ -350,8 +375,16 @@ impl Node {
     pub fn next_dirty(&mut self) -> Option<ConnId> {
         while let Some(id) = self.dirty.pop() {
             let flag = match id.kind {
-                Kind::Client => self.clients.get_mut(id.key as usize).filter(|c| c.id == id).map(|c| &mut c.dirty),
-                Kind::Store => self.stores.get_mut(id.key as usize).filter(|s| s.id == id).map(|s| &mut s.dirty),
+                Kind::Client => self
+                    .clients
+                    .get_mut(id.key as usize)
+                    .filter(|c| c.id == id)
+                    .map(|c| &mut c.dirty),
+                Kind::Store => self
+                    .stores
+                    .get_mut(id.key as usize)
+                    .filter(|s| s.id == id)
+                    .map(|s| &mut s.dirty),
             };
             if let Some(flag) = flag {
                 *flag = false;
@@ -365,9 +398,13 @@ impl Node {
     #[inline]
     fn knows(&self, id: ConnId) -> bool {
         match id.kind {
-            Kind::Client => self.clients.get(id.key as usize).is_some_and(|client| client.id == id),
+            Kind::Client => self
+                .clients
+                .get(id.key as usize)
+                .is_some_and(|client| client.id == id),
             Kind::Store => self.stores.get(id.key as usize).is_some_and(|store| {
-                store.id == id && !matches!(store.state, store::State::Idle | store::State::Down { .. })
+                store.id == id
+                    && !matches!(store.state, store::State::Idle | store::State::Down { .. })
             }),
         }
     }

@@ -127,7 +127,12 @@ pub struct Queue<L> {
 
 impl<L> Default for Queue<L> {
     fn default() -> Self {
-        Queue { head: NONE, tail: NONE, len: 0, link: std::marker::PhantomData }
+        Queue {
+            head: NONE,
+            tail: NONE,
+            len: 0,
+            link: std::marker::PhantomData,
+        }
     }
 }
 
@@ -162,7 +167,9 @@ impl<L: Link> Queue<L> {
     #[inline]
     pub fn pop(&mut self, msgs: &mut Msgs) -> Option<u32> {
         let key = self.head()?;
-        self.head = msgs.get_mut(key as usize).map_or(NONE, |msg| std::mem::replace(L::next(msg), NONE));
+        self.head = msgs
+            .get_mut(key as usize)
+            .map_or(NONE, |msg| std::mem::replace(L::next(msg), NONE));
         self.len -= 1;
         if self.head == NONE {
             self.tail = NONE;
@@ -189,7 +196,9 @@ mod tests {
     #[test]
     fn two_queues_share_messages_without_disturbing_each_other() {
         let mut msgs = Msgs::new();
-        let keys: Vec<u32> = (0..4).map(|i| msgs.insert(Msg::new(i, 0, 0, 0)) as u32).collect();
+        let keys: Vec<u32> = (0..4)
+            .map(|i| msgs.insert(Msg::new(i, 0, 0, 0)) as u32)
+            .collect();
         let (mut client, mut store) = (Queue::<OfClient>::default(), Queue::<OfStore>::default());
         for &key in &keys {
             client.push(&mut msgs, key);

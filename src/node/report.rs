@@ -3,7 +3,8 @@
 use super::Node;
 use super::store::Store;
 use crate::clock::Now;
-use crate::proto::redis::command::{self, ReqStats};
+use crate::proto::redis::command;
+use crate::proto::redis::req_stats::ReqStats;
 use crate::stats::{Memory, Stats};
 
 impl Node {
@@ -19,9 +20,14 @@ impl Node {
             stats.server.out_queue_bytes += sent_bytes;
         }
         for (index, &count) in self.per_command.iter().enumerate() {
-            let Some(command) = u16::try_from(index).ok().and_then(command::command) else { continue };
+            let Some(command) = u16::try_from(index).ok().and_then(command::command) else {
+                continue;
+            };
             for column in command.stat.columns() {
-                if let Some(value) = ReqStats::NAMES.get(column).and_then(|name| stats.server.get_mut(name)) {
+                if let Some(value) = ReqStats::NAMES
+                    .get(column)
+                    .and_then(|name| stats.server.get_mut(name))
+                {
                     *value += count;
                 }
             }
@@ -59,5 +65,10 @@ impl Node {
 fn queue_lengths(store: &Store, msgs: &mut super::msg::Msgs) -> (u64, u64, u64, u64) {
     let (unsent, unsent_bytes) = store.unsent(msgs);
     let (all, all_bytes) = store.outstanding(msgs);
-    (unsent, unsent_bytes, all - unsent, all_bytes.saturating_sub(unsent_bytes))
+    (
+        unsent,
+        unsent_bytes,
+        all - unsent,
+        all_bytes.saturating_sub(unsent_bytes),
+    )
 }

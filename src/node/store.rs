@@ -3,8 +3,8 @@
 use super::client::Raw;
 use super::msg::{Flags, Msgs, NONE, OfStore, Queue};
 use super::{Action, ConnId, Next, Node, limits};
-use crate::log_at;
 use crate::clock::Now;
+use crate::log_at;
 use crate::mbuf::{Chain, Inbound};
 use crate::proto::redis::command::Class;
 use crate::proto::redis::errors;
@@ -86,7 +86,10 @@ impl Store {
 
     /// Whether a request may be put into its queue.
     fn takes_requests(&self) -> bool {
-        matches!(self.state, State::Up | State::Connecting { first: true, .. })
+        matches!(
+            self.state,
+            State::Up | State::Connecting { first: true, .. }
+        )
     }
 
     /// Whether so much waits to be written that clients should wait too.
@@ -116,7 +119,10 @@ impl Store {
         let mut count = 0;
         let mut entry = self.queue.head();
         while let Some(key) = entry {
-            count += u64::from(msgs.get(key as usize).is_some_and(|msg| msg.end > self.written));
+            count += u64::from(
+                msgs.get(key as usize)
+                    .is_some_and(|msg| msg.end > self.written),
+            );
             entry = Queue::<OfStore>::after(msgs, key);
         }
         (count, self.out.len() as u64)
@@ -140,20 +146,40 @@ impl Node {
     fn store_for(&self, client: u32) -> usize {
         let count = self.stores.len();
         let pinned = client as usize % count.max(1);
-        (0..count).map(|i| (pinned + i) % count).find(|&i| self.stores[i].takes_requests()).unwrap_or(pinned)
+        (0..count)
+            .map(|i| (pinned + i) % count)
+            .find(|&i| self.stores[i].takes_requests())
+            .unwrap_or(pinned)
     }
 
     /// Puts a request into the queue of a datastore connection, or answers it if there is none.
     #[inline]
-    pub(super) fn send_to_store(&mut self, entry: u32, client: u32, now: Now, class: Class, raw: Raw<'_>) {
+    pub(super) fn send_to_store(
+        &mut self,
+        entry: u32,
+        client: u32,
+        now: Now,
+        class: Class,
+        raw: Raw<'_>,
+    ) {
         let slot = self.store_for(client);
-        if self.stores.get(slot).is_some_and(|store| store.state == State::Idle) {
+        if self
+            .stores
+            .get(slot)
+            .is_some_and(|store| store.state == State::Idle)
+        {
             self.connect_store(slot, now, true);
         }
-        let Some(store) = self.stores.get_mut(slot).filter(|store| store.takes_requests()) else {
+        let Some(store) = self
+            .stores
+            .get_mut(slot)
+            .filter(|store| store.takes_requests())
+        else {
             return self.finish(entry, now, errors::STORAGE_REFUSED.as_bytes());
         };
-        let Some(msg) = self.msgs.get_mut(entry as usize) else { return };
+        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+            return;
+        };
         let len = raw.len() as u64;
         raw.append_to(&mut store.out);
         store.queued += len;
@@ -182,8 +208,19 @@ impl Node {
 
     /// Reads from a datastore connection once and hands out what is complete.
     pub(super) fn receive_store(&mut self, slot: usize, now: Now, reader: &mut impl Read) -> Next {
-        let Some(store) = self.stores.get_mut(slot).filter(|store| store.state == State::Up) else { return Next::Wait };
-        let fill = match store.inbound.fill(&self.pool, &mut self.shared, store.parser.expected(), reader) {
+        let Some(store) = self
+            .stores
+            .get_mut(slot)
+            .filter(|store| store.state == State::Up)
+        else {
+            return Next::Wait;
+        };
+        let fill = match store.inbound.fill(
+            &self.pool,
+            &mut self.shared,
+            store.parser.expected(),
+            reader,
+        ) {
             Ok(fill) => fill,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Next::Again,
@@ -199,7 +236,10 @@ impl Node {
             return Next::Wait;
         }
         store.heard = now.mono_us;
-        self.stats.hist.server_out_queue.record(u64::from(store.queue.len()));
+        self.stats
+            .hist
+            .server_out_queue
+            .record(u64::from(store.queue.len()));
         let mut parser = std::mem::take(&mut store.parser);
         let mut data = fill.data;
         let mut garbage = None;
@@ -237,9 +277,15 @@ impl Node {
                 }
             }
         }
-        let Some(store) = self.stores.get_mut(slot) else { return Next::Wait };
+        let Some(store) = self.stores.get_mut(slot) else {
+            return Next::Wait;
+        };
         if let Some(reason) = garbage {
-            log_at!(Alert, "{} sent what is no reply ({reason}), closing", store.id);
+            log_at!(
+                Alert,
+                "{} sent what is no reply ({reason}), closing",
+                store.id
+            );
             self.lose_store(slot, now, Loss::Error);
             return Next::Wait;
         }
@@ -251,19 +297,34 @@ impl Node {
     /// Gives one reply to the request it belongs to: the oldest outstanding one.
     #[inline]
     fn hand_out(&mut self, slot: usize, now: Now, raw: Raw<'_>) {
-        let Some(store) = self.stores.get_mut(slot) else { return };
+        let Some(store) = self.stores.get_mut(slot) else {
+            return;
+        };
         let Some(entry) = store.pop(&mut self.msgs) else {
             // Nobody asked. Keeping it would give it to the next one who does.
             self.stats.own.late_replies_dropped += 1;
             return;
         };
-        let Some(msg) = self.msgs.get_mut(entry as usize) else { return };
+        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+            return;
+        };
         msg.flags = msg.flags.without(Flags::AT_STORE);
-        let (start, end, command, expired, orphan) =
-            (msg.start, msg.end, msg.command, msg.flags.has(Flags::EXPIRED), msg.client == NONE);
+        let (start, end, command, expired, orphan) = (
+            msg.start,
+            msg.end,
+            msg.command,
+            msg.flags.has(Flags::EXPIRED),
+            msg.client == NONE,
+        );
         if let Some(written) = store.written_at(end) {
-            self.stats.hist.server_latency.record(now.mono_us.saturating_sub(written));
-            self.stats.hist.server_queue_wait.record(written.saturating_sub(start));
+            self.stats
+                .hist
+                .server_latency
+                .record(now.mono_us.saturating_sub(written));
+            self.stats
+                .hist
+                .server_queue_wait
+                .record(written.saturating_sub(start));
         }
         self.count_reply(command, raw.len() as u64);
         if expired {
@@ -278,7 +339,9 @@ impl Node {
 
     /// The datastore connection in this slot is there.
     pub(super) fn store_connected(&mut self, slot: usize, now: Now) {
-        let Some(store) = self.stores.get_mut(slot) else { return };
+        let Some(store) = self.stores.get_mut(slot) else {
+            return;
+        };
         log_at!(Notice, "{} connected", store.id);
         store.state = State::Up;
         store.heard = now.mono_us;
@@ -291,20 +354,31 @@ impl Node {
 
     /// Asks for the connection of this slot to be made.
     pub(super) fn connect_store(&mut self, slot: usize, now: Now, first: bool) {
-        let Some(store) = self.stores.get_mut(slot) else { return };
+        let Some(store) = self.stores.get_mut(slot) else {
+            return;
+        };
         self.generation = self.generation.wrapping_add(1);
         store.id.generation = self.generation;
-        store.state = State::Connecting { since: now.mono_us, first };
+        store.state = State::Connecting {
+            since: now.mono_us,
+            first,
+        };
         log_at!(Warn, "{} connecting.....", store.id);
         self.actions.push_back(Action::Connect(store.id));
     }
 
     /// Gives up a datastore connection: every request on it fails, and it is tried again later.
     pub(super) fn lose_store(&mut self, slot: usize, now: Now, loss: Loss) {
-        let Some(store) = self.stores.get_mut(slot) else { return };
+        let Some(store) = self.stores.get_mut(slot) else {
+            return;
+        };
         let (unsent, _) = store.unsent(&mut self.msgs);
         let outstanding = u64::from(store.queue.len()) - unsent;
-        log_at!(Warn, "close {} Dropped {unsent} outqueue & {outstanding} inqueue requests", store.id);
+        log_at!(
+            Warn,
+            "close {} Dropped {unsent} outqueue & {outstanding} inqueue requests",
+            store.id
+        );
         let stats = &mut self.stats.server;
         match loss {
             Loss::Eof => stats.server_eof += 1,
@@ -320,11 +394,20 @@ impl Node {
         store.marks.clear();
         store.due = NONE;
         (store.queued, store.written) = (0, 0);
-        store.state = State::Down { retry_at: now.mono_us + store.retry_us };
-        store.retry_us = (store.retry_us * 2).min(self.options.retry_ceiling_us.max(FIRST_RETRY_US));
+        store.state = State::Down {
+            retry_at: now.mono_us + store.retry_us,
+        };
+        store.retry_us =
+            (store.retry_us * 2).min(self.options.retry_ceiling_us.max(FIRST_RETRY_US));
         self.actions.push_back(Action::Close(store.id));
-        while let Some(entry) = self.stores.get_mut(slot).and_then(|store| store.pop(&mut self.msgs)) {
-            let Some(msg) = self.msgs.get_mut(entry as usize) else { continue };
+        while let Some(entry) = self
+            .stores
+            .get_mut(slot)
+            .and_then(|store| store.pop(&mut self.msgs))
+        {
+            let Some(msg) = self.msgs.get_mut(entry as usize) else {
+                continue;
+            };
             msg.flags = msg.flags.without(Flags::AT_STORE);
             if msg.client == NONE {
                 self.msgs.remove(entry as usize);
@@ -336,10 +419,15 @@ impl Node {
 
     /// Notes that `n` bytes went out on a datastore connection.
     pub(super) fn store_wrote(&mut self, slot: usize, now: Now, n: usize) {
-        let Some(store) = self.stores.get_mut(slot) else { return };
+        let Some(store) = self.stores.get_mut(slot) else {
+            return;
+        };
         store.written += n as u64;
         store.marks.push_back((store.written, now.mono_us));
-        self.stats.hist.server_in_queue.record(u64::from(store.queue.len()));
+        self.stats
+            .hist
+            .server_in_queue
+            .record(u64::from(store.queue.len()));
     }
 
     /// What a datastore connection waits for next, as a time in µs.
@@ -350,8 +438,13 @@ impl Node {
             State::Down { retry_at } => Some(retry_at),
             State::Connecting { since, .. } => Some(since + self.options.timeout_us),
             State::Up => {
-                let due = self.msgs.get(store.due as usize).map(|msg| msg.start + self.options.timeout_us);
-                let dead = (!store.queue.is_empty()).then(|| self.dead_at(slot)).flatten();
+                let due = self
+                    .msgs
+                    .get(store.due as usize)
+                    .map(|msg| msg.start + self.options.timeout_us);
+                let dead = (!store.queue.is_empty())
+                    .then(|| self.dead_at(slot))
+                    .flatten();
                 [due, dead].into_iter().flatten().min()
             }
         }
@@ -362,12 +455,16 @@ impl Node {
     fn dead_at(&self, slot: usize) -> Option<u64> {
         let store = self.stores.get(slot)?;
         let head = self.msgs.get(store.queue.head()? as usize)?;
-        head.flags.has(Flags::EXPIRED).then(|| head.start.max(store.heard) + 2 * self.options.timeout_us)
+        head.flags
+            .has(Flags::EXPIRED)
+            .then(|| head.start.max(store.heard) + 2 * self.options.timeout_us)
     }
 
     /// Does what is due on a datastore connection.
     pub(super) fn tick_store(&mut self, slot: usize, now: Now) {
-        let Some(state) = self.stores.get(slot).map(|store| store.state) else { return };
+        let Some(state) = self.stores.get(slot).map(|store| store.state) else {
+            return;
+        };
         match state {
             State::Idle => {}
             State::Down { retry_at } => {
@@ -396,13 +493,20 @@ impl Node {
     fn expire(&mut self, slot: usize, now: Now) {
         while let Some(store) = self.stores.get_mut(slot) {
             let entry = store.due;
-            let Some(msg) = self.msgs.get_mut(entry as usize) else { return };
+            let Some(msg) = self.msgs.get_mut(entry as usize) else {
+                return;
+            };
             if msg.start + self.options.timeout_us > now.mono_us {
                 return;
             }
             msg.flags = msg.flags.with(Flags::EXPIRED);
             let orphan = msg.client == NONE;
-            log_at!(Warn, "request on {} timedout, timeout was {}", store.id, self.options.timeout_us / 1000);
+            log_at!(
+                Warn,
+                "request on {} timedout, timeout was {}",
+                store.id,
+                self.options.timeout_us / 1000
+            );
             store.due = Queue::<OfStore>::after(&mut self.msgs, entry).unwrap_or(NONE);
             self.stats.own.requests_timedout += 1;
             self.stats.server.server_timedout_requests += 1;

@@ -1,11 +1,11 @@
 //! HTTP connections on the stats port: their sockets, and what the endpoint may ask.
 
+use super::Reactor;
 use super::socket::Stream;
 use super::table::Name;
-use super::Reactor;
-use crate::log_at;
 use crate::admin::{ConnId, Control, Outcome};
 use crate::clock::Now;
+use crate::log_at;
 use crate::node::Node;
 use crate::process::memory;
 use crate::stats::{Identity, info};
@@ -37,12 +37,20 @@ impl Sockets {
             Stream::Tcp(tcp) => registry.register(tcp, token, both),
             Stream::Unix(unix) => registry.register(unix, token, both),
         }?;
-        entry.insert(HttpSocket { id, stream, generation: self.generation });
+        entry.insert(HttpSocket {
+            id,
+            stream,
+            generation: self.generation,
+        });
         Ok(())
     }
 
     fn close(&mut self, id: ConnId) {
-        let key = self.sockets.iter().find(|(_, socket)| socket.id == id).map(|(key, _)| key);
+        let key = self
+            .sockets
+            .iter()
+            .find(|(_, socket)| socket.id == id)
+            .map(|(key, _)| key);
         if let Some(socket) = key.map(|key| self.sockets.remove(key)) {
             socket.stream.close();
         }
@@ -71,7 +79,10 @@ impl Reactor {
         if let Some(evicted) = admission.evicted {
             self.admins.close(evicted);
         }
-        if let Err(error) = self.admins.insert(admission.id, stream, self.poll.registry()) {
+        if let Err(error) = self
+            .admins
+            .insert(admission.id, stream, self.poll.registry())
+        {
             log_at!(Warn, "stats connection not accepted: {error}");
             self.admin.closed(admission.id);
         }
@@ -79,12 +90,22 @@ impl Reactor {
 
     /// Acts on what the kernel says about an HTTP connection.
     pub(super) fn admin_ready(&mut self, key: u32, generation: u32, now: Now) {
-        let Some(socket) = self.admins.sockets.get_mut(key as usize).filter(|socket| socket.generation == generation)
+        let Some(socket) = self
+            .admins
+            .sockets
+            .get_mut(key as usize)
+            .filter(|socket| socket.generation == generation)
         else {
             return;
         };
-        let mut view = View { node: &mut self.node, identity: &self.identity };
-        match self.admin.drive(socket.id, now, &mut socket.stream, &mut view) {
+        let mut view = View {
+            node: &mut self.node,
+            identity: &self.identity,
+        };
+        match self
+            .admin
+            .drive(socket.id, now, &mut socket.stream, &mut view)
+        {
             Outcome::Wait => {}
             Outcome::Again => self.admin_run.push((key, generation)),
             Outcome::Close => {

@@ -30,7 +30,12 @@ impl Listener {
     ///
     /// # Errors
     /// A name that does not resolve, an address in use or not local, a path that is not a socket.
-    pub fn open(endpoint: &Endpoint, backlog: u32, registry: &Registry, token: Token) -> io::Result<Listener> {
+    pub fn open(
+        endpoint: &Endpoint,
+        backlog: u32,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Listener> {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         let mut socket = match endpoint {
             Endpoint::Tcp { .. } => Socket::Tcp(tcp(endpoint, backlog)?),
@@ -40,7 +45,10 @@ impl Listener {
             Socket::Tcp(tcp) => registry.register(tcp, token, Interest::READABLE),
             Socket::Unix(unix, _) => registry.register(unix, token, Interest::READABLE),
         }?;
-        Ok(Listener { socket, ready: false })
+        Ok(Listener {
+            socket,
+            ready: false,
+        })
     }
 
     /// Accepts one connection, set up for small messages.
@@ -76,7 +84,8 @@ impl Drop for Listener {
 fn tcp(endpoint: &Endpoint, backlog: i32) -> io::Result<TcpListener> {
     let addresses = endpoint.resolve()?;
     let addr = *addresses.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let socket = socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    let socket =
+        socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     // Accepted sockets inherit it on Linux.
     socket.set_keepalive(true)?;
@@ -89,7 +98,10 @@ fn tcp(endpoint: &Endpoint, backlog: i32) -> io::Result<TcpListener> {
 fn unix(path: &Path, backlog: i32) -> io::Result<UnixListener> {
     if let Ok(found) = std::fs::symlink_metadata(path) {
         if !found.file_type().is_socket() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the path exists and is not a socket"));
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "the path exists and is not a socket",
+            ));
         }
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(io::ErrorKind::AddrInUse.into());
@@ -101,5 +113,7 @@ fn unix(path: &Path, backlog: i32) -> io::Result<UnixListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     socket.listen(backlog)?;
-    Ok(UnixListener::from_std(std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket))))
+    Ok(UnixListener::from_std(
+        std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket)),
+    ))
 }

@@ -25,10 +25,10 @@ mod resolver;
 mod socket;
 mod table;
 
-use crate::log_at;
 use crate::admin::Admin;
 use crate::clock::Now;
 use crate::config::{Endpoint, Settings};
+use crate::log_at;
 use crate::node::{Action, ConnId, Kind, Next, Node, Options};
 use crate::process::signals::{Signal, Signals};
 use crate::stats::Identity;
@@ -89,7 +89,10 @@ pub enum Ended {
 pub type OnSignal<'a> = dyn FnMut(Signal) + 'a;
 
 fn named(what: &str, endpoint: &Endpoint, error: &io::Error) -> String {
-    format!("bind on {what} to addr '{endpoint}' failed: {}", sys::reason(error))
+    format!(
+        "bind on {what} to addr '{endpoint}' failed: {}",
+        sys::reason(error)
+    )
 }
 
 impl Reactor {
@@ -103,13 +106,17 @@ impl Reactor {
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry();
         let stats = &settings.stats_listen.target;
-        let stats_listener = Listener::open(stats, libc::SOMAXCONN as u32, registry, Name::Stats.token())
-            .map_err(|error| format!("{}\nFailed to create stats!!!", named("m", stats, &error)))?;
+        let stats_listener =
+            Listener::open(stats, libc::SOMAXCONN as u32, registry, Name::Stats.token()).map_err(
+                |error| format!("{}\nFailed to create stats!!!", named("m", stats, &error)),
+            )?;
         log_at!(Notice, "m listening on '{stats}'");
         let waker = Arc::new(Waker::new(registry, Name::Waker.token()).map_err(setup)?);
         let resolver = Resolver::start(waker).map_err(setup)?;
         let mut signals = Signals::new().map_err(setup)?;
-        registry.register(&mut signals, Name::Signals.token(), Interest::READABLE).map_err(setup)?;
+        registry
+            .register(&mut signals, Name::Signals.token(), Interest::READABLE)
+            .map_err(setup)?;
         let started = Instant::now();
         let now = clock(started);
         let mut reactor = Reactor {
@@ -134,16 +141,27 @@ impl Reactor {
         reactor.node.start(now);
         reactor.settle(now);
         let listen = &settings.listen.target;
-        let listener = Listener::open(listen, settings.backlog, reactor.poll.registry(), Name::Clients.token())
-            .map_err(|error| named("p", listen, &error))?;
-        log_at!(Notice, "p listening on '{listen}' in redis pool '{}'", settings.pool_name);
+        let listener = Listener::open(
+            listen,
+            settings.backlog,
+            reactor.poll.registry(),
+            Name::Clients.token(),
+        )
+        .map_err(|error| named("p", listen, &error))?;
+        log_at!(
+            Notice,
+            "p listening on '{listen}' in redis pool '{}'",
+            settings.pool_name
+        );
         reactor.clients_listener = Some(listener);
         Ok(reactor)
     }
 
     /// Where clients connect; differs from the configuration for a port the kernel chose.
     pub fn client_addr(&self) -> Option<SocketAddr> {
-        self.clients_listener.as_ref().and_then(Listener::local_addr)
+        self.clients_listener
+            .as_ref()
+            .and_then(Listener::local_addr)
     }
 
     /// Runs until a signal ends it.
@@ -182,7 +200,10 @@ impl Reactor {
             return Duration::ZERO;
         }
         let mut deadline = self.node.next_deadline();
-        for other in [self.admin.next_deadline(), self.accept_paused_until].into_iter().flatten() {
+        for other in [self.admin.next_deadline(), self.accept_paused_until]
+            .into_iter()
+            .flatten()
+        {
             deadline = deadline.min(other);
         }
         let now = clock(self.started).mono_us;
@@ -217,14 +238,21 @@ impl Reactor {
 
     /// Acts on what the kernel says about a connection.
     fn ready(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) = table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation) else {
+        let Some(socket) =
+            table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+        else {
             return; // Closed earlier in the same turn.
         };
         if socket.connecting {
             return self.finish_connect(id, event, now);
         }
         if event.is_error() {
-            let error = socket.stream.take_error().ok().flatten().unwrap_or(io::ErrorKind::ConnectionReset.into());
+            let error = socket
+                .stream
+                .take_error()
+                .ok()
+                .flatten()
+                .unwrap_or(io::ErrorKind::ConnectionReset.into());
             self.node.broken(id, now, &error);
             return;
         }
@@ -239,7 +267,11 @@ impl Reactor {
 
     /// Reads once from a connection.
     fn read(&mut self, id: ConnId, now: Now) {
-        let Some(socket) = table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation) else { return };
+        let Some(socket) =
+            table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+        else {
+            return;
+        };
         let next = self.node.receive(id, now, &mut socket.stream);
         let again = match next {
             Next::Again => true,
@@ -257,7 +289,8 @@ impl Reactor {
     fn read_queued(&mut self, now: Now) {
         std::mem::swap(&mut self.run, &mut self.running);
         while let Some(id) = self.running.pop() {
-            if let Some(socket) = table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+            if let Some(socket) =
+                table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
                 && std::mem::take(&mut socket.queued)
             {
                 self.read(id, now);
@@ -290,7 +323,8 @@ impl Reactor {
             }
             while let Some(id) = self.node.next_dirty() {
                 idle = false;
-                if let Some(socket) = table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+                if let Some(socket) =
+                    table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
                     && !socket.blocked
                     && !socket.connecting
                 {
@@ -306,14 +340,17 @@ impl Reactor {
     fn act(&mut self, action: Action, now: Now) {
         match action {
             Action::Close(id) => {
-                if let Some(socket) = table(&mut self.clients, &mut self.stores, id.kind).take(id.key, id.generation) {
+                if let Some(socket) =
+                    table(&mut self.clients, &mut self.stores, id.kind).take(id.key, id.generation)
+                {
                     socket.stream.close();
                     // A descriptor is free again.
                     self.accept_paused_until = None;
                 }
             }
             Action::Resume(id) => {
-                if let Some(socket) = table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+                if let Some(socket) =
+                    table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
                     && !std::mem::replace(&mut socket.queued, true)
                 {
                     self.run.push(id);
@@ -321,9 +358,8 @@ impl Reactor {
             }
             Action::Connect(id) => {
                 let made = match (&self.datastore, resolver::literal(&self.datastore)) {
-                    (Endpoint::Unix(path), _) => {
-                        UnixStream::connect(path).and_then(|stream| self.adopt(id, Stream::Unix(stream)))
-                    }
+                    (Endpoint::Unix(path), _) => UnixStream::connect(path)
+                        .and_then(|stream| self.adopt(id, Stream::Unix(stream))),
                     (_, Some(addr)) => self.open_tcp(id, addr),
                     (endpoint, None) => return self.resolver.ask(id, endpoint),
                 };
@@ -342,7 +378,12 @@ impl Reactor {
 
     /// Takes an outgoing stream whose connection is being made into the table.
     fn adopt(&mut self, id: ConnId, stream: Stream) -> io::Result<()> {
-        let mut socket = Socket::register(stream, self.poll.registry(), Name::Conn(id).token(), id.generation)?;
+        let mut socket = Socket::register(
+            stream,
+            self.poll.registry(),
+            Name::Conn(id).token(),
+            id.generation,
+        )?;
         socket.connecting = true;
         self.stores.insert(id.key, socket);
         Ok(())
@@ -357,7 +398,9 @@ impl Reactor {
 
     /// Looks how a connection attempt ended.
     fn finish_connect(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) = self.stores.get(id.key, id.generation) else { return };
+        let Some(socket) = self.stores.get(id.key, id.generation) else {
+            return;
+        };
         match socket.stream.take_error() {
             Ok(Some(error)) | Err(error) => self.node.broken(id, now, &error),
             Ok(None) if event.is_writable() && socket.stream.is_connected() => {
@@ -374,7 +417,13 @@ impl Reactor {
             return;
         }
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self.clients_listener.as_mut().filter(|listener| listener.ready) else { break };
+            let Some(listener) = self
+                .clients_listener
+                .as_mut()
+                .filter(|listener| listener.ready)
+            else {
+                break;
+            };
             match listener.accept() {
                 Ok((stream, addr)) => self.welcome(stream, addr, now),
                 Err(error) => {
@@ -385,7 +434,13 @@ impl Reactor {
             }
         }
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self.stats_listener.as_mut().filter(|listener| listener.ready) else { break };
+            let Some(listener) = self
+                .stats_listener
+                .as_mut()
+                .filter(|listener| listener.ready)
+            else {
+                break;
+            };
             match listener.accept() {
                 Ok((stream, _)) => self.welcome_admin(stream, now),
                 Err(error) => {
@@ -395,7 +450,8 @@ impl Reactor {
                 }
             }
         }
-        let waits = |listener: &Option<Listener>| listener.as_ref().is_some_and(|listener| listener.ready);
+        let waits =
+            |listener: &Option<Listener>| listener.as_ref().is_some_and(|listener| listener.ready);
         if waits(&self.clients_listener) || waits(&self.stats_listener) {
             // More than one turn's worth: come back at once.
             self.accept_paused_until = Some(now.mono_us);
@@ -405,9 +461,18 @@ impl Reactor {
     /// Takes in a client.
     fn welcome(&mut self, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
         match self.node.accepted(addr, now) {
-            Ok(id) => match Socket::register(stream, self.poll.registry(), Name::Conn(id).token(), id.generation) {
+            Ok(id) => match Socket::register(
+                stream,
+                self.poll.registry(),
+                Name::Conn(id).token(),
+                id.generation,
+            ) {
                 Ok(socket) => {
-                    log_at!(Notice, "accepted {id}{}", addr.map_or_else(String::new, |addr| format!(" from '{addr}'")));
+                    log_at!(
+                        Notice,
+                        "accepted {id}{}",
+                        addr.map_or_else(String::new, |addr| format!(" from '{addr}'"))
+                    );
                     self.clients.insert(id.key, socket);
                 }
                 Err(error) => self.node.broken(id, now, &error),
@@ -431,7 +496,9 @@ impl Reactor {
         for signal in pending {
             log_at!(Always, "{}", signal.text());
             match signal {
-                Signal::Int | Signal::Term if self.node.is_draining() => return Some(Ended::Killed),
+                Signal::Int | Signal::Term if self.node.is_draining() => {
+                    return Some(Ended::Killed);
+                }
                 Signal::Int | Signal::Term => {
                     self.clients_listener = None;
                     // What has arrived already is still served.
@@ -462,7 +529,11 @@ fn accept_failed(listener: &mut Listener, what: &str, error: &io::Error) -> bool
             false
         }
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-            log_at!(Alert, "accept on {what} failed: {}, pausing", sys::reason(error));
+            log_at!(
+                Alert,
+                "accept on {what} failed: {}, pausing",
+                sys::reason(error)
+            );
             true
         }
         // The connection in question died before it was accepted, or the call was interrupted.
@@ -472,7 +543,12 @@ fn accept_failed(listener: &mut Listener, what: &str, error: &io::Error) -> bool
 
 /// Both clocks.
 fn clock(started: Instant) -> Now {
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     // Never 0, so that 0 can mean "never".
-    Now { mono_us: started.elapsed().as_micros() as u64 + 1, wall_us: wall.as_micros() as u64 }
+    Now {
+        mono_us: started.elapsed().as_micros() as u64 + 1,
+        wall_us: wall.as_micros() as u64,
+    }
 }

@@ -25,16 +25,21 @@ impl Resolver {
     pub fn start(waker: Arc<Waker>) -> io::Result<Resolver> {
         let (questions, asked) = channel::<(ConnId, Endpoint)>();
         let (answer, answers) = channel();
-        std::thread::Builder::new().name("resolver".into()).spawn(move || {
-            for (id, endpoint) in asked {
-                let found = endpoint.resolve().and_then(|found| {
-                    found.first().copied().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
-                });
-                if answer.send((id, found)).is_err() || waker.wake().is_err() {
-                    return;
+        std::thread::Builder::new()
+            .name("resolver".into())
+            .spawn(move || {
+                for (id, endpoint) in asked {
+                    let found = endpoint.resolve().and_then(|found| {
+                        found
+                            .first()
+                            .copied()
+                            .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+                    });
+                    if answer.send((id, found)).is_err() || waker.wake().is_err() {
+                        return;
+                    }
                 }
-            }
-        })?;
+            })?;
         Ok(Resolver { questions, answers })
     }
 
@@ -53,7 +58,10 @@ impl Resolver {
 /// The address of an endpoint that needs no look-up.
 pub fn literal(endpoint: &Endpoint) -> Option<SocketAddr> {
     match endpoint {
-        Endpoint::Tcp { host, port } => host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, *port)),
+        Endpoint::Tcp { host, port } => host
+            .parse::<IpAddr>()
+            .ok()
+            .map(|ip| SocketAddr::new(ip, *port)),
         Endpoint::Unix(_) => None,
     }
 }

@@ -102,12 +102,24 @@ pub struct Socket {
 
 impl Socket {
     /// Registers a stream once, for both directions, edge-triggered; it is never re-registered.
-    pub fn register(mut stream: Stream, registry: &Registry, token: Token, generation: u32) -> io::Result<Socket> {
+    pub fn register(
+        mut stream: Stream,
+        registry: &Registry,
+        token: Token,
+        generation: u32,
+    ) -> io::Result<Socket> {
         let both = Interest::READABLE | Interest::WRITABLE;
         match &mut stream {
             Stream::Tcp(tcp) => registry.register(tcp, token, both),
             Stream::Unix(unix) => registry.register(unix, token, both),
         }?;
-        Ok(Socket { stream, generation, queued: false, blocked: false, ended: false, connecting: false })
+        Ok(Socket {
+            stream,
+            generation,
+            queued: false,
+            blocked: false,
+            ended: false,
+            connecting: false,
+        })
     }
 }

@@ -34,8 +34,16 @@ impl Name {
     /// The token of this name: kind, place and generation in one word.
     pub fn token(self) -> Token {
         match self {
-            Name::Conn(ConnId { kind: Kind::Client, key, generation }) => pack(CLIENT, key, generation),
-            Name::Conn(ConnId { kind: Kind::Store, key, generation }) => pack(STORE, key, generation),
+            Name::Conn(ConnId {
+                kind: Kind::Client,
+                key,
+                generation,
+            }) => pack(CLIENT, key, generation),
+            Name::Conn(ConnId {
+                kind: Kind::Store,
+                key,
+                generation,
+            }) => pack(STORE, key, generation),
             Name::Admin(key, generation) => pack(ADMIN, key, generation),
             Name::Clients => pack(SINGLE, 0, 0),
             Name::Stats => pack(SINGLE, 1, 0),
@@ -49,8 +57,16 @@ impl Name {
         let key = (token.0 >> 32) as u32 & 0x0fff_ffff;
         let generation = token.0 as u32;
         Some(match (token.0 >> 60, key) {
-            (CLIENT, _) => Name::Conn(ConnId { kind: Kind::Client, key, generation }),
-            (STORE, _) => Name::Conn(ConnId { kind: Kind::Store, key, generation }),
+            (CLIENT, _) => Name::Conn(ConnId {
+                kind: Kind::Client,
+                key,
+                generation,
+            }),
+            (STORE, _) => Name::Conn(ConnId {
+                kind: Kind::Store,
+                key,
+                generation,
+            }),
             (ADMIN, _) => Name::Admin(key, generation),
             (SINGLE, 0) => Name::Clients,
             (SINGLE, 1) => Name::Stats,
@@ -71,7 +87,10 @@ impl Table {
     /// The socket in this place, if it is of this generation.
     #[inline]
     pub fn get(&mut self, key: u32, generation: u32) -> Option<&mut Socket> {
-        self.sockets.get_mut(key as usize)?.as_mut().filter(|socket| socket.generation == generation)
+        self.sockets
+            .get_mut(key as usize)?
+            .as_mut()
+            .filter(|socket| socket.generation == generation)
     }
 
     /// Puts a socket into a place.
@@ -106,7 +125,13 @@ mod tests {
 
     #[test]
     fn tokens_name_what_they_were_made_of() {
-        let conn = |kind, key, generation| Name::Conn(ConnId { kind, key, generation });
+        let conn = |kind, key, generation| {
+            Name::Conn(ConnId {
+                kind,
+                key,
+                generation,
+            })
+        };
         for name in [
             conn(Kind::Client, 0, 0),
             conn(Kind::Client, 0x0fff_ffff, u32::MAX),

@@ -52,6 +52,8 @@ pub const BAD_BULK: &str = "-ERR Protocol error: invalid bulk length\r\n";
 pub const LONG_MULTIBULK: &str = "-ERR Protocol error: too big mbulk count string\r\n";
 /// A bulk header of more than 64 KB; closed after it.
 pub const LONG_BULK: &str = "-ERR Protocol error: too big bulk count string\r\n";
+/// A request of more than 1 GiB; closed after it.
+pub const LONG_REQUEST: &str = "-ERR Protocol error: too big request\r\n";
 /// An inline command of more than 64 KB; closed after it.
 pub const LONG_INLINE: &str = "-ERR Protocol error: too big inline request\r\n";
 /// An inline command with an open quote; closed after it.

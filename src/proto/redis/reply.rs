@@ -77,7 +77,9 @@ fn number(data: &[u8], at: usize) -> Result<Option<(i64, usize)>, ()> {
         return Err(());
     }
     match (data.get(p), data.get(p + 1)) {
-        (Some(b'\r'), Some(b'\n')) if p > digits => Ok(Some((if negative { -value } else { value }, p + 2))),
+        (Some(b'\r'), Some(b'\n')) if p > digits => {
+            Ok(Some((if negative { -value } else { value }, p + 2)))
+        }
         (Some(b'\r'), None) if p > digits => Ok(None),
         (None, _) => Ok(None),
         _ => Err(()),
@@ -245,23 +247,64 @@ mod tests {
     #[test]
     fn complete_replies() {
         for reply in [
-            "+OK\r\n", "-ERR\r\n", "-\r\n", "-FOO bar\r\n", ":0\r\n", ":-12\r\n", "$-1\r\n", "$0\r\n\r\n", "$3\r\na\nb\r\n",
-            "*0\r\n", "*-1\r\n", "*3\r\n:1\r\n*-1\r\n:3\r\n", "*2\r\n*1\r\n$1\r\na\r\n*1\r\n$1\r\nb\r\n",
-            "*2\r\n*2\r\n:1\r\n:2\r\n*1\r\n:3\r\n", "*3\r\n:1\r\n*0\r\n:3\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+            "+OK\r\n",
+            "-ERR\r\n",
+            "-\r\n",
+            "-FOO bar\r\n",
+            ":0\r\n",
+            ":-12\r\n",
+            "$-1\r\n",
+            "$0\r\n\r\n",
+            "$3\r\na\nb\r\n",
+            "*0\r\n",
+            "*-1\r\n",
+            "*3\r\n:1\r\n*-1\r\n:3\r\n",
+            "*2\r\n*1\r\n$1\r\na\r\n*1\r\n$1\r\nb\r\n",
+            "*2\r\n*2\r\n:1\r\n:2\r\n*1\r\n:3\r\n",
+            "*3\r\n:1\r\n*0\r\n:3\r\n",
+            "*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
         ] {
             let stream = format!("{reply}+NEXT\r\n");
-            assert_eq!(whole(stream.as_bytes()), Status::Complete(reply.len()), "{reply:?}");
+            assert_eq!(
+                whole(stream.as_bytes()),
+                Status::Complete(reply.len()),
+                "{reply:?}"
+            );
         }
     }
 
     #[test]
     fn garbage_is_named() {
         for reply in [
-            "+a\rb\r\n", "+OK\n", ":+5\r\n", ":12a\r\n", ":\r\n", "$2\r\nabc\r\n", "$\r\n", "$-10\r\n", "*1\r\n$-10\r\n", "*-2\r\n",
-            "_\r\n", "#t\r\n", ",1\r\n", "(1\r\n", "=7\r\ntxt:abc\r\n", "~0\r\n", "%0\r\n", ">0\r\n", "|0\r\n", "!1\r\nx\r\n",
-            "hello\r\n", "*1\r\n/x\r\n", "$99999999999999999999\r\n",
+            "+a\rb\r\n",
+            "+OK\n",
+            ":+5\r\n",
+            ":12a\r\n",
+            ":\r\n",
+            "$2\r\nabc\r\n",
+            "$\r\n",
+            "$-10\r\n",
+            "*1\r\n$-10\r\n",
+            "*-2\r\n",
+            "_\r\n",
+            "#t\r\n",
+            ",1\r\n",
+            "(1\r\n",
+            "=7\r\ntxt:abc\r\n",
+            "~0\r\n",
+            "%0\r\n",
+            ">0\r\n",
+            "|0\r\n",
+            "!1\r\nx\r\n",
+            "hello\r\n",
+            "*1\r\n/x\r\n",
+            "$99999999999999999999\r\n",
         ] {
-            assert!(matches!(whole(reply.as_bytes()), Status::Garbage(_)), "{reply:?}: {:?}", whole(reply.as_bytes()));
+            assert!(
+                matches!(whole(reply.as_bytes()), Status::Garbage(_)),
+                "{reply:?}: {:?}",
+                whole(reply.as_bytes())
+            );
         }
         let deep = "*1\r\n".repeat(MAX_DEPTH + 1);
         assert!(matches!(whole(deep.as_bytes()), Status::Garbage(_)));
@@ -275,12 +318,18 @@ mod tests {
             any::<i64>().prop_map(|n| format!(":{n}\r\n").into_bytes()),
             "-[A-Z ]{0,40}\r\n".prop_map(String::into_bytes),
             proptest::collection::vec(any::<u8>(), 0..100).prop_map(|value| {
-                [format!("${}\r\n", value.len()).into_bytes(), value, b"\r\n".to_vec()].concat()
+                [
+                    format!("${}\r\n", value.len()).into_bytes(),
+                    value,
+                    b"\r\n".to_vec(),
+                ]
+                .concat()
             }),
         ];
         leaf.prop_recursive(4, 30, 5, |inner| {
-            proptest::collection::vec(inner, 0..5)
-                .prop_map(|items| [format!("*{}\r\n", items.len()).into_bytes(), items.concat()].concat())
+            proptest::collection::vec(inner, 0..5).prop_map(|items| {
+                [format!("*{}\r\n", items.len()).into_bytes(), items.concat()].concat()
+            })
         })
     }
 

@@ -13,6 +13,8 @@
 //! two bytes after a payload unseen, here they must be CR LF, because the bytes go on to a connection
 //! that all clients share.
 
+use super::errors;
+use super::inline::MAX_LINE as MAX_LINE_LEN;
 use crate::mbuf::Chain;
 
 /// Most arguments of one request, its name included (Redis 6's limit for clients).
@@ -21,8 +23,6 @@ pub const MAX_ARGUMENTS: u64 = 1_048_576;
 pub const MAX_ARGUMENT_LEN: u64 = 512 << 20;
 /// Largest request in bytes (Redis' default `client-query-buffer-limit`).
 pub const MAX_REQUEST_LEN: usize = 1 << 30;
-/// Longest inline command or length line in bytes (Redis' `PROTO_INLINE_MAX_SIZE`).
-pub const MAX_LINE_LEN: usize = 64 * 1024;
 
 /// Where an argument lies, counted from the first byte of its request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,9 @@ impl Span {
     /// The argument's bytes in a contiguous request; empty if it does not lie inside.
     #[inline]
     pub fn of(self, request: &[u8]) -> &[u8] {
-        request.get(self.at as usize..(self.at as usize + self.len as usize)).unwrap_or(&[])
+        request
+            .get(self.at as usize..(self.at as usize + self.len as usize))
+            .unwrap_or(&[])
     }
 }
 
@@ -101,21 +103,20 @@ pub enum ProtocolError {
 impl ProtocolError {
     /// The error line for the client, complete with CR LF.
     pub fn reply(self) -> Vec<u8> {
-        let what: &str = match self {
-            ProtocolError::ArrayLength => "invalid multibulk length",
-            ProtocolError::BulkLength => "invalid bulk length",
+        let text = match self {
+            ProtocolError::ArrayLength => errors::BAD_MULTIBULK,
+            ProtocolError::BulkLength => errors::BAD_BULK,
             ProtocolError::ExpectedBulk(got) => {
-                let mut line = b"-ERR Protocol error: expected '$', got '".to_vec();
-                line.push(if got == b'\r' || got == b'\n' { b' ' } else { got });
-                line.extend_from_slice(b"'\r\n");
+                let mut line = Vec::new();
+                errors::expected_bulk(got, &mut line);
                 return line;
             }
-            ProtocolError::PayloadEnd => "expected CR LF after bulk string",
-            ProtocolError::InlineTooLong => "too big inline request",
-            ProtocolError::LineTooLong => "too big bulk count string",
-            ProtocolError::RequestTooLong => "too big request",
+            ProtocolError::PayloadEnd => errors::NO_BULK_END,
+            ProtocolError::InlineTooLong => errors::LONG_INLINE,
+            ProtocolError::LineTooLong => errors::LONG_BULK,
+            ProtocolError::RequestTooLong => errors::LONG_REQUEST,
         };
-        format!("-ERR Protocol error: {what}\r\n").into_bytes()
+        text.as_bytes().to_vec()
     }
 }
 
@@ -178,12 +179,17 @@ fn length_line(data: &[u8], at: usize) -> Line {
         p += 1;
     }
     let count = p - digits;
-    let canonical = (1..=12).contains(&count) && (data[digits] != b'0' || (count == 1 && !negative));
+    let canonical =
+        (1..=12).contains(&count) && (data[digits] != b'0' || (count == 1 && !negative));
     match (data.get(p), data.get(p + 1)) {
-        (Some(b'\r'), Some(b'\n')) if canonical => Line::Number(if negative { -value } else { value }, p + 2),
+        (Some(b'\r'), Some(b'\n')) if canonical => {
+            Line::Number(if negative { -value } else { value }, p + 2)
+        }
         (Some(b'\r'), None) | (None, _) if canonical || count == 0 => Line::Partial,
         // As Redis, wait for the line's end before judging it.
-        _ if memchr::memchr(b'\r', &data[at..]).is_none() && data.len() - at <= MAX_LINE_LEN => Line::Partial,
+        _ if memchr::memchr(b'\r', &data[at..]).is_none() && data.len() - at <= MAX_LINE_LEN => {
+            Line::Partial
+        }
         _ => Line::Bad,
     }
 }
@@ -217,7 +223,10 @@ impl Parser {
                             if end > MAX_REQUEST_LEN {
                                 return Status::Bad(ProtocolError::RequestTooLong);
                             }
-                            let span = Span { at: (base + next) as u32, len: len as u32 };
+                            let span = Span {
+                                at: (base + next) as u32,
+                                len: len as u32,
+                            };
                             match self.seen {
                                 0 => self.name = span,
                                 1 => self.first = span,
@@ -250,21 +259,29 @@ impl Parser {
                         Some(_) => return Status::Bad(ProtocolError::PayloadEnd),
                     }
                     if self.seen == self.argc {
-                        let kind = Kind::Array { argc: self.argc, name: self.name, first: self.first };
+                        let kind = Kind::Array {
+                            argc: self.argc,
+                            name: self.name,
+                            first: self.first,
+                        };
                         return self.complete(base + p, kind);
                     }
                     self.phase = Phase::Length;
                 }
                 Phase::Start => match data.get(p) {
                     Some(b'*') => match length_line(data, p + 1) {
-                        Line::Number(n, next) if n <= 0 => return self.complete(base + next, Kind::Empty),
+                        Line::Number(n, next) if n <= 0 => {
+                            return self.complete(base + next, Kind::Empty);
+                        }
                         Line::Number(n, next) if n as u64 <= MAX_ARGUMENTS => {
                             self.argc = n as u32;
                             self.phase = Phase::Length;
                             p = next;
                         }
                         Line::Partial => break,
-                        Line::Number(..) | Line::Bad => return Status::Bad(ProtocolError::ArrayLength),
+                        Line::Number(..) | Line::Bad => {
+                            return Status::Bad(ProtocolError::ArrayLength);
+                        }
                     },
                     Some(_) => self.phase = Phase::Line,
                     None => break,
@@ -343,14 +360,18 @@ impl Parser {
 /// Stops early on anything else, so it never panics whatever it is given.
 pub fn arguments(request: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut left = match length_line(request, 1) {
-        Line::Number(_, next) if request.first() == Some(&b'*') => request.get(next..).unwrap_or(&[]),
+        Line::Number(_, next) if request.first() == Some(&b'*') => {
+            request.get(next..).unwrap_or(&[])
+        }
         _ => &[],
     };
     std::iter::from_fn(move || {
         if left.first() != Some(&b'$') {
             return None;
         }
-        let Line::Number(len, next) = length_line(left, 1) else { return None };
+        let Line::Number(len, next) = length_line(left, 1) else {
+            return None;
+        };
         let end = next.checked_add(usize::try_from(len).ok()?)?;
         let argument = left.get(next..end)?;
         left = left.get(end + 2..).unwrap_or(&[]);
@@ -396,10 +417,19 @@ mod tests {
             (b"*1\r\n*-1\r\n", Err(Some(ExpectedBulk(b'*')))),
             (b"*1\r\n$-1\r\n", Err(Some(BulkLength))),
             (b"*2\r\n$03\r\nGET\r\n", Err(Some(BulkLength))),
-            (b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$629145600\r\nabc", Err(Some(BulkLength))),
+            (
+                b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$629145600\r\nabc",
+                Err(Some(BulkLength)),
+            ),
             (b"*1\r\n$4294967295\r\nabc\r\n", Err(Some(BulkLength))),
-            (b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nvXX", Err(Some(PayloadEnd))),
-            (b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\rX", Err(Some(PayloadEnd))),
+            (
+                b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nvXX",
+                Err(Some(PayloadEnd)),
+            ),
+            (
+                b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\rX",
+                Err(Some(PayloadEnd)),
+            ),
             (b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100\r\nabc", Err(None)),
         ];
         for (input, expected) in cases {
@@ -415,7 +445,10 @@ mod tests {
     #[test]
     fn a_line_without_end_is_refused_at_its_limit() {
         let long = vec![b'x'; MAX_LINE_LEN + 1];
-        assert_eq!(Parser::default().parse(&long, 0), Status::Bad(ProtocolError::InlineTooLong));
+        assert_eq!(
+            Parser::default().parse(&long, 0),
+            Status::Bad(ProtocolError::InlineTooLong)
+        );
     }
 
     fn any_request() -> impl Strategy<Value = Vec<u8>> {
