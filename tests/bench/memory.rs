@@ -132,7 +132,14 @@ pub fn spike(
                 if proxy.under_test() {
                     report.failed(&format!("{what}: {reason}"));
                 }
-                rows.push(vec![what, format!("failed: {reason}")]);
+                eprintln!("{what}: {reason}");
+                rows.push(vec![
+                    what,
+                    kib(start),
+                    String::new(),
+                    String::new(),
+                    "failed".to_string(),
+                ]);
                 continue;
             }
             let peak = rss_bytes(running.pid())?;
