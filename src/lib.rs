@@ -6,8 +6,10 @@
 //!
 //! | room | what lives there |
 //! |---|---|
+//! | [`sys`] | every call to the operating system that needs `unsafe` |
 //! | [`clock`], [`logging`] | what time it is, as an argument; the log gate |
 //! | [`mbuf`] | the pool of fixed-size buffers, shared slices of them, chains of slices |
+//! | [`consistency`] | the four consistency levels |
 //! | [`hashkit`] | hash functions and ring tokens |
 //! | [`stats`] | the one table of metrics, histograms, and what renders them |
 //! | [`config`] | the one table of keys; YAML text to checked settings |
@@ -18,10 +20,17 @@
 //! | [`reactor`] | the world: epoll, listeners, sockets |
 //! | [`cli`] | the command line |
 
+pub mod admin;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod consistency;
 pub mod hashkit;
 pub mod logging;
 pub mod mbuf;
+pub mod node;
+pub mod process;
 pub mod proto;
+pub mod reactor;
 pub mod stats;
+pub mod sys;

@@ -1,1 +1,192 @@
-fn main() {}
+//! The `dynomite` command: what is asked on the command line, and a server's life from start to stop.
+
+use dynomite::cli::{self, Command, Options};
+use dynomite::clock::Now;
+use dynomite::config::{self, Settings};
+use dynomite::process::daemon::{self, Report};
+use dynomite::process::log_sink::{self, LogHandle};
+use dynomite::process::pidfile::PidFile;
+use dynomite::process::signals::Signal;
+use dynomite::process::{limits, notify};
+use dynomite::reactor::{Ended, Reactor};
+use dynomite::stats::{self, Identity};
+use dynomite::{log_at, logging, sys};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long the last log lines may take at exit.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    limits::raise_core();
+    match cli::parse(std::env::args_os().skip(1)) {
+        Err(failure) => {
+            eprintln!("{failure}");
+            eprint!("{}", cli::usage());
+            ExitCode::FAILURE
+        }
+        Ok(Command::Info { help, describe, .. }) => {
+            eprint!("{}", cli::version_line());
+            if help {
+                eprint!("{}", cli::usage());
+            }
+            if describe {
+                eprint!("{}", stats::describe());
+            }
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Test {
+            conf_file,
+            overrides,
+        }) => {
+            let (lines, code) = config::test(&conf_file, &overrides);
+            for line in lines {
+                eprintln!("{line}");
+            }
+            if code == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Ok(Command::Serve(options)) => match serve(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(code) => code,
+        },
+    }
+}
+
+/// Starts, serves and stops. The configuration is read before anything is changed outside: before
+/// the process goes into the background and before the pid file is written.
+fn serve(options: &Options) -> Result<(), ExitCode> {
+    let log =
+        log_sink::install(options.output.as_deref(), options.verbosity).map_err(|message| {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        })?;
+    let settings = configure(options)?;
+    let report = if options.daemonize {
+        Some(daemon::daemonize().map_err(|message| {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        })?)
+    } else {
+        None
+    };
+    let ended = live(options, &settings, &log, report);
+    log.stop_writer(LAST_LINES);
+    log_at!(Always, "done, rabbit done");
+    match ended {
+        Ok(Ended::Stopped) => Ok(()),
+        Ok(Ended::Killed) | Err(()) => Err(ExitCode::FAILURE),
+    }
+}
+
+/// Reads the configuration and logs what is to be said about it.
+fn configure(options: &Options) -> Result<Settings, ExitCode> {
+    let loaded = config::load(&options.conf_file, &options.overrides()).map_err(|problems| {
+        for problem in &problems {
+            log_at!(Alert, "{problem}");
+        }
+        log_at!(Alert, "Failed to create conf!!!");
+        eprintln!(
+            "dynomite: configuration file '{}' syntax is invalid",
+            options.conf_file.display()
+        );
+        ExitCode::FAILURE
+    })?;
+    for note in options.notes.iter().chain(&loaded.notes) {
+        logging::log(note.level, format_args!("{}", note.text));
+    }
+    Ok(loaded.settings)
+}
+
+/// From the pid file to the end of the loop. A failure has been logged and reported.
+fn live(
+    options: &Options,
+    settings: &Settings,
+    log: &LogHandle,
+    report: Option<Report>,
+) -> Result<Ended, ()> {
+    let fail = |report: Option<Report>, message: &str| {
+        log_at!(Alert, "{message}");
+        match report {
+            Some(report) => report.failed(message),
+            // With the log on stderr the line stands there already.
+            None if options.output.is_some() => eprintln!("{message}"),
+            None => {}
+        }
+    };
+    let _pid_file = match options.pid_file.as_deref().map(PidFile::create).transpose() {
+        Ok(pid_file) => pid_file,
+        Err(message) => {
+            fail(report, &message);
+            return Err(());
+        }
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    log_at!(
+        Always,
+        "dynomite-v{version} built for {} started on pid {}",
+        sys::system(),
+        std::process::id()
+    );
+    log_at!(Notice, "at most {} open files", limits::raise_nofile());
+    if options.admin_operation > 0 {
+        log_at!(Warn, "admin mode {} is on", options.admin_operation);
+    }
+    let mut reactor = match Reactor::new(settings, identity(settings)) {
+        Ok(reactor) => reactor,
+        Err(message) => {
+            fail(report, &message);
+            return Err(());
+        }
+    };
+    if let Some(report) = report {
+        report.ready();
+    }
+    notify::ready("serving");
+    if let Err(error) = log.start_writer() {
+        log_at!(
+            Warn,
+            "no thread for the log ({error}): lines are written by the event loop"
+        );
+    }
+    let ended = reactor.run(&mut |signal| match signal {
+        Signal::Hup => {
+            if let Err(message) = log.reopen() {
+                log_at!(Alert, "{message}");
+            }
+        }
+        Signal::Ttin => {
+            let level = logging::set_level(logging::level().saturating_add(1));
+            log_at!(Always, "up log level to {level}");
+        }
+        Signal::Ttou => {
+            let level = logging::set_level(logging::level().saturating_sub(1));
+            log_at!(Always, "down log level to {level}");
+        }
+        Signal::Int | Signal::Term => notify::stopping(),
+        Signal::Usr1 | Signal::Usr2 => {}
+    });
+    ended.map_err(|error| log_at!(Alert, "event loop failed: {error}"))
+}
+
+/// Who this node is, for its statistics.
+fn identity(settings: &Settings) -> Identity {
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Identity {
+        source: sys::hostname(),
+        version: format!("v{}", env!("CARGO_PKG_VERSION")),
+        rack: settings.rack.clone(),
+        dc: settings.datacenter.clone(),
+        pool_name: settings.pool_name.clone(),
+        server_name: settings.datastore.name.clone(),
+        started: Now {
+            mono_us: 0,
+            wall_us: wall.as_micros() as u64,
+        },
+    }
+}

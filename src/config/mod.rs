@@ -1,1 +1,241 @@
-//! (being built)
+//! The configuration file: from YAML text to checked [`Settings`].
+//!
+//! | file | what |
+//! |---|---|
+//! | `keys` | the one table of keys |
+//! | `yaml`, `place` | the file's text as keys and values, and where they stand |
+//! | `value_check`, `check` | each value by its row, then what needs several keys |
+//! | `address`, `server`, `values` | what values mean |
+//! | `settings` | the result |
+//! | `pem` | the key file of encrypted peer connections |
+//! | `manual` | the table as manual page and Markdown |
+//! | `problem` | what is wrong, and what is worth logging |
+//!
+//! Nothing here logs, reads a clock or starts anything: what should be logged comes back as
+//! [`Note`]s. [`parse`] is a function of its text alone; [`load`] also reads files and asks the
+//! resolver, as the original does at start, so that a start that must fail fails before anything
+//! is bound or daemonized.
+
+mod address;
+mod check;
+pub mod keys;
+pub mod manual;
+mod pem;
+mod place;
+mod problem;
+mod server;
+mod settings;
+mod value_check;
+mod values;
+mod yaml;
+
+pub use address::{Endpoint, Listen, MAX_UNIX_PATH};
+pub use keys::KEYS;
+pub use problem::{MAX_PROBLEMS, Note, Place, Problem};
+pub use server::{Datastore, Seed};
+pub use settings::Settings;
+pub use value_check::{MAX_MSGS, MBUF_SIZE, check_max_msgs, check_mbuf_size};
+pub use values::{SecureOption, StoreKind, digits};
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Most bytes a configuration file may have; a larger one is refused.
+pub const MAX_FILE: usize = 1 << 20;
+
+/// Most seed names that are asked for in vain at load; the others are left for later, so that a
+/// resolver that is down delays a start by a few of its time limits only.
+const MAX_UNKNOWN_SEEDS: usize = 3;
+
+/// What the command line says about the configuration. The numbers have been checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `-m`; the file's `mbuf_size` wins.
+    pub mbuf_size: Option<usize>,
+    /// `-M`; the file's `max_msgs` wins.
+    pub max_msgs: Option<usize>,
+    /// `-g`; wins over the file's `enable_gossip: false`.
+    pub gossip: bool,
+}
+
+/// A configuration that may be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// What to log about them once the log is open, in order.
+    pub notes: Vec<Note>,
+}
+
+/// Reads and checks the file at `path`, then what a start needs besides it: the addresses of the
+/// listeners and the datastore resolve, and the key file holds a key if peers are encrypted. A
+/// seed that does not resolve is a warning only, or no node of a cluster could restart while one
+/// of them has lost its name. May block in the resolver.
+///
+/// # Errors
+/// Everything that is wrong with the file; or, if nothing is, everything else that is.
+pub fn load(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
+    let file = path.display().to_string();
+    let bytes = read(path).map_err(|error| {
+        let reason = strerror(&error);
+        vec![Problem::new(format!(
+            "conf: failed to open configuration '{file}': {reason}"
+        ))]
+    })?;
+    let text = decode(&bytes).map_err(|problem| vec![problem])?;
+    let mut loaded = parse(&text, &file, cli)?;
+    let settings = &loaded.settings;
+    let mut problems = Vec::new();
+    for (key, endpoint) in [
+        ("listen", &settings.listen.target),
+        ("dyn_listen", &settings.dyn_listen.target),
+        ("stats_listen", &settings.stats_listen.target),
+        ("servers", &settings.datastore.endpoint),
+    ] {
+        if let Err(error) = endpoint.resolve() {
+            problems.push(Problem::new(unresolved(endpoint, &error)));
+            problems.push(Problem::new(format!(
+                "conf: directive \"{key}\" has an invalid value"
+            )));
+        }
+    }
+    if settings.secure_server_option != SecureOption::None {
+        match pem::check(&settings.pem_key_file) {
+            Ok(notes) => loaded.notes.extend(notes),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let unknown = settings
+        .dyn_seeds
+        .iter()
+        .map(Seed::endpoint)
+        .filter_map(|endpoint| {
+            let error = endpoint.resolve().err()?;
+            Some(Note::warn(unresolved(&endpoint, &error)))
+        })
+        .take(MAX_UNKNOWN_SEEDS);
+    loaded.notes.extend(unknown);
+    Ok(loaded)
+}
+
+/// Checks the text of a configuration file; `file` is its name in messages.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the file, then what is missing; at most
+/// [`MAX_PROBLEMS`] and a count of the rest.
+pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.len() > MAX_FILE {
+        return Err(vec![Problem::new(format!(
+            "conf: '{file}' has more than {MAX_FILE} bytes"
+        ))]);
+    }
+    let places = place::Places::new(text);
+    let pool = yaml::read(&places, file)?;
+    check::check(&pool, &places, file, cli)
+}
+
+/// Tests a configuration for `-t`: the lines for stderr and the exit code, 0 or 1. Reasons and
+/// warnings come first; the last line is the verdict.
+pub fn test(path: &Path, cli: &Overrides) -> (Vec<String>, i32) {
+    match load(path, cli) {
+        Ok(loaded) => {
+            let warnings = loaded
+                .notes
+                .into_iter()
+                .filter(|note| note.level == crate::logging::Level::Warn)
+                .map(|note| format!("warning: {}", note.text));
+            (warnings.chain([verdict(path, true)]).collect(), 0)
+        }
+        Err(problems) => {
+            let reasons = problems.iter().map(Problem::to_string);
+            (reasons.chain([verdict(path, false)]).collect(), 1)
+        }
+    }
+}
+
+/// The line that says whether a configuration can be used; also the last word of a start that
+/// fails because it cannot.
+pub fn verdict(path: &Path, valid: bool) -> String {
+    let word = if valid { "valid" } else { "invalid" };
+    format!(
+        "dynomite: configuration file '{}' syntax is {word}",
+        path.display()
+    )
+}
+
+/// At most one byte more than [`MAX_FILE`], which is enough to refuse it.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_FILE as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// UTF-8, or UTF-16 with a byte order mark.
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Problem> {
+    let text = match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        _ => {
+            return std::str::from_utf8(bytes)
+                .map(Cow::Borrowed)
+                .map_err(|error| {
+                    let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                    not_utf(Some(Place {
+                        line: 1 + good.iter().filter(|byte| **byte == b'\n').count(),
+                        column: 1 + String::from_utf8_lossy(good)
+                            .chars()
+                            .rev()
+                            .take_while(|c| *c != '\n')
+                            .count(),
+                    }))
+                });
+        }
+    };
+    text.map(Cow::Owned).ok_or_else(|| not_utf(None))
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
+    let (units, odd) = bytes.as_chunks::<2>();
+    let text = char::decode_utf16(units.iter().map(|pair| unit(*pair)))
+        .collect::<Result<String, _>>()
+        .ok()?;
+    odd.is_empty().then_some(text)
+}
+
+fn not_utf(place: Option<Place>) -> Problem {
+    Problem {
+        text: "conf: failed (err 2) to get the next yaml document: invalid UTF-8 or UTF-16"
+            .to_owned(),
+        place,
+    }
+}
+
+/// The operating system's words for an error, without the number Rust adds.
+fn strerror(error: &io::Error) -> String {
+    let words = error.to_string();
+    match words.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => words,
+    }
+}
+
+fn unresolved(endpoint: &Endpoint, error: &io::Error) -> String {
+    let words = strerror(error);
+    let words = words
+        .strip_prefix("failed to lookup address information: ")
+        .unwrap_or(&words);
+    match endpoint {
+        Endpoint::Tcp { host, port } => {
+            format!("address resolution of node '{host}' service '{port}' failed: {words}")
+        }
+        Endpoint::Unix(path) => format!("'{}' cannot be used: {words}", path.display()),
+    }
+}

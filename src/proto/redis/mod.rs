@@ -1,1 +1,32 @@
 //! RESP, the Redis serialization protocol.
+//!
+//! | part | what it knows |
+//! |---|---|
+//! | [`command`], [`lookup`] | the one table of commands: what serves each, its arity, class, keys |
+//! | [`flags`], [`req_stats`] | Redis' flags and categories; the counters a command moves |
+//! | [`keys`] | where the keys of a request are |
+//! | [`errors`] | every error line the proxy writes |
+//! | [`inline`] | commands typed by hand |
+//! | [`encode`] | canonical requests and replies |
+//! | [`request`], [`reply`] | where a message ends: resumable, in place |
+//! | [`resp3`] | RESP2 replies in RESP3 |
+//! | [`session`] | one client's connection state, and the commands the proxy answers itself |
+
+pub mod command;
+pub mod encode;
+pub mod errors;
+pub mod flags;
+pub mod inline;
+mod key_specs;
+pub mod keys;
+pub mod lookup;
+pub mod reply;
+pub mod req_stats;
+pub mod request;
+pub mod resp3;
+pub mod session;
+mod subcommands;
+mod table;
+
+#[cfg(test)]
+mod against_redis;

@@ -1,0 +1,490 @@
+//! A request's head: finding its end, and reading it (RFC 9112).
+//!
+//! Strict where two readers could understand different things (folded lines, blanks before a colon,
+//! contradicting lengths, bare carriage returns: 400), lenient where they cannot: lines may end in
+//! a bare line feed, empty lines before the request line are skipped, and `Host` may be missing,
+//! because checks written by hand against the C original do all three.
+
+use memchr::memchr;
+
+use super::response::Status;
+
+/// Longest head, with its empty line. A longer request line is 414, longer fields are 431.
+pub const MAX_HEAD: usize = 64 * 1024;
+/// Most header fields; more are 431.
+pub const MAX_FIELDS: usize = 100;
+/// Longest body; a longer one is 413.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// What is asked to be done. Methods are case-sensitive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Read, but answer the head only.
+    Head,
+    /// Change.
+    Post,
+    /// Anything else: known to no route.
+    Other,
+}
+
+impl Method {
+    /// Its name in `Allow`; empty for [`Method::Other`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Other => "",
+        }
+    }
+}
+
+/// Why a request is not served: the status, and one line for its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal(pub Status, pub &'static str);
+
+/// A request's head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path, percent-decoded; `*` for a request about the server itself.
+    pub path: String,
+    /// What follows the first `?` of the target, as it came.
+    pub query: Option<String>,
+    /// Whether the connection may serve another request: HTTP/1.1 without `Connection: close`.
+    pub keep_alive: bool,
+    /// Bytes of body that follow the head, at most [`MAX_BODY`].
+    pub content_length: usize,
+    /// Whether the sender waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+}
+
+/// Where a head ends, found as the bytes come in; no byte is looked at twice.
+#[derive(Clone, Debug, Default)]
+pub struct HeadScan {
+    /// Where the request line begins: after empty lines.
+    start: usize,
+    line_start: usize,
+    scanned: usize,
+}
+
+impl HeadScan {
+    /// Looks for the head at the front of `input`, which holds what it held last time and more.
+    /// Returns where its request line begins and where the head ends, once it is complete.
+    ///
+    /// # Errors
+    /// When the head is too long, or as soon as the request line is known to be none.
+    pub fn find(&mut self, input: &[u8]) -> Result<Option<(usize, usize)>, Refusal> {
+        let too_long = |first: bool| {
+            if first {
+                Refusal(Status::URI_TOO_LONG, "the request line is too long")
+            } else {
+                Refusal(Status::FIELDS_TOO_LARGE, "the header is too long")
+            }
+        };
+        while let Some(at) = input
+            .get(self.scanned..)
+            .and_then(|rest| memchr(b'\n', rest))
+        {
+            let end = self.scanned + at + 1;
+            let line = line_of(input.get(self.line_start..end).unwrap_or_default());
+            let first = self.line_start == self.start;
+            if end > MAX_HEAD {
+                return Err(too_long(first));
+            }
+            self.scanned = end;
+            self.line_start = end;
+            match (first, line.is_empty()) {
+                (true, true) => self.start = end,
+                (true, false) => {
+                    request_line(line)?;
+                }
+                (false, true) => return Ok(Some((self.start, end))),
+                (false, false) => {}
+            }
+        }
+        self.scanned = input.len();
+        if input.len() >= MAX_HEAD {
+            return Err(too_long(self.line_start == self.start));
+        }
+        Ok(None)
+    }
+}
+
+/// A line without its end.
+fn line_of(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+const fn bad(why: &'static str) -> Refusal {
+    Refusal(Status::BAD_REQUEST, why)
+}
+
+impl Request {
+    /// Reads a complete head, request line first.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; the connection cannot be used any further then, because where the next
+    /// request begins is not known for sure.
+    pub fn parse(head: &[u8]) -> Result<Request, Refusal> {
+        let mut lines = head.split_inclusive(|&b| b == b'\n').map(line_of);
+        let (method, target, http11) = request_line(lines.next().unwrap_or_default())?;
+        let (path, query) = split_target(target)?;
+
+        let mut fields = Fields::default();
+        let mut count = 0;
+        for line in lines.take_while(|line| !line.is_empty()) {
+            count += 1;
+            if count > MAX_FIELDS {
+                return Err(Refusal(Status::FIELDS_TOO_LARGE, "too many header fields"));
+            }
+            fields.take(line)?;
+        }
+        if fields.transfer_encoding {
+            return Err(Refusal(
+                Status::LENGTH_REQUIRED,
+                "a body needs Content-Length",
+            ));
+        }
+        if fields.unknown_expectation && http11 {
+            return Err(Refusal(
+                Status::EXPECTATION_FAILED,
+                "only 100-continue can be expected",
+            ));
+        }
+        let content_length = fields.content_length.unwrap_or(0);
+        if content_length > MAX_BODY as u64 {
+            return Err(Refusal(Status::CONTENT_TOO_LARGE, "the body is too long"));
+        }
+        Ok(Request {
+            method,
+            path,
+            query,
+            keep_alive: http11 && !fields.close,
+            // At most MAX_BODY, so it fits.
+            content_length: content_length as usize,
+            expects_continue: http11 && fields.expects_continue,
+        })
+    }
+}
+
+/// Method, target, and whether it is HTTP/1.1 rather than 1.0.
+fn request_line(line: &[u8]) -> Result<(Method, &[u8], bool), Refusal> {
+    let mut words = line.split(|&b| b == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(bad("the request line is not: method target version"));
+    };
+    if method.is_empty() || !method.iter().all(|&b| is_token(b)) {
+        return Err(bad("the method is malformed"));
+    }
+    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+        return Err(bad("the target is malformed"));
+    }
+    let http11 = match version {
+        b"HTTP/1.0" => false,
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => true,
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            return Err(Refusal(
+                Status::VERSION_NOT_SUPPORTED,
+                "only HTTP/1.0 and HTTP/1.1 are spoken",
+            ));
+        }
+        _ => return Err(bad("the version is malformed")),
+    };
+    let method = match method {
+        b"GET" => Method::Get,
+        b"HEAD" => Method::Head,
+        b"POST" => Method::Post,
+        _ => Method::Other,
+    };
+    Ok((method, target, http11))
+}
+
+/// Path and query of a target in origin form, absolute form (`http://host/path`) or `*`.
+fn split_target(target: &[u8]) -> Result<(String, Option<String>), Refusal> {
+    // Checked to be visible ASCII.
+    let target = str::from_utf8(target).map_err(|_| bad("the target is malformed"))?;
+    let absolute = ["http://", "https://"].iter().find_map(|scheme| {
+        let start = target.get(..scheme.len())?;
+        start
+            .eq_ignore_ascii_case(scheme)
+            .then(|| target.get(scheme.len()..))?
+    });
+    let local = match absolute {
+        Some(rest) => rest
+            .find(['/', '?'])
+            .and_then(|at| rest.get(at..))
+            .unwrap_or("/"),
+        None if target.starts_with('/') || target == "*" => target,
+        None => return Err(bad("the target is malformed")),
+    };
+    let (path, query) = match local.split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (local, None),
+    };
+    Ok((
+        if path.is_empty() {
+            "/".to_owned()
+        } else {
+            percent_decode(path)?
+        },
+        query,
+    ))
+}
+
+/// `%41` becomes `A`; what is no UTF-8 afterwards, or no escape, is refused.
+fn percent_decode(path: &str) -> Result<String, Refusal> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
+        let (Some(high), Some(low)) = (digit(), digit()) else {
+            return Err(bad("the path has a broken percent escape"));
+        };
+        // Two hexadecimal digits make a byte.
+        decoded.push((high * 16 + low) as u8);
+    }
+    String::from_utf8(decoded).map_err(|_| bad("the path is not UTF-8"))
+}
+
+/// The header fields that mean something here.
+#[derive(Default)]
+struct Fields {
+    content_length: Option<u64>,
+    transfer_encoding: bool,
+    close: bool,
+    expects_continue: bool,
+    unknown_expectation: bool,
+}
+
+impl Fields {
+    fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        let colon = memchr(b':', line).ok_or(bad("a header field has no colon"))?;
+        let (name, value) = line.split_at(colon);
+        // A blank here is a folded line, or a name that ends in one.
+        if name.is_empty() || !name.iter().all(|&b| is_token(b)) {
+            return Err(bad("the name of a header field is malformed"));
+        }
+        let value = value.get(1..).unwrap_or_default();
+        if value.iter().any(|&b| b.is_ascii_control() && b != b'\t') {
+            return Err(bad("the value of a header field is malformed"));
+        }
+        let value = value.trim_ascii();
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let length = length(value).ok_or(bad("Content-Length is malformed"))?;
+            if self.content_length.is_some_and(|before| before != length) {
+                return Err(bad("Content-Length contradicts itself"));
+            }
+            self.content_length = Some(length);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.transfer_encoding = true;
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            self.close |= value
+                .split(|&b| b == b',')
+                .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
+        } else if name.eq_ignore_ascii_case(b"expect") {
+            let known = value.eq_ignore_ascii_case(b"100-continue");
+            self.expects_continue |= known;
+            self.unknown_expectation |= !known;
+        }
+        Ok(())
+    }
+}
+
+/// Decimal digits only; what does not fit is as long as can be.
+fn length(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let length = value.iter().fold(0u64, |n, &b| {
+        n.saturating_mul(10).saturating_add(u64::from(b - b'0'))
+    });
+    Some(length)
+}
+
+/// RFC 9110, 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a text, given in one piece.
+    fn read(text: &[u8]) -> Result<Option<Request>, u16> {
+        match HeadScan::default().find(text) {
+            Ok(Some((start, end))) => Request::parse(&text[start..end])
+                .map(Some)
+                .map_err(|refusal| refusal.0.code()),
+            Ok(None) => Ok(None),
+            Err(refusal) => Err(refusal.0.code()),
+        }
+    }
+
+    /// The same, one byte more each time.
+    fn read_by_bytes(text: &[u8]) -> Result<Option<Request>, u16> {
+        let mut scan = HeadScan::default();
+        for end in 1..=text.len() {
+            match scan.find(&text[..end]) {
+                Ok(None) => {}
+                Ok(Some((from, to))) => {
+                    return Request::parse(&text[from..to])
+                        .map(Some)
+                        .map_err(|refusal| refusal.0.code());
+                }
+                Err(refusal) => return Err(refusal.0.code()),
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn targets_of_all_forms_are_understood() {
+        for (target, path, query) in [
+            ("/info", "/info", None),
+            ("/info?x=1?y", "/info", Some("x=1?y")),
+            ("/%69nfo%2F%C3%A9", "/info/é", None),
+            ("http://host:22222/info?x", "/info", Some("x")),
+            ("HTTPS://host", "/", None),
+            ("http://host?x", "/", Some("x")),
+            ("*", "*", None),
+            ("//info", "//info", None),
+        ] {
+            let request = read(format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes())
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                (request.path.as_str(), request.query.as_deref()),
+                (path, query),
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn odd_heads_and_what_becomes_of_them() {
+        let long = "x".repeat(MAX_HEAD);
+        let many = "A: b\r\n".repeat(MAX_FIELDS + 1);
+        for (text, status) in [
+            // What the original's users may send.
+            ("GET /info HTTP/1.0\n\n", 0),
+            ("\r\n\nGET /info HTTP/1.1\r\nHost: a\r\n\r\n", 0),
+            ("GET /info HTTP/1.9\r\nX:\r\nY:\té \r\n\r\n", 0),
+            ("PURGE /info HTTP/1.1\r\n\r\n", 0),
+            (
+                "GET /info HTTP/1.1\r\nContent-Length: 65536\r\nContent-Length: 65536\r\n\r\n",
+                0,
+            ),
+            ("GET /info HTTP/1.1\r\nExpect: 100-Continue\r\n\r\n", 0),
+            // No request line.
+            ("PING\r\n", 400),
+            ("*1\r\n$4\r\nPING\r\n", 400),
+            ("GET /info\r\n\r\n", 400),
+            ("GET  /info HTTP/1.1\r\n\r\n", 400),
+            ("GET /info HTTP/1.1 \r\n\r\n", 400),
+            ("GET\t/info\tHTTP/1.1\r\n\r\n", 400),
+            ("GET /info HTTP/1.1xyz\r\n\r\n", 400),
+            ("GET /info http/1.1\r\n\r\n", 400),
+            ("G(T /info HTTP/1.1\r\n\r\n", 400),
+            ("GET info HTTP/1.1\r\n\r\n", 400),
+            ("GET /in\u{7f}fo HTTP/1.1\r\n\r\n", 400),
+            ("GET /%zz HTTP/1.1\r\n\r\n", 400),
+            ("GET /%4 HTTP/1.1\r\n\r\n", 400),
+            ("GET /%ff HTTP/1.1\r\n\r\n", 400),
+            ("GET /info HTTP/2.0\r\n\r\n", 505),
+            // Fields.
+            ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nA : b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nA: b\r\n folded: c\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nA: b\0\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n", 400),
+            (
+                "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                400,
+            ),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
+            ("POST / HTTP/1.1\r\nContent-Length: 65537\r\n\r\n", 413),
+            (
+                "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+                413,
+            ),
+            ("GET / HTTP/1.1\r\nExpect: wonders\r\n\r\n", 417),
+            // Sizes.
+            (&format!("GET /{long}"), 414),
+            (&format!("GET /{long} HTTP/1.1\r\n\r\n"), 414),
+            (&format!("GET / HTTP/1.1\r\nA: {long}"), 431),
+            (&format!("GET / HTTP/1.1\r\nA: {long}\r\n\r\n"), 431),
+            (&format!("GET / HTTP/1.1\r\n{many}\r\n"), 431),
+        ] {
+            let got = read(text.as_bytes());
+            assert_eq!(
+                got.as_ref().map_or_else(|&s| s, |_| 0),
+                status,
+                "{text:.80}"
+            );
+            assert!(
+                got.is_err() || got.as_ref().unwrap().is_some(),
+                "{text:.80} is incomplete"
+            );
+            assert_eq!(
+                read_by_bytes(text.as_bytes()),
+                got,
+                "{text:.80} byte by byte"
+            );
+        }
+    }
+
+    #[test]
+    fn a_large_head_within_the_limit_is_read() {
+        let filler = "x".repeat(60_000);
+        let text = format!("GET /ping HTTP/1.1\r\nA: {filler}\r\n\r\n");
+        assert_eq!(read(text.as_bytes()).unwrap().unwrap().path, "/ping");
+    }
+
+    #[test]
+    fn an_incomplete_head_waits() {
+        for text in [
+            "",
+            "GET /info HTTP/1.1",
+            "GET /info HTTP/1.1\r\n",
+            "GET /info HTTP/1.1\r\nA: b\r\n\r",
+            "\r\n\r\n",
+        ] {
+            assert_eq!(read(text.as_bytes()), Ok(None), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn connections_persist_as_the_versions_say() {
+        for (version, field, keep_alive) in [
+            ("1.1", "", true),
+            ("1.1", "Connection: close\r\n", false),
+            ("1.1", "connection: Upgrade , CLOSE\r\n", false),
+            ("1.1", "Connection: keep-alive\r\n", true),
+            ("1.0", "", false),
+            ("1.0", "Connection: keep-alive\r\n", false),
+        ] {
+            let text = format!("GET / HTTP/{version}\r\n{field}\r\n");
+            assert_eq!(
+                read(text.as_bytes()).unwrap().unwrap().keep_alive,
+                keep_alive,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! From the words of the file to [`Settings`]: every value by its key's row, then what needs
+//! several keys at once. Everything wrong is reported, in the order of the file, then what is
+//! missing.
+
+use super::address::{Endpoint, Listen};
+use super::keys::{self, Key, Status};
+use super::place::Places;
+use super::problem::{MAX_PROBLEMS, Note, Problem};
+use super::server::{Datastore, Seed};
+use super::settings::Settings;
+use super::value_check::check_value;
+use super::values::{SecureOption, StoreKind, digits};
+use super::yaml::{Pool, Word};
+use super::{Loaded, Overrides};
+use crate::consistency::Consistency;
+use crate::hashkit::{MAX_TOKENS, Token, parse_list};
+use crate::logging::Level;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Checks the file's pool and makes settings of it.
+pub(super) fn check(
+    pool: &Pool,
+    places: &Places<'_>,
+    file: &str,
+    cli: &Overrides,
+) -> Result<Loaded, Vec<Problem>> {
+    let mut checker = Checker {
+        pool,
+        places,
+        given: Vec::new(),
+        refused: HashSet::new(),
+        problems: Vec::new(),
+        more: 0,
+        notes: Vec::new(),
+    };
+    checker.collect(file);
+    let settings = checker.settings(cli);
+    if checker.more > 0 {
+        let more = format!("conf: and {} more problems", checker.more);
+        checker.problems.push(Problem::new(more));
+    }
+    match settings {
+        Some(settings) if checker.problems.is_empty() => Ok(Loaded {
+            settings,
+            notes: checker.notes,
+        }),
+        _ => Err(checker.problems),
+    }
+}
+
+struct Checker<'a> {
+    pool: &'a Pool,
+    places: &'a Places<'a>,
+    /// Every value of a known key, in the order of the file.
+    given: Vec<(&'static Key, &'a Word)>,
+    /// Keys that had a value which was refused.
+    refused: HashSet<&'static str>,
+    problems: Vec<Problem>,
+    /// Problems beyond [`MAX_PROBLEMS`].
+    more: usize,
+    notes: Vec<Note>,
+}
+
+impl<'a> Checker<'a> {
+    fn refuse(&mut self, text: String, node: Option<usize>) {
+        if self.problems.len() >= MAX_PROBLEMS {
+            self.more += 1;
+            return;
+        }
+        self.problems.push(match node {
+            Some(node) => self.places.problem(text, node),
+            None => Problem::new(text),
+        });
+    }
+
+    fn warn(&mut self, text: impl Into<String>) {
+        self.notes.push(Note::warn(text));
+    }
+
+    /// Goes through the file: known keys, each value by its kind, repetitions.
+    fn collect(&mut self, file: &str) {
+        let pool = self.pool;
+        for word in &pool.beside {
+            if word.text == "auto_bootstrap" {
+                self.warn(deprecated(&word.text));
+            } else {
+                let text = format!("conf: '{file}' has invalid mapping \"key:\" at depth 1");
+                self.refuse(text, Some(word.node));
+            }
+        }
+        let mut seen: HashSet<&'static str> = HashSet::new();
+        for entry in &pool.entries {
+            let name = &entry.key.text;
+            let Some(key) = keys::find(name) else {
+                let mut text = format!("conf: directive \"{name}\" is unknown");
+                if let Some(near) = keys::nearest(name) {
+                    text.push_str(&format!("; did you mean \"{near}\"?"));
+                }
+                self.refuse(text, Some(entry.key.node));
+                continue;
+            };
+            if matches!(key.status, Status::Deprecated | Status::Older) {
+                self.warn(deprecated(key.name));
+            }
+            for value in &entry.values {
+                let checked = if value.text.is_empty() {
+                    Err(format!("conf: directive \"{name}\" has an empty value"))
+                } else if !seen.insert(key.name) && !key.kind.repeats() {
+                    Err(format!("conf: directive \"{name}\" is a duplicate"))
+                } else {
+                    check_value(key, &value.text)
+                };
+                match checked {
+                    Ok(()) => self.given.push((key, value)),
+                    Err(text) => {
+                        self.refused.insert(key.name);
+                        self.refuse(text, Some(value.node));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The good values of a key.
+    fn all(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
+        debug_assert!(keys::find(name).is_some(), "no row for {name}");
+        self.given
+            .iter()
+            .filter(move |(key, _)| key.name == name)
+            .map(|(_, word)| word.text.as_str())
+    }
+
+    /// The last good value of a key.
+    fn last(&self, name: &'static str) -> Option<&'a str> {
+        self.all(name).last()
+    }
+
+    /// The value of a key, or its row's default with a note about it.
+    fn text(&mut self, name: &'static str) -> &'a str {
+        if let Some(text) = self.last(name) {
+            return text;
+        }
+        let default = keys::find(name).map_or("", |key| key.default);
+        if !default.is_empty() {
+            let note = format!("setting {name} to default value:{default}");
+            self.notes.push(Note::new(Level::Info, note));
+        }
+        default
+    }
+
+    fn number(&mut self, name: &'static str) -> u32 {
+        match self.last(name).and_then(digits) {
+            Some(number) if number != 0 => number,
+            _ => {
+                self.given.retain(|(key, _)| key.name != name);
+                digits(self.text(name)).unwrap_or(0)
+            }
+        }
+    }
+
+    fn count(&mut self, name: &'static str) -> u8 {
+        u8::try_from(self.number(name)).unwrap_or(u8::MAX)
+    }
+
+    fn millis(&mut self, name: &'static str) -> Duration {
+        Duration::from_millis(self.number(name).into())
+    }
+
+    fn flag(&mut self, name: &'static str) -> bool {
+        self.text(name) == "true"
+    }
+
+    fn consistency(&mut self, name: &'static str) -> Consistency {
+        Consistency::from_bytes(self.text(name).as_bytes()).unwrap_or_default()
+    }
+
+    /// A listener; `None` if it is not given and has no default.
+    fn listen(&mut self, name: &'static str) -> Option<Listen> {
+        if let Some(listen) = self.last(name).and_then(|text| Listen::parse(text).ok()) {
+            return Some(listen);
+        }
+        let default = keys::find(name).map_or("", |key| key.default);
+        if default.is_empty() {
+            self.missing(name);
+            return None;
+        }
+        self.notes.push(Note::new(
+            Level::Notice,
+            format!("conf: directive \"{name}:\" is missing - using defaults {default}"),
+        ));
+        Listen::parse(default).ok()
+    }
+
+    /// Refuses the absence of a required key, unless it was there and refused already.
+    fn missing(&mut self, name: &'static str) {
+        if !self.refused.contains(name) {
+            self.refuse(format!("conf: directive \"{name}:\" is missing"), None);
+        }
+    }
+
+    fn settings(&mut self, cli: &Overrides) -> Option<Settings> {
+        let listen = self.listen("listen");
+        let dyn_listen = self.listen("dyn_listen");
+        let stats_listen = self.stats_listen();
+        let tokens = self.tokens();
+        let datastore = self.datastore();
+        let data_store = self.data_store();
+        let mbuf_size = self.size("mbuf_size", cli.mbuf_size);
+        let max_msgs = self.size("max_msgs", cli.max_msgs);
+        let hash_tag = self
+            .last("hash_tag")
+            .and_then(|tag| <[u8; 2]>::try_from(tag.as_bytes()).ok());
+        let mut settings = Settings {
+            pool_name: self.pool.name.clone(),
+            listen: listen?,
+            dyn_listen: dyn_listen?,
+            stats_listen: stats_listen?,
+            stats_interval: self.millis("stats_interval"),
+            datastore: datastore?,
+            data_store,
+            tokens,
+            dyn_seeds: Vec::new(),
+            dyn_seed_provider: self.seed_provider(),
+            datacenter: self.text("datacenter").to_owned(),
+            rack: self.text("rack").to_owned(),
+            env: self.text("env").to_owned(),
+            enable_gossip: self.flag("enable_gossip") || cli.gossip,
+            gos_interval: self.millis("gos_interval"),
+            hash: self.text("hash").parse().unwrap_or_default(),
+            hash_tag,
+            timeout: self.millis("timeout"),
+            preconnect: self.flag("preconnect"),
+            auto_eject_hosts: self.flag("auto_eject_hosts"),
+            server_retry_timeout: self.millis("server_retry_timeout"),
+            server_failure_limit: self.number("server_failure_limit"),
+            backlog: self.number("backlog"),
+            client_connections: self.number("client_connections"),
+            datastore_connections: self.count("datastore_connections"),
+            local_peer_connections: self.count("local_peer_connections"),
+            remote_peer_connections: self.count("remote_peer_connections"),
+            secure_server_option: SecureOption::parse(self.text("secure_server_option"))
+                .unwrap_or_default(),
+            pem_key_file: self.text("pem_key_file").into(),
+            recon_key_file: self.text("recon_key_file").into(),
+            recon_iv_file: self.text("recon_iv_file").into(),
+            read_consistency: self.consistency("read_consistency"),
+            write_consistency: self.consistency("write_consistency"),
+            read_repairs_enabled: self.flag("read_repairs_enabled"),
+            conn_msg_rate: self.number("conn_msg_rate"),
+            mbuf_size,
+            max_msgs,
+        };
+        self.dyn_port(&settings);
+        settings.dyn_seeds = self.seeds(&settings);
+        Some(settings)
+    }
+
+    /// `stats_listen`, or the older `stats_port` on every address.
+    fn stats_listen(&mut self) -> Option<Listen> {
+        match self.last("stats_port").and_then(digits) {
+            Some(port) if self.last("stats_listen").is_none() && port != 0 => {
+                Listen::parse(&format!("0.0.0.0:{port}")).ok()
+            }
+            _ => self.listen("stats_listen"),
+        }
+    }
+
+    fn tokens(&mut self) -> Vec<Token> {
+        let mut tokens = Vec::new();
+        for text in self.all("tokens").collect::<Vec<_>>() {
+            for token in parse_list(text).unwrap_or_default() {
+                if token.folded {
+                    self.warn(folded("tokens", text));
+                }
+                tokens.push(token.token);
+            }
+        }
+        if tokens.is_empty() {
+            self.missing("tokens");
+        } else if tokens.len() > MAX_TOKENS {
+            let text = format!("conf: directive \"tokens\" has more than {MAX_TOKENS} tokens");
+            self.refuse(text, None);
+        } else if tokens.len() > 1 {
+            self.warn("conf: more than one token: nodes that run the C original can crash on learning of this node");
+        }
+        tokens
+    }
+
+    fn datastore(&mut self) -> Option<Datastore> {
+        let given: Vec<_> = self.all("servers").collect();
+        let Some(datastore) = given.last().and_then(|text| Datastore::parse(text).ok()) else {
+            if !self.refused.contains("servers") {
+                let text = format!("conf: pool '{}' has no datastores", self.pool.name);
+                self.refuse(text, None);
+            }
+            return None;
+        };
+        if given.len() > 1 {
+            self.warn(format!(
+                "conf: directive \"servers\" has {} entries, only the last is used: {}",
+                given.len(),
+                datastore.text
+            ));
+        }
+        if digits(&datastore.weight).is_none() {
+            self.warn(format!(
+                "conf: directive \"servers\" has a weight that is not a number, it is ignored: {}",
+                datastore.text
+            ));
+        }
+        Some(datastore)
+    }
+
+    /// `data_store`, or the older `redis: true | false`.
+    fn data_store(&mut self) -> StoreKind {
+        match (self.last("data_store"), self.last("redis")) {
+            (Some("1"), _) | (None, Some("false")) => StoreKind::Memcache,
+            (Some(text), _) if digits(text) == Some(1) => StoreKind::Memcache,
+            (None, Some(_)) => StoreKind::Redis,
+            _ => {
+                self.text("data_store");
+                StoreKind::Redis
+            }
+        }
+    }
+
+    fn seed_provider(&mut self) -> String {
+        let provider = match (self.last("dyn_seed_provider"), self.last("seed_provider")) {
+            (None, Some(older)) => older,
+            _ => self.text("dyn_seed_provider"),
+        };
+        if !["simple_provider", "florida_provider", "dns_provider"].contains(&provider) {
+            self.warn(format!(
+                "conf: directive \"dyn_seed_provider\" names an unknown provider, only the list of seeds is used: {provider}"
+            ));
+        }
+        provider.to_owned()
+    }
+
+    /// `mbuf_size` and `max_msgs`: the file, then the command line, then the default.
+    fn size(&mut self, name: &'static str, cli: Option<usize>) -> usize {
+        let default = keys::find(name).and_then(|key| digits(key.default));
+        let (text, size) = match self.last(name).and_then(digits).filter(|n| *n != 0) {
+            Some(number) => (format!("YAML provided {name}: {number}"), number as usize),
+            None => {
+                let size = cli.unwrap_or(default.unwrap_or(0) as usize);
+                // The original has two blanks in one of the two lines; tools may look for them.
+                let blank = if name == "mbuf_size" { "  " } else { " " };
+                (
+                    format!("{name} not in YAML: using deprecated way{blank}{size}"),
+                    size,
+                )
+            }
+        };
+        self.notes.push(Note::new(Level::Always, text));
+        size
+    }
+
+    fn dyn_port(&mut self, settings: &Settings) {
+        let written = self.last("dyn_port").and_then(digits).filter(|n| *n != 0);
+        if let (Some(written), Endpoint::Tcp { port, .. }) = (written, &settings.dyn_listen.target)
+            && written != u32::from(*port)
+        {
+            self.warn(format!(
+                "conf: directive \"dyn_port\" is ignored, peers connect to the port of \"dyn_listen\": {port}"
+            ));
+        }
+    }
+
+    /// The seeds without this node and without repetitions.
+    fn seeds(&mut self, settings: &Settings) -> Vec<Seed> {
+        let mut own = settings.tokens.clone();
+        own.sort_unstable();
+        let mut known = HashSet::new();
+        let mut seeds = Vec::new();
+        for text in self.all("dyn_seeds").collect::<Vec<_>>() {
+            let Ok((seed, has_folded)) = Seed::parse(text) else {
+                continue;
+            };
+            if has_folded {
+                self.warn(folded("dyn_seeds", text));
+            }
+            let mut tokens = seed.tokens.clone();
+            tokens.sort_unstable();
+            if tokens.len() > 1 {
+                self.warn(format!("conf: directive \"dyn_seeds\" has an entry with more than one token; nodes that run the C original can crash on it: {text}"));
+            }
+            let is_own = seed.endpoint() == settings.dyn_listen.target
+                && seed.rack == settings.rack
+                && seed.dc == settings.datacenter
+                && tokens == own;
+            if is_own {
+                self.warn(format!(
+                    "conf: directive \"dyn_seeds\" names this node, the entry is ignored: {text}"
+                ));
+            } else if known.insert((seed.endpoint(), seed.rack.clone(), seed.dc.clone(), tokens)) {
+                seeds.push(seed);
+            } else {
+                self.warn(format!(
+                    "conf: directive \"dyn_seeds\" names a node twice, the entry is ignored: {text}"
+                ));
+            }
+        }
+        seeds
+    }
+}
+
+fn deprecated(name: &str) -> String {
+    format!("******** Field \"{name}\" in the conf file is DEPRECATED *********")
+}
+
+fn folded(name: &str, text: &str) -> String {
+    format!(
+        "conf: directive \"{name}\" has a token above 4294967295, it stands where the C original would place it: {text}"
+    )
+}

@@ -1,0 +1,251 @@
+//! The one table of configuration keys.
+//!
+//! Reading, checking, defaults, the suggestions for unknown keys, the manual page and the tests all
+//! come from these rows. A new key is a new row here and a field in [`Settings`](super::Settings).
+//! A file that holds a key the C original does not know cannot be loaded by it, so a new key must
+//! have a default that leaves an unchanged file's behaviour alone.
+
+use Kind::{
+    Any, Bool, Consistency, Count, Hash, HashTag, Listen, Number, Secure, Seeds, Server, Text,
+    Tokens,
+};
+use Status::{Deprecated, Inert, Live, Older};
+
+/// How a key's text is read. Text is what the file holds: quoting never matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Decimal digits, 0 to 2147483647; 0 means the default.
+    Number,
+    /// Decimal digits, 0 to 255; 0 means the default.
+    Count,
+    /// Exactly `true` or `false`.
+    Bool,
+    /// Any text.
+    Text,
+    /// `host:port` or the path of a Unix socket.
+    Listen,
+    /// `host:port:weight [name]` or `/path:weight [name]`.
+    Server,
+    /// `host:port:rack:dc:tokens [name]`.
+    Seeds,
+    /// Decimal numbers with commas between them.
+    Tokens,
+    /// The name of a hash.
+    Hash,
+    /// Two bytes.
+    HashTag,
+    /// The name of a consistency.
+    Consistency,
+    /// Which peers to encrypt towards.
+    Secure,
+    /// Not looked at.
+    Any,
+}
+
+impl Kind {
+    /// What the manual calls it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Number => "number",
+            Count => "number from 1 to 255",
+            Bool => "true or false",
+            Text => "text",
+            Listen => "host:port or /path",
+            Server => "host:port:weight [name] or /path:weight [name]",
+            Seeds => "list of host:port:rack:dc:tokens [name]",
+            Tokens => "number, or several with commas",
+            Hash => "name of a hash",
+            HashTag => "two characters",
+            Consistency => "DC_ONE, DC_QUORUM, DC_SAFE_QUORUM or DC_EACH_SAFE_QUORUM",
+            Secure => "none, rack, datacenter or all",
+            Any => "anything",
+        }
+    }
+
+    /// Whether the key may occur more than once.
+    pub fn repeats(self) -> bool {
+        matches!(self, Server | Seeds | Tokens | Any)
+    }
+}
+
+/// What a key does today.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is honoured.
+    Live,
+    /// It is checked and then has no effect, as in the original.
+    Inert,
+    /// The original's last version warns and ignores it.
+    Deprecated,
+    /// Only versions before the original's last knew it; read with a warning.
+    Older,
+}
+
+/// One configuration key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The name in the file; case matters.
+    pub name: &'static str,
+    /// How its text is read.
+    pub kind: Kind,
+    /// The text it has when it is not given; empty where there is none.
+    pub default: &'static str,
+    /// The unit of a number, or its range in words; may be empty.
+    pub unit: &'static str,
+    /// What it does today.
+    pub status: Status,
+    /// One sentence for operators.
+    pub help: &'static str,
+}
+
+const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    unit: &'static str,
+    status: Status,
+    help: &'static str,
+) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        unit,
+        status,
+        help,
+    }
+}
+
+/// Every key: first the 42 of the original's last version, then those of older versions.
+/// Defaults are the original's since v0.5.8, not the stale ones of its README.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("listen", Listen, "", "", Live, "Where clients connect; required."),
+    key("dyn_listen", Listen, "", "", Live, "Where the other nodes connect; required. The text before the last colon names this node to its peers."),
+    key("stats_listen", Listen, "0.0.0.0:22222", "", Live, "Where statistics and administration are served over HTTP."),
+    key("stats_interval", Number, "30000", "milliseconds", Live, "How often statistics are aggregated."),
+    key("servers", Server, "", "", Live, "The one datastore behind this node; required. The weight is required but has no effect."),
+    key("data_store", Number, "0", "0 or 1", Live, "What the datastore speaks: 0 for Redis, 1 for Memcached."),
+    key("tokens", Tokens, "", "0 to 4294967295", Live, "This node's position on its rack's ring; required. Give one token as long as any node runs the C original."),
+    key("dyn_seeds", Seeds, "", "", Live, "The other nodes known from the start. An entry for this node itself is ignored."),
+    key("dyn_seed_provider", Text, "simple_provider", "", Live, "Where further nodes are learned from: simple_provider (the list above only), florida_provider (HTTP) or dns_provider (DNS)."),
+    key("datacenter", Text, "localdc", "", Live, "The datacenter this node stands in."),
+    key("rack", Text, "localrack", "", Live, "The rack this node stands in; each rack holds one full copy of the data."),
+    key("env", Text, "aws", "", Live, "Which environment variables tell this node's own addresses: a value that starts with aws means the EC2_ variables only, any other value tries PUBLIC_HOSTNAME, PUBLIC_IPV4 and LOCAL_IPV4 first."),
+    key("enable_gossip", Bool, "false", "", Live, "Whether nodes tell each other about nodes; the option -g does the same and wins over false."),
+    key("gos_interval", Number, "30000", "milliseconds", Live, "Pause between two rounds of gossip."),
+    key("hash", Hash, "murmur", "one_at_a_time, md5, crc16, crc32, crc32a, fnv1_64, fnv1a_64, fnv1_32, fnv1a_32, hsieh, murmur or jenkins", Live, "How a key becomes a position on the ring; must be the same on every node."),
+    key("hash_tag", HashTag, "", "", Live, "An opening and a closing character; only the part of a key between them is hashed."),
+    key("timeout", Number, "5000", "milliseconds", Live, "How long a request may take, and the base of the longer time allowed to peers."),
+    key("preconnect", Bool, "true", "", Live, "Whether to connect to the datastore before clients are let in."),
+    key("auto_eject_hosts", Bool, "true", "", Inert, "Accepted for old files; a failed server is retried with a growing pause whatever this says."),
+    key("server_retry_timeout", Number, "10000", "milliseconds", Live, "Longest pause between two attempts to reach the datastore; pauses grow 1, 2, 4 and so on seconds up to it."),
+    key("server_failure_limit", Number, "3", "failures", Inert, "Accepted for old files, together with auto_eject_hosts."),
+    key("backlog", Number, "512", "connections", Live, "How many connections the kernel may queue before they are accepted, for clients and for peers."),
+    key("client_connections", Number, "0", "connections", Live, "Most clients at a time; 0 means no limit."),
+    key("datastore_connections", Count, "1", "connections", Live, "Connections to the datastore."),
+    key("local_peer_connections", Count, "1", "connections", Live, "Connections to each peer in this datacenter."),
+    key("remote_peer_connections", Count, "1", "connections", Live, "Connections to each peer in another datacenter."),
+    key("secure_server_option", Secure, "none", "", Live, "Which peers to encrypt towards: none, those in other racks, those in other datacenters, or all. Must be the same on every node."),
+    key("pem_key_file", Text, "conf/dynomite.pem", "", Live, "RSA private key that wraps the session keys between peers, the same file on every node; read only if secure_server_option is not none. Relative to the working directory."),
+    key("recon_key_file", Text, "conf/recon_key.pem", "", Inert, "Accepted for old files; never read."),
+    key("recon_iv_file", Text, "conf/recon_iv.pem", "", Inert, "Accepted for old files; never read."),
+    key("read_consistency", Consistency, "DC_ONE", "", Live, "How many replicas must answer a read; any case."),
+    key("write_consistency", Consistency, "DC_ONE", "", Live, "How many replicas must answer a write; any case."),
+    key("read_repairs_enabled", Bool, "false", "", Live, "Whether replicas that answered an older value are repaired; has effect only when both consistencies are above DC_ONE."),
+    key("conn_msg_rate", Number, "50000", "messages per second", Live, "Most messages to one peer in another datacenter, for each connection."),
+    key("mbuf_size", Number, "16384", "bytes, 512 to 512000, a multiple of 16", Live, "Size of one buffer; wins over the option -m."),
+    key("max_msgs", Number, "200000", "messages, 100000 to 1000000", Live, "Most messages held at a time; wins over the option -M."),
+    key("dyn_read_timeout", Number, "10000", "milliseconds", Inert, "Accepted for old files; timeout governs reads."),
+    key("dyn_write_timeout", Number, "10000", "milliseconds", Inert, "Accepted for old files; timeout governs writes."),
+    key("dyn_port", Number, "0", "", Inert, "Accepted for old files; dyn_listen holds the port."),
+    key("dyn_connections", Number, "100", "connections", Inert, "Accepted for old files."),
+    key("distribution", Any, "", "", Deprecated, "Ignored with a warning: there is one distribution."),
+    key("server_connections", Any, "", "", Deprecated, "Ignored with a warning: see datastore_connections."),
+    key("redis", Bool, "", "", Older, "Versions before 0.5: true is data_store 0, false is data_store 1."),
+    key("dyn_secure_listen", Any, "", "", Older, "Ignored with a warning."),
+    key("stats_port", Number, "", "", Older, "The same as stats_listen on 0.0.0.0 and this port."),
+    key("seed_provider", Text, "", "", Older, "The same as dyn_seed_provider."),
+    key("auto_bootstrap", Any, "", "", Older, "Ignored with a warning, also beside the pool."),
+];
+
+/// The row of a key, by its exact name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The known key that `name` was probably meant to be: a different case, or few typing errors.
+/// `None` when nothing is near.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    // The cost grows with the product of the lengths, and no key is longer than this by far.
+    if name.len() > 64 {
+        return None;
+    }
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    KEYS.iter()
+        .map(|key| (distance(&name, key.name), key))
+        .filter(|(distance, key)| *distance <= key.name.len() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, key)| key.name)
+}
+
+/// Levenshtein distance in bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (y, above) in b.bytes().zip(row.iter_mut().skip(1)) {
+            let best = (diagonal + usize::from(x != y))
+                .min(left + 1)
+                .min(*above + 1);
+            diagonal = std::mem::replace(above, best);
+            left = best;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_holds_the_originals_42_keys_once_each() {
+        let mut names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+        assert_eq!(KEYS.iter().filter(|key| key.status != Older).count(), 42);
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), KEYS.len());
+    }
+
+    #[test]
+    fn the_row_of_hash_names_every_hash_that_is_accepted() {
+        let words = find("hash").map_or("", |key| key.unit);
+        let named: Vec<&str> = words.split([',', ' ']).collect();
+        for (name, kind) in crate::hashkit::HASHES {
+            let accepted = kind != crate::hashkit::HashKind::Murmur3;
+            assert_eq!(named.contains(&name), accepted, "{name}");
+        }
+    }
+
+    #[test]
+    fn suggestions_are_near_or_none() {
+        for (wrong, right) in [
+            ("Timeout", Some("timeout")),
+            ("timeuot", Some("timeout")),
+            ("dyn_seed", Some("dyn_seeds")),
+            ("read-consistency", Some("read_consistency")),
+            ("bogus_key", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(wrong), right, "{wrong:?}");
+        }
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+    }
+}

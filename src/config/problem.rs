@@ -1,0 +1,70 @@
+//! What is wrong with a configuration, and what is merely worth saying.
+
+use crate::logging::Level;
+use std::fmt;
+
+/// Most problems one load reports; the rest are only counted.
+pub const MAX_PROBLEMS: usize = 50;
+
+/// A position in the file. Both count from 1; the column counts characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+}
+
+/// One reason why a configuration is refused: the original's words, then where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong.
+    pub text: String,
+    /// Where, if it is at one place.
+    pub place: Option<Place>,
+}
+
+impl Problem {
+    /// A problem of the file as a whole.
+    pub fn new(text: impl Into<String>) -> Problem {
+        Problem {
+            text: text.into(),
+            place: None,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    /// The text, then ` (line L, column C)` where known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match self.place {
+            Some(Place { line, column }) => write!(f, " (line {line}, column {column})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Something to log once the log is open: a warning, a default applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The level to log it at.
+    pub level: Level,
+    /// The line, without the log's prefix.
+    pub text: String,
+}
+
+impl Note {
+    /// A note at `level`.
+    pub fn new(level: Level, text: impl Into<String>) -> Note {
+        Note {
+            level,
+            text: text.into(),
+        }
+    }
+
+    /// A warning.
+    pub fn warn(text: impl Into<String>) -> Note {
+        Note::new(Level::Warn, text)
+    }
+}

@@ -1,0 +1,97 @@
+//! One value by its key's row, without a look at any other.
+
+use super::address::Listen;
+use super::keys::{Key, Kind};
+use super::server::{Datastore, Seed};
+use super::values::{SecureOption, digits};
+use crate::consistency::Consistency;
+use crate::hashkit::{HashKind, parse_list};
+
+/// Bytes of a buffer: least, most, and what they are a multiple of.
+pub const MBUF_SIZE: (u32, u32, u32) = (512, 512_000, 16);
+/// Messages held: least and most.
+pub const MAX_MSGS: (u32, u32) = (100_000, 1_000_000);
+
+/// Checks one value by its key's row. An error is the whole text of the problem.
+pub(super) fn check_value(key: &Key, text: &str) -> Result<(), String> {
+    let name = key.name;
+    let number = || digits(text).ok_or(format!("conf: directive \"{name}\" is not a number"));
+    let about = |words: String| format!("conf: directive \"{name}\" {words}");
+    match key.kind {
+        Kind::Number => {
+            let number = number()?;
+            match name {
+                "mbuf_size" if number != 0 => check_mbuf_size(number)
+                    .map_err(|words| format!("mbuf_size: mbuf {words}")),
+                "max_msgs" if number != 0 => {
+                    check_max_msgs(number).map_err(|words| format!("max_msgs: {words}"))
+                }
+                "data_store" if number > 1 => Err(format!(
+                    "Invalid datastore in conf file: \"data_store\" is {number}, but must be 0 (redis) or 1 (memcache)"
+                )),
+                "stats_port" if number > 65535 => Err(about("has an invalid value".to_owned())),
+                _ => Ok(()),
+            }
+        }
+        Kind::Count => match number()? {
+            0..=255 => Ok(()),
+            _ => Err(about("must be between 1 and 255".to_owned())),
+        },
+        Kind::Bool => match text {
+            "true" | "false" => Ok(()),
+            _ => Err(about("is not \"true\" or \"false\"".to_owned())),
+        },
+        Kind::Listen => Listen::parse(text).map(drop).map_err(about),
+        Kind::Server => Datastore::parse(text).map(drop).map_err(about),
+        Kind::Seeds => Seed::parse(text).map(drop).map_err(about),
+        Kind::Tokens => parse_list(text)
+            .map(drop)
+            .map_err(|error| about(error.to_string())),
+        Kind::Hash => match text.parse::<HashKind>() {
+            Ok(HashKind::Murmur3) => Err(about(
+                "is not a valid hash: murmur3 is a name the C original knows but never computes, every key goes to one node; use murmur".to_owned(),
+            )),
+            Ok(_) => Ok(()),
+            Err(error) => Err(about(error.to_string())),
+        },
+        Kind::HashTag if text.len() == 2 => Ok(()),
+        Kind::HashTag => Err(about(
+            "is not a valid hash tag string with two characters".to_owned(),
+        )),
+        Kind::Consistency if Consistency::from_bytes(text.as_bytes()).is_some() => Ok(()),
+        Kind::Consistency => Err(format!(
+            "conf: directive \"{name}:\"must be one of 'DC_ONE' 'DC_QUORUM' 'DC_SAFE_QUORUM' 'DC_EACH_SAFE_QUORUM'"
+        )),
+        Kind::Secure if SecureOption::parse(text).is_some() => Ok(()),
+        Kind::Secure => Err(format!(
+            "conf: directive \"{name}:\"must be one of 'none' 'rack' 'datacenter' 'all'"
+        )),
+        Kind::Text | Kind::Any => Ok(()),
+    }
+}
+
+/// Checks the size of a buffer in bytes. An error is the original's words, which the command line
+/// and the file put different words before.
+pub fn check_mbuf_size(number: u32) -> Result<(), String> {
+    let (least, most, multiple) = MBUF_SIZE;
+    if !(least..=most).contains(&number) {
+        return Err(format!(
+            "chunk size must be between {least} and {most} bytes"
+        ));
+    }
+    if !number.is_multiple_of(multiple) {
+        return Err(format!("size must be a multiple of {multiple}"));
+    }
+    Ok(())
+}
+
+/// Checks the number of messages. An error is the original's words.
+pub fn check_max_msgs(number: u32) -> Result<(), String> {
+    let (least, most) = MAX_MSGS;
+    if !(least..=most).contains(&number) {
+        return Err(format!(
+            "max allocated messages buffer must be between {least} and {most} messages"
+        ));
+    }
+    Ok(())
+}

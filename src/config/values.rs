@@ -1,0 +1,78 @@
+//! Numbers, booleans and names with a fixed set of values.
+
+use std::fmt;
+
+/// Decimal digits without sign, space or prefix, at most 2147483647; else `None`.
+///
+/// ```
+/// use dynomite::config::digits;
+/// assert_eq!(digits("0042"), Some(42));
+/// assert_eq!(digits("2147483648"), None);
+/// assert_eq!(digits("+1"), None);
+/// assert_eq!(digits(""), None);
+/// ```
+pub fn digits(text: &str) -> Option<u32> {
+    let number = text.bytes().try_fold(0u32, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;
+        number
+            .checked_mul(10)?
+            .checked_add(digit)
+            .filter(|number| *number <= i32::MAX as u32)
+    })?;
+    (!text.is_empty()).then_some(number)
+}
+
+/// What the datastore speaks (`data_store:`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Redis, 0.
+    #[default]
+    Redis,
+    /// Memcached, 1.
+    Memcache,
+}
+
+/// Which peers are talked to encrypted (`secure_server_option:`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecureOption {
+    /// None of them.
+    #[default]
+    None,
+    /// Those in other racks.
+    Rack,
+    /// Those in other datacenters.
+    Datacenter,
+    /// All of them.
+    All,
+}
+
+impl SecureOption {
+    /// The whole word in any case. (The original compares a prefix, and takes a misspelt word for
+    /// `none`, which turns encryption off.)
+    pub fn parse(text: &str) -> Option<SecureOption> {
+        [
+            SecureOption::None,
+            SecureOption::Rack,
+            SecureOption::Datacenter,
+            SecureOption::All,
+        ]
+        .into_iter()
+        .find(|option| option.name().eq_ignore_ascii_case(text))
+    }
+
+    /// The word in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            SecureOption::None => "none",
+            SecureOption::Rack => "rack",
+            SecureOption::Datacenter => "datacenter",
+            SecureOption::All => "all",
+        }
+    }
+}
+
+impl fmt::Display for SecureOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,33 @@
+//! The limits of a node, and what happens at each.
+//!
+//! | limit | at the limit |
+//! |---|---|
+//! | [`CLIENT_MSGS`] | the client is read no more until half of its requests are answered |
+//! | [`CLIENT_OUT`] | the client is read no more until it has taken half of its replies |
+//! | [`CLIENT_OUT_MAX`] | the client is closed: it asks and never reads |
+//! | [`STORE_QUEUE`] | clients that feed this datastore connection wait |
+//! | `max_msgs` | all clients wait |
+//! | the pool's bytes (`max_msgs` × `mbuf_size`) | all clients wait; if nothing is in flight, so that nothing will ever drain, the largest unfinished request is refused |
+//! | `client_connections` | a new client is told so and closed |
+//! | [`INCOMPLETE_US`] | a client that began a request and fell silent is told so and closed |
+//! | [`DRAIN_US`] | at shutdown, clients still waiting are closed |
+//!
+//! Waiting costs a client nothing but time: its bytes stay in the kernel, and TCP tells it to slow
+//! down. Each kind of waiting has a counter.
+
+/// Requests one client may have unanswered.
+pub const CLIENT_MSGS: u32 = 16_384;
+/// Reply bytes that may wait for one client before it is read no more.
+pub const CLIENT_OUT: usize = 16 << 20;
+/// Reply bytes that may wait for one client at all.
+pub const CLIENT_OUT_MAX: usize = 1 << 30;
+/// Request bytes that may wait to be written to one datastore connection.
+pub const STORE_QUEUE: usize = 8 << 20;
+/// How long a begun request may stay incomplete without a byte arriving, in µs.
+pub const INCOMPLETE_US: u64 = 30_000_000;
+/// How long requests in flight get to finish at shutdown, in µs.
+pub const DRAIN_US: u64 = 5_000_000;
+/// How often quiet connections and the pool are looked after, in µs.
+pub const SWEEP_US: u64 = 1_000_000;
+/// Unsent reply bytes up to which a quiet client's output is moved together.
+pub const COMPACT_OUT: usize = 4096;

@@ -1,0 +1,74 @@
+//! What a node tells of itself.
+
+use super::Node;
+use super::store::Store;
+use crate::clock::Now;
+use crate::proto::redis::command;
+use crate::proto::redis::req_stats::ReqStats;
+use crate::stats::{Memory, Stats};
+
+impl Node {
+    /// Everything counted so far, as of this moment: gauges of queues are read off the queues.
+    pub fn stats(&mut self, now: Now) -> Stats {
+        self.stats.hist.roll(now);
+        let mut stats = self.stats.clone();
+        for store in &self.stores {
+            let (unsent, unsent_bytes, sent, sent_bytes) = queue_lengths(store, &mut self.msgs);
+            stats.server.in_queue += unsent;
+            stats.server.in_queue_bytes += unsent_bytes;
+            stats.server.out_queue += sent;
+            stats.server.out_queue_bytes += sent_bytes;
+        }
+        for (index, &count) in self.per_command.iter().enumerate() {
+            let Some(command) = u16::try_from(index).ok().and_then(command::command) else {
+                continue;
+            };
+            for column in command.stat.columns() {
+                if let Some(value) = ReqStats::NAMES
+                    .get(column)
+                    .and_then(|name| stats.server.get_mut(name))
+                {
+                    *value += count;
+                }
+            }
+        }
+        stats.own.mbufs_in_use = self.pool.in_use() as u64;
+        stats.own.mbufs_peak = self.pool.peak() as u64;
+        stats
+    }
+
+    /// What it holds in memory, but for what only the operating system knows.
+    pub fn memory(&self) -> Memory {
+        let msgs = self.msgs.capacity() as u64;
+        let free = self.pool.free() as u64;
+        Memory {
+            alloc_msgs: msgs,
+            free_msgs: msgs - self.msgs.len() as u64,
+            alloc_mbufs: self.pool.in_use() as u64 + free,
+            free_mbufs: free,
+            dyn_memory_kib: 0,
+        }
+    }
+
+    /// Counts a poll of the statistics.
+    pub fn count_poll(&mut self) {
+        self.stats.pool.stats_count += 1;
+    }
+
+    /// Counts a pause in accepting because descriptors ran out.
+    pub fn count_accept_pause(&mut self) {
+        self.stats.own.accepts_paused += 1;
+    }
+}
+
+/// Requests and bytes not written yet, then those written and awaiting their reply.
+fn queue_lengths(store: &Store, msgs: &mut super::msg::Msgs) -> (u64, u64, u64, u64) {
+    let (unsent, unsent_bytes) = store.unsent(msgs);
+    let (all, all_bytes) = store.outstanding(msgs);
+    (
+        unsent,
+        unsent_bytes,
+        all - unsent,
+        all_bytes.saturating_sub(unsent_bytes),
+    )
+}

@@ -1,0 +1,439 @@
+//! Where log records go: a file opened for appending, or stderr. One `write` per line.
+//!
+//! # Who writes
+//!
+//! Until [`LogHandle::start_writer`] and after [`LogHandle::stop_writer`] the thread that logs
+//! writes its line itself: nothing is lost at start and at the end, and the process may still fork.
+//! In between a thread of its own writes, because any sink can stall for seconds (a full pipe, a
+//! stopped terminal, a disk busy with the datastore's snapshot) and the event loop must not.
+//!
+//! The queue between them holds [`QUEUE_BYTES`]. Lines beyond that, and lines the sink refuses, are
+//! lost and counted; the loss is told in the log as soon as there is room. How often one statement
+//! may write is limited as well, see [`log_limit`](super::log_limit). A panic is logged and the
+//! queue given a second to drain before the process dies.
+//!
+//! # Rotation
+//!
+//! [`LogHandle::reopen`] opens the path again and, only if that succeeds, replaces the old file, in
+//! order with the lines around it.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::log_limit::{Limiter, Verdict};
+use super::log_line::{self, Site};
+use crate::logging;
+use crate::sys::{self, reason};
+
+/// Most bytes of lines waiting for the writer.
+pub const QUEUE_BYTES: usize = 1 << 20;
+/// How long a descriptor that somebody made non-blocking may refuse a line.
+const REFUSAL_MS: u16 = 100;
+/// How often the writer looks for lines held back whose statement fell silent.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How long a panic waits for the queue.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Opens the log, `None` or an empty path for stderr, sets the level (clamped to 0..=11), and makes
+/// it the process's log. From then on panics are logged too.
+///
+/// # Errors
+/// `opening log file '<path>' failed: <strerror>`, or that the process already has a log.
+pub fn install(output: Option<&Path>, level: u8) -> Result<LogHandle, String> {
+    let path = output.filter(|path| !path.as_os_str().is_empty());
+    let handle = LogHandle::open(path)?;
+    handle.dispatch().apply().map_err(|e| e.to_string())?;
+    logging::set_level(level);
+    handle.clone().log_panics();
+    Ok(handle)
+}
+
+/// The log of the process: for reopening, stopping and asking what was lost.
+#[derive(Clone)]
+pub struct LogHandle {
+    path: Option<PathBuf>,
+    sink: Arc<Sink>,
+}
+
+impl LogHandle {
+    fn open(path: Option<&Path>) -> Result<LogHandle, String> {
+        let output = match path {
+            None => Output::Stderr,
+            Some(path) => Output::File(open(path, 0).map_err(|e| {
+                format!(
+                    "opening log file '{}' failed: {}",
+                    path.display(),
+                    reason(&e)
+                )
+            })?),
+        };
+        Ok(LogHandle {
+            path: path.map(Path::to_owned),
+            sink: Arc::new(Sink::new(output)),
+        })
+    }
+
+    /// Our own records pass at every level, the gate being in front of them; of the libraries' only
+    /// warnings and errors do.
+    fn dispatch(&self) -> fern::Dispatch {
+        fern::Dispatch::new()
+            .level(log::LevelFilter::Warn)
+            .level_for("dynomite", log::LevelFilter::Trace)
+            .chain(Box::new(SharedSink(self.sink.clone())) as Box<dyn log::Log>)
+    }
+
+    fn log_panics(self) {
+        let default = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            crate::log_at!(Always, "{info}");
+            self.flush(LAST_WORDS);
+            default(info);
+        }));
+    }
+
+    /// Opens the log file again, for rotation; nothing to do for stderr.
+    ///
+    /// # Errors
+    /// `reopening log file '<path>' failed, ignored: <strerror>`: the old file stays in use.
+    pub fn reopen(&self) -> Result<(), String> {
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        // A named pipe without a reader must fail here, not block the event loop.
+        let file = open(path, libc::O_NONBLOCK).map_err(|e| {
+            format!(
+                "reopening log file '{}' failed, ignored: {}",
+                path.display(),
+                reason(&e)
+            )
+        })?;
+        self.sink.replace(Output::File(file));
+        Ok(())
+    }
+
+    /// Hands writing to a thread of its own. Call it when the event loop is about to begin, after
+    /// the last fork.
+    ///
+    /// # Errors
+    /// When no thread can be started; lines are then written by those who log, as before.
+    pub fn start_writer(&self) -> io::Result<()> {
+        let mut queue = self.sink.lock();
+        let Some(output) = queue.output.take() else {
+            return Ok(());
+        };
+        queue.stopping = false;
+        // Only the thread that runs takes the output; a thread that cannot start must not lose it.
+        let slot = Arc::new(Mutex::new(Some(output)));
+        let (sink, theirs) = (self.sink.clone(), slot.clone());
+        let started = std::thread::Builder::new()
+            .name("dynomite-log".into())
+            .spawn(move || {
+                let output = theirs.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(output) = output {
+                    sink.write_queue(output);
+                }
+            });
+        if let Err(e) = started {
+            queue.output = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            return Err(e);
+        }
+        Ok(())
+    }
+
+    /// Waits until all lines so far are written, at most `patience`. Whether they are.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let queue = self.sink.lock();
+        let (_queue, wait) = self
+            .sink
+            .drained
+            .wait_timeout_while(queue, patience, |queue| {
+                queue.output.is_none() && !queue.idle
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        !wait.timed_out()
+    }
+
+    /// Ends the writer once the queue is empty; from then on those who log write. Waits at most
+    /// `patience`; if the sink is stuck longer the answer is false and later lines are queued in
+    /// vain.
+    pub fn stop_writer(&self, patience: Duration) -> bool {
+        let mut queue = self.sink.lock();
+        queue.stopping = true;
+        self.sink.wake.notify_all();
+        let (mut queue, wait) = self
+            .sink
+            .drained
+            .wait_timeout_while(queue, patience, |queue| queue.output.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        for (site, held) in queue.limiter.overdue(None) {
+            self.sink.put(&mut queue, held_line(site, held));
+        }
+        !wait.timed_out()
+    }
+
+    /// Lines held back by the limit per statement, since start.
+    pub fn suppressed(&self) -> u64 {
+        self.sink.suppressed.load(Ordering::Relaxed)
+    }
+
+    /// Lines lost because the sink was too slow or refused them, since start.
+    pub fn lost(&self) -> u64 {
+        self.sink.lost.load(Ordering::Relaxed)
+    }
+}
+
+fn open(path: &Path, flags: i32) -> io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o644)
+        .custom_flags(flags)
+        .open(path)
+}
+
+fn held_line(site: Site, held: u64) -> String {
+    log_line::line(
+        SystemTime::now(),
+        site,
+        &format_args!("{held} similar lines suppressed"),
+    )
+}
+
+/// What lines are written to.
+enum Output {
+    /// Descriptor 2, whatever is behind it by then: daemon mode points it elsewhere.
+    Stderr,
+    File(File),
+}
+
+impl Output {
+    /// Writes one line; whether it arrived.
+    fn write(&mut self, line: &str) -> bool {
+        match self {
+            Output::Stderr => write_line(&mut io::stderr(), line),
+            Output::File(file) => write_line(file, line),
+        }
+    }
+}
+
+fn write_line(to: &mut (impl Write + AsFd), line: &str) -> bool {
+    let mut rest = line.as_bytes();
+    while !rest.is_empty() {
+        match to.write(rest) {
+            Ok(0) => return false,
+            Ok(n) => rest = rest.get(n..).unwrap_or_default(),
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e)
+                if e.kind() == ErrorKind::WouldBlock
+                    && sys::poll_writable(to.as_fd(), REFUSAL_MS) => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+enum Item {
+    Line(String),
+    /// Lines after this one go here.
+    Output(Output),
+}
+
+struct Queue {
+    /// `None` while the writer has it.
+    output: Option<Output>,
+    items: VecDeque<Item>,
+    /// Of the lines in `items`.
+    bytes: usize,
+    /// Whether the writer has written all it took and found nothing more.
+    idle: bool,
+    stopping: bool,
+    /// Whether the limiter may hold lines nobody was told of.
+    holding: bool,
+    /// Lines lost that nobody was told of.
+    untold: u64,
+    limiter: Limiter,
+}
+
+struct Sink {
+    queue: Mutex<Queue>,
+    /// There is something for the writer.
+    wake: Condvar,
+    /// The writer has nothing left, or has ended.
+    drained: Condvar,
+    born: Instant,
+    suppressed: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Sink {
+    fn new(output: Output) -> Sink {
+        Sink {
+            queue: Mutex::new(Queue {
+                output: Some(output),
+                items: VecDeque::new(),
+                bytes: 0,
+                idle: true,
+                stopping: false,
+                holding: false,
+                untold: 0,
+                limiter: Limiter::default(),
+            }),
+            wake: Condvar::new(),
+            drained: Condvar::new(),
+            born: Instant::now(),
+            suppressed: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Writes or queues one line.
+    fn put(&self, queue: &mut Queue, line: String) {
+        if let Some(output) = &mut queue.output {
+            if !output.write(&line) {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+            return;
+        }
+        // A single line larger than the queue may pass through an empty one.
+        if queue.bytes > 0 && queue.bytes + line.len() > QUEUE_BYTES {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            queue.untold += 1;
+            return;
+        }
+        if queue.untold > 0 {
+            let site = Site {
+                module: module_path!(),
+                line: line!(),
+            };
+            let untold = std::mem::take(&mut queue.untold);
+            let text = format_args!("{untold} lines lost, the log is written too slowly");
+            let told = log_line::line(SystemTime::now(), site, &text);
+            queue.bytes += told.len();
+            queue.items.push_back(Item::Line(told));
+        }
+        queue.bytes += line.len();
+        queue.items.push_back(Item::Line(line));
+        queue.idle = false;
+        self.wake.notify_one();
+    }
+
+    fn replace(&self, output: Output) {
+        let mut queue = self.lock();
+        if queue.output.is_some() {
+            queue.output = Some(output);
+            return;
+        }
+        // A stuck writer must not collect a descriptor with every SIGHUP.
+        queue.items.retain(|item| !matches!(item, Item::Output(_)));
+        queue.items.push_back(Item::Output(output));
+        queue.idle = false;
+        self.wake.notify_one();
+    }
+
+    /// The writer's life.
+    fn write_queue(&self, mut output: Output) {
+        let mut queue = self.lock();
+        loop {
+            match queue.items.pop_front() {
+                Some(Item::Line(line)) => {
+                    queue.bytes -= line.len();
+                    drop(queue);
+                    if !output.write(&line) {
+                        self.lost.fetch_add(1, Ordering::Relaxed);
+                    }
+                    queue = self.lock();
+                }
+                Some(Item::Output(new)) => output = new,
+                None if queue.stopping => {
+                    queue.output = Some(output);
+                    self.drained.notify_all();
+                    return;
+                }
+                None => queue = self.rest(queue),
+            }
+        }
+    }
+
+    /// Waits for work, or queues what it is time to tell.
+    fn rest<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        queue.idle = true;
+        self.drained.notify_all();
+        if !queue.holding {
+            return self
+                .wake
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let (mut queue, _) = self
+            .wake
+            .wait_timeout(queue, SWEEP)
+            .unwrap_or_else(PoisonError::into_inner);
+        for (site, held) in queue.limiter.overdue(Some(self.now_ms())) {
+            self.put(&mut queue, held_line(site, held));
+        }
+        queue.holding = queue.limiter.holding();
+        queue
+    }
+}
+
+struct SharedSink(Arc<Sink>);
+
+impl log::Log for SharedSink {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let sink = &*self.0;
+        let site = Site {
+            module: record.module_path_static().unwrap_or("unknown"),
+            line: record.line().unwrap_or(0),
+        };
+        let now_ms = sink.now_ms();
+        let verdict = {
+            let mut queue = sink.lock();
+            let verdict = queue
+                .limiter
+                .admit(site, record.level(), logging::level(), now_ms);
+            if verdict == Verdict::Hold && !queue.holding {
+                queue.holding = true;
+                sink.wake.notify_one();
+            }
+            verdict
+        };
+        // The message is formatted without the lock: what it shows may itself log.
+        let told = match verdict {
+            Verdict::Hold => {
+                sink.suppressed.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            Verdict::Write => None,
+            Verdict::WriteAfter(held) => Some(held_line(site, held)),
+        };
+        let line = log_line::line(SystemTime::now(), site, record.args());
+        let mut queue = sink.lock();
+        for line in told.into_iter().chain([line]) {
+            sink.put(&mut queue, line);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! The process around the node: its log, signals, daemon mode, pid file, limits, readiness.
+
+pub mod daemon;
+pub mod limits;
+pub mod log_limit;
+pub mod log_line;
+pub mod log_sink;
+pub mod memory;
+pub mod notify;
+pub mod pidfile;
+pub mod signals;

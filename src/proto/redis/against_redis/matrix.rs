@@ -1,0 +1,247 @@
+//! The command table against `COMMAND INFO`.
+
+use std::collections::BTreeMap;
+
+use super::{Server, shown};
+use crate::proto::redis::command::{Command, Serve, commands};
+use crate::proto::redis::encode::Reply;
+use crate::proto::redis::keys::legacy_range;
+use crate::proto::redis::lookup::lookup;
+use crate::proto::redis::session;
+
+/// A reply taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Value {
+    Text(String),
+    Number(i64),
+    List(Vec<Value>),
+}
+
+impl Value {
+    fn list(&self) -> &[Value] {
+        match self {
+            Value::List(list) => list,
+            other => panic!("a list was expected, not {other:?}"),
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Value::Text(text) => text,
+            other => panic!("a text was expected, not {other:?}"),
+        }
+    }
+}
+
+fn decode(bytes: &mut &[u8]) -> Value {
+    let end = bytes.iter().position(|&b| b == b'\n').unwrap() + 1;
+    let (line, rest) = bytes.split_at(end);
+    *bytes = rest;
+    let text = std::str::from_utf8(&line[1..end - 2]).unwrap();
+    match line[0] {
+        b'+' => Value::Text(text.to_owned()),
+        b':' => Value::Number(text.parse().unwrap()),
+        b'$' => {
+            let len: usize = text.parse().unwrap();
+            let value = Value::Text(String::from_utf8(bytes[..len].to_vec()).unwrap());
+            *bytes = &bytes[len + 2..];
+            value
+        }
+        b'*' => {
+            let len: usize = text.parse().unwrap();
+            Value::List((0..len).map(|_| decode(bytes)).collect())
+        }
+        _ => panic!("unexpected {}", shown(line)),
+    }
+}
+
+/// What Redis says of each command, by name.
+fn redis_says() -> BTreeMap<String, Vec<Value>> {
+    let server = Server::start();
+    let reply = server.connect().ask(&[b"command"]);
+    decode(&mut &reply[..])
+        .list()
+        .iter()
+        .map(|row| (row.list()[0].text().to_owned(), row.list().to_vec()))
+        .collect()
+}
+
+#[test]
+fn all_of_redis_is_in_the_table_with_its_arity_and_keys() {
+    let redis = redis_says();
+    assert_eq!(redis.len(), 240, "this table is of Redis 7.0");
+    for (name, says) in &redis {
+        let row = lookup(name.as_bytes()).unwrap_or_else(|| panic!("{name} is missing"));
+        let (first, last, step) = legacy_range(row.specs);
+        let ours = [row.arity, first as i8, last, step as i8].map(|n| Value::Number(n.into()));
+        let theirs = [&says[1], &says[3], &says[4], &says[5]];
+        assert_eq!(ours.each_ref(), theirs, "{name}: arity, first, last, step");
+        let theirs: BTreeMap<_, _> = says[9]
+            .list()
+            .iter()
+            .map(|sub| (sub.list()[0].text(), &sub.list()[1]))
+            .collect();
+        for child in row.children() {
+            let full = format!("{name}|{}", child.name);
+            if matches!(full.as_str(), "client|setinfo" | "client|no-touch") {
+                continue; // Newer than 7.0.
+            }
+            let arity = Value::Number(child.arity.into());
+            assert_eq!(theirs.get(full.as_str()), Some(&&arity), "{full}");
+        }
+    }
+    let others: Vec<_> = commands()
+        .iter()
+        .map(|command| command.name)
+        .filter(|name| !redis.contains_key(*name))
+        .collect();
+    assert!(
+        others
+            .iter()
+            .all(|n| n.starts_with("json.") || n.starts_with("dyno_config:")),
+        "{others:?}"
+    );
+    assert_eq!(others.len(), 11);
+}
+
+/// Leaves out what is Redis' alone: how its own cluster clients should split and join, remarks on
+/// specifications, and subcommands that are not served.
+fn reduced(row: &[Value], served: Option<&Command>) -> Vec<Value> {
+    let mut row = row.to_vec();
+    let hints = row[7].list().iter();
+    let hints = hints.filter(|hint| !hint.text().contains("_policy:"));
+    row[7] = Value::List(hints.cloned().collect());
+    row[8] = Value::List(
+        row[8]
+            .list()
+            .iter()
+            .map(|spec| match spec.list() {
+                [Value::Text(notes), _, rest @ ..] if notes == "notes" => {
+                    Value::List(rest.to_vec())
+                }
+                all => Value::List(all.to_vec()),
+            })
+            .collect(),
+    );
+    let mut children: Vec<_> = row[9]
+        .list()
+        .iter()
+        .filter(|child| {
+            let name = child.list()[0].text().split('|').nth(1).unwrap();
+            served.is_some_and(|served| served.child(name.as_bytes()).is_some())
+                && !matches!(name, "setinfo" | "no-touch")
+        })
+        .map(|child| Value::List(reduced(child.list(), None)))
+        .collect();
+    children.sort();
+    row[9] = Value::List(children);
+    row
+}
+
+#[test]
+fn command_info_says_what_redis_says() {
+    let redis = redis_says();
+    let mut bytes = Vec::new();
+    session::introspect::all(&mut Reply::new(&mut bytes, false));
+    let ours = decode(&mut &bytes[..]);
+    let mut compared = 0;
+    for row in ours.list() {
+        let name = row.list()[0].text();
+        let command = lookup(name.as_bytes()).unwrap();
+        assert!(command.is_served(), "{name}");
+        let Some(theirs) = redis.get(name) else {
+            continue;
+        };
+        assert_eq!(
+            reduced(row.list(), Some(command)),
+            reduced(theirs, Some(command)),
+            "{name}"
+        );
+        compared += 1;
+    }
+    let served = commands().iter().filter(|c| c.is_served()).count();
+    assert_eq!(compared, served - 11);
+    let refused = commands().iter().filter(|c| c.serve == Serve::Refused);
+    assert_eq!(refused.count(), 19);
+}
+
+/// Requests whose keys both sides are asked for.
+const REQUESTS: &[&str] = &[
+    "get k",
+    "set k v",
+    "set k v get",
+    "set k get",
+    "mget a b c",
+    "mset a 1 b 2",
+    "msetnx a 1 b 2",
+    "del a b",
+    "bitop and d a b",
+    "bitfield k get u8 0 get u8 8",
+    "bitfield k get u8 0 set u8 8 1",
+    "bitfield k overflow fail incrby u2 0 1",
+    "object encoding k",
+    "memory usage k samples 5",
+    "xgroup create k g $ mkstream",
+    "xinfo stream k full",
+    "eval s 2 a b c",
+    "eval_ro s 1 a",
+    "evalsha s 0 x",
+    "fcall f 1 a b",
+    "zunionstore d 2 a b weights 1 2",
+    "zinterstore d 5 a b",
+    "zdiff 2 a b",
+    "zdiff 3 a b",
+    "sintercard 2 a b limit 5",
+    "lmpop 2 a b left",
+    "zmpop 1 a min",
+    "sort k",
+    "sort k by x get y store d",
+    "sort k by store get store limit 1 2",
+    "sort k store d store e",
+    "sort_ro k by x",
+    "georadius g 15 37 200 km",
+    "georadius g 15 37 200 km store d",
+    "georadius g 15 37 200 km asc storedist d count 3",
+    "georadiusbymember g m 200 km store d storedist e",
+    "georadiusbymember g store 200 km",
+    "geosearchstore d s fromlonlat 1 2 byradius 3 km",
+    "xread streams a 0",
+    "xread count 1 streams a b 0 0",
+    "xreadgroup group g c noack streams a b > >",
+    "pfcount a b",
+    "pfmerge d a b",
+    "smove a b m",
+    "rename a b",
+    "copy a b db 0",
+    "lcs a b idx",
+    "sunionstore d a b",
+    "zrangestore d s 0 1",
+    "ping",
+    "get",
+    "get a b",
+    "nosuch a",
+    "config get x",
+    "xgroup nosuch a",
+];
+
+#[test]
+fn command_getkeys_finds_what_redis_finds() {
+    let server = Server::start();
+    for sub in ["getkeys", "getkeysandflags"] {
+        for (mut client, resp3) in [(server.connect(), false), (server.connect3(), true)] {
+            for request in REQUESTS {
+                let line = format!("command {sub} {request}");
+                let args = super::words(&line);
+                let row = lookup(b"command")
+                    .and_then(|c| c.child(sub.as_bytes()))
+                    .unwrap();
+                if !row.accepts(args.len()) {
+                    continue;
+                }
+                let mut ours = Vec::new();
+                session::introspect::answer(row, &args, &mut Reply::new(&mut ours, resp3));
+                assert_eq!(shown(&ours), shown(&client.ask(&args)), "{line}");
+            }
+        }
+    }
+}

@@ -1,0 +1,504 @@
+//! What the proxy knows about a command: the row type of the one command table.
+//!
+//! The rows are in `table.rs` and `subcommands.rs`; here they are joined into one array, so that a
+//! command is a small index as well as a reference. Everything that asks about commands is driven
+//! from it: parsing, arity, routing, statistics, RESP3 forms, `COMMAND`.
+
+use super::flags::{cat, flag};
+use super::keys::{Finder, KeySpec, legacy_range};
+use super::req_stats::{ReqStats, stats};
+use super::resp3::{Form, FormRule};
+use super::table::ROWS;
+
+/// Whether a request changes data. Decides to how many replicas it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Changes nothing: one replica, or a quorum of the local datacenter.
+    Read,
+    /// Goes to every rack of the local datacenter and one rack of each remote one.
+    Write,
+}
+
+/// Who answers a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serve {
+    /// The owner of its one key.
+    Keyed,
+    /// The owners of its keys, each with its share; the replies are joined.
+    Split,
+    /// The owner of its keys if all have the same one, else `CROSSSLOT`.
+    SameNode,
+    /// The proxy itself ([`super::session::Session::answer`]).
+    Proxy,
+    /// The datastore of the node that was asked.
+    LocalNode,
+    /// The datastores of all nodes.
+    AllNodes,
+    /// The datastores of all nodes, if the operator allowed it; refused otherwise.
+    AllNodesGuarded,
+    /// Refused: waits for data.
+    Blocking,
+    /// Refused: part of a transaction.
+    Transaction,
+    /// Refused: publish and subscribe.
+    PubSub,
+    /// Refused for other reasons: would harm or mislead behind a proxy.
+    Refused,
+    /// The original's pseudo-command that sets the connection's consistency level; answered by
+    /// [`super::session::Session::answer`].
+    ConnConsistency,
+}
+
+/// One command, or one subcommand of a container such as `CONFIG`.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    /// Lower case; a subcommand's own word without its container's.
+    pub name: &'static str,
+    /// Number of arguments with the name, as Redis counts: exact, or at least its negative. A
+    /// subcommand's counts both words.
+    pub arity: i8,
+    /// The first key's place, 0 if there is none or it moves with the arguments.
+    pub first_key: u8,
+    /// Read or write, when the arguments do not matter (see [`Command::needs_args`]).
+    pub class: Class,
+    /// Who answers it, when the arguments do not matter.
+    pub serve: Serve,
+    /// Class and server depend on the arguments: ask [`Command::refine`].
+    pub needs_args: bool,
+    /// Read from the owner in the local rack only, at every consistency level (the original's
+    /// `ROUTING_TOKEN_OWNER_LOCAL_RACK_ONLY`).
+    pub own_rack: bool,
+    /// Two replicas in the same state may answer differently.
+    pub nondeterministic: bool,
+    /// Two replicas in the same state may answer the same elements in another order.
+    pub unordered: bool,
+    /// Which counters it moves.
+    pub stat: ReqStats,
+    /// Redis' flags, bits of [`flag`].
+    pub flags: u32,
+    /// ACL categories, bits of [`cat`].
+    pub categories: u32,
+    /// Where its keys are; see [`Command::keys`].
+    pub specs: &'static [KeySpec],
+    pub(super) finder: Finder,
+    pub(super) form: FormRule,
+    pairs: bool,
+    direct: bool,
+    index: u16,
+    parent: Option<u16>,
+    children: Children,
+}
+
+/// Subcommands: where they are declared, then where they stand in the assembled table.
+#[derive(Clone, Copy, Debug)]
+enum Children {
+    Declared(&'static [Command]),
+    At(u16, u16),
+}
+
+/// What a request turns out to be once its arguments are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refined {
+    /// Read or write.
+    pub class: Class,
+    /// Who answers it.
+    pub serve: Serve,
+}
+
+/// A row; the builder functions below say what is special about it.
+pub(super) const fn row(
+    name: &'static str,
+    arity: i8,
+    serve: Serve,
+    specs: &'static [KeySpec],
+    flags: u32,
+    categories: u32,
+) -> Command {
+    let to_store = matches!(
+        serve,
+        Serve::Keyed
+            | Serve::Split
+            | Serve::SameNode
+            | Serve::LocalNode
+            | Serve::AllNodes
+            | Serve::AllNodesGuarded
+    );
+    let asks = matches!(
+        serve,
+        Serve::LocalNode | Serve::Proxy | Serve::ConnConsistency
+    );
+    let (first, _, _) = legacy_range(specs);
+    Command {
+        name,
+        arity,
+        first_key: first,
+        class: if asks || flags & flag::READONLY != 0 {
+            Class::Read
+        } else {
+            Class::Write
+        },
+        serve,
+        needs_args: false,
+        own_rack: false,
+        nondeterministic: false,
+        unordered: false,
+        stat: ReqStats::of(if to_store { stats::OTHER } else { 0 }),
+        flags,
+        categories: categories | implied(flags, categories),
+        specs,
+        finder: Finder::Specs,
+        form: FormRule::Is(Form::Plain),
+        pairs: false,
+        direct: false,
+        index: 0,
+        parent: None,
+        children: Children::Declared(&[]),
+    }
+}
+
+/// The categories that follow from the flags.
+const fn implied(flags: u32, categories: u32) -> u32 {
+    let mut implied = if flags & flag::FAST != 0 {
+        cat::FAST
+    } else {
+        cat::SLOW
+    };
+    if flags & flag::WRITE != 0 {
+        implied |= cat::WRITE;
+    }
+    if flags & flag::READONLY != 0 && categories & cat::SCRIPTING == 0 {
+        implied |= cat::READ;
+    }
+    if flags & flag::ADMIN != 0 {
+        implied |= cat::ADMIN | cat::DANGEROUS;
+    }
+    if flags & flag::PUBSUB != 0 {
+        implied |= cat::PUBSUB;
+    }
+    if flags & flag::BLOCKING != 0 {
+        implied |= cat::BLOCKING;
+    }
+    implied
+}
+
+impl Command {
+    pub(super) const fn stat(mut self, columns: u16) -> Self {
+        self.stat = ReqStats::of(columns);
+        self
+    }
+
+    pub(super) const fn resp3(mut self, form: FormRule) -> Self {
+        self.form = form;
+        self
+    }
+
+    pub(super) const fn finder(mut self, finder: Finder) -> Self {
+        self.finder = finder;
+        self
+    }
+
+    /// The arguments after the name come in pairs.
+    pub(super) const fn pairs(mut self) -> Self {
+        self.pairs = true;
+        self
+    }
+
+    pub(super) const fn own_rack(mut self) -> Self {
+        self.own_rack = true;
+        self
+    }
+
+    pub(super) const fn varies(mut self) -> Self {
+        self.needs_args = true;
+        self
+    }
+
+    pub(super) const fn reads(mut self) -> Self {
+        self.class = Class::Read;
+        self
+    }
+
+    pub(super) const fn nondeterministic(mut self) -> Self {
+        self.nondeterministic = true;
+        self
+    }
+
+    pub(super) const fn unordered(mut self) -> Self {
+        self.unordered = true;
+        self
+    }
+
+    pub(super) const fn subcommands(mut self, rows: &'static [Command]) -> Self {
+        self.children = Children::Declared(rows);
+        self
+    }
+}
+
+/// How many commands are not subcommands; they come first in the table.
+pub(super) const TOP: usize = ROWS.len();
+
+/// Rows in the table, subcommands included: one more than the greatest [`Command::index`].
+pub const COUNT: usize = {
+    let (mut count, mut i) = (TOP, 0);
+    while i < TOP {
+        if let Children::Declared(rows) = ROWS[i].children {
+            count += rows.len();
+        }
+        i += 1;
+    }
+    count
+};
+
+pub(super) static TABLE: [Command; COUNT] = {
+    let mut table = [ROWS[0]; COUNT];
+    let (mut at, mut i) = (TOP, 0);
+    while i < TOP {
+        table[i] = ROWS[i];
+        table[i].index = i as u16;
+        table[i].direct = is_direct(&ROWS[i]);
+        if let Children::Declared(rows) = ROWS[i].children {
+            table[i].children = Children::At(at as u16, rows.len() as u16);
+            let mut child = 0;
+            while child < rows.len() {
+                table[at] = rows[child];
+                table[at].index = at as u16;
+                table[at].parent = Some(i as u16);
+                table[at].children = Children::At(0, 0);
+                at += 1;
+                child += 1;
+            }
+        }
+        i += 1;
+    }
+    table
+};
+
+const fn is_direct(row: &Command) -> bool {
+    let plain = match row.serve {
+        Serve::LocalNode => true,
+        Serve::Keyed | Serve::Split | Serve::SameNode => row.first_key > 0,
+        _ => false,
+    };
+    let container = matches!(row.children, Children::Declared([_, ..]));
+    plain && !container && !row.needs_args
+}
+
+/// The command with this [`Command::index`].
+#[inline]
+pub fn command(index: u16) -> Option<&'static Command> {
+    TABLE.get(usize::from(index))
+}
+
+/// Every command that is not a subcommand, in alphabetical order.
+pub fn commands() -> &'static [Command] {
+    TABLE.get(..TOP).unwrap_or_default()
+}
+
+impl Command {
+    /// Its place in the table; [`command`] is the way back.
+    #[inline]
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// The container this is a subcommand of.
+    pub fn parent(&self) -> Option<&'static Command> {
+        command(self.parent?)
+    }
+
+    /// Its subcommands, in alphabetical order; empty for a plain command.
+    pub fn children(&self) -> &'static [Command] {
+        let Children::At(at, count) = self.children else {
+            return &[];
+        };
+        let (at, count) = (usize::from(at), usize::from(count));
+        TABLE.get(at..at + count).unwrap_or_default()
+    }
+
+    /// Whether it goes to a datastore whatever its arguments are, its first key at
+    /// [`Command::first_key`] if it has keys: nothing but their number has to be looked at.
+    #[inline]
+    pub fn is_direct(&self) -> bool {
+        self.direct
+    }
+
+    /// Whether the second word of a request belongs to the command.
+    #[inline]
+    pub fn is_container(&self) -> bool {
+        matches!(self.children, Children::At(_, 1..))
+    }
+
+    /// The subcommand of this name, in any case of letters.
+    pub fn child(&self, name: &[u8]) -> Option<&'static Command> {
+        self.children()
+            .iter()
+            .find(|child| child.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a request of `argc` arguments, all words of the name included, has the right number
+    /// of them.
+    #[inline]
+    pub fn accepts(&self, argc: usize) -> bool {
+        let wanted = usize::from(self.arity.unsigned_abs());
+        let enough = if self.arity < 0 {
+            argc >= wanted
+        } else {
+            argc == wanted
+        };
+        enough && !(self.pairs && argc.is_multiple_of(2))
+    }
+
+    /// Whether the proxy serves it, if only under conditions.
+    pub fn is_served(&self) -> bool {
+        !matches!(
+            self.serve,
+            Serve::Blocking
+                | Serve::Transaction
+                | Serve::PubSub
+                | Serve::Refused
+                | Serve::AllNodesGuarded
+        )
+    }
+
+    /// Looks at the arguments of a command that says [`Command::needs_args`]: `SORT` and
+    /// `GEORADIUS` write only with a `STORE`, and then all keys must be on one node; `XREAD` with
+    /// `BLOCK` waits. Other commands are what their rows say.
+    pub fn refine(&self, args: &[&[u8]]) -> Refined {
+        let plain = Refined {
+            class: self.class,
+            serve: self.serve,
+        };
+        if !self.needs_args {
+            return plain;
+        }
+        if self.finder == Finder::Streams {
+            let serve = if self.blocks(args) {
+                Serve::Blocking
+            } else {
+                self.serve
+            };
+            return Refined { serve, ..plain };
+        }
+        let mut keys = Vec::new();
+        match self.keys(args, &mut keys) {
+            Ok(()) if keys.len() == 1 => Refined {
+                class: Class::Read,
+                serve: Serve::Keyed,
+            },
+            _ => Refined {
+                class: Class::Write,
+                serve: Serve::SameNode,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::redis::lookup::resolve;
+
+    fn every_row() -> impl Iterator<Item = &'static Command> {
+        (0..).map_while(command)
+    }
+
+    #[test]
+    fn indexes_lead_back() {
+        for (at, row) in every_row().enumerate() {
+            assert_eq!(usize::from(row.index()), at);
+            for child in row.children() {
+                assert_eq!(child.parent().map(Command::index), Some(row.index()));
+            }
+        }
+        assert_eq!(every_row().count(), COUNT);
+        assert!(commands().is_sorted_by_key(|row| row.name));
+    }
+
+    #[test]
+    fn a_row_routed_by_key_says_where_it_is() {
+        for row in every_row().filter(|row| !row.is_container()) {
+            let keys = matches!(row.serve, Serve::Keyed | Serve::Split | Serve::SameNode);
+            assert_eq!(
+                keys,
+                row.is_served() && !row.specs.is_empty(),
+                "{}",
+                row.name
+            );
+            if matches!(row.serve, Serve::Keyed | Serve::Split) {
+                assert_ne!(row.first_key, 0, "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_redis_calls_a_write_is_one() {
+        for row in every_row().filter(|row| row.is_served()) {
+            if row.flags & flag::WRITE != 0 {
+                assert_eq!(row.class, Class::Write, "{}", row.name);
+            }
+            if row.flags & flag::READONLY != 0 {
+                assert_eq!(row.class, Class::Read, "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn requests_are_served_as_their_arguments_say() {
+        use Class::*;
+        use Serve::*;
+        for (line, class, serve) in [
+            ("get k", Read, Keyed),
+            ("ttl k", Read, Keyed),
+            ("pfcount a", Read, SameNode),
+            ("set k v", Write, Keyed),
+            ("getex k", Write, Keyed),
+            ("bitfield k get u8 0", Write, Keyed),
+            ("mget a b", Read, Split),
+            ("unlink a b", Write, Split),
+            ("touch a b", Read, Split),
+            ("msetnx a b", Write, SameNode),
+            ("sunionstore d a", Write, SameNode),
+            ("zunionstore d 1 a", Write, SameNode),
+            ("eval s 1 k", Write, SameNode),
+            ("eval_ro s 1 k", Read, SameNode),
+            ("sort k", Read, Keyed),
+            ("sort k by store get store", Read, Keyed),
+            ("sort k STORE d", Write, SameNode),
+            ("sort k store", Write, SameNode),
+            ("georadius k 1 2 3 km withdist", Read, Keyed),
+            ("georadius k 1 2 3 km StoreDist d", Write, SameNode),
+            ("georadiusbymember k store 3 km", Read, Keyed),
+            ("georadiusbymember k m 3 km store d", Write, SameNode),
+            ("xread streams block 0", Read, SameNode),
+            ("xread block 0 streams a 0", Read, Blocking),
+            ("xreadgroup group block c streams a >", Write, SameNode),
+            (
+                "xreadgroup group g c count 1 BLOCK 5 streams a >",
+                Write,
+                Blocking,
+            ),
+            ("ping", Read, LocalNode),
+            ("info", Read, LocalNode),
+            ("config get x", Read, LocalNode),
+            ("memory usage k", Read, Keyed),
+            ("xgroup create k g $", Write, Keyed),
+            ("script load x", Write, AllNodes),
+            ("script exists x", Read, AllNodes),
+            ("script help", Read, Proxy),
+            ("flushall", Write, AllNodesGuarded),
+            ("slaveof a b", Write, Refused),
+            ("json.get k", Read, Keyed),
+            ("json.mget a b $", Read, SameNode),
+        ] {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let row = resolve(&args, &mut Vec::new()).unwrap_or_else(|| panic!("{line}"));
+            let refined = row.refine(&args);
+            assert_eq!((refined.class, refined.serve), (class, serve), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_at_most_two_cache_lines() {
+        assert!(size_of::<Command>() <= 128, "{}", size_of::<Command>());
+    }
+}

@@ -1,0 +1,180 @@
+//! Error lines: those of Redis 7.0 for what the proxy checks in its stead, and Dynomite's own.
+//!
+//! Clients match on these texts. Jedis and Lettuce tolerate a command they probe for only when its
+//! error contains the word *unknown*, so every refusal does. Bytes of a client that go into a line
+//! are cut after 128 bytes and have CR and LF replaced by spaces, as in Redis.
+
+use super::command::{Command, Serve};
+use super::flags::cat;
+use super::keys::KeysError;
+
+/// No usable datastore connection; it closed, timed out, or its reply could not be parsed.
+pub const STORAGE_REFUSED: &str = "-ERR Storage: Datastore refused connection\r\n";
+/// The owner is remote and there is no connection to it.
+pub const PEER_NOT_CONNECTED: &str = "-ERR Peer: Peer Node is not connected\r\n";
+/// The connection to the peer broke while the request was outstanding.
+pub const PEER_REFUSED: &str = "-ERR Peer: Peer Node refused connection\r\n";
+/// The peer is marked down.
+pub const PEER_DOWN: &str = "-ERR Peer: Peer Node is down\r\n";
+/// Replicas did not agree.
+pub const NO_QUORUM: &str = "-ERR Dynomite: Failed to achieve Quorum\r\n";
+/// A script's keys belong to several nodes.
+pub const SCRIPT_SPANS_NODES: &str =
+    "-ERR Dynomite: Keys in the script cannot span multiple nodes\r\n";
+/// A request by several keys is too large to be split.
+pub const PAYLOAD_TOO_LARGE: &str = "-ERR Dynomite: MSET/MGET/SCAN payload too large\r\n";
+/// The node is in a state in which it does not serve this.
+pub const STATE_FORBIDS: &str =
+    "-ERR Dynomite: Dynomite's current state does not allow this request\r\n";
+/// Not allowed, or not for this node's keys, in admin mode.
+pub const ADMIN_MODE: &str = "-ERR Dynomite: Invalid request in Dynomite's admin mode\r\n";
+/// Something the proxy has no better words for.
+pub const INTERNAL: &str = "-ERR unknown: Unknown Error\r\n";
+/// A script without keys cannot be routed.
+pub const SCRIPT_WITHOUT_KEYS: &str = "-ERR Dynomite: EVAL/EVALSHA requires at least 1 key\r\n";
+/// A level that `dyno_config:conn_consistency` does not know.
+pub const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency\r\n";
+/// Keys of one request belong to several nodes.
+pub const CROSSSLOT: &str = "-CROSSSLOT Keys in request don't hash to the same node\r\n";
+
+/// Answered to cluster commands, so that clients stay in standalone mode.
+pub const CLUSTER_DISABLED: &str = "-ERR This instance has cluster support disabled\r\n";
+/// Redis' generic syntax error.
+pub const SYNTAX: &str = "-ERR syntax error\r\n";
+/// Redis' generic complaint about a number.
+pub const NOT_AN_INTEGER: &str = "-ERR value is not an integer or out of range\r\n";
+
+/// Array header that is no number or too large; the connection is closed after it.
+pub const BAD_MULTIBULK: &str = "-ERR Protocol error: invalid multibulk length\r\n";
+/// Bulk header that is no number, negative or too large; closed after it.
+pub const BAD_BULK: &str = "-ERR Protocol error: invalid bulk length\r\n";
+/// An array header of more than 64 KB; closed after it.
+pub const LONG_MULTIBULK: &str = "-ERR Protocol error: too big mbulk count string\r\n";
+/// A bulk header of more than 64 KB; closed after it.
+pub const LONG_BULK: &str = "-ERR Protocol error: too big bulk count string\r\n";
+/// A request of more than 1 GiB; closed after it.
+pub const LONG_REQUEST: &str = "-ERR Protocol error: too big request\r\n";
+/// An inline command of more than 64 KB; closed after it.
+pub const LONG_INLINE: &str = "-ERR Protocol error: too big inline request\r\n";
+/// An inline command with an open quote; closed after it.
+pub const UNBALANCED_QUOTES: &str = "-ERR Protocol error: unbalanced quotes in request\r\n";
+/// A payload that is longer than its header said (Redis does not look); closed after it.
+pub const NO_BULK_END: &str = "-ERR Protocol error: expected CRLF after bulk payload\r\n";
+
+/// How many bytes of what a client sent an error line may quote.
+const QUOTED: usize = 128;
+
+/// An element of a request is not a bulk string; the connection is closed after it. `got` is the
+/// byte found in place of `$`.
+pub fn expected_bulk(got: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"-ERR Protocol error: expected '$', got '");
+    // Redis prints the byte as it is, which would end the line early here.
+    push_quoted(&[got], out);
+    out.extend_from_slice(b"'\r\n");
+}
+
+/// No such command. `args` is the whole request, name first.
+pub fn unknown_command(args: &[&[u8]], out: &mut Vec<u8>) {
+    let (name, rest) = args
+        .split_first()
+        .map_or((&b""[..], args), |(n, r)| (*n, r));
+    out.extend_from_slice(b"-ERR unknown command '");
+    push_quoted(name, out);
+    out.extend_from_slice(b"', with args beginning with: ");
+    let start = out.len();
+    for arg in rest {
+        let used = out.len() - start;
+        if used >= QUOTED {
+            break;
+        }
+        out.push(b'\'');
+        push_text(arg, QUOTED - used, out);
+        out.extend_from_slice(b"' ");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// No such subcommand, or one that is not served. `word` is what the client sent for it.
+pub fn unknown_subcommand(container: &Command, word: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"-ERR unknown subcommand '");
+    push_quoted(word, out);
+    out.extend_from_slice(b"'. Try ");
+    out.extend(container.name.bytes().map(|b| b.to_ascii_uppercase()));
+    out.extend_from_slice(b" HELP.\r\n");
+}
+
+/// The wrong number of arguments for a command or subcommand.
+pub fn arity(command: &Command, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"-ERR wrong number of arguments for '");
+    push_name(command, out);
+    out.extend_from_slice(b"' command\r\n");
+}
+
+/// A command of Redis that is not served. `serve` is what the request came to, which for `XREAD`
+/// depends on its arguments.
+pub fn refused(command: &Command, serve: Serve, out: &mut Vec<u8>) {
+    if serve == Serve::Blocking && command.serve != Serve::Blocking {
+        out.extend_from_slice(b"-ERR unknown option 'block' for '");
+    } else {
+        out.extend_from_slice(b"-ERR unknown command '");
+    }
+    push_name(command, out);
+    out.extend_from_slice(match serve {
+        Serve::Blocking => b"': blocking commands are not supported by Dynomite\r\n",
+        Serve::Transaction => b"': transactions are not supported by Dynomite\r\n",
+        Serve::PubSub => b"': publish/subscribe is not supported by Dynomite\r\n",
+        Serve::AllNodesGuarded => b"': emptying all nodes is not enabled in Dynomite\r\n",
+        _ => b"': not supported by Dynomite\r\n",
+    });
+}
+
+/// The keys of a request cannot be told: the words Redis has for it in this command, but for
+/// scripts without keys, which Redis runs and a proxy cannot route.
+pub fn keys(command: &Command, error: KeysError, out: &mut Vec<u8>) {
+    const POSITIVE: &str = "-ERR numkeys should be greater than 0\r\n";
+    const TOO_MANY: &str = "-ERR Number of keys can't be greater than number of args\r\n";
+    let script = command.categories & cat::SCRIPTING != 0;
+    let positive = matches!(command.name, "sintercard" | "lmpop" | "zmpop");
+    let function = matches!(command.name, "fcall" | "fcall_ro");
+    let text = match error {
+        KeysError::NotAnInteger if positive => POSITIVE,
+        KeysError::NotAnInteger if function => "-ERR Bad number of keys provided\r\n",
+        KeysError::NotAnInteger => NOT_AN_INTEGER,
+        KeysError::Negative if script => "-ERR Number of keys can't be negative\r\n",
+        KeysError::Zero if script => SCRIPT_WITHOUT_KEYS,
+        KeysError::Negative | KeysError::Zero if positive => POSITIVE,
+        KeysError::Negative | KeysError::Zero => {
+            out.extend_from_slice(b"-ERR at least 1 input key is needed for '");
+            push_name(command, out);
+            "' command\r\n"
+        }
+        KeysError::TooMany if script || command.name == "sintercard" => TOO_MANY,
+        KeysError::TooMany | KeysError::Syntax => SYNTAX,
+        KeysError::Unbalanced => {
+            "-ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.\r\n"
+        }
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn push_name(command: &Command, out: &mut Vec<u8>) {
+    if let Some(parent) = command.parent() {
+        out.extend_from_slice(parent.name.as_bytes());
+        out.push(b'|');
+    }
+    out.extend_from_slice(command.name.as_bytes());
+}
+
+/// Appends at most [`QUOTED`] bytes of what a client sent, made fit for an error line.
+pub(super) fn push_quoted(text: &[u8], out: &mut Vec<u8>) {
+    push_text(text, QUOTED, out);
+}
+
+/// Redis prints C strings here, so text ends at a NUL.
+fn push_text(text: &[u8], most: usize, out: &mut Vec<u8>) {
+    let text = text.split(|&b| b == 0).next().unwrap_or_default();
+    out.extend(text.iter().take(most).map(|&b| match b {
+        b'\r' | b'\n' => b' ',
+        other => other,
+    }));
+}

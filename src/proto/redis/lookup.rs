@@ -1,0 +1,222 @@
+//! From a command's name to its row, in any case of letters.
+//!
+//! A name of up to sixteen bytes is loaded into one 128-bit word, lower-cased there, hashed by a
+//! multiplication and looked up in a table of 1024 slots that the compiler filled; one comparison
+//! of that word decides. The few longer names are compared one by one.
+
+use super::command::{Command, TABLE, TOP};
+use super::errors;
+
+const SLOTS: usize = 1024;
+const EMPTY: u16 = u16::MAX;
+/// Names longer than a word.
+const LONG: usize = 16;
+
+/// Lower-cased names by index; zero for one that is too long to be looked up here.
+static WORDS: [u128; TOP] = {
+    let mut words = [0; TOP];
+    let mut i = 0;
+    while i < TOP {
+        words[i] = word_of(TABLE_NAMES[i]);
+        i += 1;
+    }
+    words
+};
+
+const TABLE_NAMES: [&[u8]; TOP] = {
+    let mut names: [&[u8]; TOP] = [b""; TOP];
+    let mut i = 0;
+    while i < TOP {
+        names[i] = super::table::ROWS[i].name.as_bytes();
+        i += 1;
+    }
+    names
+};
+
+static INDEX: [u16; SLOTS] = {
+    let mut index = [EMPTY; SLOTS];
+    let mut i = 0;
+    while i < TOP {
+        if TABLE_NAMES[i].len() <= LONG {
+            let mut slot = slot_of(word_of(TABLE_NAMES[i]));
+            while index[slot] != EMPTY {
+                slot = (slot + 1) % SLOTS;
+            }
+            index[slot] = i as u16;
+        }
+        i += 1;
+    }
+    index
+};
+
+const fn word_of(name: &[u8]) -> u128 {
+    let (mut word, mut i) = (0, 0);
+    while i < name.len() && name.len() <= LONG {
+        word |= (name[i] as u128) << (8 * i);
+        i += 1;
+    }
+    word
+}
+
+const fn slot_of(word: u128) -> usize {
+    let folded = (word as u64) ^ ((word >> 64) as u64).rotate_left(29);
+    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
+}
+
+/// The same word as `word_of` by at most two loads.
+#[inline]
+fn load(name: &[u8]) -> u128 {
+    let len = name.len();
+    if let (Some(head), Some(tail)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        let head = u128::from(u64::from_le_bytes(*head));
+        let tail = u128::from(u64::from_le_bytes(*tail));
+        // Where the loads overlap they agree.
+        return head | tail << (8 * (len - 8));
+    }
+    if let (Some(head), Some(tail)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        let head = u64::from(u32::from_le_bytes(*head));
+        let tail = u64::from(u32::from_le_bytes(*tail));
+        return u128::from(head | tail << (8 * (len - 4)));
+    }
+    match *name {
+        [a] => u128::from(a),
+        [a, b] => u128::from(u16::from_le_bytes([a, b])),
+        [a, b, c] => u128::from(u32::from_le_bytes([a, b, c, 0])),
+        _ => 0,
+    }
+}
+
+/// Sets bit 0x20 of every byte that is an ASCII capital.
+#[inline]
+fn lower(word: u128) -> u128 {
+    const fn all(byte: u8) -> u128 {
+        u128::from_le_bytes([byte; 16])
+    }
+    let low = word & all(0x7f);
+    let from_a = low + all(0x80 - b'A');
+    let past_z = low + all(0x7f - b'Z');
+    word | ((from_a ^ past_z) & !word & all(0x80)) >> 2
+}
+
+/// Finds a command by the first word of a request. Any bytes may be asked for.
+///
+/// The row of a container (`CONFIG`) has to be asked for its subcommand:
+/// [`Command::child`].
+#[inline]
+pub fn lookup(name: &[u8]) -> Option<&'static Command> {
+    if name.len() > LONG {
+        return long(name);
+    }
+    let word = lower(load(name));
+    let mut slot = slot_of(word);
+    loop {
+        let index = usize::from(*INDEX.get(slot % SLOTS)?);
+        // An empty slot's index has no word, which ends the search.
+        if *WORDS.get(index)? == word {
+            let found = TABLE.get(index)?;
+            // A name with NUL bytes at its end loads as the same word.
+            return (found.name.len() == name.len()).then_some(found);
+        }
+        slot += 1;
+    }
+}
+
+/// Finds the row that a whole request, name first, belongs to, descending into containers, and
+/// checks its number of arguments.
+///
+/// `None` if there is no such command or subcommand, or it has the wrong number of arguments; the
+/// error line for the client has then been appended to `out`. Whether the command is served is
+/// for the row to say.
+pub fn resolve(args: &[&[u8]], out: &mut Vec<u8>) -> Option<&'static Command> {
+    let Some(mut found) = args.first().and_then(|name| lookup(name)) else {
+        errors::unknown_command(args, out);
+        return None;
+    };
+    if let Some(word) = args.get(1).filter(|_| found.is_container()) {
+        let Some(child) = found.child(word) else {
+            errors::unknown_subcommand(found, word, out);
+            return None;
+        };
+        found = child;
+    }
+    if !found.accepts(args.len()) {
+        errors::arity(found, out);
+        return None;
+    }
+    Some(found)
+}
+
+#[cold]
+fn long(name: &[u8]) -> Option<&'static Command> {
+    super::command::commands().iter().find(|command| {
+        command.name.len() > LONG && command.name.as_bytes().eq_ignore_ascii_case(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::redis::command::commands;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_name_is_found_in_any_case() {
+        for (at, command) in commands().iter().enumerate() {
+            let name = command.name;
+            let mixed: Vec<u8> = name
+                .bytes()
+                .enumerate()
+                .map(|(i, b)| {
+                    if i % 2 == 0 {
+                        b.to_ascii_uppercase()
+                    } else {
+                        b
+                    }
+                })
+                .collect();
+            for asked in [
+                name.as_bytes(),
+                name.to_ascii_uppercase().as_bytes(),
+                &mixed,
+            ] {
+                assert_eq!(
+                    lookup(asked).map(|c| usize::from(c.index())),
+                    Some(at),
+                    "{name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn near_misses_are_not_found() {
+        for asked in [
+            &b""[..],
+            b"ge",
+            b"gett",
+            b"get\0",
+            b"get ",
+            b"json\x0eget",
+            b"\xe7et",
+            b"g\x05t",
+            b"nosuchcommand",
+            b"GEORADIUSBYMEMBER_R",
+            b"georadiusbymember_rox",
+            b"zrangebyscore\0\0\0",
+            b"load",
+            b"kill",
+        ] {
+            assert!(lookup(asked).is_none(), "{asked:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_comparing_names(name in proptest::collection::vec(any::<u8>(), 0..24), at in 0..TOP, flips in any::<u32>()) {
+            let naive = |name: &[u8]| commands().iter().find(|c| c.name.as_bytes().eq_ignore_ascii_case(name)).map(Command::index);
+            prop_assert_eq!(lookup(&name).map(Command::index), naive(&name));
+            let near: Vec<u8> = commands()[at].name.bytes().enumerate().map(|(i, b)| if flips >> (i % 32) & 7 == 7 { b ^ 0x20 } else { b }).collect();
+            prop_assert_eq!(lookup(&near).map(Command::index), naive(&near));
+        }
+    }
+}

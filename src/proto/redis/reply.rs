@@ -1,0 +1,365 @@
+//! Finding where a reply of the datastore ends: a resumable, in-place parser for RESP2.
+//!
+//! Works like [`super::request`]: length prefixes are walked, payloads skipped, nothing is copied.
+//! Nested arrays are counted level by level, at most [`MAX_DEPTH`] deep (the C original lost count of
+//! anything nested, and handed the rest of such a reply to the next client).
+//!
+//! The datastore is spoken to in RESP2 only. Anything else, RESP3 types included, is garbage after
+//! which the stream cannot be trusted: the connection has to be closed.
+
+use crate::mbuf::Chain;
+
+/// Deepest nesting of arrays that is followed.
+pub const MAX_DEPTH: usize = 32;
+/// Longest simple string, error or integer line in bytes.
+pub const MAX_LINE_LEN: usize = 1 << 20;
+/// Largest bulk string in bytes.
+pub const MAX_BULK_LEN: u64 = 1 << 31;
+
+/// What became of the bytes given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// A reply of this many bytes ends here; the parser is ready for the next one.
+    Complete(usize),
+    /// Everything was looked at, more is needed.
+    Incomplete,
+    /// This is no RESP2 reply, for this reason.
+    Garbage(&'static str),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// At the type byte of an element.
+    #[default]
+    Element,
+    /// Inside a simple string or error line.
+    Line,
+    /// Inside a bulk's payload, `skip` bytes before its end.
+    Payload,
+    /// At the CR LF behind a payload.
+    End,
+}
+
+/// The state between two pieces of one reply.
+#[derive(Clone, Debug, Default)]
+pub struct Parser {
+    phase: Phase,
+    /// Bytes of this reply consumed so far.
+    pos: usize,
+    /// Payload bytes still to be skipped.
+    skip: usize,
+    /// Where the line under way began.
+    line: usize,
+    /// Open arrays.
+    depth: usize,
+    /// Elements still missing, per open array.
+    missing: [u32; MAX_DEPTH],
+}
+
+/// `[-]digits CR LF` at `data[at..]`: the value and where the next byte is; `Ok(None)` if incomplete.
+#[inline]
+fn number(data: &[u8], at: usize) -> Result<Option<(i64, usize)>, ()> {
+    let mut p = at;
+    let negative = data.get(p) == Some(&b'-');
+    p += usize::from(negative);
+    let digits = p;
+    let mut value: i64 = 0;
+    while let Some(&byte) = data.get(p) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+        p += 1;
+    }
+    // An i64 has at most 19 digits.
+    if p - digits > 19 {
+        return Err(());
+    }
+    match (data.get(p), data.get(p + 1)) {
+        (Some(b'\r'), Some(b'\n')) if p > digits => {
+            Ok(Some((if negative { -value } else { value }, p + 2)))
+        }
+        (Some(b'\r'), None) if p > digits => Ok(None),
+        (None, _) => Ok(None),
+        _ => Err(()),
+    }
+}
+
+impl Parser {
+    /// Whether a reply is under way.
+    pub fn is_idle(&self) -> bool {
+        self.pos == 0 && self.phase == Phase::Element && self.depth == 0
+    }
+
+    /// Payload bytes that are known to be missing; 0 if unknown.
+    #[inline]
+    pub fn expected(&self) -> usize {
+        self.skip
+    }
+
+    /// Looks at `data`, whose first byte is byte `base` of the reply; bytes before the parser's
+    /// position are passed over.
+    #[inline]
+    pub fn parse(&mut self, data: &[u8], base: usize) -> Status {
+        let mut p = self.pos - base;
+        loop {
+            match self.phase {
+                Phase::Element => {
+                    let Some(&kind) = data.get(p) else { break };
+                    match kind {
+                        b'$' => match number(data, p + 1) {
+                            Ok(Some((-1, next))) => p = next,
+                            Ok(Some((len, next))) if (0..=MAX_BULK_LEN as i64).contains(&len) => {
+                                self.skip = len as usize;
+                                self.phase = Phase::Payload;
+                                p = next;
+                                continue;
+                            }
+                            Ok(None) => break,
+                            _ => return Status::Garbage("bad bulk length"),
+                        },
+                        b'+' | b'-' => {
+                            self.line = base + p;
+                            self.phase = Phase::Line;
+                            p += 1;
+                            continue;
+                        }
+                        b':' => match number(data, p + 1) {
+                            Ok(Some((_, next))) => p = next,
+                            Ok(None) => break,
+                            Err(()) => return Status::Garbage("bad integer"),
+                        },
+                        b'*' => match number(data, p + 1) {
+                            Ok(Some((n, next))) if (-1..=i64::from(u32::MAX)).contains(&n) => {
+                                p = next;
+                                if n > 0 {
+                                    if self.depth == MAX_DEPTH {
+                                        return Status::Garbage("arrays nested too deeply");
+                                    }
+                                    self.missing[self.depth] = n as u32;
+                                    self.depth += 1;
+                                    continue;
+                                }
+                            }
+                            Ok(None) => break,
+                            _ => return Status::Garbage("bad array length"),
+                        },
+                        _ => return Status::Garbage("unknown reply type"),
+                    }
+                }
+                Phase::Line => match memchr::memchr2(b'\r', b'\n', &data[p..]) {
+                    Some(at) => match (data[p + at], data.get(p + at + 1)) {
+                        (b'\r', Some(b'\n')) => p += at + 2,
+                        (b'\r', None) => {
+                            p += at;
+                            break;
+                        }
+                        _ => return Status::Garbage("line not ended by CR LF"),
+                    },
+                    None => {
+                        p = data.len();
+                        if base + p - self.line > MAX_LINE_LEN {
+                            return Status::Garbage("line too long");
+                        }
+                        break;
+                    }
+                },
+                Phase::Payload => {
+                    let here = self.skip.min(data.len() - p);
+                    p += here;
+                    self.skip -= here;
+                    if self.skip > 0 {
+                        break;
+                    }
+                    self.phase = Phase::End;
+                    continue;
+                }
+                Phase::End => match data.get(p..) {
+                    Some([b'\r', b'\n', ..]) => p += 2,
+                    Some([b'\r'] | []) | None => break,
+                    Some(_) => return Status::Garbage("bulk not ended by CR LF"),
+                },
+            }
+            // An element ended here; so may the arrays around it.
+            self.phase = Phase::Element;
+            while self.depth > 0 {
+                let missing = &mut self.missing[self.depth - 1];
+                *missing -= 1;
+                if *missing > 0 {
+                    break;
+                }
+                self.depth -= 1;
+            }
+            if self.depth == 0 {
+                self.pos = 0;
+                return Status::Complete(base + p);
+            }
+        }
+        self.pos = base + p;
+        Status::Incomplete
+    }
+
+    /// Looks for the end of the reply that begins at the first byte of `data`, over slice borders.
+    pub fn find(&mut self, data: &Chain) -> Status {
+        /// Longest number line: type, sign, 19 digits, CR LF, and a byte to see that it is too long.
+        const WINDOW: usize = 24;
+        loop {
+            let before = (self.pos, self.phase);
+            let mut base = 0;
+            for slice in data.slices() {
+                let end = base + slice.len();
+                if self.pos < end || (self.pos == end && self.phase == Phase::Payload) {
+                    let status = self.parse(slice, base);
+                    if status != Status::Incomplete {
+                        return status;
+                    }
+                }
+                if self.pos < end {
+                    let mut window = [0; WINDOW];
+                    let n = data.gather(self.pos, &mut window);
+                    let at = self.pos;
+                    let status = self.parse(&window[..n], at);
+                    if status != Status::Incomplete || self.pos == at {
+                        return status;
+                    }
+                    break;
+                }
+                base = end;
+            }
+            if (self.pos, self.phase) == before || self.pos >= data.len() {
+                return Status::Incomplete;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mbuf::Pool;
+    use proptest::prelude::*;
+
+    fn whole(input: &[u8]) -> Status {
+        Parser::default().parse(input, 0)
+    }
+
+    #[test]
+    fn complete_replies() {
+        for reply in [
+            "+OK\r\n",
+            "-ERR\r\n",
+            "-\r\n",
+            "-FOO bar\r\n",
+            ":0\r\n",
+            ":-12\r\n",
+            "$-1\r\n",
+            "$0\r\n\r\n",
+            "$3\r\na\nb\r\n",
+            "*0\r\n",
+            "*-1\r\n",
+            "*3\r\n:1\r\n*-1\r\n:3\r\n",
+            "*2\r\n*1\r\n$1\r\na\r\n*1\r\n$1\r\nb\r\n",
+            "*2\r\n*2\r\n:1\r\n:2\r\n*1\r\n:3\r\n",
+            "*3\r\n:1\r\n*0\r\n:3\r\n",
+            "*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+        ] {
+            let stream = format!("{reply}+NEXT\r\n");
+            assert_eq!(
+                whole(stream.as_bytes()),
+                Status::Complete(reply.len()),
+                "{reply:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn garbage_is_named() {
+        for reply in [
+            "+a\rb\r\n",
+            "+OK\n",
+            ":+5\r\n",
+            ":12a\r\n",
+            ":\r\n",
+            "$2\r\nabc\r\n",
+            "$\r\n",
+            "$-10\r\n",
+            "*1\r\n$-10\r\n",
+            "*-2\r\n",
+            "_\r\n",
+            "#t\r\n",
+            ",1\r\n",
+            "(1\r\n",
+            "=7\r\ntxt:abc\r\n",
+            "~0\r\n",
+            "%0\r\n",
+            ">0\r\n",
+            "|0\r\n",
+            "!1\r\nx\r\n",
+            "hello\r\n",
+            "*1\r\n/x\r\n",
+            "$99999999999999999999\r\n",
+        ] {
+            assert!(
+                matches!(whole(reply.as_bytes()), Status::Garbage(_)),
+                "{reply:?}: {:?}",
+                whole(reply.as_bytes())
+            );
+        }
+        let deep = "*1\r\n".repeat(MAX_DEPTH + 1);
+        assert!(matches!(whole(deep.as_bytes()), Status::Garbage(_)));
+    }
+
+    fn any_reply() -> impl Strategy<Value = Vec<u8>> {
+        let leaf = prop_oneof![
+            Just(b"+OK\r\n".to_vec()),
+            Just(b"$-1\r\n".to_vec()),
+            Just(b"*-1\r\n".to_vec()),
+            any::<i64>().prop_map(|n| format!(":{n}\r\n").into_bytes()),
+            "-[A-Z ]{0,40}\r\n".prop_map(String::into_bytes),
+            proptest::collection::vec(any::<u8>(), 0..100).prop_map(|value| {
+                [
+                    format!("${}\r\n", value.len()).into_bytes(),
+                    value,
+                    b"\r\n".to_vec(),
+                ]
+                .concat()
+            }),
+        ];
+        leaf.prop_recursive(4, 30, 5, |inner| {
+            proptest::collection::vec(inner, 0..5).prop_map(|items| {
+                [format!("*{}\r\n", items.len()).into_bytes(), items.concat()].concat()
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_change_nothing(replies in proptest::collection::vec(any_reply(), 1..6), block in 64usize..200, cut in 1usize..70) {
+            let stream = replies.concat();
+            let pool = Pool::new(block, 1 << 20);
+            let mut data = Chain::new();
+            let mut parser = Parser::default();
+            let mut got = Vec::new();
+            for piece in stream.chunks(cut.min(block)) {
+                let mut writer = pool.writer();
+                writer.spare()[..piece.len()].copy_from_slice(piece);
+                data.push(writer.commit(piece.len()));
+                while let Status::Complete(len) = parser.find(&data) {
+                    got.push(data.split_to(len).to_vec());
+                }
+            }
+            prop_assert_eq!(got, replies);
+            prop_assert!(parser.is_idle());
+        }
+
+        #[test]
+        fn never_panics(junk in proptest::collection::vec(prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), Just(b'1'), any::<u8>()], 0..200)) {
+            let mut parser = Parser::default();
+            let mut at = 0;
+            while let Status::Complete(len) = parser.parse(&junk[at..], 0) {
+                at += len;
+            }
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! `COMMAND`: the command table as clients may ask for it, restricted to what is served.
+
+use crate::proto::redis::command::{Command, commands};
+use crate::proto::redis::encode::Reply;
+use crate::proto::redis::errors;
+use crate::proto::redis::flags::{cat, flag};
+use crate::proto::redis::keys::{self, Begin, Find, Key, KeySpec, KeysError, legacy_range};
+use crate::proto::redis::lookup::lookup;
+
+/// `COMMAND` without a subcommand.
+pub(in crate::proto::redis) fn all(reply: &mut Reply<'_>) {
+    reply.array(served().count());
+    for command in served() {
+        describe(command, reply);
+    }
+}
+
+/// `COMMAND COUNT`, `LIST`, `INFO`, `DOCS`, `GETKEYS` and `GETKEYSANDFLAGS`.
+pub(in crate::proto::redis) fn answer(command: &Command, args: &[&[u8]], reply: &mut Reply<'_>) {
+    let rest = args.get(2..).unwrap_or_default();
+    match command.name {
+        "count" => reply.integer(served().count() as i64),
+        "list" => list(rest, reply),
+        "info" if rest.is_empty() => all(reply),
+        "info" => {
+            reply.array(rest.len());
+            for name in rest {
+                match find(name) {
+                    Some(command) => describe(command, reply),
+                    None => reply.null(),
+                }
+            }
+        }
+        // Descriptions of Redis' commands are Redis' to give.
+        "docs" => reply.map(0),
+        "getkeys" => get_keys(rest, false, reply),
+        "getkeysandflags" => get_keys(rest, true, reply),
+        _ => errors::refused(command, command.serve, reply.out()),
+    }
+}
+
+fn served() -> impl Iterator<Item = &'static Command> {
+    commands().iter().filter(|command| command.is_served())
+}
+
+/// A served command by its name, a subcommand as `config|get`.
+fn find(name: &[u8]) -> Option<&'static Command> {
+    let mut words = name.splitn(2, |&b| b == b'|');
+    let mut found = lookup(words.next()?)?;
+    if let Some(word) = words.next() {
+        found = found.child(word)?;
+    }
+    found.is_served().then_some(found)
+}
+
+fn full_name(command: &Command) -> String {
+    match command.parent() {
+        Some(container) => format!("{}|{}", container.name, command.name),
+        None => command.name.to_owned(),
+    }
+}
+
+fn list(filter: &[&[u8]], reply: &mut Reply<'_>) {
+    let keep: Box<dyn Fn(&Command) -> bool> = match filter {
+        [] => Box::new(|_| true),
+        [by, kind, what] if by.eq_ignore_ascii_case(b"filterby") => {
+            if kind.eq_ignore_ascii_case(b"module") {
+                Box::new(|_| false)
+            } else if kind.eq_ignore_ascii_case(b"aclcat") {
+                let bit = cat::NAMES
+                    .iter()
+                    .position(|name| name.as_bytes().eq_ignore_ascii_case(what));
+                let mask = bit.map_or(0, |bit| 1 << bit);
+                Box::new(move |command| command.categories & mask != 0)
+            } else if kind.eq_ignore_ascii_case(b"pattern") {
+                let pattern = what.to_ascii_lowercase();
+                Box::new(move |command| matches(&pattern, command.name.as_bytes()))
+            } else {
+                return reply.out().extend_from_slice(errors::SYNTAX.as_bytes());
+            }
+        }
+        _ => return reply.out().extend_from_slice(errors::SYNTAX.as_bytes()),
+    };
+    let names: Vec<&str> = served().filter(|c| keep(c)).map(|c| c.name).collect();
+    reply.array(names.len());
+    for name in names {
+        reply.bulk(name);
+    }
+}
+
+/// Glob match: `*`, `?` and a backslash before a byte meant as it is. Sets of letters in brackets
+/// are not understood and match nothing. Takes time in proportion to the product of the lengths.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut retry = None;
+    loop {
+        let step = match (pattern.get(p), text.get(t)) {
+            (None, None) => return true,
+            (Some(b'*'), _) => {
+                retry = Some((p + 1, t));
+                p += 1;
+                continue;
+            }
+            (Some(b'?'), Some(_)) => Some(1),
+            (Some(b'\\'), Some(have)) if pattern.get(p + 1) == Some(have) => Some(2),
+            (Some(want), Some(have)) if want == have && *want != b'\\' => Some(1),
+            _ => None,
+        };
+        match (step, retry) {
+            (Some(step), _) => {
+                p += step;
+                t += 1;
+            }
+            (None, Some((after, from))) if from < text.len() => {
+                retry = Some((after, from + 1));
+                p = after;
+                t = from + 1;
+            }
+            (None, _) => return false,
+        }
+    }
+}
+
+fn get_keys(request: &[&[u8]], with_flags: bool, reply: &mut Reply<'_>) {
+    let error = |reply: &mut Reply<'_>, text: &str| {
+        reply.out().extend_from_slice(b"-ERR ");
+        reply.out().extend_from_slice(text.as_bytes());
+        reply.out().extend_from_slice(b"\r\n");
+    };
+    let found = request.first().and_then(|name| lookup(name));
+    let found = match (found, request.get(1)) {
+        (Some(container), Some(word)) if container.is_container() => container.child(word),
+        (found, _) => found,
+    };
+    let Some(command) = found.filter(|command| command.is_served()) else {
+        return error(reply, "Invalid command specified");
+    };
+    if command.specs.is_empty() {
+        return error(reply, "The command has no key arguments");
+    }
+    if !command.accepts(request.len()) {
+        return error(reply, "Invalid number of arguments specified for command");
+    }
+    let mut keys = Vec::new();
+    match command.keys(request, &mut keys) {
+        // A script may say that it has none.
+        Ok(()) | Err(KeysError::Zero) => {}
+        Err(_) => return error(reply, "Invalid arguments specified for command"),
+    }
+    reply.array(keys.len());
+    for Key { index, flags } in keys {
+        let name = request.get(index).copied().unwrap_or_default();
+        if with_flags {
+            reply.array(2);
+            reply.bulk(name);
+            words(
+                settled(command, flags, request),
+                &keys::flag::NAMES,
+                "",
+                reply,
+            );
+        } else {
+            reply.bulk(name);
+        }
+    }
+}
+
+/// What is done to a key where it depends on the arguments (`SET … GET`, `BITFIELD`).
+fn settled(command: &Command, flags: u16, request: &[&[u8]]) -> u32 {
+    use keys::flag::{ACCESS, OW, RO, RW, UPDATE, VARIABLE_FLAGS};
+    if flags & VARIABLE_FLAGS == 0 {
+        return flags.into();
+    }
+    let mut rest = request
+        .iter()
+        .skip(if command.name == "set" { 3 } else { 2 });
+    let says = |word: &&&[u8], what: &[u8]| word.eq_ignore_ascii_case(what);
+    let settled = if command.name == "set" {
+        if rest.any(|word| says(&word, b"get")) {
+            RW | ACCESS | UPDATE
+        } else {
+            OW | UPDATE
+        }
+    } else if rest.step_by(3).all(|word| says(&word, b"get")) {
+        RO | ACCESS
+    } else {
+        RW | ACCESS | UPDATE
+    };
+    settled.into()
+}
+
+/// The ten elements of `COMMAND INFO`. Of the hints those are given that hold behind a proxy.
+fn describe(command: &Command, reply: &mut Reply<'_>) {
+    let (first, last, step) = legacy_range(command.specs);
+    reply.array(10);
+    reply.bulk(full_name(command));
+    reply.integer(command.arity.into());
+    words(command.flags, &flag::NAMES, "", reply);
+    reply.integer(first.into());
+    reply.integer(last.into());
+    reply.integer(step.into());
+    words(command.categories, &cat::NAMES, "@", reply);
+    let hints = [
+        (command.nondeterministic, "nondeterministic_output"),
+        (command.unordered, "nondeterministic_output_order"),
+    ];
+    let hints = hints.iter().filter(|(holds, _)| *holds);
+    reply.set(hints.clone().count());
+    for (_, hint) in hints {
+        reply.bulk(hint);
+    }
+    reply.set(command.specs.len());
+    for spec in command.specs {
+        describe_spec(spec, reply);
+    }
+    let children: Vec<_> = command
+        .children()
+        .iter()
+        .filter(|c| c.is_served())
+        .collect();
+    reply.set(children.len());
+    for child in children {
+        describe(child, reply);
+    }
+}
+
+/// The names of the bits that are set, as a set of status lines.
+fn words(bits: u32, names: &[&str], before: &str, reply: &mut Reply<'_>) {
+    let set = |(bit, _): &(usize, &&str)| bits >> bit & 1 != 0;
+    reply.set(names.iter().enumerate().filter(set).count());
+    for (_, name) in names.iter().enumerate().filter(set) {
+        reply.simple(&format!("{before}{name}"));
+    }
+}
+
+fn describe_spec(spec: &KeySpec, reply: &mut Reply<'_>) {
+    let kind = |kind: &str, fields: usize, reply: &mut Reply<'_>| {
+        reply.map(2);
+        reply.bulk("type");
+        reply.bulk(kind);
+        reply.bulk("spec");
+        reply.map(fields);
+    };
+    let field = |name: &str, value: i64, reply: &mut Reply<'_>| {
+        reply.bulk(name);
+        reply.integer(value);
+    };
+    reply.map(3);
+    reply.bulk("flags");
+    words(spec.flags.into(), &keys::flag::NAMES, "", reply);
+    reply.bulk("begin_search");
+    match spec.begin {
+        Begin::Index(at) => {
+            kind("index", 1, reply);
+            field("index", at.into(), reply);
+        }
+        Begin::Keyword(word, from) => {
+            kind("keyword", 2, reply);
+            reply.bulk("keyword");
+            reply.bulk(word);
+            field("startfrom", from.into(), reply);
+        }
+        Begin::Unknown => kind("unknown", 0, reply),
+    }
+    reply.bulk("find_keys");
+    match spec.find {
+        Find::Range { last, step, limit } => {
+            kind("range", 3, reply);
+            field("lastkey", last.into(), reply);
+            field("keystep", step.into(), reply);
+            field("limit", limit.into(), reply);
+        }
+        Find::KeyNum => {
+            kind("keynum", 3, reply);
+            field("keynumidx", 0, reply);
+            field("firstkey", 1, reply);
+            field("keystep", 1, reply);
+        }
+        Find::Unknown => kind("unknown", 0, reply),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, want) in [
+            ("*", "get", true),
+            ("geo*", "geoadd", true),
+            ("geo*", "get", false),
+            ("*set", "getset", true),
+            ("*e*s*t", "mset", false),
+            ("*e*t", "mset", true),
+            ("g?t", "get", true),
+            ("g?t", "gt", false),
+            ("", "", true),
+            ("", "a", false),
+            ("\\*", "a", false),
+            ("\\a", "a", true),
+            ("a**b", "ab", true),
+            ("**", "", true),
+        ] {
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes()),
+                want,
+                "{pattern} {text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A listening socket.
+
+use super::socket::Stream;
+use crate::config::Endpoint;
+use mio::net::{TcpListener, UnixListener};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, SockAddr, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+/// A listening socket, TCP or Unix. A Unix socket's path is removed when it is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    /// There may be connections to accept; no edge will say so again.
+    pub ready: bool,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    /// Opens a listening socket and registers it. `backlog` is the length of the kernel's queue of
+    /// connections not accepted yet.
+    ///
+    /// # Errors
+    /// A name that does not resolve, an address in use or not local, a path that is not a socket.
+    pub fn open(
+        endpoint: &Endpoint,
+        backlog: u32,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Listener> {
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+        let mut socket = match endpoint {
+            Endpoint::Tcp { .. } => Socket::Tcp(tcp(endpoint, backlog)?),
+            Endpoint::Unix(path) => Socket::Unix(unix(path, backlog)?, path.clone()),
+        };
+        match &mut socket {
+            Socket::Tcp(tcp) => registry.register(tcp, token, Interest::READABLE),
+            Socket::Unix(unix, _) => registry.register(unix, token, Interest::READABLE),
+        }?;
+        Ok(Listener {
+            socket,
+            ready: false,
+        })
+    }
+
+    /// Accepts one connection, set up for small messages.
+    pub fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        match &self.socket {
+            Socket::Tcp(tcp) => {
+                let (stream, addr) = tcp.accept()?;
+                stream.set_nodelay(true)?;
+                Ok((Stream::Tcp(stream), Some(addr)))
+            }
+            Socket::Unix(unix, _) => Ok((Stream::Unix(unix.accept()?.0), None)),
+        }
+    }
+
+    /// The address the kernel gave, for a port of 0; `None` for a Unix socket.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Tcp(tcp) => tcp.local_addr().ok(),
+            Socket::Unix(..) => None,
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Socket::Unix(_, path) = &self.socket {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn tcp(endpoint: &Endpoint, backlog: i32) -> io::Result<TcpListener> {
+    let addresses = endpoint.resolve()?;
+    let addr = *addresses.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let socket =
+        socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    // Accepted sockets inherit it on Linux.
+    socket.set_keepalive(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(backlog)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn unix(path: &Path, backlog: i32) -> io::Result<UnixListener> {
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "the path exists and is not a socket",
+            ));
+        }
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        // Left behind by a process that is no more.
+        std::fs::remove_file(path)?;
+    }
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(backlog)?;
+    Ok(UnixListener::from_std(
+        std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket)),
+    ))
+}

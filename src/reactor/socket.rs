@@ -1,0 +1,125 @@
+//! A connected socket, TCP or Unix, and what is known about its readiness.
+
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::Shutdown;
+
+/// A connected stream.
+#[derive(Debug)]
+pub enum Stream {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a Unix socket.
+    Unix(UnixStream),
+}
+
+/// Runs an expression on whichever stream it is.
+macro_rules! either {
+    ($self:ident, $stream:ident => $body:expr) => {
+        match $self {
+            Stream::Tcp($stream) => $body,
+            Stream::Unix($stream) => $body,
+        }
+    };
+}
+
+impl Read for Stream {
+    #[inline]
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        either!(self, stream => stream.read(out))
+    }
+
+    #[inline]
+    fn read_vectored(&mut self, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        either!(self, stream => stream.read_vectored(parts))
+    }
+}
+
+impl Write for Stream {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        either!(self, stream => stream.write(bytes))
+    }
+
+    #[inline]
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        either!(self, stream => stream.write_vectored(parts))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream {
+    /// The error a connection attempt or the peer left behind.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        either!(self, stream => stream.take_error())
+    }
+
+    /// Whether a connection attempt has succeeded.
+    pub fn is_connected(&self) -> bool {
+        either!(self, stream => stream.peer_addr().is_ok())
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        either!(self, stream => stream.shutdown(Shutdown::Write))
+    }
+
+    /// Closes so that the peer gets what was written to it: bytes of the peer left unread at
+    /// `close` would make the kernel send a reset, which discards them.
+    pub fn close(mut self) {
+        if self.shutdown_write().is_ok() {
+            let mut sink = [0; 4096];
+            // Bounded: a peer that keeps sending gets its reset.
+            for _ in 0..64 {
+                match self.read(&mut sink) {
+                    Ok(n) if n > 0 => {}
+                    _ => break,
+                }
+            }
+        }
+    }
+}
+
+/// A connected socket in the reactor's tables.
+#[derive(Debug)]
+pub struct Socket {
+    /// The stream.
+    pub stream: Stream,
+    /// Tells it from earlier sockets in the same place.
+    pub generation: u32,
+    /// It stands in the queue of sockets to be read.
+    pub queued: bool,
+    /// The last write did not take everything; the writable edge is awaited.
+    pub blocked: bool,
+    /// The peer has ended its stream: read on until that shows, no further edge will come.
+    pub ended: bool,
+    /// The connection is still being made.
+    pub connecting: bool,
+}
+
+impl Socket {
+    /// Registers a stream once, for both directions, edge-triggered; it is never re-registered.
+    pub fn register(
+        mut stream: Stream,
+        registry: &Registry,
+        token: Token,
+        generation: u32,
+    ) -> io::Result<Socket> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match &mut stream {
+            Stream::Tcp(tcp) => registry.register(tcp, token, both),
+            Stream::Unix(unix) => registry.register(unix, token, both),
+        }?;
+        Ok(Socket {
+            stream,
+            generation,
+            queued: false,
+            blocked: false,
+            ended: false,
+            connecting: false,
+        })
+    }
+}
