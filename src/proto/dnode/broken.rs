@@ -44,10 +44,15 @@ impl Broken {
     /// Whose fault it is.
     pub fn fault(self) -> Fault {
         match self {
-            Broken::Payload(_) | Broken::TooLong | Broken::NoSessionKey | Broken::CipherLength(_) => Fault::Peer,
-            Broken::NoKeyFile | Broken::KeyLength(_) | Broken::KeyUnwrap | Broken::Decrypt | Broken::Plaintext => {
-                Fault::Operator
-            }
+            Broken::Payload(_)
+            | Broken::TooLong
+            | Broken::NoSessionKey
+            | Broken::CipherLength(_) => Fault::Peer,
+            Broken::NoKeyFile
+            | Broken::KeyLength(_)
+            | Broken::KeyUnwrap
+            | Broken::Decrypt
+            | Broken::Plaintext => Fault::Operator,
             Broken::Library => Fault::Own,
         }
     }
@@ -64,9 +69,16 @@ impl fmt::Display for Broken {
                 f,
                 "session key of {len} bytes instead of {WRAPPED_LEN}: is the peer's pem_key_file of 1024 bits?"
             ),
-            Broken::KeyUnwrap => f.write_str("session key cannot be unwrapped: is the peer's pem_key_file the same?"),
-            Broken::CipherLength(len) => write!(f, "encrypted payload of {len} bytes is not made of whole blocks"),
-            Broken::Decrypt => f.write_str("payload cannot be decrypted: is the peer's mbuf_size the same?"),
+            Broken::KeyUnwrap => {
+                f.write_str("session key cannot be unwrapped: is the peer's pem_key_file the same?")
+            }
+            Broken::CipherLength(len) => write!(
+                f,
+                "encrypted payload of {len} bytes is not made of whole blocks"
+            ),
+            Broken::Decrypt => {
+                f.write_str("payload cannot be decrypted: is the peer's mbuf_size the same?")
+            }
             Broken::Plaintext => f.write_str("plaintext message where encryption is required"),
             Broken::Library => f.write_str("OpenSSL failed"),
         }

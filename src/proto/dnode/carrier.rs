@@ -54,7 +54,10 @@ impl Carrier {
             at => args.get(at).copied().unwrap_or(b"-"),
         };
         encode::array(out, args.len() + 4);
-        for arg in [&b"EVAL"[..], script.as_bytes(), b"1", key].iter().chain(args) {
+        for arg in [&b"EVAL"[..], script.as_bytes(), b"1", key]
+            .iter()
+            .chain(args)
+        {
             encode::bulk(out, arg);
         }
     }
@@ -101,16 +104,29 @@ mod tests {
     #[test]
     fn a_carrier_is_an_eval_of_the_whole_request() {
         let mut out = Vec::new();
-        Carrier { nulls: Nulls::Bulk, key: 1 }.encode(&[b"GETEX", b"key", b"PERSIST"], &mut out);
+        Carrier {
+            nulls: Nulls::Bulk,
+            key: 1,
+        }
+        .encode(&[b"GETEX", b"key", b"PERSIST"], &mut out);
         let args: Vec<&[u8]> = request::arguments(&out).collect();
-        assert_eq!((args[0], args[2], args[3]), (&b"EVAL"[..], &b"1"[..], &b"key"[..]));
+        assert_eq!(
+            (args[0], args[2], args[3]),
+            (&b"EVAL"[..], &b"1"[..], &b"key"[..])
+        );
         assert_eq!(args[4..], [&b"GETEX"[..], b"key", b"PERSIST"]);
         assert!(args[1].len() < 420, "{} bytes of script", args[1].len());
     }
 
     #[test]
     fn the_inner_reply_comes_out() {
-        for inner in ["+OK\r\n", "-WRONGTYPE x\r\n", ":12\r\n", "$-1\r\n", "*2\r\n*1\r\n$1\r\na\r\n*-1\r\n"] {
+        for inner in [
+            "+OK\r\n",
+            "-WRONGTYPE x\r\n",
+            ":12\r\n",
+            "$-1\r\n",
+            "*2\r\n*1\r\n$1\r\na\r\n*-1\r\n",
+        ] {
             let wrapped = format!("${}\r\n{inner}\r\n", inner.len());
             assert_eq!(unwrapped(&wrapped).unwrap(), inner.as_bytes());
         }
@@ -120,7 +136,15 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for reply in ["$-1\r\n", "+OK\r\n", ":1\r\n", "$0\r\n\r\n", "$5\r\nhello\r\n", "$10\r\n+OK\r\n+OK\r\n\r\n", "*0\r\n"] {
+        for reply in [
+            "$-1\r\n",
+            "+OK\r\n",
+            ":1\r\n",
+            "$0\r\n\r\n",
+            "$5\r\nhello\r\n",
+            "$10\r\n+OK\r\n+OK\r\n\r\n",
+            "*0\r\n",
+        ] {
             assert!(unwrapped(reply).is_err(), "{reply:?}");
         }
     }

@@ -105,8 +105,12 @@ impl Refusal {
     /// for the word *unknown*.
     pub fn line(self) -> &'static str {
         match self {
-            Refusal::Command => "-ERR Dynomite: command is unknown to a peer that runs the original Dynomite\r\n",
-            Refusal::Key => "-ERR Dynomite: key is empty or too long for a peer that runs the original Dynomite\r\n",
+            Refusal::Command => {
+                "-ERR Dynomite: command is unknown to a peer that runs the original Dynomite\r\n"
+            }
+            Refusal::Key => {
+                "-ERR Dynomite: key is empty or too long for a peer that runs the original Dynomite\r\n"
+            }
             Refusal::Reply => {
                 "-ERR Dynomite: reply of this command is unknown to a peer that runs the original Dynomite\r\n"
             }
@@ -118,13 +122,19 @@ impl Refusal {
 /// arguments and its first tell. If not, [`form`] has to look at all of it.
 #[inline]
 pub fn is_plain(command: &Command, argc: usize, first: &[u8], longest_key: usize) -> bool {
-    let takes = BY_INDEX.get(usize::from(command.index())).copied().unwrap_or(Takes::Nothing);
+    let takes = BY_INDEX
+        .get(usize::from(command.index()))
+        .copied()
+        .unwrap_or(Takes::Nothing);
     let count = match takes {
         Takes::Exactly(n) => argc == usize::from(n),
         Takes::AtLeast(n) => argc >= usize::from(n),
         _ => false,
     };
-    count && command.serve == Serve::Keyed && command.is_direct() && (1..=longest_key).contains(&first.len())
+    count
+        && command.serve == Serve::Keyed
+        && command.is_direct()
+        && (1..=longest_key).contains(&first.len())
         && !may_nest(command, argc)
 }
 
@@ -135,11 +145,16 @@ pub fn form(command: &Command, args: &[&[u8]], longest_key: usize) -> Form {
     if command.keys(args, &mut keys).is_err() {
         return Form::Refused(Refusal::Command);
     }
-    let mut lengths = keys.iter().map(|key| args.get(key.index).map_or(0, |key| key.len()));
+    let mut lengths = keys
+        .iter()
+        .map(|key| args.get(key.index).map_or(0, |key| key.len()));
     if lengths.any(|len| !(1..=longest_key).contains(&len)) {
         return Form::Refused(Refusal::Key);
     }
-    if takes(command, args) && !taken_for_a_read(command, args) && !(nests(command, args) && !runs_a_script(command)) {
+    if takes(command, args)
+        && !taken_for_a_read(command, args)
+        && !(nests(command, args) && !runs_a_script(command))
+    {
         return Form::Plain;
     }
     let to_store = matches!(
@@ -147,11 +162,18 @@ pub fn form(command: &Command, args: &[&[u8]], longest_key: usize) -> Form {
         Serve::Keyed | Serve::Split | Serve::SameNode | Serve::LocalNode | Serve::AllNodesGuarded
     );
     let barred = flag::NOSCRIPT | flag::PUBSUB | flag::ADMIN;
-    if !to_store || command.is_container() || command.flags & barred != 0 || args.len() > MAX_CARRIED {
+    if !to_store
+        || command.is_container()
+        || command.flags & barred != 0
+        || args.len() > MAX_CARRIED
+    {
         return Form::Refused(Refusal::Command);
     }
     match nulls(command, args) {
-        Some(nulls) => Form::Carried(Carrier { nulls, key: keys.first().map_or(0, |key| key.index) }),
+        Some(nulls) => Form::Carried(Carrier {
+            nulls,
+            key: keys.first().map_or(0, |key| key.index),
+        }),
         None => Form::Refused(Refusal::Reply),
     }
 }
@@ -159,7 +181,11 @@ pub fn form(command: &Command, args: &[&[u8]], longest_key: usize) -> Form {
 /// Whether the original's parser takes the request.
 fn takes(command: &Command, args: &[&[u8]]) -> bool {
     let argc = args.len();
-    match BY_INDEX.get(usize::from(command.index())).copied().unwrap_or(Takes::Nothing) {
+    match BY_INDEX
+        .get(usize::from(command.index()))
+        .copied()
+        .unwrap_or(Takes::Nothing)
+    {
         Takes::Nothing => false,
         Takes::Exactly(n) => argc == usize::from(n),
         Takes::AtLeast(n) => argc >= usize::from(n),
@@ -167,7 +193,9 @@ fn takes(command: &Command, args: &[&[u8]]) -> bool {
         Takes::Pairs => argc >= 3 && argc % 2 == 1,
         Takes::Script => {
             let digits = args.get(2).copied().unwrap_or_default();
-            argc >= 4 && digits.iter().all(u8::is_ascii_digit) && matches!(digits.first(), Some(b'1'..=b'9'))
+            argc >= 4
+                && digits.iter().all(u8::is_ascii_digit)
+                && matches!(digits.first(), Some(b'1'..=b'9'))
         }
     }
 }
@@ -176,7 +204,14 @@ fn takes(command: &Command, args: &[&[u8]]) -> bool {
 /// taken for a write.
 fn taken_for_a_read(command: &Command, args: &[&[u8]]) -> bool {
     use crate::proto::redis::command::Class;
-    let reads = ["sort", "sunionstore", "zinterstore", "zunionstore", "georadius", "georadiusbymember"];
+    let reads = [
+        "sort",
+        "sunionstore",
+        "zinterstore",
+        "zunionstore",
+        "georadius",
+        "georadiusbymember",
+    ];
     reads.contains(&command.name) && command.refine(args).class == Class::Write
 }
 
@@ -199,9 +234,12 @@ pub fn may_nest(command: &Command, argc: usize) -> bool {
 /// array inside an array, but for the last place. (It hands the rest to another client.)
 fn nests(command: &Command, args: &[&[u8]]) -> bool {
     let with = |arg: &&[u8]| {
-        [&b"withcoord"[..], b"withdist", b"withhash"].iter().any(|word| arg.eq_ignore_ascii_case(word))
+        [&b"withcoord"[..], b"withdist", b"withhash"]
+            .iter()
+            .any(|word| arg.eq_ignore_ascii_case(word))
     };
-    may_nest(command, args.len()) && (!command.name.starts_with("georadius") || args.iter().any(with))
+    may_nest(command, args.len())
+        && (!command.name.starts_with("georadius") || args.iter().any(with))
 }
 
 /// What the script has to write for null; `None` if it cannot give the reply as Redis would.
@@ -210,7 +248,11 @@ fn nests(command: &Command, args: &[&[u8]]) -> bool {
 /// command; and integers are numbers of 53 bits.
 fn nulls(command: &Command, args: &[&[u8]]) -> Option<Nulls> {
     let wide = |arg: &&[u8]| {
-        let bits = arg.strip_prefix(b"i").or(arg.strip_prefix(b"u")).or(arg.strip_prefix(b"I")).or(arg.strip_prefix(b"U"));
+        let bits = arg
+            .strip_prefix(b"i")
+            .or(arg.strip_prefix(b"u"))
+            .or(arg.strip_prefix(b"I"))
+            .or(arg.strip_prefix(b"U"));
         let bits = bits.and_then(|bits| std::str::from_utf8(bits).ok()?.parse::<u32>().ok());
         bits.is_some_and(|bits| bits > MAX_FIELD)
     };
@@ -228,7 +270,9 @@ fn nulls(command: &Command, args: &[&[u8]]) -> Option<Nulls> {
 /// an error of one word, so that gets a space.
 pub fn pad_error(mut reply: Chain, pool: &Pool) -> Chain {
     let one_word = reply.first_byte() == Some(b'-')
-        && reply.slices().all(|slice| memchr::memchr(b' ', slice).is_none());
+        && reply
+            .slices()
+            .all(|slice| memchr::memchr(b' ', slice).is_none());
     if !one_word {
         return reply;
     }
@@ -246,7 +290,13 @@ pub fn is_readable(reply: &[u8]) -> bool {
     while let Some(end) = memchr::memchr(b'\n', rest) {
         let (line, tail) = rest.split_at(end + 1);
         rest = tail;
-        let number = || std::str::from_utf8(line.get(1..)?).ok()?.trim_end().parse::<i64>().ok();
+        let number = || {
+            std::str::from_utf8(line.get(1..)?)
+                .ok()?
+                .trim_end()
+                .parse::<i64>()
+                .ok()
+        };
         match line.first() {
             Some(b'*') if missing.last().is_some_and(|left| *left > 1) => return false,
             Some(b'*') => {
@@ -278,7 +328,10 @@ mod tests {
     use super::*;
 
     fn asked(request: &str) -> Form {
-        let args: Vec<&[u8]> = request.split(' ').map(|word| if word == "''" { b"" } else { word.as_bytes() }).collect();
+        let args: Vec<&[u8]> = request
+            .split(' ')
+            .map(|word| if word == "''" { b"" } else { word.as_bytes() })
+            .collect();
         let mut command = lookup(args[0]).unwrap();
         if command.is_container() {
             command = command.child(args[1]).unwrap();
@@ -295,8 +348,18 @@ mod tests {
 
     #[test]
     fn each_request_goes_in_its_form() {
-        let bulk = |key| Form::Carried(Carrier { nulls: Nulls::Bulk, key });
-        let array = |key| Form::Carried(Carrier { nulls: Nulls::Array, key });
+        let bulk = |key| {
+            Form::Carried(Carrier {
+                nulls: Nulls::Bulk,
+                key,
+            })
+        };
+        let array = |key| {
+            Form::Carried(Carrier {
+                nulls: Nulls::Array,
+                key,
+            })
+        };
         let refused = Form::Refused;
         for (request, expected) in [
             ("GET k", Form::Plain),
@@ -349,16 +412,28 @@ mod tests {
             ("MULTI", refused(Refusal::Command)),
             ("SUBSCRIBE c", refused(Refusal::Command)),
             ("FCALL f 1 k", refused(Refusal::Command)),
-            ("dyno_config:conn_consistency dc_one", refused(Refusal::Command)),
+            (
+                "dyno_config:conn_consistency dc_one",
+                refused(Refusal::Command),
+            ),
             ("GET ''", refused(Refusal::Key)),
             ("SET k ''", Form::Plain),
             ("DEL a ''", refused(Refusal::Key)),
         ] {
             assert_eq!(asked(request), expected, "{request}");
         }
-        assert_eq!(asked(&format!("GET {}", "k".repeat(LONGEST_KEY))), Form::Plain);
-        assert_eq!(asked(&format!("GET {}", "k".repeat(LONGEST_KEY + 1))), refused(Refusal::Key));
-        assert_eq!(asked(&format!("TOUCH{}", " k".repeat(MAX_CARRIED))), refused(Refusal::Command));
+        assert_eq!(
+            asked(&format!("GET {}", "k".repeat(LONGEST_KEY))),
+            Form::Plain
+        );
+        assert_eq!(
+            asked(&format!("GET {}", "k".repeat(LONGEST_KEY + 1))),
+            refused(Refusal::Key)
+        );
+        assert_eq!(
+            asked(&format!("TOUCH{}", " k".repeat(MAX_CARRIED))),
+            refused(Refusal::Command)
+        );
     }
 
     /// The quick answer is never yes where the thorough one is no.
@@ -369,7 +444,12 @@ mod tests {
                 let mut args = vec![command.name.as_bytes()];
                 args.resize(argc, b"1");
                 if is_plain(command, argc, args[1], LONGEST_KEY) {
-                    assert_eq!(form(command, &args, LONGEST_KEY), Form::Plain, "{} {argc}", command.name);
+                    assert_eq!(
+                        form(command, &args, LONGEST_KEY),
+                        Form::Plain,
+                        "{} {argc}",
+                        command.name
+                    );
                 }
             }
         }

@@ -102,7 +102,13 @@ impl Decoder<reply::Parser> {
 impl<P: Payload> Decoder<P> {
     /// A decoder of payloads that `parser`, which must be idle, finds the ends of.
     pub fn new(parser: P, security: Security) -> Self {
-        Decoder { phase: Phase::Head, scanner: Scanner::default(), parser, security, session: None }
+        Decoder {
+            phase: Phase::Head,
+            scanner: Scanner::default(),
+            parser,
+            security,
+            session: None,
+        }
     }
 
     /// Sets the session key: the requester's own, before it reads replies.
@@ -110,7 +116,8 @@ impl<P: Payload> Decoder<P> {
     /// # Errors
     /// [`Broken::Library`].
     pub fn set_session(&mut self, key: &SessionKey) -> Result<(), Broken> {
-        self.session = Some(Cipher::new(key, self.security.mbuf_size).map_err(|_| Broken::Library)?);
+        self.session =
+            Some(Cipher::new(key, self.security.mbuf_size).map_err(|_| Broken::Library)?);
         Ok(())
     }
 
@@ -145,7 +152,11 @@ impl<P: Payload> Decoder<P> {
     /// # Errors
     /// The connection has to be closed; every further call says the same.
     #[inline]
-    pub fn next(&mut self, data: &mut Chain, pool: &Pool) -> Result<Option<Message<P::Shape>>, Broken> {
+    pub fn next(
+        &mut self,
+        data: &mut Chain,
+        pool: &Pool,
+    ) -> Result<Option<Message<P::Shape>>, Broken> {
         let outcome = self.advance(data, pool);
         if let Err(broken) = outcome {
             self.phase = Phase::Broken(broken);
@@ -153,15 +164,23 @@ impl<P: Payload> Decoder<P> {
         outcome
     }
 
-    fn advance(&mut self, data: &mut Chain, pool: &Pool) -> Result<Option<Message<P::Shape>>, Broken> {
+    fn advance(
+        &mut self,
+        data: &mut Chain,
+        pool: &Pool,
+    ) -> Result<Option<Message<P::Shape>>, Broken> {
         loop {
             match self.phase {
                 Phase::Head => {
-                    let Some(header) = self.header(data) else { return Ok(None) };
+                    let Some(header) = self.header(data) else {
+                        return Ok(None);
+                    };
                     self.phase = self.after(header)?;
                 }
                 Phase::Plain(header) => {
-                    let Some((len, shape)) = self.plain(data)? else { return Ok(None) };
+                    let Some((len, shape)) = self.plain(data)? else {
+                        return Ok(None);
+                    };
                     self.phase = Phase::Head;
                     return Ok(Some(message(header, data.split_to(len), shape)));
                 }
@@ -193,7 +212,11 @@ impl<P: Payload> Decoder<P> {
     fn header(&mut self, data: &mut Chain) -> Option<Header> {
         loop {
             let first = data.slices().next()?;
-            let whole = if self.scanner.is_idle() { scan::canonical(first) } else { None };
+            let whole = if self.scanner.is_idle() {
+                scan::canonical(first)
+            } else {
+                None
+            };
             let (header, len) = match whole {
                 Some((header, len)) => {
                     self.scanner.forget_data();
@@ -224,26 +247,38 @@ impl<P: Payload> Decoder<P> {
         };
         if !known {
             let sane = header.payload_len <= MAX_SKIP as u64;
-            return Ok(if sane { Phase::Skip(header.payload_len) } else { Phase::Head });
+            return Ok(if sane {
+                Phase::Skip(header.payload_len)
+            } else {
+                Phase::Head
+            });
         }
         if header.encrypted {
             self.check_cipher(&header)?;
         } else if self.security.refuse_plaintext {
             return Err(Broken::Plaintext);
         }
-        Ok(if counted { Phase::Counted(header) } else { Phase::Plain(header) })
+        Ok(if counted {
+            Phase::Counted(header)
+        } else {
+            Phase::Plain(header)
+        })
     }
 
     /// Takes the session key an encrypted message brings, and makes sure it can be decrypted.
     #[cold]
     fn check_cipher(&mut self, header: &Header) -> Result<(), Broken> {
-        let Some(key_pair) = &self.security.key_pair else { return Err(Broken::NoKeyFile) };
+        let Some(key_pair) = &self.security.key_pair else {
+            return Err(Broken::NoKeyFile);
+        };
         match self.scanner.wrapped_key() {
             Some(wrapped) => {
                 let key = key_pair.unwrap(wrapped).ok_or(Broken::KeyUnwrap)?;
                 self.set_session(&key)?;
             }
-            None if self.scanner.data_len() > 1 => return Err(Broken::KeyLength(self.scanner.data_len())),
+            None if self.scanner.data_len() > 1 => {
+                return Err(Broken::KeyLength(self.scanner.data_len()));
+            }
             None if self.session.is_none() => return Err(Broken::NoSessionKey),
             None => {}
         }
@@ -278,7 +313,12 @@ impl<P: Payload> Decoder<P> {
     }
 
     /// Makes a message of a payload of known length.
-    fn counted(&mut self, header: Header, body: Chain, pool: &Pool) -> Result<Message<P::Shape>, Broken> {
+    fn counted(
+        &mut self,
+        header: Header,
+        body: Chain,
+        pool: &Pool,
+    ) -> Result<Message<P::Shape>, Broken> {
         if !header.encrypted {
             return Ok(message(header, body, P::Shape::default()));
         }

@@ -51,12 +51,18 @@ impl State {
 
     /// The number on the wire.
     pub fn number(self) -> u32 {
-        Self::NUMBERS.iter().find(|(_, state)| *state == self).map_or(12, |(number, _)| *number)
+        Self::NUMBERS
+            .iter()
+            .find(|(_, state)| *state == self)
+            .map_or(12, |(number, _)| *number)
     }
 
     /// The state of a number.
     pub fn from_number(number: u32) -> State {
-        Self::NUMBERS.iter().find(|(known, _)| *known == number).map_or(State::Unknown, |(_, state)| *state)
+        Self::NUMBERS
+            .iter()
+            .find(|(known, _)| *known == number)
+            .map_or(State::Unknown, |(_, state)| *state)
     }
 }
 
@@ -131,7 +137,11 @@ fn record(text: &str) -> Result<Record<'_>, &'static str> {
         rack,
         token: Token::parse_original(token),
         timestamp: decimal(timestamp).ok_or("timestamp is not a number")?,
-        state: State::from_number(decimal(state).and_then(|n| u32::try_from(n).ok()).ok_or("state is not a number")?),
+        state: State::from_number(
+            decimal(state)
+                .and_then(|n| u32::try_from(n).ok())
+                .ok_or("state is not a number")?,
+        ),
         address,
     })
 }
@@ -140,23 +150,41 @@ fn record(text: &str) -> Result<Record<'_>, &'static str> {
 fn parts(text: &str, by: char) -> Option<[&str; 3]> {
     let mut parts = text.split(by);
     let three = [parts.next()?, parts.next()?, parts.next()?];
-    let fine = three.iter().all(|part| (1..=MAX_TEXT).contains(&part.len())) && parts.next().is_none();
+    let fine = three
+        .iter()
+        .all(|part| (1..=MAX_TEXT).contains(&part.len()))
+        && parts.next().is_none();
     fine.then_some(three)
 }
 
 /// A number without a sign, which `parse` alone would take.
 fn decimal(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
 }
 
 /// Appends a payload. The parts must not contain `$`, `,` or `|`, which the configuration refuses.
 pub fn encode<'a>(records: impl IntoIterator<Item = Record<'a>>, out: &mut Vec<u8>) {
-    for (at, Record { dc, rack, token, timestamp, state, address }) in records.into_iter().enumerate() {
+    for (
+        at,
+        Record {
+            dc,
+            rack,
+            token,
+            timestamp,
+            state,
+            address,
+        },
+    ) in records.into_iter().enumerate()
+    {
         if at > 0 {
             out.push(b'|');
         }
         let state = state.number();
-        out.extend_from_slice(format!("{dc}${rack}${token},{timestamp},{state},{address}").as_bytes());
+        out.extend_from_slice(
+            format!("{dc}${rack}${token},{timestamp},{state},{address}").as_bytes(),
+        );
     }
 }
 
@@ -179,14 +207,22 @@ mod tests {
             ("dc1$rack1$-,2,4,a", 0, "token is not a number"),
             ("dc1$rack1$1,-2,4,a", 0, "timestamp is not a number"),
             ("dc1$rack1$1,+2,4,a", 0, "timestamp is not a number"),
-            ("dc1$rack1$1,99999999999999999999,4,a", 0, "timestamp is not a number"),
+            (
+                "dc1$rack1$1,99999999999999999999,4,a",
+                0,
+                "timestamp is not a number",
+            ),
             ("dc1$rack1$1,2,x,a", 0, "state is not a number"),
             ("dc1$rack1$1,2,4,", 0, "not timestamp,state,address"),
             ("dc 1$rack1$1,2,4,a", 0, "not printable ASCII"),
             ("dc1$rack1$1,2,4,a|", 1, "no comma"),
             ("d$r$1,2,4,a|d$r$1,2,a", 1, "not timestamp,state,address"),
         ] {
-            assert_eq!(parse(text.as_bytes()), Err(Malformed { record, what }), "{text}");
+            assert_eq!(
+                parse(text.as_bytes()),
+                Err(Malformed { record, what }),
+                "{text}"
+            );
         }
         assert!(parse(b"dc1$rack1$1,2,4,\xff").is_err());
         let long = format!("dc1$rack1$1,2,4,{}", "a".repeat(MAX_TEXT + 1));

@@ -152,9 +152,18 @@ mod tests {
     fn is_what_the_original_writes() {
         let mut out = [0; MAX_ENCODED];
         let request = Header::new(Kind::Request, 5, 29);
-        assert_eq!(request.encode(Data::None, &mut out), b"   $2014$ 5 3 0 1 1 *1 d *29\r\n");
-        let gossip = Header { same_dc: false, ..Header::new(Kind::Gossip, 0, 43) };
-        assert_eq!(gossip.encode(Data::Gossip, &mut out), b"   $2014$ 0 7 0 1 0 *1 a *43\r\n");
+        assert_eq!(
+            request.encode(Data::None, &mut out),
+            b"   $2014$ 5 3 0 1 1 *1 d *29\r\n"
+        );
+        let gossip = Header {
+            same_dc: false,
+            ..Header::new(Kind::Gossip, 0, 43)
+        };
+        assert_eq!(
+            gossip.encode(Data::Gossip, &mut out),
+            b"   $2014$ 0 7 0 1 0 *1 a *43\r\n"
+        );
     }
 
     #[test]

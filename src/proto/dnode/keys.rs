@@ -28,7 +28,10 @@ impl fmt::Display for KeyFileError {
         match self {
             KeyFileError::Unreadable => f.write_str("no RSA private key without a pass phrase"),
             KeyFileError::Bits(bits) => {
-                write!(f, "RSA key has {bits} bits, peers can exchange session keys with {RSA_BITS} only")
+                write!(
+                    f,
+                    "RSA key has {bits} bits, peers can exchange session keys with {RSA_BITS} only"
+                )
             }
         }
     }
@@ -48,7 +51,8 @@ impl KeyPair {
     /// No such key, or not of [`RSA_BITS`] bits.
     pub fn from_pem(pem: &[u8]) -> Result<KeyPair, KeyFileError> {
         // Without a callback OpenSSL would ask the terminal for a pass phrase.
-        let rsa = Rsa::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyFileError::Unreadable)?;
+        let rsa = Rsa::private_key_from_pem_callback(pem, |_| Ok(0))
+            .map_err(|_| KeyFileError::Unreadable)?;
         match rsa.size() * 8 {
             RSA_BITS => Ok(KeyPair { rsa }),
             bits => Err(KeyFileError::Bits(bits)),
@@ -62,7 +66,8 @@ impl KeyPair {
     /// OpenSSL's, which has no reason to fail here but lack of memory or randomness.
     pub fn wrap(&self, key: &SessionKey) -> Result<[u8; WRAPPED_LEN], ErrorStack> {
         let mut out = [0; WRAPPED_LEN];
-        self.rsa.public_encrypt(&key.0, &mut out, Padding::PKCS1_OAEP)?;
+        self.rsa
+            .public_encrypt(&key.0, &mut out, Padding::PKCS1_OAEP)?;
         Ok(out)
     }
 
@@ -70,7 +75,10 @@ impl KeyPair {
     /// gives is not [`SESSION_KEY_LEN`] long.
     pub fn unwrap(&self, wrapped: &[u8; WRAPPED_LEN]) -> Option<SessionKey> {
         let mut out = [0; WRAPPED_LEN];
-        let len = self.rsa.private_decrypt(wrapped, &mut out, Padding::PKCS1_OAEP).ok()?;
+        let len = self
+            .rsa
+            .private_decrypt(wrapped, &mut out, Padding::PKCS1_OAEP)
+            .ok()?;
         SessionKey::from_slice(out.get(..len)?)
     }
 }
@@ -132,7 +140,10 @@ mod tests {
     #[test]
     fn what_one_node_wraps_another_with_the_same_key_unwraps() {
         let pem = pem(1024);
-        let (one, other) = (KeyPair::from_pem(&pem).unwrap(), KeyPair::from_pem(&pem).unwrap());
+        let (one, other) = (
+            KeyPair::from_pem(&pem).unwrap(),
+            KeyPair::from_pem(&pem).unwrap(),
+        );
         let key = SessionKey::random().unwrap();
         assert_eq!(other.unwrap(&one.wrap(&key).unwrap()).unwrap().0, key.0);
     }
@@ -157,8 +168,15 @@ mod tests {
 
     #[test]
     fn another_nodes_key_is_of_no_use() {
-        let (one, other) = (KeyPair::from_pem(&pem(1024)).unwrap(), KeyPair::from_pem(&pem(1024)).unwrap());
-        assert!(other.unwrap(&one.wrap(&SessionKey::new([1; 32])).unwrap()).is_none());
+        let (one, other) = (
+            KeyPair::from_pem(&pem(1024)).unwrap(),
+            KeyPair::from_pem(&pem(1024)).unwrap(),
+        );
+        assert!(
+            other
+                .unwrap(&one.wrap(&SessionKey::new([1; 32])).unwrap())
+                .is_none()
+        );
         assert!(one.unwrap(&[0; WRAPPED_LEN]).is_none());
         assert!(one.unwrap(&[0xff; WRAPPED_LEN]).is_none());
     }
@@ -166,15 +184,26 @@ mod tests {
     #[test]
     fn only_1024_bits_and_only_keys() {
         for bits in [512, 2048] {
-            assert_eq!(KeyPair::from_pem(&pem(bits)).unwrap_err(), KeyFileError::Bits(bits));
+            assert_eq!(
+                KeyPair::from_pem(&pem(bits)).unwrap_err(),
+                KeyFileError::Bits(bits)
+            );
         }
         let rsa = Rsa::generate(1024).unwrap();
-        let pkcs8 = openssl::pkey::PKey::from_rsa(rsa.clone()).unwrap().private_key_to_pem_pkcs8().unwrap();
+        let pkcs8 = openssl::pkey::PKey::from_rsa(rsa.clone())
+            .unwrap()
+            .private_key_to_pem_pkcs8()
+            .unwrap();
         assert!(KeyPair::from_pem(&pkcs8).is_ok());
-        let locked = rsa.private_key_to_pem_passphrase(openssl::symm::Cipher::aes_128_cbc(), b"secret").unwrap();
+        let locked = rsa
+            .private_key_to_pem_passphrase(openssl::symm::Cipher::aes_128_cbc(), b"secret")
+            .unwrap();
         let public = rsa.public_key_to_pem().unwrap();
         for text in [&b"hello"[..], b"", &locked, &public] {
-            assert_eq!(KeyPair::from_pem(text).unwrap_err(), KeyFileError::Unreadable);
+            assert_eq!(
+                KeyPair::from_pem(text).unwrap_err(),
+                KeyFileError::Unreadable
+            );
         }
     }
 

@@ -1,8 +1,8 @@
 //! What payloads are made of: the datastore's own messages, found by its own parsers.
 
 use crate::mbuf::Chain;
-use crate::proto::redis::request::{self, Span};
 use crate::proto::redis::reply;
+use crate::proto::redis::request::{self, Span};
 
 /// Which way messages go on a connection. Who opened it sends requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,9 @@ const NOT_AN_ARRAY: &str = "not an array of bulk strings";
 fn request_found(status: request::Status) -> Found<RequestShape> {
     match status {
         request::Status::Complete(request) => match request.kind {
-            request::Kind::Array { argc, name, first } => Found::Complete(request.len, RequestShape { argc, name, first }),
+            request::Kind::Array { argc, name, first } => {
+                Found::Complete(request.len, RequestShape { argc, name, first })
+            }
             request::Kind::Inline | request::Kind::Empty => Found::Bad(NOT_AN_ARRAY),
         },
         request::Status::Incomplete => Found::Incomplete,

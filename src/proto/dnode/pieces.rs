@@ -18,7 +18,10 @@ pub(super) fn unpadded(piece: &[u8]) -> Option<&[u8]> {
         return None;
     }
     let (plain, padding) = piece.split_at_checked(piece.len().checked_sub(pad)?)?;
-    padding.iter().all(|&byte| usize::from(byte) == pad).then_some(plain)
+    padding
+        .iter()
+        .all(|&byte| usize::from(byte) == pad)
+        .then_some(plain)
 }
 
 /// A piece under way.
@@ -44,7 +47,12 @@ pub(super) fn assemble<P: Payload>(
     let first_end = |start: usize| total.min(start + longest);
     let mut plain = Vec::with_capacity(total);
     let mut guesses = 0;
-    let mut open = vec![Piece { start: 0, end: first_end(0), plain_len: 0, parser: parser.clone() }];
+    let mut open = vec![Piece {
+        start: 0,
+        end: first_end(0),
+        plain_len: 0,
+        parser: parser.clone(),
+    }];
     while let Some(piece) = open.last_mut() {
         if piece.end <= piece.start {
             open.pop();
@@ -69,9 +77,16 @@ pub(super) fn assemble<P: Payload>(
         plain.truncate(plain.len() - pad);
         let mut parser = piece.parser.clone();
         match parser.parse(&plain) {
-            Found::Complete(len, shape) if end == total && len == plain.len() => return Some((plain, shape)),
+            Found::Complete(len, shape) if end == total && len == plain.len() => {
+                return Some((plain, shape));
+            }
             Found::Incomplete if end < total => {
-                open.push(Piece { start: end, end: first_end(end), plain_len: plain.len(), parser });
+                open.push(Piece {
+                    start: end,
+                    end: first_end(end),
+                    plain_len: plain.len(),
+                    parser,
+                });
             }
             _ => {}
         }
@@ -80,7 +95,13 @@ pub(super) fn assemble<P: Payload>(
 }
 
 /// Whether a piece from `start` to `end` ends in valid padding.
-fn ends_in_padding(cipher: &[u8], stream: &[u8], iv: &[u8; BLOCK], start: usize, end: usize) -> bool {
+fn ends_in_padding(
+    cipher: &[u8],
+    stream: &[u8],
+    iv: &[u8; BLOCK],
+    start: usize,
+    end: usize,
+) -> bool {
     let last = end - BLOCK;
     let mut block = [0; BLOCK];
     block.copy_from_slice(stream.get(last..end).unwrap_or(&[0; BLOCK]));
@@ -91,17 +112,32 @@ fn ends_in_padding(cipher: &[u8], stream: &[u8], iv: &[u8; BLOCK], start: usize,
 }
 
 /// Appends the piece's plaintext, padding included.
-fn decrypt_onto(plain: &mut Vec<u8>, cipher: &[u8], stream: &[u8], iv: &[u8; BLOCK], start: usize, end: usize) {
+fn decrypt_onto(
+    plain: &mut Vec<u8>,
+    cipher: &[u8],
+    stream: &[u8],
+    iv: &[u8; BLOCK],
+    start: usize,
+    end: usize,
+) {
     let at = plain.len();
     plain.extend_from_slice(stream.get(start..end).unwrap_or_default());
-    if let Some(first) = plain.get_mut(at..).and_then(|piece| piece.first_chunk_mut()) {
+    if let Some(first) = plain
+        .get_mut(at..)
+        .and_then(|piece| piece.first_chunk_mut())
+    {
         restart(first, cipher, iv, start);
     }
 }
 
 /// Turns the block at `start`, decrypted as if it followed its neighbour, into a piece's first.
 fn restart(block: &mut [u8; BLOCK], cipher: &[u8], iv: &[u8; BLOCK], start: usize) {
-    let Some(before) = start.checked_sub(BLOCK).and_then(|at| cipher.get(at..start)) else { return };
+    let Some(before) = start
+        .checked_sub(BLOCK)
+        .and_then(|at| cipher.get(at..start))
+    else {
+        return;
+    };
     for ((byte, before), iv) in block.iter_mut().zip(before).zip(iv) {
         *byte ^= before ^ iv;
     }
@@ -115,7 +151,14 @@ mod tests {
     fn padding_is_checked_in_full() {
         assert_eq!(unpadded(b"abc\x01"), Some(&b"abc"[..]));
         assert_eq!(unpadded(&[16; 16]), Some(&b""[..]));
-        for bad in [&b""[..], b"abc\x00", b"abc\x11", b"\x02", b"abc\x03\x02", b"\x03\x03"] {
+        for bad in [
+            &b""[..],
+            b"abc\x00",
+            b"abc\x11",
+            b"\x02",
+            b"abc\x03\x02",
+            b"\x03\x03",
+        ] {
             assert_eq!(unpadded(bad), None, "{bad:?}");
         }
     }

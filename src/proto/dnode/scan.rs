@@ -18,11 +18,37 @@ pub const MAX_HEADER: u32 = 1024;
 pub fn canonical(bytes: &[u8]) -> Option<(Header, usize)> {
     let rest = bytes.strip_prefix(b"   $2014$ ")?;
     let (id, rest) = number(rest)?;
-    let [b' ', kind @ b'0'..=b'9', b' ', bits @ b'0'..=b'9', b' ', rest @ ..] = rest else { return None };
+    let [
+        b' ',
+        kind @ b'0'..=b'9',
+        b' ',
+        bits @ b'0'..=b'9',
+        b' ',
+        rest @ ..,
+    ] = rest
+    else {
+        return None;
+    };
     let (version, rest) = number(rest)?;
-    let [b' ', same_dc @ (b'0' | b'1'), b' ', b'*', b'1', b' ', _, b' ', b'*', rest @ ..] = rest else { return None };
+    let [
+        b' ',
+        same_dc @ (b'0' | b'1'),
+        b' ',
+        b'*',
+        b'1',
+        b' ',
+        _,
+        b' ',
+        b'*',
+        rest @ ..,
+    ] = rest
+    else {
+        return None;
+    };
     let (payload_len, rest) = number(rest)?;
-    let [b'\r', b'\n', rest @ ..] = rest else { return None };
+    let [b'\r', b'\n', rest @ ..] = rest else {
+        return None;
+    };
     let header = Header {
         id,
         kind: Kind::from_number(u64::from(kind - b'0')),
@@ -158,7 +184,9 @@ impl Scanner {
                 rest = tail;
                 self.len = 0;
             }
-            let Some((&byte, tail)) = rest.split_first() else { return Scan::Incomplete };
+            let Some((&byte, tail)) = rest.split_first() else {
+                return Scan::Incomplete;
+            };
             rest = tail;
             match self.step(byte) {
                 Step::On => self.len += 1,
@@ -194,13 +222,20 @@ impl Scanner {
                 if MAGIC.get(usize::from(seen)) != Some(&byte) {
                     return Step::Wrong;
                 }
-                self.go(if seen == 6 { At::Id } else { At::Magic(seen + 1) });
+                self.go(if seen == 6 {
+                    At::Id
+                } else {
+                    At::Magic(seen + 1)
+                });
             }
             At::Id => match byte {
                 // Ids wrap modulo 2^64, as in the original.
                 b'0'..=b'9' => {
                     self.digits += 1;
-                    self.number = self.number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+                    self.number = self
+                        .number
+                        .wrapping_mul(10)
+                        .wrapping_add(u64::from(byte - b'0'));
                 }
                 b' ' if self.digits > 0 => {
                     self.header.id = self.number;
@@ -245,7 +280,13 @@ impl Scanner {
                 }
                 _ => return Step::Wrong,
             },
-            At::LineFeed => return if byte == b'\n' { Step::Done } else { Step::Wrong },
+            At::LineFeed => {
+                return if byte == b'\n' {
+                    Step::Done
+                } else {
+                    Step::Wrong
+                };
+            }
         }
         Step::On
     }
@@ -259,7 +300,10 @@ impl Scanner {
     /// A digit of a number too large for 64 bits leaves it at the largest.
     fn digit(&mut self, byte: u8) {
         self.digits += 1;
-        self.number = self.number.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
+        self.number = self
+            .number
+            .saturating_mul(10)
+            .saturating_add(u64::from(byte - b'0'));
     }
 
     /// A number ended with its space.
