@@ -38,7 +38,7 @@ impl Client {
 impl Node {
     /// Reads from a client once and serves what is complete.
     pub(super) fn receive_client(&mut self, key: u32, now: Now, reader: &mut impl Read) -> Next {
-        if let Some(next) = self.hold_back(key) {
+        if let Some(next) = self.hold_back(key, now) {
             return next;
         }
         let Some(client) = self.fronts.clients.get_mut(key as usize) else {

@@ -156,8 +156,8 @@ impl Fronts {
 
 impl Node {
     /// Whether a front must not be read now, and what its reader should do.
-    pub(super) fn hold_back(&mut self, key: u32) -> Option<Next> {
-        let strained = self.is_strained(key);
+    pub(super) fn hold_back(&mut self, key: u32, now: Now) -> Option<Next> {
+        let strained = self.is_strained(key, now);
         let front = self.fronts.get_mut(key)?;
         match front.reading {
             Reading::On if front.is_full() => {

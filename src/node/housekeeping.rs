@@ -1,32 +1,28 @@
 //! What is done by the clock: timeouts, reconnects, quiet connections, shutdown.
 
-use super::client::Reading;
+use super::front::{Front, Reading};
 use super::{Node, limits};
 use crate::clock::Now;
 use crate::log_at;
+use crate::mbuf::Pool;
 
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
     pub fn next_deadline(&self) -> u64 {
-        let stores = (0..self.stores.len())
-            .filter_map(|slot| self.store_deadline(slot))
-            .min();
-        [stores, self.drain_until]
-            .into_iter()
-            .flatten()
-            .fold(self.next_sweep, u64::min)
+        [Some(self.earliest), self.drain_until].into_iter().flatten().fold(self.next_sweep, u64::min)
     }
 
     /// Does everything that is due. Returns how many bytes of buffers were given back, so that the
     /// driver may tell the allocator.
     pub fn tick(&mut self, now: Now) -> usize {
-        for slot in 0..self.stores.len() {
-            if self
-                .store_deadline(slot)
-                .is_some_and(|at| at <= now.mono_us)
-            {
-                self.tick_store(slot, now);
+        if self.earliest <= now.mono_us {
+            for slot in 0..self.upstreams.len() {
+                if self.upstream_deadline(slot).is_some_and(|at| at <= now.mono_us) {
+                    self.tick_upstream(slot, now);
+                }
             }
+            let deadlines = (0..self.upstreams.len()).filter_map(|slot| self.upstream_deadline(slot));
+            self.earliest = deadlines.min().unwrap_or(u64::MAX);
         }
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {
             self.close_all();
@@ -41,21 +37,15 @@ impl Node {
     /// Looks after quiet connections and gives memory back.
     fn sweep(&mut self, now: Now) -> usize {
         let mut stalled = Vec::new();
-        for (key, client) in &mut self.clients {
-            if client.inbound.is_empty() && client.out.is_empty() {
-                continue;
-            }
-            let quiet = now.mono_us.saturating_sub(client.heard);
-            if quiet >= limits::SWEEP_US {
-                client.inbound.compact(&self.pool);
-                client.out.compact(limits::COMPACT_OUT, &self.pool);
-            }
-            if quiet >= limits::INCOMPLETE_US
-                && !client.inbound.is_empty()
-                && client.reading == Reading::On
-            {
+        for (key, client) in &mut self.fronts.clients {
+            let front = &mut client.front;
+            let quiet = tidy(front, &self.pool, now);
+            if quiet >= limits::INCOMPLETE_US && !front.inbound.is_empty() && front.reading == Reading::On {
                 stalled.push(key as u32);
             }
+        }
+        for (_, peer) in &mut self.fronts.peers {
+            tidy(&mut peer.front, &self.pool, now);
         }
         for key in stalled {
             self.refuse_stream(
@@ -71,8 +61,9 @@ impl Node {
             freed += self.msgs.capacity() * size_of::<super::msg::Msg>();
             self.msgs.shrink_to_fit();
         }
-        if self.clients.capacity() > 64 && self.clients.len() < self.clients.capacity() / 4 {
-            self.clients.shrink_to_fit();
+        let clients = &mut self.fronts.clients;
+        if clients.capacity() > 64 && clients.len() < clients.capacity() / 4 {
+            clients.shrink_to_fit();
             self.dirty.shrink_to(64);
             self.waiting.shrink_to(64);
             freed += size_of::<super::client::Client>();
@@ -87,29 +78,26 @@ impl Node {
             return;
         }
         self.stats.own.memory_limit_hits += 1;
-        let largest = self
-            .clients
-            .iter()
-            .max_by_key(|(_, client)| client.inbound.len())
-            .map(|(key, _)| key as u32);
+        let sizes = self.fronts.clients.iter().map(|(key, client)| (client.front.inbound.len(), key as u32));
+        let largest = sizes.max().map(|(_, key)| key);
         if let Some(key) = largest {
             log_at!(
                 Alert,
                 "out of buffers: refusing the largest unfinished request"
             );
             self.refuse_stream(key, now, b"-ERR Dynomite: out of buffers\r\n");
-            self.clients[key as usize].inbound.clear();
+            if let Some(front) = self.fronts.get_mut(key) {
+                front.inbound.clear();
+            }
         }
     }
 
     /// Begins to shut down: nothing more is read; clients close as their answers are out.
     pub fn drain(&mut self, now: Now) {
         self.drain_until = Some(now.mono_us + limits::DRAIN_US);
-        let keys: Vec<u32> = self.clients.iter().map(|(key, _)| key as u32).collect();
-        for key in keys {
-            if let Some(client) = self.clients.get_mut(key as usize) {
-                client.reading = Reading::Off;
-                client.closing = true;
+        for key in self.fronts.keys() {
+            if let Some(front) = self.fronts.get_mut(key) {
+                front.stop();
             }
             self.close_if_settled(key);
         }
@@ -117,14 +105,24 @@ impl Node {
 
     /// Whether a node that shuts down has no client left.
     pub fn is_drained(&self) -> bool {
-        self.is_draining() && self.clients.is_empty()
+        self.is_draining() && self.fronts.is_empty()
     }
 
-    /// Closes every client as it is.
+    /// Closes every front as it is.
     fn close_all(&mut self) {
-        let keys: Vec<u32> = self.clients.iter().map(|(key, _)| key as u32).collect();
-        for key in keys {
-            self.close_client(key, false);
+        for key in self.fronts.keys() {
+            self.close_front(key, false);
         }
     }
+}
+
+/// Moves the little that a quiet front holds to where it pins no buffer. Returns how long it has
+/// been quiet, in µs.
+fn tidy(front: &mut Front, pool: &Pool, now: Now) -> u64 {
+    let quiet = now.mono_us.saturating_sub(front.heard);
+    if quiet >= limits::SWEEP_US && !(front.inbound.is_empty() && front.out.is_empty()) {
+        front.inbound.compact(pool);
+        front.out.compact(limits::COMPACT_OUT, pool);
+    }
+    quiet
 }

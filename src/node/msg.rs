@@ -1,6 +1,7 @@
 //! A request in flight, and the two queues it stands in.
 
 use crate::mbuf::Chain;
+use crate::proto::redis::command::Class;
 use crate::proto::redis::resp3::Form;
 
 /// "No message", "no connection", "no collector".
@@ -71,8 +72,8 @@ impl Flags {
     pub const QUEUED: Flags = Flags(32);
     /// It changes data.
     pub const WRITE: Flags = Flags(64);
-    /// Its front spoke encrypted, and is to be answered so.
-    pub const SECRET: Flags = Flags(128);
+    /// It was sent to a C node inside a script; the reply has to be unwrapped.
+    pub const CARRIED: Flags = Flags(128);
 
     /// Both sets together.
     #[must_use]
@@ -119,6 +120,11 @@ impl Msg {
         let mut copy = Msg::new(NONE, self.command, self.len as usize, self.start);
         copy.flags = if self.flags.has(Flags::WRITE) { Flags::WRITE } else { Flags::default() };
         copy
+    }
+
+    /// Read or write.
+    pub fn class(&self) -> Class {
+        if self.flags.has(Flags::WRITE) { Class::Write } else { Class::Read }
     }
 
     /// Whether nobody needs it any more.

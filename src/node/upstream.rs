@@ -297,10 +297,15 @@ impl Node {
         };
         msg.end = upstream.queued;
         msg.flags = msg.flags.with(Flags::QUEUED);
-        let lane = lane(msg);
+        let (lane, start) = (lane(msg), msg.start);
         upstream.queue.push(&mut self.msgs, entry);
         if upstream.due[lane] == NONE {
             upstream.due[lane] = entry;
+            let due = start + self.granted[upstream.distance as usize][lane];
+            self.earliest = self.earliest.min(due);
+        }
+        if !upstream.held.is_empty() {
+            self.earliest = self.earliest.min(now.mono_us);
         }
         if !upstream.dirty {
             upstream.dirty = true;
@@ -318,12 +323,13 @@ impl Node {
         upstream.heard = now.mono_us;
         upstream.flowed = now.mono_us;
         upstream.backoff.succeeded();
-        if !upstream.is_store() {
-            self.stats.pool.peer_connections += 1;
-        }
         if !upstream.out.is_empty() && !upstream.dirty {
             upstream.dirty = true;
             self.dirty.push(upstream.id);
+        }
+        if !upstream.is_store() {
+            self.stats.pool.peer_connections += 1;
+            self.peer_connected(slot, now);
         }
     }
 
@@ -335,6 +341,7 @@ impl Node {
         self.generation = self.generation.wrapping_add(1);
         upstream.id.generation = self.generation;
         upstream.state = State::Connecting { since: now.mono_us, first };
+        self.earliest = self.earliest.min(now.mono_us + self.options.timeout_us.max(1_000_000));
         log_at!(Warn, "{} connecting.....", upstream.id);
         self.actions.push_back(Action::Connect(upstream.id));
     }
@@ -352,6 +359,7 @@ impl Node {
         upstream.reset();
         let wait = upstream.backoff.failed().as_micros() as u64;
         upstream.state = State::Down { retry_at: now.mono_us + wait };
+        self.earliest = self.earliest.min(now.mono_us + wait);
         let text = upstream.broken_text();
         self.actions.push_back(Action::Close(upstream.id));
         while let Some(entry) = self.upstreams.get_mut(slot).and_then(|upstream| upstream.pop(&mut self.msgs)) {
@@ -401,7 +409,8 @@ impl Node {
         let upstream = self.upstreams.get(slot)?;
         match upstream.state {
             State::Idle => None,
-            State::Down { retry_at } => Some(retry_at),
+            // While shutting down it is not tried again.
+            State::Down { retry_at } => (!self.is_draining()).then_some(retry_at),
             State::Connecting { since, .. } => Some(since + self.connect_patience()),
             State::Up => {
                 let due = (0..2).filter_map(|lane| {

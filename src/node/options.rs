@@ -1,0 +1,96 @@
+//! What a node needs to know of its configuration.
+
+use crate::config::{Endpoint, SecureOption, Settings};
+use crate::consistency::Consistency;
+use crate::hashkit::HashKind;
+use crate::proto::dnode::{KeyPair, Security};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a node needs to know of its configuration; fields have the names of the keys where there is
+/// one.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Our end of client connections, as `CLIENT INFO` tells it.
+    pub listen: String,
+    /// Where the datastore is.
+    pub datastore: Endpoint,
+    /// `timeout`, in µs.
+    pub timeout_us: u64,
+    /// `server_retry_timeout`.
+    pub retry_ceiling: Duration,
+    /// Connections to the datastore, at least 1.
+    pub datastore_connections: usize,
+    /// Connections to each peer in this datacenter.
+    pub local_peer_connections: usize,
+    /// Connections to each peer in another datacenter.
+    pub remote_peer_connections: usize,
+    /// Whether to connect to the datastore at once.
+    pub preconnect: bool,
+    /// 0 is no limit.
+    pub client_connections: usize,
+    /// Most requests in flight.
+    pub max_msgs: usize,
+    /// Bytes of one buffer.
+    pub mbuf_size: usize,
+    /// How keys are hashed.
+    pub hash: HashKind,
+    /// Opening and closing character.
+    pub hash_tag: Option<[u8; 2]>,
+    /// Level of reads whose client has chosen none.
+    pub read_consistency: Consistency,
+    /// Level of writes whose client has chosen none.
+    pub write_consistency: Consistency,
+    /// Messages a second to one peer in another datacenter.
+    pub conn_msg_rate: u32,
+    /// Which peers are spoken to encrypted.
+    pub secure_server_option: SecureOption,
+    /// The cluster's key, if peers are spoken to encrypted.
+    pub key_pair: Option<Rc<KeyPair>>,
+    /// Whether a `DC_ONE` read is served by another rack when the owner in this one cannot answer.
+    pub read_failover: bool,
+}
+
+impl Options {
+    /// What the configuration says. Reads the key file.
+    ///
+    /// # Errors
+    /// The key file cannot be used; the text names it.
+    pub fn from_settings(settings: &Settings) -> Result<Options, String> {
+        let secured = settings.secure_server_option != SecureOption::None;
+        let key_pair = secured.then(|| read_key(settings)).transpose()?;
+        Ok(Options {
+            listen: settings.listen.target.to_string(),
+            datastore: settings.datastore.endpoint.clone(),
+            timeout_us: settings.timeout.as_micros() as u64,
+            retry_ceiling: settings.server_retry_timeout,
+            datastore_connections: usize::from(settings.datastore_connections),
+            local_peer_connections: usize::from(settings.local_peer_connections),
+            remote_peer_connections: usize::from(settings.remote_peer_connections),
+            preconnect: settings.preconnect,
+            client_connections: settings.client_connections as usize,
+            max_msgs: settings.max_msgs,
+            mbuf_size: settings.mbuf_size,
+            hash: settings.hash,
+            hash_tag: settings.hash_tag,
+            read_consistency: settings.read_consistency,
+            write_consistency: settings.write_consistency,
+            conn_msg_rate: settings.conn_msg_rate,
+            secure_server_option: settings.secure_server_option,
+            key_pair,
+            read_failover: true,
+        })
+    }
+
+    /// What decoders of the peers' protocol have to know.
+    pub(super) fn security(&self) -> Security {
+        Security { key_pair: self.key_pair.clone(), mbuf_size: self.mbuf_size, refuse_plaintext: false }
+    }
+}
+
+fn read_key(settings: &Settings) -> Result<Rc<KeyPair>, String> {
+    let file = &settings.pem_key_file;
+    let named = |reason: String| format!("Error: could NOT read RSA pem key file at {}: {reason}", file.display());
+    let pem = std::fs::read(file).map_err(|error| named(error.to_string()))?;
+    KeyPair::from_pem(&pem).map(Rc::new).map_err(|error| named(error.to_string()))
+}

@@ -1,0 +1,138 @@
+//! The datastore's connections: from replies to answers.
+
+use super::front::Raw;
+use super::msg::{Flags, NONE};
+use super::upstream::{Loss, State, Wire};
+use super::{Next, Node};
+use crate::clock::Now;
+use crate::log_at;
+use crate::mbuf::Chain;
+use crate::proto::redis::reply::Status;
+use std::io::{self, Read};
+
+impl Node {
+    /// Reads from a datastore connection once and hands out what is complete.
+    pub(super) fn receive_store(&mut self, slot: usize, now: Now, reader: &mut impl Read) -> Next {
+        let Some(store) = self.upstreams.get_mut(slot).filter(|store| store.state == State::Up) else {
+            return Next::Wait;
+        };
+        let Wire::Store(parser) = &mut store.wire else {
+            return Next::Wait;
+        };
+        let fill = match store.inbound.fill(&self.pool, &mut self.shared, parser.expected(), reader) {
+            Ok(fill) => fill,
+            Err(error) => return self.upstream_read_failed(slot, now, &error),
+        };
+        if fill.bytes == 0 {
+            log_at!(Notice, "{} recv eof", store.id);
+            self.lose_upstream(slot, now, Loss::Eof);
+            return Next::Wait;
+        }
+        store.heard = now.mono_us;
+        let mut parser = std::mem::take(parser);
+        self.stats.hist.server_out_queue.record(u64::from(store.queue.len()));
+        let mut data = fill.data;
+        let mut garbage = None;
+        while let Some(slice) = data.pop() {
+            let mut at = 0;
+            let status = loop {
+                match parser.parse(slice.get(at..).unwrap_or(&[]), 0) {
+                    Status::Complete(len) => {
+                        self.hand_out(slot, now, Raw::Whole(&slice, at, at + len));
+                        at += len;
+                    }
+                    other => break other,
+                }
+            };
+            let mut rest = Chain::new();
+            rest.push_range(&slice, at, slice.len());
+            rest.append(&mut data);
+            data = rest;
+            if let Status::Garbage(reason) = status {
+                garbage = Some(reason);
+                break;
+            }
+            if data.as_contiguous().is_some() || data.is_empty() {
+                break;
+            }
+            match parser.find(&data) {
+                Status::Complete(len) => {
+                    let raw = data.split_to(len);
+                    self.hand_out(slot, now, Raw::Spread(&raw));
+                }
+                Status::Incomplete => break,
+                Status::Garbage(reason) => {
+                    garbage = Some(reason);
+                    break;
+                }
+            }
+        }
+        let Some(store) = self.upstreams.get_mut(slot) else {
+            return Next::Wait;
+        };
+        if let Some(reason) = garbage {
+            log_at!(Alert, "{} sent what is no reply ({reason}), closing", store.id);
+            self.stats.own.store_reply_errors += 1;
+            self.lose_upstream(slot, now, Loss::Error);
+            return Next::Wait;
+        }
+        store.wire = Wire::Store(parser);
+        store.inbound.keep(data, &self.pool);
+        if fill.full { Next::Again } else { Next::Wait }
+    }
+
+    /// What to do after a read that brought an error.
+    pub(super) fn upstream_read_failed(&mut self, slot: usize, now: Now, error: &io::Error) -> Next {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Next::Wait,
+            io::ErrorKind::Interrupted => Next::Again,
+            _ => {
+                if let Some(upstream) = self.upstreams.get(slot) {
+                    log_at!(Warn, "{} recv failed: {error}", upstream.id);
+                }
+                self.lose_upstream(slot, now, Loss::Error);
+                Next::Wait
+            }
+        }
+    }
+
+    /// Gives one reply to the request it belongs to: the oldest outstanding one.
+    #[inline]
+    fn hand_out(&mut self, slot: usize, now: Now, raw: Raw<'_>) {
+        let Some(store) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        let Some(entry) = store.pop(&mut self.msgs) else {
+            // Nobody asked. Keeping it would give it to the next one who does.
+            self.stats.own.late_replies_dropped += 1;
+            return;
+        };
+        self.answered(slot, entry, now, raw);
+    }
+
+    /// A reply has come for a message that has left its upstream's queue.
+    #[inline]
+    pub(super) fn answered(&mut self, slot: usize, entry: u32, now: Now, raw: Raw<'_>) {
+        let (Some(upstream), Some(msg)) = (self.upstreams.get_mut(slot), self.msgs.get_mut(entry as usize)) else {
+            return;
+        };
+        msg.flags = msg.flags.without(Flags::QUEUED);
+        let expired = msg.flags.has(Flags::EXPIRED);
+        let over = msg.is_over();
+        let used = msg.front != NONE || msg.parent != NONE;
+        if let Some(written) = upstream.written_at(msg.end) {
+            let (wait, latency) = (written.saturating_sub(msg.start), now.mono_us.saturating_sub(written));
+            self.stats.time_reply(upstream.distance, wait, latency);
+        }
+        let write = msg.flags.has(Flags::WRITE);
+        self.stats.count_reply(upstream.distance, write, used, raw.len() as u64);
+        if expired {
+            self.stats.own.late_replies_dropped += 1;
+        }
+        if over {
+            self.msgs.remove(entry as usize);
+        } else if !expired {
+            self.finish_raw(entry, now, raw);
+        }
+    }
+}
