@@ -8,8 +8,8 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 /// Free blocks kept whatever happens, so that a quiet moment does not cost the next burst its warm
-/// memory. In blocks; with the default size, 1 MiB.
-const KEEP_FREE: usize = 64;
+/// memory. In blocks; with the default size, 256 KiB.
+const KEEP_FREE: usize = 16;
 /// Spare slice queues kept for [`Chain`]s.
 const KEEP_QUEUES: usize = 64;
 /// A slice queue that grew beyond this many entries is freed instead of kept.
