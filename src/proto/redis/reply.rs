@@ -78,7 +78,9 @@ fn number(data: &[u8], at: usize) -> Result<Option<(i64, usize)>, ()> {
     }
     match (data.get(p), data.get(p + 1)) {
         (Some(b'\r'), Some(b'\n')) if p > digits => {
-            Ok(Some((if negative { -value } else { value }, p + 2)))
+            // The smallest integer has no positive counterpart.
+            let value = if negative { value.wrapping_neg() } else { value };
+            Ok(Some((value, p + 2)))
         }
         (Some(b'\r'), None) if p > digits => Ok(None),
         (None, _) => Ok(None),
@@ -273,6 +275,8 @@ mod tests {
             "-FOO bar\r\n",
             ":0\r\n",
             ":-12\r\n",
+            ":9223372036854775807\r\n",
+            ":-9223372036854775808\r\n",
             "$-1\r\n",
             "$0\r\n\r\n",
             "$3\r\na\nb\r\n",
