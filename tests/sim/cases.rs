@@ -148,3 +148,30 @@ fn a_lost_datastore_does_not_make_a_stopping_node_spin() {
     rig.pass(limits::DRAIN_US);
     assert!(rig.machine.node.is_drained() && !rig.is_open(client));
 }
+
+/// The parser had already passed the first buffer of an unfinished message, and was given that one again.
+#[test]
+fn a_long_message_in_many_pieces_does_not_end_the_process() {
+    let mut rig = Rig::new(options());
+    let client = rig.client(1 << 20);
+    let value = vec![b'v'; 20_000];
+    let request = resp::command(&[b"SET", b"key", &value]);
+    for piece in request.chunks(700) {
+        rig.send(client, piece);
+    }
+    let store = rig.store();
+    assert_eq!(rig.received(store), request);
+    let reply = resp::Reply::Array(vec![
+        resp::Reply::Bulk(value.clone()),
+        resp::Reply::Simple("x".repeat(9000)),
+    ]);
+    for piece in reply.encode(false).chunks(700) {
+        rig.send(store, piece);
+    }
+    assert_eq!(rig.received(client), reply.encode(false));
+    let line = format!("ECHO {}\r\n", "y".repeat(9000));
+    for piece in line.as_bytes().chunks(700) {
+        rig.send(client, piece);
+    }
+    assert_eq!(rig.received(client).len(), "$9000\r\n\r\n".len() + 9000);
+}

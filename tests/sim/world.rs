@@ -299,7 +299,10 @@ impl World {
             }
         }
         let deadline = self.machine.node.next_deadline();
-        if deadline <= self.now.mono_us && self.machine.canary.is_none() {
+        if deadline <= self.now.mono_us
+            && self.machine.canary.is_none()
+            && !self.machine.node.is_drained()
+        {
             return Err(format!("the next deadline, {deadline}, is past"));
         }
         self.look_at_memory()

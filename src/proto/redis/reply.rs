@@ -103,6 +103,9 @@ impl Parser {
     #[inline]
     pub fn parse(&mut self, data: &[u8], base: usize) -> Status {
         let mut p = self.pos - base;
+        if p > data.len() {
+            return Status::Incomplete; // It has got further than this piece reaches.
+        }
         loop {
             match self.phase {
                 Phase::Element => {
