@@ -23,7 +23,7 @@ pub enum Signum {
 }
 
 /// A position on the ring. The order is the original's: [`Signum`] first, then the magnitude.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Token {
     signum: Signum,
     value: u32,

@@ -1,6 +1,6 @@
 //! A client connection: from received bytes to requests.
 
-use super::front::{Front, Raw, Reading};
+use super::front::{Front, Raw};
 use super::msg::{Flags, Msg};
 use super::{ConnId, Next, Node};
 use crate::hashkit::Token;

@@ -89,7 +89,6 @@ use crate::cluster::topology::{Distance, Topology};
 use crate::config::Endpoint;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool, Writer};
-use crate::proto::dnode::Security;
 use crate::proto::redis::command;
 use crate::proto::redis::reply::Parser;
 use crate::stats::Stats;

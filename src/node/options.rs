@@ -52,14 +52,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// What the configuration says. Reads the key file.
-    ///
-    /// # Errors
-    /// The key file cannot be used; the text names it.
-    pub fn from_settings(settings: &Settings) -> Result<Options, String> {
-        let secured = settings.secure_server_option != SecureOption::None;
-        let key_pair = secured.then(|| read_key(settings)).transpose()?;
-        Ok(Options {
+    /// What the configuration says. `key_pair` is what stands in its `pem_key_file`.
+    pub fn new(settings: &Settings, key_pair: Option<Rc<KeyPair>>) -> Options {
+        Options {
             listen: settings.listen.target.to_string(),
             datastore: settings.datastore.endpoint.clone(),
             timeout_us: settings.timeout.as_micros() as u64,
@@ -79,18 +74,11 @@ impl Options {
             secure_server_option: settings.secure_server_option,
             key_pair,
             read_failover: true,
-        })
+        }
     }
 
     /// What decoders of the peers' protocol have to know.
     pub(super) fn security(&self) -> Security {
         Security { key_pair: self.key_pair.clone(), mbuf_size: self.mbuf_size, refuse_plaintext: false }
     }
-}
-
-fn read_key(settings: &Settings) -> Result<Rc<KeyPair>, String> {
-    let file = &settings.pem_key_file;
-    let named = |reason: String| format!("Error: could NOT read RSA pem key file at {}: {reason}", file.display());
-    let pem = std::fs::read(file).map_err(|error| named(error.to_string()))?;
-    KeyPair::from_pem(&pem).map(Rc::new).map_err(|error| named(error.to_string()))
 }
