@@ -71,7 +71,10 @@ impl Node {
         match carrier::unwrap(reply) {
             Ok(reply) => self.finish_raw(entry, now, Raw::from(&reply)),
             Err(reason) => {
-                log_at!(Warn, "a peer's answer from a script cannot be used: {reason}");
+                log_at!(
+                    Warn,
+                    "a peer's answer from a script cannot be used: {reason}"
+                );
                 self.finish(entry, now, errors::INTERNAL.as_bytes());
             }
         }
@@ -80,7 +83,11 @@ impl Node {
     /// Puts every answer that is known and due into the front's output.
     fn release(&mut self, now: Now, key: u32) {
         while let Some(entry) = self.fronts.get(key).and_then(|front| front.queue.head()) {
-            let Some(msg) = self.msgs.get_mut(entry as usize).filter(|msg| msg.flags.has(Flags::DONE)) else {
+            let Some(msg) = self
+                .msgs
+                .get_mut(entry as usize)
+                .filter(|msg| msg.flags.has(Flags::DONE))
+            else {
                 break;
             };
             let mut reply = std::mem::take(&mut msg.reply);
@@ -90,7 +97,10 @@ impl Node {
                     return self.close_front(key, false);
                 }
             } else {
-                self.stats.hist.latency.record(now.mono_us.saturating_sub(start));
+                self.stats
+                    .hist
+                    .latency
+                    .record(now.mono_us.saturating_sub(start));
             }
             let Some(front) = self.fronts.get_mut(key) else {
                 return;
@@ -120,7 +130,14 @@ impl Node {
 
     /// Answers a client's newest request with a reply made here, in its turn. `last`: the
     /// connection closes behind it.
-    pub(super) fn answer(&mut self, key: u32, now: Now, command: Option<&'static Command>, reply: &[u8], last: bool) {
+    pub(super) fn answer(
+        &mut self,
+        key: u32,
+        now: Now,
+        command: Option<&'static Command>,
+        reply: &[u8],
+        last: bool,
+    ) {
         let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return;
         };
@@ -183,10 +200,18 @@ impl Node {
         log_at!(Notice, "close {} Dropped {dropped} requests", front.id);
         let pool = &mut self.stats.pool;
         let (connections, eof, err) = if Fronts::is_peer(key) {
-            (&mut pool.dnode_client_connections, &mut pool.dnode_client_eof, &mut pool.dnode_client_err)
+            (
+                &mut pool.dnode_client_connections,
+                &mut pool.dnode_client_eof,
+                &mut pool.dnode_client_err,
+            )
         } else {
             pool.client_dropped_requests += u64::from(dropped);
-            (&mut pool.client_connections, &mut pool.client_eof, &mut pool.client_err)
+            (
+                &mut pool.client_connections,
+                &mut pool.client_eof,
+                &mut pool.client_err,
+            )
         };
         *connections -= 1;
         *(if orderly { eof } else { err }) += 1;

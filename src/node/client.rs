@@ -3,8 +3,8 @@
 use super::front::{Front, Raw};
 use super::msg::{Flags, Msg};
 use super::{ConnId, Next, Node};
-use crate::hashkit::Token;
 use crate::clock::Now;
+use crate::hashkit::Token;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command, Serve};
@@ -45,7 +45,11 @@ impl Node {
             return Next::Wait;
         };
         let expected = client.parser.expected();
-        let fill = match client.front.inbound.fill(&self.pool, &mut self.shared, expected, reader) {
+        let fill = match client
+            .front
+            .inbound
+            .fill(&self.pool, &mut self.shared, expected, reader)
+        {
             Ok(fill) => fill,
             Err(error) => return self.read_failed(key, &error),
         };
@@ -178,7 +182,11 @@ impl Node {
                     return self.answer(key, now, Some(command), &out, false);
                 }
                 let form = resp3::form(command, args);
-                let tokens: Vec<_> = keys.iter().filter_map(|key| args.get(key.index)).map(|key| self.token(key)).collect();
+                let tokens: Vec<_> = keys
+                    .iter()
+                    .filter_map(|key| args.get(key.index))
+                    .map(|key| self.token(key))
+                    .collect();
                 if tokens.len() > 1 && !self.is_one_owner(key, command, refined.class, &tokens) {
                     if refined.serve == Serve::Split {
                         return self.split(key, now, command, form, args, &keys, &tokens);
@@ -203,7 +211,11 @@ impl Node {
         let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return;
         };
-        let peer = client.front.addr.map(|addr| addr.to_string()).unwrap_or_default();
+        let peer = client
+            .front
+            .addr
+            .map(|addr| addr.to_string())
+            .unwrap_or_default();
         let context = Context {
             now,
             connected_us: client.front.since,
@@ -212,7 +224,14 @@ impl Node {
             store_version: &self.store_version,
         };
         let effect = client.session.answer(command, args, &context, &mut out);
-        self.push_answer(key, now, Some(command), &out, Flags::default(), effect == Effect::Close);
+        self.push_answer(
+            key,
+            now,
+            Some(command),
+            &out,
+            Flags::default(),
+            effect == Effect::Close,
+        );
     }
 
     /// Takes a client's request into its queue and sends it where it belongs.

@@ -62,7 +62,11 @@ enum Join {
 
 /// The error of a target that could not be reached.
 pub(super) fn unreachable_text(target: &Target) -> &'static str {
-    if target.node == NodeId::ME { errors::STORAGE_REFUSED } else { errors::PEER_NOT_CONNECTED }
+    if target.node == NodeId::ME {
+        errors::STORAGE_REFUSED
+    } else {
+        errors::PEER_NOT_CONNECTED
+    }
 }
 
 impl Node {
@@ -78,11 +82,15 @@ impl Node {
             Some(row) if row.unordered => Order::Elements,
             _ => Order::Kept,
         };
-        let dcs: Vec<DcId> = targets.iter().filter_map(|target| match target.counts {
-            Counts::In(dc) => Some(dc),
-            Counts::Discarded => None,
-        }).collect();
-        let expected = (0..self.topology.dcs().len() as u16).map(|dc| dcs.iter().filter(|at| at.0 == dc).count() as u16);
+        let dcs: Vec<DcId> = targets
+            .iter()
+            .filter_map(|target| match target.counts {
+                Counts::In(dc) => Some(dc),
+                Counts::Discarded => None,
+            })
+            .collect();
+        let expected = (0..self.topology.dcs().len() as u16)
+            .map(|dc| dcs.iter().filter(|at| at.0 == dc).count() as u16);
         let mut quorum = Quorum::new(level, expected);
         if lists {
             quorum = quorum.of_lists();
@@ -91,13 +99,27 @@ impl Node {
             missing: dcs.len() as u16,
             done: false,
             replies: dcs.iter().map(|_| Chain::new()).collect(),
-            method: Method::Quorum { quorum: Box::new(quorum), level, order, lists, dcs },
+            method: Method::Quorum {
+                quorum: Box::new(quorum),
+                level,
+                order,
+                lists,
+                dcs,
+            },
         };
         msg.collector = self.collectors.insert(collector) as u32;
     }
 
     /// Sends one part of a judged request.
-    pub(super) fn send_part(&mut self, parent: u32, part: u16, pin: u32, now: Now, target: &Target, frames: &mut Frames<'_>) {
+    pub(super) fn send_part(
+        &mut self,
+        parent: u32,
+        part: u16,
+        pin: u32,
+        now: Now,
+        target: &Target,
+        frames: &mut Frames<'_>,
+    ) {
         let Some(mut copy) = self.msgs.get(parent as usize).map(Msg::copy) else {
             return;
         };
@@ -112,7 +134,10 @@ impl Node {
     }
 
     /// Splits a request by its keys' owners and sends the pieces.
-    #[expect(clippy::too_many_arguments, reason = "what is known of a request when it is split")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what is known of a request when it is split"
+    )]
     pub(super) fn split(
         &mut self,
         key: u32,
@@ -124,7 +149,14 @@ impl Node {
         tokens: &[Token],
     ) {
         let class = command.class;
-        let Some(entry) = self.enqueue(key, now, command, class, form, args.iter().map(|arg| arg.len()).sum()) else {
+        let Some(entry) = self.enqueue(
+            key,
+            now,
+            command,
+            class,
+            form,
+            args.iter().map(|arg| arg.len()).sum(),
+        ) else {
             return;
         };
         let level = self.level_of(key, class);
@@ -139,7 +171,10 @@ impl Node {
             missing: pieces.len() as u16,
             done: false,
             replies: pieces.iter().map(|_| Chain::new()).collect(),
-            method: Method::Join { how, piece_of: self.split.piece_of().to_vec() },
+            method: Method::Join {
+                how,
+                piece_of: self.split.piece_of().to_vec(),
+            },
         };
         let collector = self.collectors.insert(collector) as u32;
         if let Some(msg) = self.msgs.get_mut(entry as usize) {
@@ -148,7 +183,9 @@ impl Node {
         for (part, piece) in pieces.iter().enumerate() {
             let mut words: Vec<&[u8]> = vec![command.name.as_bytes()];
             for &place in piece {
-                let Some(at) = keys.get(place as usize).map(|key| key.index) else { continue };
+                let Some(at) = keys.get(place as usize).map(|key| key.index) else {
+                    continue;
+                };
                 words.extend(args.get(at));
                 if with_values {
                     words.extend(args.get(at + 1));
@@ -166,8 +203,21 @@ impl Node {
             let fragment = self.msgs.insert(fragment) as u32;
             self.stats.pool.fragments += 1;
             self.count_request(command, class);
-            let token = piece.first().and_then(|&place| tokens.get(place as usize)).copied().unwrap_or_default();
-            self.place(fragment, key, now, command, class, level, token, Raw::from(&chain));
+            let token = piece
+                .first()
+                .and_then(|&place| tokens.get(place as usize))
+                .copied()
+                .unwrap_or_default();
+            self.place(
+                fragment,
+                key,
+                now,
+                command,
+                class,
+                level,
+                token,
+                Raw::from(&chain),
+            );
         }
     }
 
@@ -181,15 +231,26 @@ impl Node {
         if msg.is_over() {
             self.msgs.remove(entry as usize);
         }
-        let Some(place) = self.msgs.get(parent as usize).map(|parent| parent.collector as usize) else {
+        let Some(place) = self
+            .msgs
+            .get(parent as usize)
+            .map(|parent| parent.collector as usize)
+        else {
             return;
         };
         let Some(collector) = self.collectors.get_mut(place) else {
             return;
         };
         collector.missing -= 1;
-        let class = self.msgs.get(parent as usize).map_or(Class::Read, |parent| parent.class());
-        let answer = if collector.done { None } else { collector.take(part, raw) };
+        let class = self
+            .msgs
+            .get(parent as usize)
+            .map_or(Class::Read, |parent| parent.class());
+        let answer = if collector.done {
+            None
+        } else {
+            collector.take(part, raw)
+        };
         if collector.missing == 0 {
             self.collectors.remove(place);
             if let Some(parent) = self.msgs.get_mut(parent as usize) {
@@ -229,11 +290,19 @@ struct Answer {
 
 impl Answer {
     fn reply(reply: Chain, agreed: bool) -> Answer {
-        Answer { reply, text: Vec::new(), agreed }
+        Answer {
+            reply,
+            text: Vec::new(),
+            agreed,
+        }
     }
 
     fn text(text: impl Into<Vec<u8>>, agreed: bool) -> Answer {
-        Answer { reply: Chain::new(), text: text.into(), agreed }
+        Answer {
+            reply: Chain::new(),
+            text: text.into(),
+            agreed,
+        }
     }
 }
 
@@ -244,20 +313,32 @@ impl Collector {
         raw.append_to(slot);
         let is_error = raw.first_byte() == Some(b'-');
         match &mut self.method {
-            Method::Quorum { quorum, level, order, lists, dcs } => {
-                let reply = if is_error { Reply::Error } else { Reply::Good(digest(raw.pieces(), *order)) };
+            Method::Quorum {
+                quorum,
+                level,
+                order,
+                lists,
+                dcs,
+            } => {
+                let reply = if is_error {
+                    Reply::Error
+                } else {
+                    Reply::Good(digest(raw.pieces(), *order))
+                };
                 let dc = dcs.get(usize::from(part)).copied()?;
                 match quorum.reply(dc, part, reply) {
                     Verdict::Pending => None,
                     Verdict::Answer { agreed: false, .. } | Verdict::NoQuorum if *lists => {
                         Some(merged(*level, &self.replies))
                     }
-                    Verdict::Answer { target, agreed } => {
-                        Some(Answer::reply(std::mem::take(self.replies.get_mut(usize::from(target))?), agreed))
-                    }
-                    Verdict::Error { target } => {
-                        Some(Answer::reply(std::mem::take(self.replies.get_mut(usize::from(target))?), false))
-                    }
+                    Verdict::Answer { target, agreed } => Some(Answer::reply(
+                        std::mem::take(self.replies.get_mut(usize::from(target))?),
+                        agreed,
+                    )),
+                    Verdict::Error { target } => Some(Answer::reply(
+                        std::mem::take(self.replies.get_mut(usize::from(target))?),
+                        false,
+                    )),
                     Verdict::NoQuorum => Some(Answer::text(errors::NO_QUORUM, false)),
                 }
             }
@@ -301,7 +382,12 @@ fn merged(level: Consistency, replies: &[Chain]) -> Answer {
         .collect();
     let digests: Vec<Vec<u64>> = good
         .iter()
-        .map(|values| values.iter().map(|value| digest(value.slices().map(|slice| &slice[..]), Order::Kept)).collect())
+        .map(|values| {
+            values
+                .iter()
+                .map(|value| digest(value.slices().map(|slice| &slice[..]), Order::Kept))
+                .collect()
+        })
         .collect();
     let digests: Vec<&[u64]> = digests.iter().map(Vec::as_slice).collect();
     let mut chosen = Vec::new();
@@ -309,7 +395,9 @@ fn merged(level: Consistency, replies: &[Chain]) -> Answer {
     if merge == Merge::Impossible {
         return match good.into_iter().next() {
             Some(_) if level == Consistency::DcQuorum => {
-                let first = replies.iter().find(|reply| reply.first_byte() == Some(b'*'));
+                let first = replies
+                    .iter()
+                    .find(|reply| reply.first_byte() == Some(b'*'));
                 let mut reply = Chain::new();
                 if let Some(first) = first {
                     reply.append_shared(first);
@@ -338,13 +426,20 @@ fn merged(level: Consistency, replies: &[Chain]) -> Answer {
 fn array(count: usize, body: Chain, agreed: bool) -> Answer {
     let mut text = Vec::new();
     encode::array(&mut text, count);
-    Answer { text, reply: body, agreed }
+    Answer {
+        text,
+        reply: body,
+        agreed,
+    }
 }
 
 /// The answer made of all pieces.
 fn joined(how: Join, replies: &mut [Chain], piece_of: &[u32]) -> Answer {
     match how {
-        Join::Ok => Answer::reply(replies.first_mut().map(std::mem::take).unwrap_or_default(), true),
+        Join::Ok => Answer::reply(
+            replies.first_mut().map(std::mem::take).unwrap_or_default(),
+            true,
+        ),
         Join::Sum => {
             let sum: i64 = replies.iter().filter_map(number).sum();
             let mut text = Vec::new();
@@ -352,7 +447,10 @@ fn joined(how: Join, replies: &mut [Chain], piece_of: &[u32]) -> Answer {
             Answer::text(text, true)
         }
         Join::Values => {
-            let mut pieces: Vec<_> = replies.iter().map(|reply| values(reply).into_iter()).collect();
+            let mut pieces: Vec<_> = replies
+                .iter()
+                .map(|reply| values(reply).into_iter())
+                .collect();
             let mut body = Chain::new();
             for &piece in piece_of {
                 match pieces.get_mut(piece as usize).and_then(Iterator::next) {

@@ -10,7 +10,14 @@ use crate::stats::Stats;
 
 impl Stats {
     /// An upstream was given up, with so many requests that had not been written.
-    pub(super) fn count_loss(&mut self, distance: Distance, loss: Loss, was_up: bool, unsent: u64, now: Now) {
+    pub(super) fn count_loss(
+        &mut self,
+        distance: Distance,
+        loss: Loss,
+        was_up: bool,
+        unsent: u64,
+        now: Now,
+    ) {
         let (server, pool) = (&mut self.server, &mut self.pool);
         let other_dc = distance == Distance::OtherDc;
         if distance == Distance::Me {
@@ -100,8 +107,14 @@ impl Stats {
         let hist = &mut self.hist;
         let (waits, latencies) = match distance {
             Distance::Me => (&mut hist.server_queue_wait, &mut hist.server_latency),
-            Distance::SameRack | Distance::SameDc => (&mut hist.cross_zone_queue_wait, &mut hist.cross_zone_latency),
-            Distance::OtherDc => (&mut hist.cross_region_queue_wait, &mut hist.cross_region_rtt),
+            Distance::SameRack | Distance::SameDc => (
+                &mut hist.cross_zone_queue_wait,
+                &mut hist.cross_zone_latency,
+            ),
+            Distance::OtherDc => (
+                &mut hist.cross_region_queue_wait,
+                &mut hist.cross_region_rtt,
+            ),
         };
         waits.record(wait);
         latencies.record(latency);

@@ -54,18 +54,41 @@ impl DnodeClient {
         };
         let raw = padded.as_ref().map_or(raw, Raw::from);
         if !self.sealed {
-            frame::plain(Kind::Reply, id, self.same_dc, VERSION, raw, pool, &mut self.front.out);
+            frame::plain(
+                Kind::Reply,
+                id,
+                self.same_dc,
+                VERSION,
+                raw,
+                pool,
+                &mut self.front.out,
+            );
             return true;
         }
         self.decoder.session().is_some_and(|cipher| {
-            frame::sealed(Kind::Reply, id, self.same_dc, VERSION, raw, cipher, None, pool, &mut self.front.out)
+            frame::sealed(
+                Kind::Reply,
+                id,
+                self.same_dc,
+                VERSION,
+                raw,
+                cipher,
+                None,
+                pool,
+                &mut self.front.out,
+            )
         })
     }
 }
 
 impl Node {
     /// Reads from a peer once and serves what is complete.
-    pub(super) fn receive_dnode_client(&mut self, key: u32, now: Now, reader: &mut impl Read) -> Next {
+    pub(super) fn receive_dnode_client(
+        &mut self,
+        key: u32,
+        now: Now,
+        reader: &mut impl Read,
+    ) -> Next {
         if let Some(next) = self.hold_back(key, now) {
             return next;
         }
@@ -73,7 +96,11 @@ impl Node {
             return Next::Wait;
         };
         let expected = peer.decoder.expected(peer.front.inbound.len());
-        let fill = match peer.front.inbound.fill(&self.pool, &mut self.shared, expected, reader) {
+        let fill = match peer
+            .front
+            .inbound
+            .fill(&self.pool, &mut self.shared, expected, reader)
+        {
             Ok(fill) => fill,
             Err(error) => return self.read_failed(key, &error),
         };
@@ -93,7 +120,11 @@ impl Node {
                 }
                 Ok(None) => break,
                 Err(broken) => {
-                    log_at!(Alert, "{} sent what cannot be read ({broken}), closing", peer.front.id);
+                    log_at!(
+                        Alert,
+                        "{} sent what cannot be read ({broken}), closing",
+                        peer.front.id
+                    );
                     self.close_front(key, false);
                     return Next::Wait;
                 }
@@ -115,8 +146,19 @@ impl Node {
             .filter(|command| command.is_direct() && command.accepts(shape.argc as usize))
             .filter(|command| !forward || self.is_placed_by_first(command));
         if let Some(command) = direct {
-            let token = if forward { self.token_of(raw, shape.first) } else { Default::default() };
-            if let Some(entry) = self.enqueue_peer(key, now, Some(command), command.class, message.id, raw.len()) {
+            let token = if forward {
+                self.token_of(raw, shape.first)
+            } else {
+                Default::default()
+            };
+            if let Some(entry) = self.enqueue_peer(
+                key,
+                now,
+                Some(command),
+                command.class,
+                message.id,
+                raw.len(),
+            ) {
                 self.place_peer(entry, key, now, command, command.class, forward, token, raw);
             }
             return;
@@ -128,7 +170,15 @@ impl Node {
     }
 
     /// Serves a peer's request whose arguments have to be looked at.
-    fn serve_peer_args(&mut self, key: u32, now: Now, id: u64, forward: bool, args: &[&[u8]], raw: Raw<'_>) {
+    fn serve_peer_args(
+        &mut self,
+        key: u32,
+        now: Now,
+        id: u64,
+        forward: bool,
+        args: &[&[u8]],
+        raw: Raw<'_>,
+    ) {
         let mut out = Vec::new();
         let command = resolve(args, &mut out);
         let mut class = Class::Read;
@@ -137,7 +187,11 @@ impl Node {
             let refined = command.refine(args);
             class = refined.class;
             match refined.serve {
-                Serve::Keyed | Serve::Split | Serve::SameNode | Serve::LocalNode | Serve::AllNodes => {
+                Serve::Keyed
+                | Serve::Split
+                | Serve::SameNode
+                | Serve::LocalNode
+                | Serve::AllNodes => {
                     if let Err(error) = command.keys(args, &mut keys) {
                         errors::keys(command, error, &mut out);
                     }

@@ -24,7 +24,11 @@ pub(super) struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// For a request whose messages get this id.
     pub fn new(id: u64, raw: Raw<'a>) -> Frames<'a> {
-        Frames { id, raw, plain: [const { None }; 4] }
+        Frames {
+            id,
+            raw,
+            plain: [const { None }; 4],
+        }
     }
 
     /// The message in clear.
@@ -40,8 +44,20 @@ impl<'a> Frames<'a> {
 }
 
 /// Appends a message in clear to `out`.
-pub(super) fn plain(kind: Kind, id: u64, same_dc: bool, version: u32, raw: Raw<'_>, pool: &Pool, out: &mut Chain) {
-    let header = Header { same_dc, version, ..Header::new(kind, id, raw.len()) };
+pub(super) fn plain(
+    kind: Kind,
+    id: u64,
+    same_dc: bool,
+    version: u32,
+    raw: Raw<'_>,
+    pool: &Pool,
+    out: &mut Chain,
+) {
+    let header = Header {
+        same_dc,
+        version,
+        ..Header::new(kind, id, raw.len())
+    };
     let mut room = [0; MAX_ENCODED];
     pool.copy(header.encode(Data::None, &mut room), out);
     if raw.len() <= COPIED {
@@ -74,6 +90,9 @@ pub(super) fn sealed(
         ..Header::new(kind, id, cipher.encrypted_len(payload.len()))
     };
     let mut room = [0; MAX_ENCODED];
-    pool.copy(header.encode(key.map_or(Data::None, Data::Key), &mut room), out);
+    pool.copy(
+        header.encode(key.map_or(Data::None, Data::Key), &mut room),
+        out,
+    );
     cipher.encrypt(&payload, pool, out).is_ok()
 }

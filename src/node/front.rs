@@ -4,8 +4,8 @@ use super::client::Client;
 use super::dnode_client::DnodeClient;
 use super::msg::{OfFront, Queue};
 use super::{ConnId, Kind, Next, Node, limits};
-use crate::log_at;
 use crate::clock::Now;
+use crate::log_at;
 use crate::mbuf::{Chain, Inbound, Slice};
 use crate::proto::redis::resp3;
 use slab::Slab;
@@ -107,9 +107,13 @@ impl Fronts {
     #[inline]
     pub fn get_mut(&mut self, key: u32) -> Option<&mut Front> {
         if key & PEER == 0 {
-            self.clients.get_mut(key as usize).map(|client| &mut client.front)
+            self.clients
+                .get_mut(key as usize)
+                .map(|client| &mut client.front)
         } else {
-            self.peers.get_mut((key & !PEER) as usize).map(|peer| &mut peer.front)
+            self.peers
+                .get_mut((key & !PEER) as usize)
+                .map(|peer| &mut peer.front)
         }
     }
 
@@ -118,13 +122,17 @@ impl Fronts {
         if key & PEER == 0 {
             self.clients.get(key as usize).map(|client| &client.front)
         } else {
-            self.peers.get((key & !PEER) as usize).map(|peer| &peer.front)
+            self.peers
+                .get((key & !PEER) as usize)
+                .map(|peer| &peer.front)
         }
     }
 
     /// The peer behind this number.
     pub fn peer_mut(&mut self, key: u32) -> Option<&mut DnodeClient> {
-        (key & PEER != 0).then(|| self.peers.get_mut((key & !PEER) as usize)).flatten()
+        (key & PEER != 0)
+            .then(|| self.peers.get_mut((key & !PEER) as usize))
+            .flatten()
     }
 
     /// Whether the number is a peer's.
@@ -136,9 +144,13 @@ impl Fronts {
     /// Takes a front out.
     pub fn remove(&mut self, key: u32) -> Option<Front> {
         if key & PEER == 0 {
-            self.clients.try_remove(key as usize).map(|client| client.front)
+            self.clients
+                .try_remove(key as usize)
+                .map(|client| client.front)
         } else {
-            self.peers.try_remove((key & !PEER) as usize).map(|peer| peer.front)
+            self.peers
+                .try_remove((key & !PEER) as usize)
+                .map(|peer| peer.front)
         }
     }
 
@@ -150,7 +162,9 @@ impl Fronts {
     /// The numbers of all fronts.
     pub fn keys(&self) -> Vec<u32> {
         let clients = self.clients.iter().map(|(key, _)| key as u32);
-        clients.chain(self.peers.iter().map(|(key, _)| key as u32 | PEER)).collect()
+        clients
+            .chain(self.peers.iter().map(|(key, _)| key as u32 | PEER))
+            .collect()
     }
 }
 
@@ -212,7 +226,9 @@ impl Node {
 
     /// Whether nothing more is wanted from the front.
     pub(super) fn is_deaf(&self, key: u32) -> bool {
-        self.fronts.get(key).is_none_or(|front| front.reading == Reading::Off)
+        self.fronts
+            .get(key)
+            .is_none_or(|front| front.reading == Reading::Off)
     }
 
     /// The front ended its stream: what it asked for is still answered.
@@ -228,7 +244,11 @@ impl Node {
 
     /// Closes a front that waits for nothing more, if it is to be closed.
     pub(super) fn close_if_settled(&mut self, key: u32) {
-        if self.fronts.get(key).is_some_and(|front| front.closing && front.is_settled()) {
+        if self
+            .fronts
+            .get(key)
+            .is_some_and(|front| front.closing && front.is_settled())
+        {
             self.close_front(key, true);
         }
     }
@@ -274,7 +294,9 @@ impl Raw<'_> {
     pub fn is_identity(&self, form: resp3::Form) -> bool {
         let mut start = [0; 2];
         match self {
-            Raw::Whole(slice, from, to) => resp3::is_identity(form, slice.get(*from..*to).unwrap_or(&[])),
+            Raw::Whole(slice, from, to) => {
+                resp3::is_identity(form, slice.get(*from..*to).unwrap_or(&[]))
+            }
             Raw::Spread(chain) => {
                 let n = chain.gather(0, &mut start);
                 resp3::is_identity(form, start.get(..n).unwrap_or(&[]))
@@ -305,6 +327,10 @@ impl Raw<'_> {
             Raw::Whole(slice, from, to) => (slice.get(*from..*to), None),
             Raw::Spread(chain) => (None, Some(chain)),
         };
-        whole.into_iter().chain(spread.into_iter().flat_map(|chain| chain.slices().map(|slice| &slice[..])))
+        whole.into_iter().chain(
+            spread
+                .into_iter()
+                .flat_map(|chain| chain.slices().map(|slice| &slice[..])),
+        )
     }
 }

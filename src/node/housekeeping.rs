@@ -9,7 +9,10 @@ use crate::mbuf::Pool;
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
     pub fn next_deadline(&self) -> u64 {
-        [Some(self.earliest), self.drain_until].into_iter().flatten().fold(self.next_sweep, u64::min)
+        [Some(self.earliest), self.drain_until]
+            .into_iter()
+            .flatten()
+            .fold(self.next_sweep, u64::min)
     }
 
     /// Does everything that is due. Returns how many bytes of buffers were given back, so that the
@@ -17,11 +20,15 @@ impl Node {
     pub fn tick(&mut self, now: Now) -> usize {
         if self.earliest <= now.mono_us {
             for slot in 0..self.upstreams.len() {
-                if self.upstream_deadline(slot).is_some_and(|at| at <= now.mono_us) {
+                if self
+                    .upstream_deadline(slot)
+                    .is_some_and(|at| at <= now.mono_us)
+                {
                     self.tick_upstream(slot, now);
                 }
             }
-            let deadlines = (0..self.upstreams.len()).filter_map(|slot| self.upstream_deadline(slot));
+            let deadlines =
+                (0..self.upstreams.len()).filter_map(|slot| self.upstream_deadline(slot));
             self.earliest = deadlines.min().unwrap_or(u64::MAX);
         }
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {
@@ -40,7 +47,10 @@ impl Node {
         for (key, client) in &mut self.fronts.clients {
             let front = &mut client.front;
             let quiet = tidy(front, &self.pool, now);
-            if quiet >= limits::INCOMPLETE_US && !front.inbound.is_empty() && front.reading == Reading::On {
+            if quiet >= limits::INCOMPLETE_US
+                && !front.inbound.is_empty()
+                && front.reading == Reading::On
+            {
                 stalled.push(key as u32);
             }
         }
@@ -78,7 +88,11 @@ impl Node {
             return;
         }
         self.stats.own.memory_limit_hits += 1;
-        let sizes = self.fronts.clients.iter().map(|(key, client)| (client.front.inbound.len(), key as u32));
+        let sizes = self
+            .fronts
+            .clients
+            .iter()
+            .map(|(key, client)| (client.front.inbound.len(), key as u32));
         let largest = sizes.max().map(|(_, key)| key);
         if let Some(key) = largest {
             log_at!(

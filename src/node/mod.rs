@@ -210,7 +210,10 @@ pub struct Node {
 impl Node {
     /// A node of a cluster that has not begun yet.
     pub fn new(options: Options, topology: Arc<Topology>, now: Now) -> Node {
-        let pool = Pool::new(options.mbuf_size, options.max_msgs.saturating_mul(options.mbuf_size));
+        let pool = Pool::new(
+            options.mbuf_size,
+            options.max_msgs.saturating_mul(options.mbuf_size),
+        );
         let (upstreams, links) = upstreams(&options, &topology, now);
         Node {
             alone: topology.nodes().len() == 1,
@@ -255,14 +258,22 @@ impl Node {
         let upstream = self.upstreams.get(id.key as usize)?;
         match id.kind {
             Kind::Store => Some(&self.options.datastore),
-            Kind::Peer => self.topology.node(upstream.node).map(|node| &node.member.endpoint),
+            Kind::Peer => self
+                .topology
+                .node(upstream.node)
+                .map(|node| &node.member.endpoint),
             Kind::Client | Kind::DnodeClient => None,
         }
     }
 
     /// A client or a peer has connected, from this address if it has one. An error is the text to
     /// send before closing it.
-    pub fn accepted(&mut self, kind: Kind, addr: Option<SocketAddr>, now: Now) -> Result<ConnId, &'static [u8]> {
+    pub fn accepted(
+        &mut self,
+        kind: Kind,
+        addr: Option<SocketAddr>,
+        now: Now,
+    ) -> Result<ConnId, &'static [u8]> {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         if kind == Kind::DnodeClient {
@@ -270,7 +281,11 @@ impl Node {
                 return Err(b"");
             }
             let entry = self.fronts.peers.vacant_entry();
-            let id = ConnId { kind, key: entry.key() as u32, generation };
+            let id = ConnId {
+                kind,
+                key: entry.key() as u32,
+                generation,
+            };
             entry.insert(DnodeClient::new(id, addr, now, self.options.security()));
             self.stats.pool.dnode_client_connections += 1;
             return Ok(id);
@@ -281,7 +296,11 @@ impl Node {
             return Err(b"-ERR max number of clients reached\r\n");
         }
         let entry = self.fronts.clients.vacant_entry();
-        let id = ConnId { kind: Kind::Client, key: entry.key() as u32, generation };
+        let id = ConnId {
+            kind: Kind::Client,
+            key: entry.key() as u32,
+            generation,
+        };
         entry.insert(Client::new(id, addr, now));
         self.stats.pool.client_connections += 1;
         Ok(id)
@@ -324,9 +343,11 @@ impl Node {
     #[inline]
     fn output(&self, id: ConnId) -> Option<&Chain> {
         match id.kind {
-            Kind::Client | Kind::DnodeClient => {
-                self.fronts.get(Fronts::key(id)).filter(|front| front.id == id).map(|front| &front.out)
-            }
+            Kind::Client | Kind::DnodeClient => self
+                .fronts
+                .get(Fronts::key(id))
+                .filter(|front| front.id == id)
+                .map(|front| &front.out),
             Kind::Store | Kind::Peer => {
                 let upstream = self.upstreams.get(id.key as usize)?;
                 (upstream.id == id && upstream.state == State::Up).then_some(&upstream.out)
@@ -415,12 +436,16 @@ impl Node {
     pub fn next_dirty(&mut self) -> Option<ConnId> {
         while let Some(id) = self.dirty.pop() {
             let flag = match id.kind {
-                Kind::Client | Kind::DnodeClient => {
-                    self.fronts.get_mut(Fronts::key(id)).filter(|front| front.id == id).map(|front| &mut front.dirty)
-                }
+                Kind::Client | Kind::DnodeClient => self
+                    .fronts
+                    .get_mut(Fronts::key(id))
+                    .filter(|front| front.id == id)
+                    .map(|front| &mut front.dirty),
                 Kind::Store | Kind::Peer => {
                     let upstream = self.upstreams.get_mut(id.key as usize);
-                    upstream.filter(|upstream| upstream.id == id).map(|upstream| &mut upstream.dirty)
+                    upstream
+                        .filter(|upstream| upstream.id == id)
+                        .map(|upstream| &mut upstream.dirty)
                 }
             };
             if let Some(flag) = flag {
@@ -435,10 +460,15 @@ impl Node {
     #[inline]
     fn knows(&self, id: ConnId) -> bool {
         match id.kind {
-            Kind::Client | Kind::DnodeClient => self.fronts.get(Fronts::key(id)).is_some_and(|front| front.id == id),
-            Kind::Store | Kind::Peer => self.upstreams.get(id.key as usize).is_some_and(|upstream| {
-                upstream.id == id && !matches!(upstream.state, State::Idle | State::Down { .. })
-            }),
+            Kind::Client | Kind::DnodeClient => self
+                .fronts
+                .get(Fronts::key(id))
+                .is_some_and(|front| front.id == id),
+            Kind::Store | Kind::Peer => {
+                self.upstreams.get(id.key as usize).is_some_and(|upstream| {
+                    upstream.id == id && !matches!(upstream.state, State::Idle | State::Down { .. })
+                })
+            }
         }
     }
 
@@ -449,17 +479,25 @@ impl Node {
             return true;
         }
         if !self.alone {
-            return self.upstreams.iter().any(|upstream| upstream.is_congested(now));
+            return self
+                .upstreams
+                .iter()
+                .any(|upstream| upstream.is_congested(now));
         }
         let slot = key as usize % self.upstreams.len().max(1);
-        self.upstreams.get(slot).is_some_and(|upstream| upstream.is_congested(now))
+        self.upstreams
+            .get(slot)
+            .is_some_and(|upstream| upstream.is_congested(now))
     }
 
     /// Whether fronts that wait for pressure to fall may go on.
     fn is_relaxed(&self, now: Now) -> bool {
         self.msgs.len() < self.options.max_msgs - self.options.max_msgs / 4
             && self.pool.is_relaxed()
-            && !self.upstreams.iter().any(|upstream| upstream.is_congested(now))
+            && !self
+                .upstreams
+                .iter()
+                .any(|upstream| upstream.is_congested(now))
     }
 
     /// Whether the node is shutting down.
@@ -469,23 +507,41 @@ impl Node {
 }
 
 /// The connections a node makes: the datastore's, then those to each peer; and which lead where.
-fn upstreams(options: &Options, topology: &Topology, now: Now) -> (Vec<Upstream>, Vec<Range<usize>>) {
+fn upstreams(
+    options: &Options,
+    topology: &Topology,
+    now: Now,
+) -> (Vec<Upstream>, Vec<Range<usize>>) {
     let mut upstreams = Vec::new();
     let mut links = Vec::new();
     for (index, node) in topology.nodes().iter().enumerate() {
         let first = upstreams.len();
         let (kind, count, ceiling) = match node.distance {
-            Distance::Me => (Kind::Store, options.datastore_connections, options.retry_ceiling),
+            Distance::Me => (
+                Kind::Store,
+                options.datastore_connections,
+                options.retry_ceiling,
+            ),
             Distance::OtherDc => (Kind::Peer, options.remote_peer_connections, PEER_CEILING),
             _ => (Kind::Peer, options.local_peer_connections, PEER_CEILING),
         };
         for _ in 0..count.max(1) {
-            let id = ConnId { kind, key: upstreams.len() as u32, generation: 0 };
+            let id = ConnId {
+                kind,
+                key: upstreams.len() as u32,
+                generation: 0,
+            };
             let wire = match kind {
                 Kind::Store => Wire::Store(Parser::default()),
                 _ => Wire::Peer(Box::new(PeerWire::new(options.security()))),
             };
-            let mut upstream = Upstream::new(id, NodeId(index as u16), node.distance, wire, Backoff::new(ceiling));
+            let mut upstream = Upstream::new(
+                id,
+                NodeId(index as u16),
+                node.distance,
+                wire,
+                Backoff::new(ceiling),
+            );
             if node.distance == Distance::OtherDc {
                 upstream = upstream.throttled(Throttle::new(options.conn_msg_rate, now.mono_us));
             }

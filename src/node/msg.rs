@@ -118,18 +118,29 @@ impl Msg {
     /// A copy of this request for another node, in no queue, awaited by nobody.
     pub fn copy(&self) -> Msg {
         let mut copy = Msg::new(NONE, self.command, self.len as usize, self.start);
-        copy.flags = if self.flags.has(Flags::WRITE) { Flags::WRITE } else { Flags::default() };
+        copy.flags = if self.flags.has(Flags::WRITE) {
+            Flags::WRITE
+        } else {
+            Flags::default()
+        };
         copy
     }
 
     /// Read or write.
     pub fn class(&self) -> Class {
-        if self.flags.has(Flags::WRITE) { Class::Write } else { Class::Read }
+        if self.flags.has(Flags::WRITE) {
+            Class::Write
+        } else {
+            Class::Read
+        }
     }
 
     /// Whether nobody needs it any more.
     pub fn is_over(&self) -> bool {
-        self.front == NONE && self.parent == NONE && self.collector == NONE && !self.flags.has(Flags::QUEUED)
+        self.front == NONE
+            && self.parent == NONE
+            && self.collector == NONE
+            && !self.flags.has(Flags::QUEUED)
     }
 }
 
@@ -226,7 +237,9 @@ impl<L: Link> Queue<L> {
     /// Takes out the one behind `before`.
     pub fn remove_after(&mut self, msgs: &mut Msgs, before: u32) -> Option<u32> {
         let key = Self::after(msgs, before)?;
-        let next = msgs.get_mut(key as usize).map_or(NONE, |msg| std::mem::replace(L::next(msg), NONE));
+        let next = msgs
+            .get_mut(key as usize)
+            .map_or(NONE, |msg| std::mem::replace(L::next(msg), NONE));
         *L::next(msgs.get_mut(before as usize)?) = next;
         if self.tail == key {
             self.tail = before;
@@ -254,7 +267,9 @@ mod tests {
     #[test]
     fn one_in_the_middle_can_be_taken_out() {
         let mut msgs = Msgs::new();
-        let keys: Vec<u32> = (0..3).map(|i| msgs.insert(Msg::new(i, 0, 0, 0)) as u32).collect();
+        let keys: Vec<u32> = (0..3)
+            .map(|i| msgs.insert(Msg::new(i, 0, 0, 0)) as u32)
+            .collect();
         let mut queue = Queue::<OfUpstream>::default();
         for &key in &keys {
             queue.push(&mut msgs, key);
@@ -273,7 +288,8 @@ mod tests {
         let keys: Vec<u32> = (0..4)
             .map(|i| msgs.insert(Msg::new(i, 0, 0, 0)) as u32)
             .collect();
-        let (mut front, mut upstream) = (Queue::<OfFront>::default(), Queue::<OfUpstream>::default());
+        let (mut front, mut upstream) =
+            (Queue::<OfFront>::default(), Queue::<OfUpstream>::default());
         for &key in &keys {
             front.push(&mut msgs, key);
         }

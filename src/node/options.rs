@@ -79,6 +79,10 @@ impl Options {
 
     /// What decoders of the peers' protocol have to know.
     pub(super) fn security(&self) -> Security {
-        Security { key_pair: self.key_pair.clone(), mbuf_size: self.mbuf_size, refuse_plaintext: false }
+        Security {
+            key_pair: self.key_pair.clone(),
+            mbuf_size: self.mbuf_size,
+            refuse_plaintext: false,
+        }
     }
 }

@@ -7,7 +7,9 @@ use super::{Next, Node, frame};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool};
-use crate::proto::dnode::{self, Cipher, KeyPair, Security, SessionKey, VERSION, VERSION_ORIGINAL, WRAPPED_LEN};
+use crate::proto::dnode::{
+    self, Cipher, KeyPair, Security, SessionKey, VERSION, VERSION_ORIGINAL, WRAPPED_LEN,
+};
 use std::io::Read;
 use std::rc::Rc;
 
@@ -55,8 +57,13 @@ impl PeerWire {
         let key = SessionKey::random().map_err(failed)?;
         let wrapped = key_pair.wrap(&key).map_err(failed)?;
         let cipher = Cipher::new(&key, self.security.mbuf_size).map_err(failed)?;
-        self.decoder.set_session(&key).map_err(|broken| broken.to_string())?;
-        self.secret = Some(Secret { cipher, wrapped: Some(wrapped) });
+        self.decoder
+            .set_session(&key)
+            .map_err(|broken| broken.to_string())?;
+        self.secret = Some(Secret {
+            cipher,
+            wrapped: Some(wrapped),
+        });
         Ok(())
     }
 
@@ -66,12 +73,30 @@ impl PeerWire {
     }
 
     /// Appends an encrypted message.
-    pub fn encrypt(&mut self, kind: dnode::Kind, id: u64, same_dc: bool, raw: Raw<'_>, pool: &Pool, out: &mut Chain) -> bool {
+    pub fn encrypt(
+        &mut self,
+        kind: dnode::Kind,
+        id: u64,
+        same_dc: bool,
+        raw: Raw<'_>,
+        pool: &Pool,
+        out: &mut Chain,
+    ) -> bool {
         let Some(secret) = &mut self.secret else {
             return false;
         };
         let key = secret.wrapped.take();
-        frame::sealed(kind, id, same_dc, VERSION, raw, &mut secret.cipher, key.as_ref(), pool, out)
+        frame::sealed(
+            kind,
+            id,
+            same_dc,
+            VERSION,
+            raw,
+            &mut secret.cipher,
+            key.as_ref(),
+            pool,
+            out,
+        )
     }
 }
 
@@ -88,13 +113,18 @@ impl Upstream {
 impl Node {
     /// A connection to a peer is there: encrypts it if it has to be, and asks who the peer is.
     pub(super) fn peer_connected(&mut self, slot: usize, now: Now) {
-        let secured = self.upstreams.get(slot).is_some_and(|peer| self.is_secured(peer.node));
+        let secured = self
+            .upstreams
+            .get(slot)
+            .is_some_and(|peer| self.is_secured(peer.node));
         let key_pair = self.options.key_pair.clone();
         let Some(Wire::Peer(wire)) = self.upstreams.get_mut(slot).map(|peer| &mut peer.wire) else {
             return;
         };
         if secured {
-            let sealed = key_pair.ok_or_else(|| "no key".to_string()).and_then(|key| wire.seal(&key));
+            let sealed = key_pair
+                .ok_or_else(|| "no key".to_string())
+                .and_then(|key| wire.seal(&key));
             if let Err(reason) = sealed {
                 log_at!(Alert, "cannot encrypt a connection to a peer: {reason}");
                 return self.lose_upstream(slot, now, Loss::Error);
@@ -112,14 +142,21 @@ impl Node {
 
     /// Reads from a peer's connection once and hands out what is complete.
     pub(super) fn receive_peer(&mut self, slot: usize, now: Now, reader: &mut impl Read) -> Next {
-        let Some(peer) = self.upstreams.get_mut(slot).filter(|peer| peer.state == State::Up) else {
+        let Some(peer) = self
+            .upstreams
+            .get_mut(slot)
+            .filter(|peer| peer.state == State::Up)
+        else {
             return Next::Wait;
         };
         let Wire::Peer(wire) = &mut peer.wire else {
             return Next::Wait;
         };
         let expected = wire.decoder.expected(peer.inbound.len());
-        let fill = match peer.inbound.fill(&self.pool, &mut self.shared, expected, reader) {
+        let fill = match peer
+            .inbound
+            .fill(&self.pool, &mut self.shared, expected, reader)
+        {
             Ok(fill) => fill,
             Err(error) => return self.upstream_read_failed(slot, now, &error),
         };
@@ -129,7 +166,10 @@ impl Node {
             return Next::Wait;
         }
         peer.heard = now.mono_us;
-        self.stats.hist.peer_out_queue.record(u64::from(peer.queue.len()));
+        self.stats
+            .hist
+            .peer_out_queue
+            .record(u64::from(peer.queue.len()));
         let mut data = fill.data;
         loop {
             let Some(peer) = self.upstreams.get_mut(slot) else {
@@ -145,7 +185,11 @@ impl Node {
                 }
                 Ok(Some(message)) => {
                     wire.version = message.version;
-                    let head = peer.queue.head().and_then(|entry| self.msgs.get(entry as usize)).map(|msg| msg.wire_id);
+                    let head = peer
+                        .queue
+                        .head()
+                        .and_then(|entry| self.msgs.get(entry as usize))
+                        .map(|msg| msg.wire_id);
                     if head.is_some_and(|id| id != message.id) {
                         self.stats.pool.peer_mismatch_requests += 1;
                     }
@@ -157,7 +201,11 @@ impl Node {
                     }
                 }
                 Err(broken) => {
-                    log_at!(Alert, "{} sent what cannot be read ({broken}), closing", peer.id);
+                    log_at!(
+                        Alert,
+                        "{} sent what cannot be read ({broken}), closing",
+                        peer.id
+                    );
                     self.lose_upstream(slot, now, Loss::Error);
                     return Next::Wait;
                 }

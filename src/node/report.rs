@@ -17,9 +17,12 @@ impl Node {
             let lengths = queue_lengths(upstream, &mut self.msgs);
             let (server, pool) = (&mut stats.server, &mut stats.pool);
             let gauges = match upstream.distance {
-                Distance::Me => {
-                    [&mut server.in_queue, &mut server.in_queue_bytes, &mut server.out_queue, &mut server.out_queue_bytes]
-                }
+                Distance::Me => [
+                    &mut server.in_queue,
+                    &mut server.in_queue_bytes,
+                    &mut server.out_queue,
+                    &mut server.out_queue_bytes,
+                ],
                 Distance::SameRack | Distance::SameDc => [
                     &mut pool.peer_in_queue,
                     &mut pool.peer_in_queue_bytes,
@@ -86,5 +89,10 @@ impl Node {
 fn queue_lengths(upstream: &Upstream, msgs: &mut super::msg::Msgs) -> [u64; 4] {
     let (unsent, unsent_bytes) = upstream.unsent(msgs);
     let (all, all_bytes) = upstream.outstanding(msgs);
-    [unsent, unsent_bytes, all - unsent, all_bytes.saturating_sub(unsent_bytes)]
+    [
+        unsent,
+        unsent_bytes,
+        all - unsent,
+        all_bytes.saturating_sub(unsent_bytes),
+    ]
 }

@@ -1,7 +1,7 @@
 //! From a request to the connections it goes out on.
 
 use super::frame::Frames;
-use super::front::{Fronts, Raw};
+use super::front::Raw;
 use super::msg::Flags;
 use super::upstream::{State, Upstream, Wire};
 use super::{Node, collect};
@@ -16,8 +16,8 @@ use crate::hashkit::{self, Token};
 use crate::mbuf::Chain;
 use crate::proto::dnode::{self, compat};
 use crate::proto::redis::command::{Class, Command, Serve, command};
-use crate::proto::redis::request::{self, Span};
 use crate::proto::redis::errors;
+use crate::proto::redis::request::{self, Span};
 use std::time::Duration;
 
 /// Longest key a C node takes (with its default `mbuf_size`), in bytes.
@@ -79,7 +79,11 @@ impl Node {
     /// The consistency level of a client's request.
     #[inline]
     pub(super) fn level_of(&self, key: u32, class: Class) -> Consistency {
-        let own = self.fronts.clients.get(key as usize).and_then(|client| client.session.consistency);
+        let own = self
+            .fronts
+            .clients
+            .get(key as usize)
+            .and_then(|client| client.session.consistency);
         own.unwrap_or(match class {
             Class::Read => self.options.read_consistency,
             Class::Write => self.options.write_consistency,
@@ -94,11 +98,23 @@ impl Node {
             _ if command.own_rack => Routing::OwnRackOnly,
             _ => Routing::Normal,
         };
-        Demand { routing, access: access(class), level, token, failover: self.options.read_failover }
+        Demand {
+            routing,
+            access: access(class),
+            level,
+            token,
+            failover: self.options.read_failover,
+        }
     }
 
     /// Whether these keys have one owner in every rack that may see the request.
-    pub(super) fn is_one_owner(&self, key: u32, command: &Command, class: Class, tokens: &[Token]) -> bool {
+    pub(super) fn is_one_owner(
+        &self,
+        key: u32,
+        command: &Command,
+        class: Class,
+        tokens: &[Token],
+    ) -> bool {
         if !self.topology.needs_hash() {
             return true;
         }
@@ -117,7 +133,10 @@ impl Node {
     /// Sends a client's request, or a piece of one, where it belongs. `pin` is the front whose
     /// requests keep their order.
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "what is known of a request when it is placed")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what is known of a request when it is placed"
+    )]
     pub(super) fn place(
         &mut self,
         entry: u32,
@@ -141,7 +160,10 @@ impl Node {
 
     /// Sends a peer's request where it belongs: to this node's datastore, or, if it is to be
     /// `forward`ed, to the owner in every rack of this datacenter.
-    #[expect(clippy::too_many_arguments, reason = "what is known of a request when it is placed")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what is known of a request when it is placed"
+    )]
     pub(super) fn place_peer(
         &mut self,
         entry: u32,
@@ -172,7 +194,10 @@ impl Node {
 
     /// The slots of the connections to a node.
     fn slots_of(&self, node: NodeId) -> std::ops::Range<usize> {
-        self.links.get(usize::from(node.0)).cloned().unwrap_or_default()
+        self.links
+            .get(usize::from(node.0))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The connection a front's requests to a node use: always the same one, so that they keep their
@@ -181,13 +206,27 @@ impl Node {
     fn slot_for(&self, node: NodeId, pin: u32) -> Option<usize> {
         let slots = self.slots_of(node);
         let pinned = slots.start + pin as usize % slots.len().max(1);
-        let takes = |slot: &usize| self.upstreams.get(*slot).is_some_and(Upstream::takes_requests);
-        Some(pinned).filter(takes).or_else(|| slots.into_iter().find(takes))
+        let takes = |slot: &usize| {
+            self.upstreams
+                .get(*slot)
+                .is_some_and(Upstream::takes_requests)
+        };
+        Some(pinned)
+            .filter(takes)
+            .or_else(|| slots.into_iter().find(takes))
     }
 
     /// Sends a request to its targets. The message itself goes to the one whose reply is the answer;
     /// the others get copies, or, if several replies make the answer, parts.
-    fn dispatch(&mut self, entry: u32, pin: u32, now: Now, targets: &Targets, level: Consistency, raw: Raw<'_>) {
+    fn dispatch(
+        &mut self,
+        entry: u32,
+        pin: u32,
+        now: Now,
+        targets: &Targets,
+        level: Consistency,
+        raw: Raw<'_>,
+    ) {
         let mut frames = Frames::new(self.next_wire_id(), raw);
         let judged = level != Consistency::DcOne;
         if judged {
@@ -198,14 +237,18 @@ impl Node {
         for target in targets.iter() {
             match target.counts {
                 Counts::Discarded if target.reachable => {
-                    let Some(copy) = self.msgs.get(entry as usize).map(super::msg::Msg::copy) else {
+                    let Some(copy) = self.msgs.get(entry as usize).map(super::msg::Msg::copy)
+                    else {
                         return;
                     };
                     let copy = self.msgs.insert(copy) as u32;
-                    self.stats.pool.remote_peer_failover_requests += u64::from(target.passed_over > 0);
+                    self.stats.pool.remote_peer_failover_requests +=
+                        u64::from(target.passed_over > 0);
                     self.send(copy, pin, now, target, &mut frames);
                 }
-                Counts::Discarded => self.stats.count_unsendable(self.topology.distance(target.node)),
+                Counts::Discarded => self
+                    .stats
+                    .count_unsendable(self.topology.distance(target.node)),
                 Counts::In(_) if judged => {
                     self.send_part(entry, part, pin, now, target, &mut frames);
                     part += 1;
@@ -223,11 +266,22 @@ impl Node {
     }
 
     /// Sends one message to one target.
-    pub(super) fn send(&mut self, entry: u32, pin: u32, now: Now, target: &Target, frames: &mut Frames<'_>) {
+    pub(super) fn send(
+        &mut self,
+        entry: u32,
+        pin: u32,
+        now: Now,
+        target: &Target,
+        frames: &mut Frames<'_>,
+    ) {
         match target.how {
             How::Local => self.send_to_store(entry, pin, now, frames.raw),
             How::Request | How::Forward => {
-                let kind = if target.how == How::Forward { dnode::Kind::Forward } else { dnode::Kind::Request };
+                let kind = if target.how == How::Forward {
+                    dnode::Kind::Forward
+                } else {
+                    dnode::Kind::Request
+                };
                 match self.slot_for(target.node, pin) {
                     Some(slot) => self.send_to_peer(slot, entry, now, kind, frames),
                     None => self.give_up(entry, now, errors::PEER_NOT_CONNECTED),
@@ -257,7 +311,14 @@ impl Node {
     }
 
     /// Puts a request into the queue of a connection to a peer.
-    pub(super) fn send_to_peer(&mut self, slot: usize, entry: u32, now: Now, kind: dnode::Kind, frames: &mut Frames<'_>) {
+    pub(super) fn send_to_peer(
+        &mut self,
+        slot: usize,
+        entry: u32,
+        now: Now,
+        kind: dnode::Kind,
+        frames: &mut Frames<'_>,
+    ) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -265,7 +326,11 @@ impl Node {
             return;
         };
         msg.wire_id = frames.id;
-        let (distance, write, len) = (upstream.distance, msg.flags.has(Flags::WRITE), frames.raw.len() as u64);
+        let (distance, write, len) = (
+            upstream.distance,
+            msg.flags.has(Flags::WRITE),
+            frames.raw.len() as u64,
+        );
         let same_dc = distance.is_same_dc();
         let mut carried = Chain::new();
         let mut raw = frames.raw;
@@ -274,7 +339,9 @@ impl Node {
                 compat::Form::Plain => {}
                 compat::Form::Carried(carrier) => {
                     let mut text = Vec::new();
-                    raw.with_bytes(|bytes| carrier.encode(&request::arguments(bytes).collect::<Vec<_>>(), &mut text));
+                    raw.with_bytes(|bytes| {
+                        carrier.encode(&request::arguments(bytes).collect::<Vec<_>>(), &mut text)
+                    });
                     self.pool.copy(&text, &mut carried);
                     raw = Raw::from(&carried);
                     msg.flags = msg.flags.with(Flags::CARRIED);
@@ -294,7 +361,15 @@ impl Node {
         } else if carried.is_empty() {
             frames.plain(kind, same_dc, &self.pool)
         } else {
-            super::frame::plain(kind, frames.id, same_dc, dnode::VERSION, raw, &self.pool, &mut own);
+            super::frame::plain(
+                kind,
+                frames.id,
+                same_dc,
+                dnode::VERSION,
+                raw,
+                &self.pool,
+                &mut own,
+            );
             &own
         };
         self.stats.count_sent(distance, write, len);
@@ -303,7 +378,11 @@ impl Node {
 
     /// A message that could not be put into any queue is answered with an error, if anybody waits.
     pub(super) fn give_up(&mut self, entry: u32, now: Now, text: &str) {
-        if self.msgs.get(entry as usize).is_some_and(super::msg::Msg::is_over) {
+        if self
+            .msgs
+            .get(entry as usize)
+            .is_some_and(super::msg::Msg::is_over)
+        {
             self.msgs.remove(entry as usize);
         } else {
             self.finish(entry, now, text.as_bytes());
@@ -326,11 +405,6 @@ impl Node {
         self.wire_id += 1;
         self.wire_id
     }
-
-    /// Whether a front's number is that of a client.
-    pub(super) fn is_client(key: u32) -> bool {
-        !Fronts::is_peer(key)
-    }
 }
 
 /// How a request has to be sent to a node that may be the C original.
@@ -351,9 +425,16 @@ fn for_original(index: u16, raw: Raw<'_>) -> compat::Form {
 /// How long a message may wait on an upstream, in µs: by distance, for reads and for writes.
 pub(super) fn granted(timeout_us: u64, factor: u32) -> [[u64; 2]; 4] {
     let timeout = Duration::from_micros(timeout_us);
-    [Distance::Me, Distance::SameRack, Distance::SameDc, Distance::OtherDc].map(|distance| {
+    [
+        Distance::Me,
+        Distance::SameRack,
+        Distance::SameDc,
+        Distance::OtherDc,
+    ]
+    .map(|distance| {
         [Access::Read, Access::Write].map(|access| {
-            crate::cluster::timeout::request_timeout(timeout, factor, distance, access).as_micros() as u64
+            crate::cluster::timeout::request_timeout(timeout, factor, distance, access).as_micros()
+                as u64
         })
     })
 }

@@ -13,13 +13,20 @@ use std::io::{self, Read};
 impl Node {
     /// Reads from a datastore connection once and hands out what is complete.
     pub(super) fn receive_store(&mut self, slot: usize, now: Now, reader: &mut impl Read) -> Next {
-        let Some(store) = self.upstreams.get_mut(slot).filter(|store| store.state == State::Up) else {
+        let Some(store) = self
+            .upstreams
+            .get_mut(slot)
+            .filter(|store| store.state == State::Up)
+        else {
             return Next::Wait;
         };
         let Wire::Store(parser) = &mut store.wire else {
             return Next::Wait;
         };
-        let fill = match store.inbound.fill(&self.pool, &mut self.shared, parser.expected(), reader) {
+        let fill = match store
+            .inbound
+            .fill(&self.pool, &mut self.shared, parser.expected(), reader)
+        {
             Ok(fill) => fill,
             Err(error) => return self.upstream_read_failed(slot, now, &error),
         };
@@ -30,7 +37,10 @@ impl Node {
         }
         store.heard = now.mono_us;
         let mut parser = std::mem::take(parser);
-        self.stats.hist.server_out_queue.record(u64::from(store.queue.len()));
+        self.stats
+            .hist
+            .server_out_queue
+            .record(u64::from(store.queue.len()));
         let mut data = fill.data;
         let mut garbage = None;
         while let Some(slice) = data.pop() {
@@ -71,7 +81,11 @@ impl Node {
             return Next::Wait;
         };
         if let Some(reason) = garbage {
-            log_at!(Alert, "{} sent what is no reply ({reason}), closing", store.id);
+            log_at!(
+                Alert,
+                "{} sent what is no reply ({reason}), closing",
+                store.id
+            );
             self.stats.own.store_reply_errors += 1;
             self.lose_upstream(slot, now, Loss::Error);
             return Next::Wait;
@@ -82,7 +96,12 @@ impl Node {
     }
 
     /// What to do after a read that brought an error.
-    pub(super) fn upstream_read_failed(&mut self, slot: usize, now: Now, error: &io::Error) -> Next {
+    pub(super) fn upstream_read_failed(
+        &mut self,
+        slot: usize,
+        now: Now,
+        error: &io::Error,
+    ) -> Next {
         match error.kind() {
             io::ErrorKind::WouldBlock => Next::Wait,
             io::ErrorKind::Interrupted => Next::Again,
@@ -113,7 +132,10 @@ impl Node {
     /// A reply has come for a message that has left its upstream's queue.
     #[inline]
     pub(super) fn answered(&mut self, slot: usize, entry: u32, now: Now, raw: Raw<'_>) {
-        let (Some(upstream), Some(msg)) = (self.upstreams.get_mut(slot), self.msgs.get_mut(entry as usize)) else {
+        let (Some(upstream), Some(msg)) = (
+            self.upstreams.get_mut(slot),
+            self.msgs.get_mut(entry as usize),
+        ) else {
             return;
         };
         msg.flags = msg.flags.without(Flags::QUEUED);
@@ -121,11 +143,15 @@ impl Node {
         let over = msg.is_over();
         let used = msg.front != NONE || msg.parent != NONE;
         if let Some(written) = upstream.written_at(msg.end) {
-            let (wait, latency) = (written.saturating_sub(msg.start), now.mono_us.saturating_sub(written));
+            let (wait, latency) = (
+                written.saturating_sub(msg.start),
+                now.mono_us.saturating_sub(written),
+            );
             self.stats.time_reply(upstream.distance, wait, latency);
         }
         let write = msg.flags.has(Flags::WRITE);
-        self.stats.count_reply(upstream.distance, write, used, raw.len() as u64);
+        self.stats
+            .count_reply(upstream.distance, write, used, raw.len() as u64);
         if expired {
             self.stats.own.late_replies_dropped += 1;
         }

@@ -90,7 +90,13 @@ fn lane(msg: &Msg) -> usize {
 }
 
 impl Upstream {
-    pub fn new(id: ConnId, node: NodeId, distance: Distance, wire: Wire, backoff: Backoff) -> Upstream {
+    pub fn new(
+        id: ConnId,
+        node: NodeId,
+        distance: Distance,
+        wire: Wire,
+        backoff: Backoff,
+    ) -> Upstream {
         Upstream {
             id,
             node,
@@ -246,7 +252,10 @@ impl Upstream {
         let mut count = 0;
         let mut entry = self.queue.head();
         while let Some(key) = entry {
-            count += u64::from(msgs.get(key as usize).is_some_and(|msg| msg.end > self.written));
+            count += u64::from(
+                msgs.get(key as usize)
+                    .is_some_and(|msg| msg.end > self.written),
+            );
             entry = Queue::<OfUpstream>::after(msgs, key);
         }
         (count, self.backlog() as u64)
@@ -280,7 +289,11 @@ impl Upstream {
 
     /// What a request gets when this connection breaks under it.
     fn broken_text(&self) -> &'static str {
-        if self.is_store() { errors::STORAGE_REFUSED } else { errors::PEER_REFUSED }
+        if self.is_store() {
+            errors::STORAGE_REFUSED
+        } else {
+            errors::PEER_REFUSED
+        }
     }
 }
 
@@ -340,8 +353,13 @@ impl Node {
         };
         self.generation = self.generation.wrapping_add(1);
         upstream.id.generation = self.generation;
-        upstream.state = State::Connecting { since: now.mono_us, first };
-        self.earliest = self.earliest.min(now.mono_us + self.options.timeout_us.max(1_000_000));
+        upstream.state = State::Connecting {
+            since: now.mono_us,
+            first,
+        };
+        self.earliest = self
+            .earliest
+            .min(now.mono_us + self.options.timeout_us.max(1_000_000));
         log_at!(Warn, "{} connecting.....", upstream.id);
         self.actions.push_back(Action::Connect(upstream.id));
     }
@@ -353,16 +371,27 @@ impl Node {
         };
         let (unsent, _) = upstream.unsent(&mut self.msgs);
         let outstanding = u64::from(upstream.queue.len()) - unsent;
-        log_at!(Warn, "close {} Dropped {unsent} outqueue & {outstanding} inqueue requests", upstream.id);
+        log_at!(
+            Warn,
+            "close {} Dropped {unsent} outqueue & {outstanding} inqueue requests",
+            upstream.id
+        );
         let was_up = upstream.state == State::Up;
-        self.stats.count_loss(upstream.distance, loss, was_up, unsent, now);
+        self.stats
+            .count_loss(upstream.distance, loss, was_up, unsent, now);
         upstream.reset();
         let wait = upstream.backoff.failed().as_micros() as u64;
-        upstream.state = State::Down { retry_at: now.mono_us + wait };
+        upstream.state = State::Down {
+            retry_at: now.mono_us + wait,
+        };
         self.earliest = self.earliest.min(now.mono_us + wait);
         let text = upstream.broken_text();
         self.actions.push_back(Action::Close(upstream.id));
-        while let Some(entry) = self.upstreams.get_mut(slot).and_then(|upstream| upstream.pop(&mut self.msgs)) {
+        while let Some(entry) = self
+            .upstreams
+            .get_mut(slot)
+            .and_then(|upstream| upstream.pop(&mut self.msgs))
+        {
             self.settle(entry, now, Some(text));
         }
     }
@@ -417,7 +446,10 @@ impl Node {
                     let msg = self.msgs.get(upstream.due[lane] as usize)?;
                     Some(msg.start + self.granted(upstream.distance, lane))
                 });
-                let held = upstream.throttle.as_ref().filter(|_| !upstream.held.is_empty());
+                let held = upstream
+                    .throttle
+                    .as_ref()
+                    .filter(|_| !upstream.held.is_empty());
                 let held = held.map(Throttle::next_us);
                 due.chain(self.dead_at(slot)).chain(held).min()
             }
@@ -435,7 +467,9 @@ impl Node {
         let upstream = self.upstreams.get(slot)?;
         let head = self.msgs.get(upstream.queue.head()? as usize)?;
         let granted = self.granted(upstream.distance, lane(head));
-        head.flags.has(Flags::EXPIRED).then(|| head.start.max(upstream.heard) + 2 * granted)
+        head.flags
+            .has(Flags::EXPIRED)
+            .then(|| head.start.max(upstream.heard) + 2 * granted)
     }
 
     /// Does what is due on an upstream.
@@ -480,11 +514,20 @@ impl Node {
             while let Some(upstream) = self.upstreams.get_mut(slot) {
                 let entry = upstream.due[lane];
                 let granted = self.granted[upstream.distance as usize][lane];
-                let Some(msg) = self.msgs.get_mut(entry as usize).filter(|msg| msg.start + granted <= now.mono_us) else {
+                let Some(msg) = self
+                    .msgs
+                    .get_mut(entry as usize)
+                    .filter(|msg| msg.start + granted <= now.mono_us)
+                else {
                     break;
                 };
                 msg.flags = msg.flags.with(Flags::EXPIRED);
-                log_at!(Warn, "request on {} timedout, timeout was {}", upstream.id, granted / 1000);
+                log_at!(
+                    Warn,
+                    "request on {} timedout, timeout was {}",
+                    upstream.id,
+                    granted / 1000
+                );
                 upstream.pass(&mut self.msgs, entry);
                 let text = upstream.broken_text();
                 self.stats.count_timeout(upstream.distance);

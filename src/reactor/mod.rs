@@ -27,10 +27,12 @@ mod table;
 
 use crate::admin::Admin;
 use crate::clock::Now;
-use crate::config::{Endpoint, Settings};
+use crate::cluster::topology::Topology;
+use crate::config::{Endpoint, SecureOption, Settings};
 use crate::log_at;
 use crate::node::{Action, ConnId, Kind, Next, Node, Options};
 use crate::process::signals::{Signal, Signals};
+use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
 use crate::sys;
 use listener::Listener;
@@ -41,16 +43,43 @@ use resolver::Resolver;
 use socket::{Socket, Stream};
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use table::{Name, Table};
+use table::{Name, Tables};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
 /// Connections accepted from one listener in one turn.
 const ACCEPTS_PER_TURN: usize = 128;
+/// After how long of silence, and how often then, an outgoing connection is probed.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 /// How long no connection is accepted after descriptors ran out, in µs.
 const ACCEPT_PAUSE_US: u64 = 100_000;
+
+/// Where connections are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// `listen`.
+    Clients,
+    /// `dyn_listen`.
+    Peers,
+    /// `stats_listen`.
+    Stats,
+}
+
+const DOORS: [Door; 3] = [Door::Clients, Door::Peers, Door::Stats];
+
+impl Door {
+    fn name(self) -> Name {
+        match self {
+            Door::Clients => Name::Clients,
+            Door::Peers => Name::Peers,
+            Door::Stats => Name::Stats,
+        }
+    }
+}
 
 /// One event loop with its node and all its sockets.
 pub struct Reactor {
@@ -58,11 +87,9 @@ pub struct Reactor {
     node: Node,
     admin: Admin,
     identity: Identity,
-    clients_listener: Option<Listener>,
-    stats_listener: Option<Listener>,
-    datastore: Endpoint,
-    clients: Table,
-    stores: Table,
+    /// By [`Door`]; gone while shutting down.
+    listeners: [Option<Listener>; 3],
+    sockets: Tables,
     admins: admin::Sockets,
     /// HTTP connections to be driven in the next turn without waiting for an event.
     admin_run: Vec<(u32, u32)>,
@@ -105,6 +132,15 @@ impl Reactor {
     /// The line to log: which address, and why not.
     pub fn new(settings: &Settings, identity: Identity) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
+        let key_pair = match settings.secure_server_option {
+            SecureOption::None => None,
+            _ => Some(read_key(&settings.pem_key_file)?),
+        };
+        let built = Topology::from_settings(settings).map_err(|error| error.to_string())?;
+        for warning in &built.warnings {
+            log_at!(Warn, "{warning}");
+        }
+        let topology = Arc::new(built.topology);
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry();
         let stats = &settings.stats_listen.target;
@@ -122,14 +158,11 @@ impl Reactor {
         let started = Instant::now();
         let now = clock(started);
         let mut reactor = Reactor {
-            node: Node::new(Options::from(settings), now),
+            node: Node::new(Options::new(settings, key_pair), topology, now),
             admin: Admin::new(),
             identity,
-            clients_listener: None,
-            stats_listener: Some(stats_listener),
-            datastore: settings.datastore.endpoint.clone(),
-            clients: Table::default(),
-            stores: Table::default(),
+            listeners: [None, None, Some(stats_listener)],
+            sockets: Tables::default(),
             admins: admin::Sockets::default(),
             admin_run: Vec::new(),
             run: Vec::new(),
@@ -143,26 +176,36 @@ impl Reactor {
         };
         reactor.node.start(now);
         reactor.settle(now);
-        let listen = &settings.listen.target;
+        reactor.open(Door::Clients, settings)?;
+        reactor.open(Door::Peers, settings)?;
+        Ok(reactor)
+    }
+
+    /// Opens the listener of clients or peers.
+    fn open(&mut self, door: Door, settings: &Settings) -> Result<(), String> {
+        let endpoint = match door {
+            Door::Peers => &settings.dyn_listen.target,
+            _ => &settings.listen.target,
+        };
         let listener = Listener::open(
-            listen,
+            endpoint,
             settings.backlog,
-            reactor.poll.registry(),
-            Name::Clients.token(),
+            self.poll.registry(),
+            door.name().token(),
         )
-        .map_err(|error| named("p", listen, &error))?;
+        .map_err(|error| named("p", endpoint, &error))?;
         log_at!(
             Notice,
-            "p listening on '{listen}' in redis pool '{}'",
+            "p listening on '{endpoint}' in redis pool '{}'",
             settings.pool_name
         );
-        reactor.clients_listener = Some(listener);
-        Ok(reactor)
+        self.listeners[door as usize] = Some(listener);
+        Ok(())
     }
 
     /// Where clients connect; differs from the configuration for a port the kernel chose.
     pub fn client_addr(&self) -> Option<SocketAddr> {
-        self.clients_listener
+        self.listeners[Door::Clients as usize]
             .as_ref()
             .and_then(Listener::local_addr)
     }
@@ -199,7 +242,13 @@ impl Reactor {
 
     /// How long to wait for events.
     fn timeout(&self) -> Duration {
-        if !self.run.is_empty() || !self.admin_run.is_empty() {
+        let waiting = self.accept_paused_until.is_none()
+            && self
+                .listeners
+                .iter()
+                .flatten()
+                .any(|listener| listener.ready);
+        if waiting || !self.run.is_empty() || !self.admin_run.is_empty() {
             return Duration::ZERO;
         }
         let mut deadline = self.node.next_deadline();
@@ -219,13 +268,10 @@ impl Reactor {
         match Name::of(event.token()) {
             Some(Name::Conn(id)) => self.ready(id, event, now),
             Some(Name::Admin(key, generation)) => self.admin_ready(key, generation, now),
-            Some(Name::Clients) => {
-                if let Some(listener) = &mut self.clients_listener {
-                    listener.ready = true;
-                }
-            }
-            Some(Name::Stats) => {
-                if let Some(listener) = &mut self.stats_listener {
+            Some(name @ (Name::Clients | Name::Peers | Name::Stats)) => {
+                let door = DOORS.into_iter().find(|door| door.name() == name);
+                if let Some(listener) = door.and_then(|door| self.listeners[door as usize].as_mut())
+                {
                     listener.ready = true;
                 }
             }
@@ -242,9 +288,7 @@ impl Reactor {
 
     /// Acts on what the kernel says about a connection.
     fn ready(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) =
-            table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
-        else {
+        let Some(socket) = self.sockets.get(id) else {
             return; // Closed earlier in the same turn.
         };
         if socket.connecting {
@@ -271,9 +315,7 @@ impl Reactor {
 
     /// Reads once from a connection.
     fn read(&mut self, id: ConnId, now: Now) {
-        let Some(socket) =
-            table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
-        else {
+        let Some(socket) = self.sockets.get(id) else {
             return;
         };
         let next = self.node.receive(id, now, &mut socket.stream);
@@ -293,8 +335,7 @@ impl Reactor {
     fn read_queued(&mut self, now: Now) {
         std::mem::swap(&mut self.run, &mut self.running);
         while let Some(id) = self.running.pop() {
-            if let Some(socket) =
-                table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+            if let Some(socket) = self.sockets.get(id)
                 && std::mem::take(&mut socket.queued)
             {
                 self.read(id, now);
@@ -305,7 +346,7 @@ impl Reactor {
     /// Lets node and admin endpoint do what is due.
     fn tick(&mut self, now: Now) {
         if self.node.next_deadline() <= now.mono_us && self.node.tick(now) > 0 {
-            self.clients.shrink();
+            self.sockets.shrink();
             self.run.shrink_to(64);
             self.running.shrink_to(64);
             sys::malloc_trim();
@@ -318,7 +359,7 @@ impl Reactor {
 
     /// Carries out what the node asks for, and flushes what it has to say.
     fn settle(&mut self, now: Now) {
-        self.node.end_turn();
+        self.node.end_turn(now);
         loop {
             let mut idle = true;
             while let Some(action) = self.node.next_action() {
@@ -327,8 +368,7 @@ impl Reactor {
             }
             while let Some(id) = self.node.next_dirty() {
                 idle = false;
-                if let Some(socket) =
-                    table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+                if let Some(socket) = self.sockets.get(id)
                     && !socket.blocked
                     && !socket.connecting
                 {
@@ -344,28 +384,28 @@ impl Reactor {
     fn act(&mut self, action: Action, now: Now) {
         match action {
             Action::Close(id) => {
-                if let Some(socket) =
-                    table(&mut self.clients, &mut self.stores, id.kind).take(id.key, id.generation)
-                {
+                if let Some(socket) = self.sockets.take(id) {
                     socket.stream.close();
                     // A descriptor is free again.
                     self.accept_paused_until = None;
                 }
             }
             Action::Resume(id) => {
-                if let Some(socket) =
-                    table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+                if let Some(socket) = self.sockets.get(id)
                     && !std::mem::replace(&mut socket.queued, true)
                 {
                     self.run.push(id);
                 }
             }
             Action::Connect(id) => {
-                let made = match (&self.datastore, resolver::literal(&self.datastore)) {
+                let Some(endpoint) = self.node.endpoint(id).cloned() else {
+                    return;
+                };
+                let made = match (&endpoint, resolver::literal(&endpoint)) {
                     (Endpoint::Unix(path), _) => UnixStream::connect(path)
                         .and_then(|stream| self.adopt(id, Stream::Unix(stream))),
                     (_, Some(addr)) => self.open_tcp(id, addr),
-                    (endpoint, None) => return self.resolver.ask(id, endpoint),
+                    (_, None) => return self.resolver.ask(id, &endpoint),
                 };
                 self.report(id, now, made);
             }
@@ -376,7 +416,14 @@ impl Reactor {
     fn open_tcp(&mut self, id: ConnId, addr: SocketAddr) -> io::Result<()> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
-        socket2::SockRef::from(&stream).set_keepalive(true)?;
+        let options = socket2::SockRef::from(&stream);
+        options.set_keepalive(true)?;
+        // A peer that is gone without a word is noticed although nothing is asked of it.
+        options.set_tcp_keepalive(
+            &socket2::TcpKeepalive::new()
+                .with_time(KEEPALIVE)
+                .with_interval(KEEPALIVE),
+        )?;
         self.adopt(id, Stream::Tcp(stream))
     }
 
@@ -389,7 +436,7 @@ impl Reactor {
             id.generation,
         )?;
         socket.connecting = true;
-        self.stores.insert(id.key, socket);
+        self.sockets.insert(id, socket);
         Ok(())
     }
 
@@ -402,7 +449,7 @@ impl Reactor {
 
     /// Looks how a connection attempt ended.
     fn finish_connect(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) = self.stores.get(id.key, id.generation) else {
+        let Some(socket) = self.sockets.get(id) else {
             return;
         };
         match socket.stream.take_error() {
@@ -420,51 +467,33 @@ impl Reactor {
         if self.accept_paused_until.is_some() {
             return;
         }
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self
-                .clients_listener
-                .as_mut()
-                .filter(|listener| listener.ready)
-            else {
-                break;
-            };
-            match listener.accept() {
-                Ok((stream, addr)) => self.welcome(stream, addr, now),
-                Err(error) => {
-                    if accept_failed(listener, "p", &error) {
-                        return self.pause_accepting(now);
+        for door in DOORS {
+            for _ in 0..ACCEPTS_PER_TURN {
+                let Some(listener) = self.listeners[door as usize]
+                    .as_mut()
+                    .filter(|listener| listener.ready)
+                else {
+                    break;
+                };
+                match listener.accept() {
+                    Ok((stream, addr)) => match door {
+                        Door::Clients => self.welcome(Kind::Client, stream, addr, now),
+                        Door::Peers => self.welcome(Kind::DnodeClient, stream, addr, now),
+                        Door::Stats => self.welcome_admin(stream, now),
+                    },
+                    Err(error) => {
+                        if accept_failed(listener, door, &error) {
+                            return self.pause_accepting(now);
+                        }
                     }
                 }
             }
-        }
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self
-                .stats_listener
-                .as_mut()
-                .filter(|listener| listener.ready)
-            else {
-                break;
-            };
-            match listener.accept() {
-                Ok((stream, _)) => self.welcome_admin(stream, now),
-                Err(error) => {
-                    if accept_failed(listener, "m", &error) {
-                        return self.pause_accepting(now);
-                    }
-                }
-            }
-        }
-        let waits =
-            |listener: &Option<Listener>| listener.as_ref().is_some_and(|listener| listener.ready);
-        if waits(&self.clients_listener) || waits(&self.stats_listener) {
-            // More than one turn's worth: come back at once.
-            self.accept_paused_until = Some(now.mono_us);
         }
     }
 
-    /// Takes in a client.
-    fn welcome(&mut self, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
-        match self.node.accepted(addr, now) {
+    /// Takes in a client or a peer.
+    fn welcome(&mut self, kind: Kind, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
+        match self.node.accepted(kind, addr, now) {
             Ok(id) => match Socket::register(
                 stream,
                 self.poll.registry(),
@@ -477,12 +506,12 @@ impl Reactor {
                         "accepted {id}{}",
                         addr.map_or_else(String::new, |addr| format!(" from '{addr}'"))
                     );
-                    self.clients.insert(id.key, socket);
+                    self.sockets.insert(id, socket);
                 }
                 Err(error) => self.node.broken(id, now, &error),
             },
             Err(text) => {
-                log_at!(Warn, "client refused: too many clients");
+                log_at!(Warn, "{kind:?} refused: too many connections");
                 // The socket is new, so a line fits; a client that is gone needs none.
                 let _ = stream.write(text);
             }
@@ -507,7 +536,8 @@ impl Reactor {
                     return Some(Ended::Killed);
                 }
                 Signal::Int | Signal::Term => {
-                    self.clients_listener = None;
+                    self.listeners[Door::Clients as usize] = None;
+                    self.listeners[Door::Peers as usize] = None;
                     // What has arrived already is still served.
                     self.read_queued(now);
                     self.node.drain(now);
@@ -520,16 +550,8 @@ impl Reactor {
     }
 }
 
-/// The table sockets of this kind are in.
-fn table<'a>(clients: &'a mut Table, stores: &'a mut Table, kind: Kind) -> &'a mut Table {
-    match kind {
-        Kind::Client => clients,
-        Kind::Store => stores,
-    }
-}
-
 /// Whether accepting has to pause after this error; otherwise it is noted on the listener.
-fn accept_failed(listener: &mut Listener, what: &str, error: &io::Error) -> bool {
+fn accept_failed(listener: &mut Listener, door: Door, error: &io::Error) -> bool {
     match error.raw_os_error() {
         _ if error.kind() == io::ErrorKind::WouldBlock => {
             listener.ready = false;
@@ -538,7 +560,7 @@ fn accept_failed(listener: &mut Listener, what: &str, error: &io::Error) -> bool
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
             log_at!(
                 Alert,
-                "accept on {what} failed: {}, pausing",
+                "accept on {door:?} failed: {}, pausing",
                 sys::reason(error)
             );
             true
@@ -546,6 +568,20 @@ fn accept_failed(listener: &mut Listener, what: &str, error: &io::Error) -> bool
         // The connection in question died before it was accepted, or the call was interrupted.
         _ => false,
     }
+}
+
+/// The cluster's key.
+fn read_key(file: &Path) -> Result<Rc<KeyPair>, String> {
+    let named = |reason: String| {
+        format!(
+            "Error: could NOT read RSA pem key file at {}: {reason}",
+            file.display()
+        )
+    };
+    let pem = std::fs::read(file).map_err(|error| named(sys::reason(&error)))?;
+    KeyPair::from_pem(&pem)
+        .map(Rc::new)
+        .map_err(|error| named(error.to_string()))
 }
 
 /// Both clocks.

@@ -28,7 +28,13 @@ const KINDS: [Kind; 4] = [Kind::Client, Kind::Store, Kind::DnodeClient, Kind::Pe
 const ADMIN: usize = 8;
 const SINGLE: usize = 9;
 /// What there is one of, by the place in its token.
-const SINGLES: [Name; 5] = [Name::Clients, Name::Peers, Name::Stats, Name::Signals, Name::Waker];
+const SINGLES: [Name; 5] = [
+    Name::Clients,
+    Name::Peers,
+    Name::Stats,
+    Name::Signals,
+    Name::Waker,
+];
 
 fn pack(kind: usize, key: u32, generation: u32) -> Token {
     Token(kind << 60 | (key as usize & 0x0fff_ffff) << 32 | generation as usize)
@@ -41,7 +47,10 @@ impl Name {
             Name::Conn(id) => pack(id.kind as usize, id.key, id.generation),
             Name::Admin(key, generation) => pack(ADMIN, key, generation),
             single => {
-                let place = SINGLES.iter().position(|name| *name == single).unwrap_or_default();
+                let place = SINGLES
+                    .iter()
+                    .position(|name| *name == single)
+                    .unwrap_or_default();
                 pack(SINGLE, place as u32, 0)
             }
         }
@@ -55,7 +64,13 @@ impl Name {
         match token.0 >> 60 {
             ADMIN => Some(Name::Admin(key, generation)),
             SINGLE => SINGLES.get(key as usize).copied(),
-            kind => KINDS.get(kind).map(|&kind| Name::Conn(ConnId { kind, key, generation })),
+            kind => KINDS.get(kind).map(|&kind| {
+                Name::Conn(ConnId {
+                    kind,
+                    key,
+                    generation,
+                })
+            }),
         }
     }
 }

@@ -64,7 +64,11 @@ pub const NO_BULK_END: &str = "-ERR Protocol error: expected CRLF after bulk pay
 /// What a request gets whose keys belong to several nodes: scripts the original's text, other
 /// commands that of Redis Cluster.
 pub fn spans_nodes(command: &Command) -> &'static str {
-    if command.categories & cat::SCRIPTING != 0 { SCRIPT_SPANS_NODES } else { CROSSSLOT }
+    if command.categories & cat::SCRIPTING != 0 {
+        SCRIPT_SPANS_NODES
+    } else {
+        CROSSSLOT
+    }
 }
 
 /// How many bytes of what a client sent an error line may quote.
