@@ -212,7 +212,8 @@ impl Parser {
     pub fn parse(&mut self, data: &[u8], base: usize) -> Status {
         let mut p = self.pos - base;
         if p > data.len() {
-            return Status::Incomplete; // It has got further than this piece reaches.
+            // The first slice of a message that was looked at further already.
+            return Status::Incomplete;
         }
         loop {
             match self.phase {
@@ -399,9 +400,27 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_before_the_parsers_position_is_passed_over() {
+        let bytes = b"*2\r\n$3\r\nGET\r\n$9\r\n123456789\r\n";
+        for cut in 0..bytes.len() {
+            let mut parser = Parser::default();
+            assert_eq!(parser.parse(&bytes[..cut], 0), Status::Incomplete);
+            for earlier in 0..cut {
+                assert_eq!(parser.parse(&bytes[..earlier], 0), Status::Incomplete);
+            }
+            assert!(matches!(
+                parser.parse(bytes, 0),
+                Status::Complete(Request { len, .. }) if len == bytes.len()
+            ));
+        }
+    }
+
+    #[test]
     fn judges_as_redis_does() {
         use ProtocolError::*;
-        let cases: &[(&[u8], Result<(usize, bool), Option<ProtocolError>>)] = &[
+        /// Length and whether there is something to answer; or what is wrong, if it is not only incomplete.
+        type Verdict = Result<(usize, bool), Option<ProtocolError>>;
+        let cases: &[(&[u8], Verdict)] = &[
             (b"*1\r\n$4\r\nPING\r\n", Ok((14, true))),
             (b"*0\r\n", Ok((4, false))),
             (b"*-1\r\n", Ok((5, false))),
