@@ -171,6 +171,8 @@ pub struct Node {
     dirty: Vec<ConnId>,
     /// Clients that wait for the node's pressure to fall.
     waiting: Vec<ConnId>,
+    /// Blocks in use when the last sweep found that nothing would free any.
+    stuck_at: Option<usize>,
     generation: u32,
     next_sweep: u64,
     /// While shutting down: when clients that still wait are closed.
@@ -206,6 +208,7 @@ impl Node {
             actions: VecDeque::new(),
             dirty: Vec::new(),
             waiting: Vec::new(),
+            stuck_at: None,
             generation: 0,
             next_sweep: now.mono_us + limits::SWEEP_US,
             drain_until: None,
@@ -351,9 +354,13 @@ impl Node {
 
     /// Ends a turn: lets clients go on that waited for pressure to fall.
     pub fn end_turn(&mut self) {
-        if self.waiting.is_empty() || !self.is_relaxed() {
-            return;
+        if !self.waiting.is_empty() && self.is_relaxed() {
+            self.resume_waiting();
         }
+    }
+
+    /// Lets all clients go on that wait for pressure to fall.
+    fn resume_waiting(&mut self) {
         for id in self.waiting.drain(..) {
             if let Some(client) = self.clients.get_mut(id.key as usize)
                 && client.id == id
@@ -413,9 +420,13 @@ impl Node {
     #[inline]
     fn is_strained(&self, client: u32) -> bool {
         let slot = client as usize % self.stores.len().max(1);
-        self.msgs.len() >= self.options.max_msgs
-            || self.pool.is_strained()
-            || self.stores.get(slot).is_some_and(Store::is_congested)
+        self.is_exhausted() || self.stores.get(slot).is_some_and(Store::is_congested)
+    }
+
+    /// Whether a limit of the node as a whole is reached.
+    #[inline]
+    fn is_exhausted(&self) -> bool {
+        self.msgs.len() >= self.options.max_msgs || self.pool.is_strained()
     }
 
     /// Whether clients that wait for pressure to fall may go on.

@@ -175,3 +175,51 @@ fn a_long_message_in_many_pieces_does_not_end_the_process() {
     }
     assert_eq!(rig.received(client).len(), "$9000\r\n\r\n".len() + 9000);
 }
+
+fn tight() -> Options {
+    Options {
+        max_msgs: 40,
+        ..options()
+    }
+}
+
+/// Clients that had to wait at the limit of memory waited for it to fall below three quarters, which it
+/// never did when one of them held the rest itself.
+#[test]
+fn clients_do_not_wait_for_ever_below_the_limit() {
+    let mut rig = Rig::new(tight());
+    // Unfinished, and just below the limit of 40 × 512 bytes.
+    let long = resp::command(&[b"SET", b"key", &[b'v'; 18_000]]);
+    let holder = rig.client(1 << 20);
+    rig.send(holder, &long[..17_500]);
+    let passing = rig.client(0);
+    rig.send(passing, &resp::command(&[b"ECHO", &[b'e'; 6000]]));
+    assert!(rig.machine.node.stats(rig.now).own.mbufs_in_use >= 40);
+    let client = rig.client(1 << 20);
+    rig.send(client, b"ECHO a\r\n");
+    rig.links[passing].reset();
+    rig.settle();
+    assert!(rig.machine.node.stats(rig.now).own.mbufs_in_use >= 30);
+    rig.pass(2_000_000);
+    assert_eq!(rig.received(client), b"$1\r\na\r\n");
+    rig.send(holder, &long[17_500..]);
+    rig.pass(2_000_000);
+    let store = rig.store();
+    assert_eq!(rig.received(store), long);
+}
+
+/// With all memory held by clients that do not read their replies, one bystander a second was refused.
+#[test]
+fn who_does_not_read_makes_room_for_the_others() {
+    let mut rig = Rig::new(tight());
+    let client = rig.client(1 << 20);
+    let deaf = rig.client(0);
+    rig.send(deaf, &resp::command(&[b"ECHO", &[b'e'; 15_000]]));
+    rig.send(deaf, &resp::command(&[b"ECHO", &[b'e'; 15_000]]));
+    rig.send(client, b"ECHO a\r\n");
+    assert_eq!(rig.received(client), b"", "no memory");
+    rig.pass(4_000_000);
+    assert_eq!(rig.received(client), b"$1\r\na\r\n");
+    assert!(rig.is_open(client) && !rig.is_open(deaf));
+    assert_eq!(rig.machine.node.stats(rig.now).own.memory_limit_hits, 1);
+}
