@@ -28,6 +28,8 @@ pub(super) struct Client {
     pub dirty: bool,
     /// Close once the queue and the output are empty.
     pub closing: bool,
+    /// The datastore connection its latest request went to.
+    pub store: u16,
     /// Where it connected from.
     pub addr: Option<SocketAddr>,
     /// When it connected, in µs.
@@ -120,6 +122,7 @@ impl Client {
             reading: Reading::On,
             dirty: false,
             closing: false,
+            store: 0,
             addr,
             since: now.mono_us,
             heard: now.mono_us,

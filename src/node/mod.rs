@@ -245,7 +245,9 @@ impl Node {
             key: entry.key() as u32,
             generation: self.generation,
         };
-        entry.insert(Client::new(id, addr, now));
+        let mut client = Client::new(id, addr, now);
+        client.store = (entry.key() % self.stores.len().max(1)) as u16;
+        entry.insert(client);
         self.stats.pool.client_connections += 1;
         Ok(id)
     }
@@ -419,8 +421,12 @@ impl Node {
     /// Whether so much is under way that this client should not be read.
     #[inline]
     fn is_strained(&self, client: u32) -> bool {
-        let slot = client as usize % self.stores.len().max(1);
-        self.is_exhausted() || self.stores.get(slot).is_some_and(Store::is_congested)
+        self.is_exhausted()
+            || self
+                .clients
+                .get(client as usize)
+                .and_then(|client| self.stores.get(usize::from(client.store)))
+                .is_some_and(Store::is_congested)
     }
 
     /// Whether a limit of the node as a whole is reached.

@@ -84,11 +84,11 @@ impl Store {
         }
     }
 
-    /// Whether a request may be put into its queue.
+    /// Whether a request may be put into its queue, if need be after asking for the connection.
     fn takes_requests(&self) -> bool {
         matches!(
             self.state,
-            State::Up | State::Connecting { first: true, .. }
+            State::Idle | State::Up | State::Connecting { first: true, .. }
         )
     }
 
@@ -141,15 +141,30 @@ impl Store {
 }
 
 impl Node {
-    /// The datastore connection a client's requests use: always the same one, so that they keep
-    /// their order; another one only while that one is down.
-    fn store_for(&self, client: u32) -> usize {
+    /// The datastore connection a client's next request goes to: always the same one, so that its
+    /// requests keep their order; another one only while that one is down. Back to its own it goes when
+    /// nothing is under way on the other, or it would overtake itself.
+    #[inline]
+    fn store_for(&mut self, client: u32) -> usize {
         let count = self.stores.len();
-        let pinned = client as usize % count.max(1);
-        (0..count)
-            .map(|i| (pinned + i) % count)
-            .find(|&i| self.stores[i].takes_requests())
-            .unwrap_or(pinned)
+        if count <= 1 {
+            return 0;
+        }
+        let takes =
+            |stores: &[Store], slot: usize| stores.get(slot).is_some_and(Store::takes_requests);
+        let own = client as usize % count;
+        let Some(client) = self.clients.get_mut(client as usize) else {
+            return own;
+        };
+        // The request to be sent stands in the queue already.
+        if client.queue.len() <= 1 || !takes(&self.stores, client.store.into()) {
+            let slot = (own..count)
+                .chain(0..own)
+                .find(|&slot| takes(&self.stores, slot))
+                .unwrap_or(own);
+            client.store = slot as u16;
+        }
+        client.store.into()
     }
 
     /// Puts a request into the queue of a datastore connection, or answers it if there is none.

@@ -223,3 +223,44 @@ fn who_does_not_read_makes_room_for_the_others() {
     assert!(rig.is_open(client) && !rig.is_open(deaf));
     assert_eq!(rig.machine.node.stats(rig.now).own.memory_limit_hits, 1);
 }
+
+/// Back on its own datastore connection, a client's request overtook those still on the other one.
+#[test]
+fn a_client_does_not_overtake_itself_on_another_datastore_connection() {
+    let mut rig = Rig::new(Options {
+        datastore_connections: 2,
+        ..options()
+    });
+    // The first client's own connection is the first one.
+    let client = rig.client(1 << 20);
+    let (own, other) = (rig.stores[0], rig.stores[1]);
+    rig.links[own].reset();
+    rig.settle();
+    rig.send(client, &get("1"));
+    rig.pass(2_000_000);
+    let own = rig.store();
+    assert!(own != other && rig.is_open(own), "connected again");
+    rig.send(client, &get("2"));
+    assert_eq!(rig.received(own), b"");
+    assert_eq!(rig.received(other), [get("1"), get("2")].concat());
+    rig.send(other, b"+1\r\n+2\r\n");
+    rig.send(client, &get("3"));
+    assert_eq!(rig.received(own), get("3"), "nothing is under way");
+    assert_eq!(rig.received(client), b"+1\r\n+2\r\n");
+}
+
+/// Without `preconnect`, one connection was made and the others never.
+#[test]
+fn every_datastore_connection_is_made_when_it_is_needed() {
+    let mut rig = Rig::new(Options {
+        datastore_connections: 3,
+        preconnect: false,
+        ..options()
+    });
+    assert_eq!(rig.stores.len(), 0);
+    for key in ["a", "b", "c", "d"] {
+        let client = rig.client(1 << 20);
+        rig.send(client, &get(key));
+    }
+    assert_eq!(rig.stores.len(), 3);
+}
