@@ -37,7 +37,7 @@
 //! |---|---|---|
 //! | a request takes longer than `timeout` | that one gets `Storage: Datastore refused connection`; its late reply is dropped | lives |
 //! | nothing has come for two timeouts while expired requests wait | all get that error | closed, tried again after 1, 2, 4, … s up to `server_retry_timeout` |
-//! | end of stream, an error, bytes that are no reply | all get that error | the same |
+//! | end of stream, an error, bytes that are no reply, a reply to no request or to one not yet written | all get that error | the same |
 //! | not there | new ones get that error at once | the same |
 //! | being made for the first time | wait for it, at most `timeout` | |
 

@@ -264,3 +264,24 @@ fn every_datastore_connection_is_made_when_it_is_needed() {
     }
     assert_eq!(rig.stores.len(), 3);
 }
+
+/// It was dropped and the connection kept, so that the next such reply was given to whoever asked next.
+#[test]
+fn a_reply_that_nobody_asked_for_ends_the_datastore_connection() {
+    let mut rig = Rig::new(options());
+    let client = rig.client(1 << 20);
+    let store = rig.store();
+    rig.send(store, b"-ERR max number of clients reached\r\n");
+    assert!(!rig.is_open(store));
+    rig.pass(2_000_000);
+    // The request is there, but the datastore cannot have seen all of it.
+    let store = rig.store();
+    rig.links[store].room = 10;
+    rig.send(client, &get("key"));
+    rig.send(store, b"$4\r\nmine\r\n");
+    assert!(!rig.is_open(store));
+    assert_eq!(
+        rig.received(client),
+        b"-ERR Storage: Datastore refused connection\r\n"
+    );
+}
