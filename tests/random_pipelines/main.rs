@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Seeds that are run when none is given.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=4;
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
 /// Requests of one stream.
 const REQUESTS: usize = 6_000;
 /// Largest piece a stream is delivered in.

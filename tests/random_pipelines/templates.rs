@@ -66,7 +66,7 @@ pub const TEMPLATES: &[&str] = &[
     "zinter 2 {z} {z} withscores", "zdiff 2 {z} {z} withscores", "zunion 2 {z} {t} weights 2 {i} aggregate max",
     "zunion {n} {z}", "zdiff 1 {z}", "zinter 2 {z} {z}", "zintercard 2 {z} {z}", "zunionstore {z} 2 {z} {z}",
     "zinterstore {z} 2 {z} {t} weights 1 2", "zdiffstore {z} 2 {z} {z}", "zrangestore {z} {z} 0 3",
-    "zremrangebyrank {z} {i} {i}", "zremrangebyscore {z} {c} {c}", "zremrangebylex {z} [a [c", "zscan {z} 0",
+    "zremrangebyrank {z} {i} {i}", "zremrangebyscore {z} {c} {c}", "zremrangebylex {z} [a [c", "zscan {z} 0 match nosuch count 1000",
     // Streams.
     "xadd {x} {r} {f} {w}", "xadd {x} {r} {f} {w} {f} {w}", "xadd {x} nomkstream maxlen 5 {r} {f} {w}", "xlen {x}",
     "xrange {x} - +", "xrange {x} {r} + count 2", "xrevrange {x} + -", "xdel {x} {r}", "xtrim {x} maxlen {i}",
