@@ -32,6 +32,10 @@ pub(super) struct Inner {
     idle_blocks: Cell<usize>,
     in_use: Cell<usize>,
     peak: Cell<usize>,
+    #[expect(
+        clippy::vec_box,
+        reason = "chains hold the box; unboxing would allocate again"
+    )]
     queues: RefCell<Vec<Box<VecDeque<Slice>>>>,
 }
 
@@ -151,10 +155,18 @@ impl Inner {
         self.free.borrow_mut().push(block);
     }
 
+    #[expect(
+        clippy::box_collection,
+        reason = "chains hold the box; unboxing would allocate again"
+    )]
     pub(super) fn take_queue(&self) -> Box<VecDeque<Slice>> {
         self.queues.borrow_mut().pop().unwrap_or_default()
     }
 
+    #[expect(
+        clippy::box_collection,
+        reason = "chains hold the box; unboxing would allocate again"
+    )]
     pub(super) fn keep_queue(&self, queue: Box<VecDeque<Slice>>) {
         debug_assert!(queue.is_empty());
         let mut queues = self.queues.borrow_mut();
