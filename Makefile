@@ -88,9 +88,9 @@ demo:
 test:
 	@contrib/ensure-tools build test
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	    set -x; $(CARGO) test $(CARGOFLAGS) --doc --quiet && $(CARGO) nextest run $(CARGOFLAGS); \
+	    set -x; $(CARGO) test $(CARGOFLAGS) --doc --quiet && $(CARGO) nextest run --no-fail-fast $(CARGOFLAGS); \
 	else \
-	    set -x; $(CARGO) test $(CARGOFLAGS); \
+	    set -x; $(CARGO) test --no-fail-fast $(CARGOFLAGS); \
 	fi
 
 lint:

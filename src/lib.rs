@@ -14,6 +14,7 @@
 //! | [`stats`] | the one table of metrics, histograms, and what renders them |
 //! | [`config`] | the one table of keys; YAML text to checked settings |
 //! | [`proto`] | bytes to messages and back |
+//! | [`cluster`] | datacenters, racks, tokens, where a request goes and how its replies are judged |
 //! | [`node`] | one node as a pure state machine: no sockets, no clocks |
 //! | [`admin`] | the HTTP endpoint on the stats port |
 //! | [`process`] | log sink, signals, daemon, pid file, limits, readiness |
@@ -23,6 +24,7 @@
 pub mod admin;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod consistency;
 pub mod hashkit;

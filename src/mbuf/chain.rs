@@ -12,6 +12,10 @@ use std::io::IoSlice;
 #[derive(Default)]
 pub struct Chain {
     first: Option<Slice>,
+    #[expect(
+        clippy::box_collection,
+        reason = "8 bytes in a chain that has one slice, instead of 32"
+    )]
     rest: Option<Box<VecDeque<Slice>>>,
     len: usize,
 }

@@ -8,8 +8,8 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 /// Free blocks kept whatever happens, so that a quiet moment does not cost the next burst its warm
-/// memory. In blocks; with the default size, 1 MiB.
-const KEEP_FREE: usize = 64;
+/// memory. In blocks; with the default size, 256 KiB.
+const KEEP_FREE: usize = 16;
 /// Spare slice queues kept for [`Chain`]s.
 const KEEP_QUEUES: usize = 64;
 /// A slice queue that grew beyond this many entries is freed instead of kept.
@@ -32,6 +32,10 @@ pub(super) struct Inner {
     idle_blocks: Cell<usize>,
     in_use: Cell<usize>,
     peak: Cell<usize>,
+    #[expect(
+        clippy::vec_box,
+        reason = "chains hold the box; unboxing would allocate again"
+    )]
     queues: RefCell<Vec<Box<VecDeque<Slice>>>>,
 }
 
@@ -151,10 +155,18 @@ impl Inner {
         self.free.borrow_mut().push(block);
     }
 
+    #[expect(
+        clippy::box_collection,
+        reason = "chains hold the box; unboxing would allocate again"
+    )]
     pub(super) fn take_queue(&self) -> Box<VecDeque<Slice>> {
         self.queues.borrow_mut().pop().unwrap_or_default()
     }
 
+    #[expect(
+        clippy::box_collection,
+        reason = "chains hold the box; unboxing would allocate again"
+    )]
     pub(super) fn keep_queue(&self, queue: Box<VecDeque<Slice>>) {
         debug_assert!(queue.is_empty());
         let mut queues = self.queues.borrow_mut();

@@ -73,6 +73,8 @@ pub struct Reactor {
     accept_paused_until: Option<u64>,
     resolver: Resolver,
     signals: Signals,
+    /// A signal has arrived. Asking `signals` costs a system call.
+    signalled: bool,
     started: Instant,
 }
 
@@ -135,6 +137,7 @@ impl Reactor {
             accept_paused_until: None,
             resolver,
             signals,
+            signalled: false,
             started,
             poll,
         };
@@ -232,7 +235,8 @@ impl Reactor {
                     self.report(id, now, made);
                 }
             }
-            Some(Name::Signals) | None => {}
+            Some(Name::Signals) => self.signalled = true,
+            None => {}
         }
     }
 
@@ -492,6 +496,9 @@ impl Reactor {
 
     /// Acts on signals. SIGTERM and SIGINT begin to stop; a second one stops at once.
     fn take_signals(&mut self, now: Now, on_signal: &mut OnSignal<'_>) -> Option<Ended> {
+        if !std::mem::take(&mut self.signalled) {
+            return None;
+        }
         let pending: Vec<Signal> = self.signals.pending().collect();
         for signal in pending {
             log_at!(Always, "{}", signal.text());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use getopts::Options;
 
 use crate::Result;
-use crate::proxy::{Kind, Proxy};
+use crate::proxy::{Kind, Proxy, UNDER_TEST};
 
 /// One of the things that can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +180,7 @@ impl Args {
     /// The proxies of this run: the one under test, nutcracker, then the rivals in the order given.
     pub fn proxies(&self) -> Result<Vec<Proxy>> {
         let mut proxies = vec![
-            Proxy::new("dynomite", Kind::Dynomite, find(&self.dynomite)?),
+            Proxy::new(UNDER_TEST, Kind::Dynomite, find(&self.dynomite)?),
             Proxy::new("nutcracker", Kind::Nutcracker, find(&self.nutcracker)?),
         ];
         for (name, path) in &self.rivals {

@@ -83,18 +83,15 @@ fn run(args: &Args) -> Result<ExitCode> {
     let proxies = args.proxies()?;
     let mut report = Report::new(args, &proxies);
     for experiment in &args.experiments {
-        match experiment {
-            Experiment::Cost => cost::run(args, &proxies, &store, scratch.path(), &mut report)?,
-            Experiment::Latency => {
-                latency::run(args, &proxies, &store, scratch.path(), &mut report)?
-            }
-            Experiment::Memory => {
-                memory::idle(args, &proxies, &store, scratch.path(), &mut report)?
-            }
-            Experiment::Spike => {
-                memory::spike(args, &proxies, &store, scratch.path(), &mut report)?
-            }
-            Experiment::Copies => copies::run(args, &proxies, &store, scratch.path(), &mut report)?,
+        let measure = match experiment {
+            Experiment::Cost => cost::run,
+            Experiment::Latency => latency::run,
+            Experiment::Memory => memory::idle,
+            Experiment::Spike => memory::spike,
+            Experiment::Copies => copies::run,
+        };
+        if let Err(reason) = measure(args, &proxies, &store, scratch.path(), &mut report) {
+            report.failed(&reason);
         }
         // After every experiment, so that an interrupted run leaves what it knew.
         report.save(&args.json)?;

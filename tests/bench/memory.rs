@@ -9,7 +9,7 @@ use crate::Result;
 use crate::args::Args;
 use crate::client::Clients;
 use crate::procfs::rss_bytes;
-use crate::proxy::{Kind, Proxy, Running};
+use crate::proxy::{Proxy, Running};
 use crate::redis::Redis;
 use crate::report::Report;
 use crate::workload::{Batch, Verb, Workload};
@@ -67,8 +67,7 @@ pub fn idle(
         let (before, after) =
             grown.map_err(|reason| format!("memory of {}: {reason}", proxy.name))?;
         let each = (after as f64 - before as f64) / args.connections as f64;
-        let most =
-            (proxy.kind == Kind::Dynomite && proxy.name == "dynomite").then_some(PER_CONNECTION);
+        let most = proxy.under_test().then_some(PER_CONNECTION);
         let cell = report.judge(
             &format!("bytes per idle connection of {}", proxy.name),
             each,
@@ -92,7 +91,10 @@ pub fn idle(
 
 /// A proxy that has been through a spike.
 struct Spiked {
-    spike: &'static str,
+    /// Spike and proxy.
+    what: String,
+    /// The most its resident memory may be afterwards, as a multiple of that before.
+    most: Option<f64>,
     running: Running,
     start: u64,
     peak: u64,
@@ -116,61 +118,62 @@ pub fn spike(
     report: &mut Report,
 ) -> Result<()> {
     // A fresh process for each spike, and one common wait instead of one each.
-    let mut spiked: Vec<(&Proxy, Spiked)> = Vec::new();
+    let mut all_spiked = Vec::new();
+    let mut rows = Vec::new();
     for (spike, put_through) in SPIKES {
         for proxy in proxies {
-            eprintln!("spike: {spike} through {}", proxy.name);
-            let fail = |reason| format!("{spike} through {}: {reason}", proxy.name);
+            let what = format!("{spike}: {}", proxy.name);
+            eprintln!("spike: {what}");
             let running = proxy.start(store.address, scratch)?;
             std::thread::sleep(REST);
             let start = rss_bytes(running.pid())?;
-            put_through(&running, args.connections).map_err(fail)?;
+            // A proxy that breaks under it is a result, and no reason to forget the others.
+            if let Err(reason) = put_through(&running, args.connections) {
+                if proxy.under_test() {
+                    report.failed(&format!("{what}: {reason}"));
+                }
+                eprintln!("{what}: {reason}");
+                rows.push(vec![
+                    what,
+                    kib(start),
+                    String::new(),
+                    String::new(),
+                    "failed".to_string(),
+                ]);
+                continue;
+            }
             let peak = rss_bytes(running.pid())?;
-            spiked.push((
-                proxy,
-                Spiked {
-                    spike,
-                    running,
-                    start,
-                    peak,
-                    over: Instant::now(),
-                },
-            ));
+            let over = Instant::now();
+            let most = proxy.under_test().then_some(AFTER_SPIKE);
+            all_spiked.push(Spiked {
+                what,
+                most,
+                running,
+                start,
+                peak,
+                over,
+            });
         }
     }
-    let mut rows = Vec::new();
+    eprintln!("spike: waiting {} s", args.settle.as_secs());
     let mut figures = serde_json::Map::new();
-    for (
-        proxy,
-        Spiked {
-            spike,
-            running,
-            start,
-            peak,
-            over,
-        },
-    ) in spiked
+    for Spiked {
+        what,
+        most,
+        running,
+        start,
+        peak,
+        over,
+    } in all_spiked
     {
         std::thread::sleep(args.settle.saturating_sub(over.elapsed()));
         let after = rss_bytes(running.pid())?;
         let ratio = after as f64 / start as f64;
-        let most = (proxy.name == "dynomite").then_some(AFTER_SPIKE);
-        let cell = report.judge(
-            &format!("memory of {} after {spike}", proxy.name),
-            ratio,
-            most,
-        );
-        rows.push(vec![
-            format!("{spike}: {}", proxy.name),
-            kib(start),
-            kib(peak),
-            kib(after),
-            cell,
-        ]);
-        figures.insert(
-            format!("{spike}: {}", proxy.name),
-            json!({ "start": start, "end_of_spike": peak, "after": after, "ratio": ratio }),
-        );
+        let cell = report.judge(&format!("memory after {what}"), ratio, most);
+        let figure =
+            json!({ "start": start, "end_of_spike": peak, "after": after, "ratio": ratio });
+        rows.push(vec![what.clone(), kib(start), kib(peak), kib(after), cell]);
+        figures.insert(what, figure);
     }
     let title = format!(
         "Resident memory {} s after a spike ({} clients, 16 GET each at once)",

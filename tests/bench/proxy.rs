@@ -33,6 +33,9 @@ impl Kind {
     }
 }
 
+/// The name of the proxy that the others are compared with.
+pub const UNDER_TEST: &str = "dynomite";
+
 /// A proxy that can be started.
 pub struct Proxy {
     pub name: String,
@@ -54,6 +57,11 @@ impl Proxy {
             kind,
             path,
         }
+    }
+
+    /// Whether this is the one the targets are for.
+    pub fn under_test(&self) -> bool {
+        self.name == UNDER_TEST
     }
 
     /// Starts the proxy on free ports in front of `store` and waits until it answers.

@@ -14,6 +14,7 @@ pub struct Report {
     figures: Map<String, Value>,
     met: usize,
     missed: Vec<String>,
+    failed: Vec<String>,
 }
 
 impl Report {
@@ -38,6 +39,7 @@ impl Report {
             figures,
             met: 0,
             missed: Vec::new(),
+            failed: Vec::new(),
         }
     }
 
@@ -84,6 +86,12 @@ impl Report {
         }
     }
 
+    /// Notes something that could not be measured.
+    pub fn failed(&mut self, what: &str) {
+        eprintln!("failed: {what}");
+        self.failed.push(what.to_string());
+    }
+
     /// Says how much of the machine others used meanwhile, and keeps it for the file.
     pub fn bystanders(&mut self, experiment: &str, share: f64) {
         let warning = if share > 0.1 {
@@ -107,7 +115,7 @@ impl Report {
     pub fn save(&mut self, path: &Path) -> Result<()> {
         self.figures.insert(
             "targets".to_string(),
-            json!({ "met": self.met, "missed": self.missed }),
+            json!({ "met": self.met, "missed": self.missed, "failed": self.failed }),
         );
         let text = serde_json::to_string_pretty(&self.figures).map_err(|e| e.to_string())?;
         let written = match path.parent() {
@@ -130,7 +138,10 @@ impl Report {
         for missed in &self.missed {
             println!("  missed: {missed}");
         }
-        if args.strict && !self.missed.is_empty() {
+        for failed in &self.failed {
+            println!("  failed: {failed}");
+        }
+        if !self.failed.is_empty() || args.strict && !self.missed.is_empty() {
             ExitCode::FAILURE
         } else {
             ExitCode::SUCCESS

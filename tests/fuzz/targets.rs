@@ -1,6 +1,11 @@
 //! The table of fuzz targets; what each does is in a file of its own.
 
 mod configuration;
+mod http;
+mod pieces;
+mod resp;
+mod resp_reply;
+mod resp_request;
 
 /// A function that must cope with any bytes, and the words that make its inputs interesting.
 pub struct Target {
@@ -21,5 +26,8 @@ macro_rules! targets {
 
 // name (of the test and of the seeds): function, words
 targets! {
-    configuration: configuration::yaml, configuration::WORDS;
+    resp_request: resp_request::all, resp::WORDS;
+    resp_reply: resp_reply::all, resp::WORDS;
+    configuration: configuration::text, configuration::WORDS;
+    http: http::conversation, http::WORDS;
 }

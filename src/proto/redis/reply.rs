@@ -77,9 +77,14 @@ fn number(data: &[u8], at: usize) -> Result<Option<(i64, usize)>, ()> {
         return Err(());
     }
     match (data.get(p), data.get(p + 1)) {
-        (Some(b'\r'), Some(b'\n')) if p > digits => {
-            Ok(Some((if negative { -value } else { value }, p + 2)))
-        }
+        (Some(b'\r'), Some(b'\n')) if p > digits => Ok(Some((
+            if negative {
+                value.wrapping_neg()
+            } else {
+                value
+            },
+            p + 2,
+        ))),
         (Some(b'\r'), None) if p > digits => Ok(None),
         (None, _) => Ok(None),
         _ => Err(()),

@@ -398,7 +398,9 @@ mod tests {
     #[test]
     fn judges_as_redis_does() {
         use ProtocolError::*;
-        let cases: &[(&[u8], Result<(usize, bool), Option<ProtocolError>>)] = &[
+        /// Length and whether there is something to answer; or what is wrong, if it is not only incomplete.
+        type Verdict = Result<(usize, bool), Option<ProtocolError>>;
+        let cases: &[(&[u8], Verdict)] = &[
             (b"*1\r\n$4\r\nPING\r\n", Ok((14, true))),
             (b"*0\r\n", Ok((4, false))),
             (b"*-1\r\n", Ok((5, false))),

@@ -1,5 +1,7 @@
 //! The configuration file.
 
+use dynomite::config::{self, Overrides};
+
 /// The marks of YAML and some of our keys.
 pub const WORDS: &[&[u8]] = &[
     b": ",
@@ -38,7 +40,14 @@ pub const WORDS: &[&[u8]] = &[
     b"127.0.0.1:8102",
 ];
 
-/// The YAML library below our own reading of the file.
-pub fn yaml(input: &[u8]) {
-    let _ = serde_yaml::from_slice::<serde_yaml::Value>(input);
+/// Any text is accepted or refused with reasons that fit on a line each.
+pub fn text(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    if let Err(problems) = config::parse(&text, "fuzz.yml", &Overrides::default()) {
+        assert!(!problems.is_empty(), "refused without a reason");
+        for problem in problems {
+            let line = problem.to_string();
+            assert!(!line.contains('\n'), "a reason of several lines: {line:?}");
+        }
+    }
 }

@@ -1,0 +1,88 @@
+//! Why a connection cannot be read any further.
+
+use super::header::WRAPPED_LEN;
+use std::fmt;
+
+/// Whose fault it is that a connection has to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The node at the other end broke the protocol, or is none.
+    Peer,
+    /// The nodes' settings do not fit together.
+    Operator,
+    /// OpenSSL failed here.
+    Own,
+}
+
+/// Why a stream of messages cannot be read any further. Nothing that follows can be understood, or
+/// may be believed: the connection has to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// A payload that is none, and why.
+    Payload(&'static str),
+    /// A payload longer than [`super::MAX_PAYLOAD`].
+    TooLong,
+    /// An encrypted message, and no key file to read its key with.
+    NoKeyFile,
+    /// An encrypted message before any session key.
+    NoSessionKey,
+    /// A session key of another length than an RSA key of 1024 bits makes it.
+    KeyLength(u32),
+    /// A session key that our RSA key cannot unwrap.
+    KeyUnwrap,
+    /// An encrypted payload whose length is not a positive multiple of 16.
+    CipherLength(u64),
+    /// A payload that could be decrypted in no way.
+    Decrypt,
+    /// A plaintext message on a connection that must be encrypted.
+    Plaintext,
+    /// OpenSSL failed.
+    Library,
+}
+
+impl Broken {
+    /// Whose fault it is.
+    pub fn fault(self) -> Fault {
+        match self {
+            Broken::Payload(_)
+            | Broken::TooLong
+            | Broken::NoSessionKey
+            | Broken::CipherLength(_) => Fault::Peer,
+            Broken::NoKeyFile
+            | Broken::KeyLength(_)
+            | Broken::KeyUnwrap
+            | Broken::Decrypt
+            | Broken::Plaintext => Fault::Operator,
+            Broken::Library => Fault::Own,
+        }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Broken::Payload(why) => write!(f, "payload cannot be parsed: {why}"),
+            Broken::TooLong => write!(f, "payload longer than {} bytes", super::MAX_PAYLOAD),
+            Broken::NoKeyFile => f.write_str("peer encrypts, but no pem_key_file is in use here"),
+            Broken::NoSessionKey => f.write_str("encrypted message without a session key"),
+            Broken::KeyLength(len) => write!(
+                f,
+                "session key of {len} bytes instead of {WRAPPED_LEN}: is the peer's pem_key_file of 1024 bits?"
+            ),
+            Broken::KeyUnwrap => {
+                f.write_str("session key cannot be unwrapped: is the peer's pem_key_file the same?")
+            }
+            Broken::CipherLength(len) => write!(
+                f,
+                "encrypted payload of {len} bytes is not made of whole blocks"
+            ),
+            Broken::Decrypt => {
+                f.write_str("payload cannot be decrypted: is the peer's mbuf_size the same?")
+            }
+            Broken::Plaintext => f.write_str("plaintext message where encryption is required"),
+            Broken::Library => f.write_str("OpenSSL failed"),
+        }
+    }
+}
+
+impl std::error::Error for Broken {}

@@ -1,0 +1,183 @@
+//! What a header says, and its canonical bytes.
+
+/// Length of an RSA-wrapped session key in bytes: the size of a 1024-bit modulus.
+pub const WRAPPED_LEN: usize = 128;
+/// Room for the longest header [`Header::encode`] writes: ten bytes of magic, six numbers of at most
+/// twenty digits, a wrapped key and punctuation.
+pub const MAX_ENCODED: usize = 288;
+/// The version the C original writes, always.
+pub const VERSION_ORIGINAL: u32 = 1;
+/// The version this implementation writes. C nodes check no version, in neither direction, and
+/// write none but 1; so a 2 tells that the sender is no C node and knows what C nodes do not.
+pub const VERSION: u32 = 2;
+
+/// What kind of message it is (the original's `dmsg_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// 3, `DMSG_REQ`: to be run on the receiver's datastore.
+    Request,
+    /// 4, `DMSG_REQ_FORWARD`: to be run in all racks of the receiver's datacenter.
+    Forward,
+    /// 5, `DMSG_RES`: a reply.
+    Reply,
+    /// 7, `GOSSIP_SYN`: what the sender knows of the cluster; never answered.
+    Gossip,
+    /// Any other number; none is ever sent by a C node.
+    Other(u32),
+}
+
+impl Kind {
+    /// The number on the wire.
+    pub fn number(self) -> u32 {
+        match self {
+            Kind::Request => 3,
+            Kind::Forward => 4,
+            Kind::Reply => 5,
+            Kind::Gossip => 7,
+            Kind::Other(number) => number,
+        }
+    }
+
+    /// The kind of a number; what does not fit 32 bits is as unknown as the largest that does.
+    #[inline]
+    pub fn from_number(number: u64) -> Kind {
+        match number {
+            3 => Kind::Request,
+            4 => Kind::Forward,
+            5 => Kind::Reply,
+            7 => Kind::Gossip,
+            other => Kind::Other(u32::try_from(other).unwrap_or(u32::MAX)),
+        }
+    }
+}
+
+/// The numbers of a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// A request's id, or that of the request a reply answers. Opaque to the receiver.
+    pub id: u64,
+    /// What kind of message it is.
+    pub kind: Kind,
+    /// Whether the payload is encrypted. (The field has four bits; only the value 1 means this.)
+    pub encrypted: bool,
+    /// [`VERSION_ORIGINAL`] from C nodes, [`VERSION`] or more from this implementation.
+    pub version: u32,
+    /// Whether requester and replica are in the same datacenter. A reply has its request's.
+    pub same_dc: bool,
+    /// Bytes of payload, those of the ciphertext if it is encrypted. As received from C nodes this
+    /// may be too large for a plaintext payload.
+    pub payload_len: u64,
+}
+
+/// The data section of a header to be written.
+#[derive(Clone, Copy, Debug)]
+pub enum Data<'a> {
+    /// `d`, as in all messages but the following.
+    None,
+    /// `a`, as in plaintext gossip.
+    Gossip,
+    /// The session key, wrapped; with the first message of an encrypted connection.
+    Key(&'a [u8; WRAPPED_LEN]),
+}
+
+impl Header {
+    /// The header of a plaintext message between nodes of one datacenter, as a C node writes it;
+    /// the starting point for others.
+    pub fn new(kind: Kind, id: u64, payload_len: usize) -> Header {
+        Header {
+            id,
+            kind,
+            encrypted: false,
+            version: VERSION_ORIGINAL,
+            same_dc: true,
+            payload_len: payload_len as u64,
+        }
+    }
+
+    /// Writes the canonical header, byte for byte as a C node does, and returns it.
+    #[inline]
+    pub fn encode<'a>(&self, data: Data<'_>, out: &'a mut [u8; MAX_ENCODED]) -> &'a [u8] {
+        let mut text = Text { out, len: 0 };
+        text.push(b"   $2014$ ");
+        text.number(self.id);
+        text.push(b" ");
+        text.number(u64::from(self.kind.number()));
+        text.push(if self.encrypted { b" 1 " } else { b" 0 " });
+        text.number(u64::from(self.version));
+        text.push(if self.same_dc { b" 1 *" } else { b" 0 *" });
+        match data {
+            Data::None => text.push(b"1 d *"),
+            Data::Gossip => text.push(b"1 a *"),
+            Data::Key(key) => {
+                text.number(WRAPPED_LEN as u64);
+                text.push(b" ");
+                text.push(key);
+                text.push(b" *");
+            }
+        }
+        text.number(self.payload_len);
+        text.push(b"\r\n");
+        let Text { out, len } = text;
+        out.get(..len).unwrap_or_default()
+    }
+}
+
+/// Text under construction. [`MAX_ENCODED`] leaves room for every header, so nothing is ever cut.
+struct Text<'a> {
+    out: &'a mut [u8; MAX_ENCODED],
+    len: usize,
+}
+
+impl Text<'_> {
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        if let Some(room) = self.out.get_mut(self.len..end) {
+            room.copy_from_slice(bytes);
+            self.len = end;
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, value: u64) {
+        self.push(itoa::Buffer::new().format(value).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_what_the_original_writes() {
+        let mut out = [0; MAX_ENCODED];
+        let request = Header::new(Kind::Request, 5, 29);
+        assert_eq!(
+            request.encode(Data::None, &mut out),
+            b"   $2014$ 5 3 0 1 1 *1 d *29\r\n"
+        );
+        let gossip = Header {
+            same_dc: false,
+            ..Header::new(Kind::Gossip, 0, 43)
+        };
+        assert_eq!(
+            gossip.encode(Data::Gossip, &mut out),
+            b"   $2014$ 0 7 0 1 0 *1 a *43\r\n"
+        );
+    }
+
+    #[test]
+    fn the_longest_header_fits() {
+        let mut out = [0; MAX_ENCODED];
+        let header = Header {
+            id: u64::MAX,
+            kind: Kind::Other(u32::MAX),
+            encrypted: true,
+            version: u32::MAX,
+            same_dc: true,
+            payload_len: u64::MAX,
+        };
+        let text = header.encode(Data::Key(&[0xff; WRAPPED_LEN]), &mut out);
+        assert!(text.ends_with(b" *18446744073709551615\r\n"));
+    }
+}

@@ -1,0 +1,20 @@
+//! The dnode protocol.
+pub mod broken;
+pub mod carrier;
+pub mod cipher;
+pub mod compat;
+pub mod decoder;
+pub mod gossip;
+pub mod header;
+pub mod keys;
+pub mod payload;
+mod pieces;
+pub mod scan;
+
+pub use broken::{Broken, Fault};
+pub use cipher::Cipher;
+pub use decoder::{
+    Decoder, MAX_GOSSIP, MAX_PAYLOAD, MAX_SKIP, Message, Replies, Requests, Security,
+};
+pub use header::{Data, Header, Kind, MAX_ENCODED, VERSION, VERSION_ORIGINAL, WRAPPED_LEN};
+pub use keys::{KeyPair, SessionKey};
