@@ -151,7 +151,7 @@ impl Node {
             self.actions.push_back(Action::Resume(client.id));
         }
         if client.out.len() > limits::CLIENT_OUT_MAX {
-            log_at!(Warn, "{} does not read its replies, closing", client.id);
+            log_at!(Warn, "{} does not read its replies, closing", client.told());
             self.close_client(key, false);
         }
     }
@@ -178,7 +178,7 @@ impl Node {
             return;
         };
         let dropped = client.queue.len();
-        log_at!(Notice, "close {} Dropped {dropped} requests", client.id);
+        log_at!(Notice, "close {} Dropped {dropped} requests", client.told());
         let pool = &mut self.stats.pool;
         pool.client_connections -= 1;
         pool.client_dropped_requests += u64::from(dropped);

@@ -1,7 +1,7 @@
 //! A client connection: from received bytes to requests.
 
 use super::msg::{Flags, Msg, OfClient, Queue};
-use super::{ConnId, Next, Node, limits};
+use super::{ConnId, Next, Node, Told, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Inbound, Slice};
@@ -10,6 +10,7 @@ use crate::proto::redis::lookup::{lookup, resolve};
 use crate::proto::redis::request::{self, Kind, Parser, Status};
 use crate::proto::redis::session::{Context, Effect, Session};
 use crate::proto::redis::{encode, errors, inline, resp3};
+use crate::sys;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 
@@ -126,6 +127,11 @@ impl Client {
         }
     }
 
+    /// Its name in the log.
+    pub fn told(&self) -> Told {
+        self.id.told(self.addr)
+    }
+
     /// Whether everything it asked for has been answered and taken.
     pub fn is_settled(&self) -> bool {
         self.queue.is_empty() && self.out.is_empty()
@@ -161,7 +167,12 @@ impl Node {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Next::Again,
             Err(error) => {
-                log_at!(Notice, "{} recv failed: {error}", client.id);
+                log_at!(
+                    Notice,
+                    "{} recv failed: {}",
+                    client.told(),
+                    sys::reason(&error)
+                );
                 self.close_client(key, false);
                 return Next::Wait;
             }
@@ -327,7 +338,9 @@ impl Node {
         let mut out = Vec::new();
         if args.first().is_some_and(|name| inline::is_http(name)) {
             // A browser tricked into speaking to us: as Redis, close without a word.
-            log_at!(Warn, "client {key} sent an HTTP request, closing");
+            if let Some(client) = self.clients.get(key as usize) {
+                log_at!(Warn, "{} sent an HTTP request, closing", client.told());
+            }
             return self.refuse_stream(key, now, b"");
         }
         let Some(command) = resolve(args, &mut out) else {
@@ -435,7 +448,7 @@ impl Node {
         let Some(client) = self.clients.get_mut(key as usize) else {
             return;
         };
-        log_at!(Notice, "{} recv eof", client.id);
+        log_at!(Notice, "{} recv eof", client.told());
         client.inbound.clear();
         client.reading = Reading::Off;
         client.closing = true;

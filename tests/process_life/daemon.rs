@@ -108,7 +108,7 @@ fn the_parent_exits_1_when_the_daemon_cannot_serve() {
         (
             conf(),
             "no/d.pid",
-            "opening pid file 'no/d.pid' failed: No such file or directory",
+            "no/d.pid' failed: No such file or directory",
         ),
     ] {
         for log in [&["-o", "d.log"][..], &[]] {

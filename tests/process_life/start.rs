@@ -233,6 +233,22 @@ fn an_unusable_configuration_is_refused_with_its_reason() {
     }
 }
 
+/// The limit on repeated lines used to hold back all but ten reasons.
+#[test]
+fn every_reason_is_told_at_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let conf = (0..30).fold(Conf::new(dir.path()), |conf, n| {
+        conf.set(&format!("bogus_{n}"), 1)
+    });
+    let outcome = run(&mut conf.command());
+    assert_eq!(
+        outcome.stderr.matches("is unknown").count(),
+        30,
+        "{}",
+        outcome.stderr
+    );
+}
+
 #[test]
 fn a_configuration_that_is_not_there_is_refused() {
     let dir = tempfile::tempdir().unwrap();
