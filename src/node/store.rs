@@ -435,7 +435,8 @@ impl Node {
         let store = self.stores.get(slot)?;
         match store.state {
             State::Idle => None,
-            State::Down { retry_at } => Some(retry_at),
+            // While shutting down it is not tried again.
+            State::Down { retry_at } => (!self.is_draining()).then_some(retry_at),
             State::Connecting { since, .. } => Some(since + self.options.timeout_us),
             State::Up => {
                 let due = self

@@ -77,14 +77,11 @@ fn number(data: &[u8], at: usize) -> Result<Option<(i64, usize)>, ()> {
         return Err(());
     }
     match (data.get(p), data.get(p + 1)) {
-        (Some(b'\r'), Some(b'\n')) if p > digits => Ok(Some((
-            if negative {
-                value.wrapping_neg()
-            } else {
-                value
-            },
-            p + 2,
-        ))),
+        (Some(b'\r'), Some(b'\n')) if p > digits => {
+            // The smallest integer has no positive counterpart.
+            let value = if negative { value.wrapping_neg() } else { value };
+            Ok(Some((value, p + 2)))
+        }
         (Some(b'\r'), None) if p > digits => Ok(None),
         (None, _) => Ok(None),
         _ => Err(()),
@@ -108,6 +105,10 @@ impl Parser {
     #[inline]
     pub fn parse(&mut self, data: &[u8], base: usize) -> Status {
         let mut p = self.pos - base;
+        if p > data.len() {
+            // The first slice of a message that was looked at further already.
+            return Status::Incomplete;
+        }
         loop {
             match self.phase {
                 Phase::Element => {
@@ -250,6 +251,22 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_before_the_parsers_position_is_passed_over() {
+        let bytes = b"*2\r\n$3\r\nGET\r\n$9\r\n123456789\r\n";
+        for cut in 0..bytes.len() {
+            let mut parser = Parser::default();
+            assert_eq!(parser.parse(&bytes[..cut], 0), Status::Incomplete);
+            for earlier in 0..cut {
+                assert_eq!(parser.parse(&bytes[..earlier], 0), Status::Incomplete);
+            }
+            assert!(matches!(
+                parser.parse(bytes, 0),
+                Status::Complete(len) if len == bytes.len()
+            ));
+        }
+    }
+
+    #[test]
     fn complete_replies() {
         for reply in [
             "+OK\r\n",
@@ -258,6 +275,8 @@ mod tests {
             "-FOO bar\r\n",
             ":0\r\n",
             ":-12\r\n",
+            ":9223372036854775807\r\n",
+            ":-9223372036854775808\r\n",
             "$-1\r\n",
             "$0\r\n\r\n",
             "$3\r\na\nb\r\n",

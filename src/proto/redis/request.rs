@@ -211,6 +211,10 @@ impl Parser {
     #[inline]
     pub fn parse(&mut self, data: &[u8], base: usize) -> Status {
         let mut p = self.pos - base;
+        if p > data.len() {
+            // The first slice of a message that was looked at further already.
+            return Status::Incomplete;
+        }
         loop {
             match self.phase {
                 Phase::Length => match data.get(p) {
@@ -393,6 +397,22 @@ mod tests {
             chain.push(writer.commit(piece.len()));
         }
         chain
+    }
+
+    #[test]
+    fn a_piece_before_the_parsers_position_is_passed_over() {
+        let bytes = b"*2\r\n$3\r\nGET\r\n$9\r\n123456789\r\n";
+        for cut in 0..bytes.len() {
+            let mut parser = Parser::default();
+            assert_eq!(parser.parse(&bytes[..cut], 0), Status::Incomplete);
+            for earlier in 0..cut {
+                assert_eq!(parser.parse(&bytes[..earlier], 0), Status::Incomplete);
+            }
+            assert!(matches!(
+                parser.parse(bytes, 0),
+                Status::Complete(Request { len, .. }) if len == bytes.len()
+            ));
+        }
     }
 
     #[test]

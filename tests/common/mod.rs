@@ -1,0 +1,26 @@
+//! What the integration tests share: a real redis-server, the program under test, clients that see
+//! every byte, and a datastore that a test plays itself.
+//!
+//! Nothing here sleeps to wait for something, and no port is fixed: the program is ready when it says
+//! so over `NOTIFY_SOCKET`, and everything else is awaited by reading. Reads give up after
+//! [`PATIENCE`], so that a test fails where it would hang.
+
+// Each test program uses a part of it.
+#![allow(dead_code, unused_imports)]
+
+mod client;
+mod fake_store;
+mod node;
+mod redis;
+mod wire;
+
+pub use client::{Client, Transcript};
+pub use fake_store::{FakeStore, StoreConn};
+pub use node::{Node, Setup};
+pub use redis::Redis;
+pub use wire::{bytes, command, shown, words};
+
+use std::time::Duration;
+
+/// How long anything may take before a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);

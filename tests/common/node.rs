@@ -1,0 +1,239 @@
+//! The program under test.
+
+use super::{Client, FakeStore, PATIENCE, Redis};
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often a start is tried with other ports: between our asking for free ones and the program's
+/// binding them, another process may take one.
+const TRIES: usize = 10;
+
+/// What is to be started.
+#[derive(Debug)]
+pub struct Setup {
+    store: String,
+    keys: Vec<(String, String)>,
+}
+
+/// The running program; killed when dropped.
+#[derive(Debug)]
+pub struct Node {
+    child: Child,
+    pub addr: SocketAddr,
+    pub stats_addr: SocketAddr,
+    dir: tempfile::TempDir,
+}
+
+impl Setup {
+    /// One node in front of this server.
+    pub fn before(redis: &Redis) -> Setup {
+        Setup::before_address(&format!("{}:1", redis.socket().display()))
+    }
+
+    /// One node in front of a datastore that the test plays.
+    pub fn before_fake(store: &FakeStore) -> Setup {
+        Setup::before_address(&format!("{}:1", store.addr()))
+    }
+
+    /// One node in front of the datastore written so in the configuration.
+    pub fn before_address(store: &str) -> Setup {
+        Setup {
+            store: store.to_owned(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Sets a key of the configuration.
+    pub fn with(mut self, key: &str, value: impl ToString) -> Setup {
+        self.keys.push((key.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Starts it, and returns when it serves.
+    #[track_caller]
+    pub fn start(&self) -> Node {
+        let mut log = String::new();
+        for _ in 0..TRIES {
+            match self.try_start() {
+                Ok(node) => return node,
+                Err(said) => log = said,
+            }
+        }
+        panic!("the program does not start:\n{log}");
+    }
+
+    fn try_start(&self) -> Result<Node, String> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let [addr, stats_addr, dyn_addr] = free_addresses();
+        let mut text = format!(
+            "dyn_o_mite:\n  listen: {addr}\n  stats_listen: {stats_addr}\n  dyn_listen: {dyn_addr}\n  \
+             tokens: '0'\n  data_store: 0\n  servers:\n  - {}\n",
+            self.store
+        );
+        for (key, value) in &self.keys {
+            let _ = writeln!(text, "  {key}: {value}");
+        }
+        let conf = dir.path().join("dynomite.yml");
+        std::fs::write(&conf, text).expect("a file in a fresh directory");
+        let notify_path = dir.path().join("notify");
+        let notify = UnixDatagram::bind(&notify_path).expect("a socket in a fresh directory");
+        notify
+            .set_read_timeout(Some(Duration::from_millis(100)))
+            .expect("a socket");
+        let child = Command::new(env!("CARGO_BIN_EXE_dynomite"))
+            .arg("-c")
+            .arg(&conf)
+            .arg("-o")
+            .arg(dir.path().join("log"))
+            .env("NOTIFY_SOCKET", &notify_path)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program was built");
+        let mut node = Node {
+            child,
+            addr,
+            stats_addr,
+            dir,
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let mut message = [0; 256];
+        loop {
+            match notify.recv(&mut message) {
+                Ok(n) if message[..n].starts_with(b"READY=1") => return Ok(node),
+                _ => {}
+            }
+            let ended = node.child.try_wait().expect("our child");
+            if ended.is_some() || Instant::now() > deadline {
+                return Err(node.log());
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Connects to it.
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::tcp(self.addr).expect("the program listens")
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read(self.dir.path().join("log"))
+            .map(|log| String::from_utf8_lossy(&log).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Where its files are.
+    pub fn dir(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    /// That it runs and serves a new client.
+    #[track_caller]
+    pub fn expect_alive(&mut self) {
+        let ended = self.child.try_wait().expect("our child");
+        assert_eq!(ended, None, "the program ended:\n{}", self.log());
+        self.client().expect_open();
+    }
+
+    /// Its statistics.
+    #[track_caller]
+    pub fn info(&self) -> serde_json::Value {
+        let mut stream = TcpStream::connect(self.stats_addr).expect("the statistics port");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a stream");
+        stream
+            .write_all(b"GET /info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .expect("it reads");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("text");
+        let (_, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
+    }
+
+    /// Waits until a number of its statistics satisfies `wanted`. `name` is looked for at every
+    /// depth.
+    #[track_caller]
+    pub fn await_stat(&self, name: &str, wanted: impl Fn(i64) -> bool) -> i64 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let info = self.info();
+            let value = find(&info, name).unwrap_or_else(|| panic!("no {name} in {info}"));
+            if wanted(value) {
+                return value;
+            }
+            assert!(Instant::now() < deadline, "{name} stays at {value}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// A number of its statistics.
+    #[track_caller]
+    pub fn stat(&self, name: &str) -> i64 {
+        self.await_stat(name, |_| true)
+    }
+
+    /// Its resident memory in bytes.
+    pub fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("a running process");
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().strip_suffix(" kB"))
+            .and_then(|kib| kib.trim().parse::<usize>().ok())
+            .expect("VmRSS in kB")
+            * 1024
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(mut self) -> ExitStatus {
+        let told = Command::new("kill").arg(self.pid().to_string()).status();
+        assert!(told.is_ok_and(|status| status.success()));
+        self.child.wait().expect("our child")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().rev().take(20).collect();
+            for line in lines.into_iter().rev() {
+                eprintln!("dynomite: {line}");
+            }
+        }
+    }
+}
+
+fn find(value: &serde_json::Value, name: &str) -> Option<i64> {
+    match value {
+        serde_json::Value::Object(map) => map
+            .get(name)
+            .and_then(serde_json::Value::as_i64)
+            .or_else(|| map.values().find_map(|inner| find(inner, name))),
+        _ => None,
+    }
+}
+
+/// Addresses nobody listens on just now.
+fn free_addresses() -> [SocketAddr; 3] {
+    let probes: [TcpListener; 3] =
+        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    probes
+        .each_ref()
+        .map(|probe| probe.local_addr().expect("a bound socket"))
+}

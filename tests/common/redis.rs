@@ -1,0 +1,56 @@
+//! A real redis-server.
+
+use super::Client;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// A redis-server of its own for one test, on a Unix socket in a temporary directory, without
+/// persistence; ended when dropped.
+#[derive(Debug)]
+pub struct Redis {
+    child: Child,
+    dir: tempfile::TempDir,
+}
+
+impl Redis {
+    pub fn start() -> Redis {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "no"])
+            .arg("--unixsocket")
+            .arg(dir.path().join("s"))
+            .arg("--dir")
+            .arg(dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("redis-server must be in PATH for these tests");
+        let mut log = BufReader::new(child.stdout.take().expect("a pipe was asked for"));
+        let mut line = String::new();
+        while !line.contains("ready to accept connections") {
+            line.clear();
+            let read = log.read_line(&mut line).expect("its log is text");
+            assert_ne!(read, 0, "redis-server ended before it was ready");
+        }
+        // Its later lines are few; the pipe holds them until it ends.
+        child.stdout = Some(log.into_inner());
+        Redis { child, dir }
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("s")
+    }
+
+    /// Connects to it directly.
+    pub fn client(&self) -> Client {
+        Client::unix(&self.socket()).expect("the server listens")
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

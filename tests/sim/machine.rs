@@ -1,0 +1,310 @@
+//! A machine that runs one node: its sockets and its event loop, after the reactor's pattern.
+//!
+//! It follows the order of verbs that the node's documentation states, edge-triggered: a connection is read
+//! again only after an edge, after `Next::Again`, or when asked to resume.
+
+use crate::link::Link;
+use crate::random::Random;
+use dynomite::clock::Now;
+use dynomite::node::{Action, ConnId, Kind, Next, Node, Options};
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+/// How the event loop breaks on purpose, to see that it would be noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineCanary {
+    LosesResume,
+    LosesWritableEdge,
+    NeverTicks,
+    ForgetsToFlush,
+}
+
+struct Socket {
+    link: usize,
+    blocked: bool,
+    queued: bool,
+    ended: bool,
+    connecting: bool,
+}
+
+/// A connection being made.
+struct Attempt {
+    id: ConnId,
+    link: usize,
+}
+
+pub struct Machine {
+    pub node: Node,
+    sockets: HashMap<ConnId, Socket>,
+    /// In the order of their making, so that a run repeats.
+    order: Vec<ConnId>,
+    run: Vec<ConnId>,
+    /// Waiting to be accepted.
+    pub backlog: Vec<usize>,
+    attempts: Vec<Attempt>,
+    pub canary: Option<MachineCanary>,
+    random: Random,
+    /// Most actions and flushes one turn took.
+    pub busiest: usize,
+    pub trace: Vec<String>,
+    pub tracing: bool,
+}
+
+/// What the world answers to an attempt to connect; `None` leaves it hanging.
+pub type Dial<'a> = &'a mut dyn FnMut(&mut Vec<Link>) -> (usize, Option<bool>);
+
+impl Machine {
+    pub fn new(options: Options, now: Now, random: Random, tracing: bool) -> Machine {
+        Machine {
+            node: Node::new(options, now),
+            sockets: HashMap::new(),
+            order: Vec::new(),
+            run: Vec::new(),
+            backlog: Vec::new(),
+            attempts: Vec::new(),
+            canary: None,
+            random,
+            busiest: 0,
+            trace: Vec::new(),
+            tracing,
+        }
+    }
+
+    /// Connections to clients.
+    pub fn clients(&self) -> usize {
+        self.sockets
+            .keys()
+            .filter(|id| id.kind == Kind::Client)
+            .count()
+    }
+
+    /// Whether something is to be done without any event.
+    pub fn is_busy(&self) -> bool {
+        !self.run.is_empty() || !self.backlog.is_empty()
+    }
+
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        if self.tracing {
+            self.trace.push(text());
+        }
+    }
+
+    /// One turn of the event loop. `Err` is what the node did wrong.
+    pub fn turn(&mut self, now: Now, links: &mut Vec<Link>, dial: Dial<'_>) -> Result<(), String> {
+        // The kernel tells of some or all that is ready, in no particular order.
+        let some = self.random.chance(300);
+        let mut ready: Vec<ConnId> = Vec::new();
+        for &id in &self.order {
+            let link = self.sockets.get(&id).map(|socket| socket.link);
+            if link.is_some_and(|at| links[at].edges.any()) && !(some && self.random.chance(500)) {
+                ready.push(id);
+            }
+        }
+        if ready.len() > 1 && self.random.chance(500) {
+            let at = self.random.below(ready.len());
+            ready.rotate_left(at);
+        }
+        for id in ready {
+            self.ready(id, now, links);
+        }
+        for link in std::mem::take(&mut self.backlog) {
+            match self.node.accepted(None, now) {
+                Ok(id) => {
+                    self.note(|| format!("accepted {id}"));
+                    self.insert(id, link, false);
+                }
+                Err(text) => {
+                    let _ = links[link].write(text);
+                    links[link].closed = true;
+                    links[link].refused = true;
+                }
+            }
+        }
+        for id in std::mem::take(&mut self.run) {
+            if let Some(socket) = self.sockets.get_mut(&id)
+                && std::mem::take(&mut socket.queued)
+            {
+                self.read(id, now, links);
+            }
+        }
+        if self.node.next_deadline() <= now.mono_us
+            && self.canary != Some(MachineCanary::NeverTicks)
+        {
+            self.node.tick(now);
+        }
+        self.settle(now, links, dial)
+    }
+
+    fn insert(&mut self, id: ConnId, link: usize, connecting: bool) {
+        let socket = Socket {
+            link,
+            blocked: false,
+            queued: false,
+            ended: false,
+            connecting,
+        };
+        self.sockets.insert(id, socket);
+        self.order.push(id);
+    }
+
+    fn ready(&mut self, id: ConnId, now: Now, links: &mut [Link]) {
+        let Some(socket) = self
+            .sockets
+            .get_mut(&id)
+            .filter(|socket| !socket.connecting)
+        else {
+            return;
+        };
+        let link = &mut links[socket.link];
+        let edges = std::mem::take(&mut link.edges);
+        if edges.error {
+            self.node
+                .broken(id, now, &io::ErrorKind::ConnectionReset.into());
+            return;
+        }
+        socket.ended |= edges.ended;
+        if edges.writable
+            && self.canary != Some(MachineCanary::LosesWritableEdge)
+            && std::mem::take(&mut socket.blocked)
+        {
+            socket.blocked = self.node.transmit(id, now, link);
+        }
+        if edges.readable || edges.ended {
+            self.read(id, now, links);
+        }
+    }
+
+    fn read(&mut self, id: ConnId, now: Now, links: &mut [Link]) {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return;
+        };
+        let next = self.node.receive(id, now, &mut links[socket.link]);
+        let again = match next {
+            Next::Again => true,
+            Next::Wait => socket.ended,
+            Next::Paused => false,
+        };
+        if again && !std::mem::replace(&mut socket.queued, true) {
+            self.run.push(id);
+        }
+        self.note(|| format!("read {id}: {next:?}"));
+    }
+
+    /// Carries out what the node asks for, and flushes what it has to say.
+    pub fn settle(
+        &mut self,
+        now: Now,
+        links: &mut Vec<Link>,
+        dial: Dial<'_>,
+    ) -> Result<(), String> {
+        self.node.end_turn();
+        let mut count = 0;
+        // Each connection may be flushed and closed or resumed a few times; more is a circle.
+        let most = 16 + 8 * (self.sockets.len() + 4);
+        loop {
+            let before = count;
+            while let Some(action) = self.node.next_action() {
+                count += 1;
+                self.act(action, now, links, dial)?;
+                if count > most {
+                    return Err(format!("no end of actions: {action:?}"));
+                }
+            }
+            while let Some(id) = self.node.next_dirty() {
+                count += 1;
+                if count > most {
+                    return Err(format!("no end of flushes: {id}"));
+                }
+                let Some(socket) = self.sockets.get_mut(&id) else {
+                    continue;
+                };
+                if self.canary == Some(MachineCanary::ForgetsToFlush) && self.random.chance(20) {
+                    continue;
+                }
+                if !socket.blocked && !socket.connecting {
+                    socket.blocked = self.node.transmit(id, now, &mut links[socket.link]);
+                }
+            }
+            if count == before {
+                break;
+            }
+        }
+        self.busiest = self.busiest.max(count);
+        Ok(())
+    }
+
+    fn act(
+        &mut self,
+        action: Action,
+        now: Now,
+        links: &mut Vec<Link>,
+        dial: Dial<'_>,
+    ) -> Result<(), String> {
+        self.note(|| format!("{action:?}"));
+        match action {
+            Action::Close(id) => {
+                self.attempts.retain(|attempt| attempt.id != id);
+                match self.sockets.remove(&id) {
+                    Some(socket) => {
+                        self.order.retain(|other| *other != id);
+                        links[socket.link].closed = true;
+                    }
+                    // An attempt that could not even begin has no socket.
+                    None if id.kind == Kind::Store => {}
+                    None => return Err(format!("closes {id} twice")),
+                }
+            }
+            Action::Resume(id) => {
+                let Some(socket) = self.sockets.get_mut(&id) else {
+                    return Ok(()); // Closed in the same turn.
+                };
+                if self.canary == Some(MachineCanary::LosesResume) {
+                    return Ok(());
+                }
+                if !std::mem::replace(&mut socket.queued, true) {
+                    self.run.push(id);
+                }
+            }
+            Action::Connect(id) => {
+                let (link, outcome) = dial(links);
+                match outcome {
+                    Some(false) if self.random.chance(500) => {
+                        self.node
+                            .broken(id, now, &io::ErrorKind::ConnectionRefused.into());
+                    }
+                    Some(false) => {
+                        links[link].reset();
+                        self.insert(id, link, true);
+                        self.attempts.push(Attempt { id, link });
+                    }
+                    Some(true) => {
+                        self.insert(id, link, true);
+                        self.attempts.push(Attempt { id, link });
+                    }
+                    None => self.insert(id, link, true),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends attempts to connect. Returns the links that are connected now.
+    pub fn finish_attempts(&mut self, now: Now, links: &mut [Link]) -> Vec<usize> {
+        let mut made = Vec::new();
+        for Attempt { id, link } in std::mem::take(&mut self.attempts) {
+            let Some(socket) = self.sockets.get_mut(&id) else {
+                continue;
+            };
+            if links[link].is_reset() {
+                self.node
+                    .broken(id, now, &io::ErrorKind::ConnectionRefused.into());
+                continue;
+            }
+            socket.connecting = false;
+            self.node.connected(id, now);
+            self.note(|| format!("connected {id}"));
+            made.push(link);
+        }
+        made
+    }
+}
