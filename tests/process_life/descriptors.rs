@@ -1,6 +1,6 @@
 //! A node that has no file descriptors left.
 
-use crate::process::{Client, Conf, DYNOMITE, Node, Redis, request, until};
+use crate::process::{Client, Conf, DYNOMITE, Node, redis_behind, request, until};
 use std::io::Read;
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn ticks(node: &Node) -> u64 {
 fn running_out_of_descriptors_costs_existing_clients_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let conf = Conf::new(dir.path());
-    let _redis = Redis::behind(&conf);
+    let _redis = redis_behind(&conf);
     conf.write();
     let mut shell = Command::new("sh");
     shell

@@ -1,7 +1,7 @@
 //! What a node listens on and connects to.
 
 use crate::process::{
-    Client, Conf, DYNOMITE, Node, Process, Redis, free_address, request, run, until,
+    Client, Conf, DYNOMITE, Node, Process, free_address, redis_behind, request, run, until,
 };
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 fn unix_sockets_all_around() {
     let dir = tempfile::tempdir().unwrap();
     let conf = Conf::new(dir.path());
-    let _redis = Redis::behind(&conf);
+    let _redis = redis_behind(&conf);
     let mut node = Node::start(conf);
     let mut client = node.client();
     client.ask(&["SET", "k", "v"], "+OK\r\n");
@@ -110,7 +110,7 @@ fn the_smallest_and_the_largest_buffers_work() {
         if !option {
             conf = conf.set("mbuf_size", size);
         }
-        let _redis = Redis::behind(&conf);
+        let _redis = redis_behind(&conf);
         let mut node = Node::start_with(conf, |command| {
             if option {
                 command.args(["-m", "512", "-M", "100000"]);
@@ -149,7 +149,7 @@ fn the_smallest_and_the_largest_buffers_work() {
 fn every_descriptor_closes_on_exec() {
     let dir = tempfile::tempdir().unwrap();
     let conf = Conf::new(dir.path()).set("listen", free_address());
-    let _redis = Redis::behind(&conf);
+    let _redis = redis_behind(&conf);
     let pid = dir.path().join("pid");
     let mut node = Node::start_with(conf, |command| {
         command
@@ -230,7 +230,7 @@ fn a_node_serves_while_its_datastore_is_not_there() {
         rest.contains("Datastore refused connection").then_some(())
     });
     // It comes, and the node finds it by itself.
-    let _redis = Redis::behind(&conf);
+    let _redis = redis_behind(&conf);
     until("the datastore is found", || {
         client.send(request(&["EXISTS", "k"]));
         let mut reply = [0; 4];

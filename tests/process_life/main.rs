@@ -1,8 +1,8 @@
 //! The life of the process, as its operator sees it: the real program, started, signalled and
 //! stopped.
 
-#[path = "../common/process.rs"]
-mod process;
+#[path = "../common/mod.rs"]
+mod common;
 
 mod daemon;
 mod descriptors;
@@ -10,5 +10,6 @@ mod install;
 mod listen;
 mod log;
 mod pid_file;
+mod process;
 mod start;
 mod stop;

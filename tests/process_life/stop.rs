@@ -127,7 +127,7 @@ fn the_service_manager_is_told() {
     let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket
-        .set_read_timeout(Some(crate::process::PATIENCE))
+        .set_read_timeout(Some(crate::common::PATIENCE))
         .unwrap();
     let hear = || {
         let mut text = [0; 1024];

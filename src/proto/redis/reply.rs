@@ -79,7 +79,11 @@ fn number(data: &[u8], at: usize) -> Result<Option<(i64, usize)>, ()> {
     match (data.get(p), data.get(p + 1)) {
         (Some(b'\r'), Some(b'\n')) if p > digits => {
             // The smallest integer has no positive counterpart.
-            let value = if negative { value.wrapping_neg() } else { value };
+            let value = if negative {
+                value.wrapping_neg()
+            } else {
+                value
+            };
             Ok(Some((value, p + 2)))
         }
         (Some(b'\r'), None) if p > digits => Ok(None),

@@ -4,8 +4,7 @@
 //! ports of a loopback address of the test's own (`127.x.y.z` from the process id), so that tests
 //! running at the same time never meet.
 
-#![allow(dead_code)] // Every test binary uses its own part.
-
+use crate::common::{PATIENCE, Redis};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -18,10 +17,6 @@ use std::time::{Duration, Instant};
 
 /// The program under test.
 pub const DYNOMITE: &str = env!("CARGO_BIN_EXE_dynomite");
-/// How long a condition may take to come true before a test gives up. Never waited for in full
-/// unless something is broken.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
 /// Looks again and again until there is an answer.
 #[track_caller]
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -370,44 +365,11 @@ pub fn request(words: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// A `redis-server` on a Unix socket.
-pub struct Redis {
-    process: Process,
-}
-
-impl Redis {
-    /// Starts one on the path, and waits until it serves.
-    #[track_caller]
-    pub fn start(socket: &str) -> Redis {
-        let child = Command::new("redis-server")
-            .args(["--port", "0", "--unixsocket", socket])
-            .args(["--save", "", "--appendonly", "no", "--dir", "/tmp"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server starts: make test installs it");
-        let mut redis = Redis {
-            process: Process(child),
-        };
-        until("redis-server serves", || {
-            assert!(
-                redis.process.0.try_wait().expect("a child").is_none(),
-                "redis-server ended"
-            );
-            Client::connect(socket).ok()
-        });
-        redis
-    }
-
-    /// The one behind a node of this configuration.
-    #[track_caller]
-    pub fn behind(conf: &Conf) -> Redis {
-        let servers = conf.get("servers");
-        Redis::start(servers.rsplit_once(':').expect("a weight").0)
-    }
-
-    /// Ends it at once.
-    pub fn kill(mut self) {
-        let _ = self.process.0.kill();
-        let _ = self.process.0.wait();
-    }
+/// Starts a `redis-server` where the nodes of this configuration look for it.
+#[track_caller]
+pub fn redis_behind(conf: &Conf) -> Redis {
+    let redis = Redis::start();
+    let (path, _) = conf.get("servers").rsplit_once(':').expect("a weight");
+    std::os::unix::fs::symlink(redis.socket(), path).expect("a path of the test's own");
+    redis
 }
