@@ -76,13 +76,6 @@ impl Level {
     }
 }
 
-/// Logs one line at a level that is known only now.
-pub fn log(level: Level, message: std::fmt::Arguments<'_>) {
-    if enabled(level) {
-        log::log!(level.to_log(), "{message}");
-    }
-}
-
 /// Logs one line at a [`Level`], by its bare name: `log_at!(Warn, "close {conn}")`.
 #[macro_export]
 macro_rules! log_at {

@@ -105,7 +105,9 @@ fn configure(options: &Options) -> Result<Settings, ExitCode> {
         ExitCode::FAILURE
     })?;
     for note in options.notes.iter().chain(&loaded.notes) {
-        logging::log(note.level, format_args!("{}", note.text));
+        if logging::enabled(note.level) {
+            log::log!(note.level.to_log(), "{}", note.text);
+        }
     }
     Ok(loaded.settings)
 }

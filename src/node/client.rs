@@ -29,6 +29,8 @@ pub(super) struct Client {
     pub dirty: bool,
     /// Close once the queue and the output are empty.
     pub closing: bool,
+    /// It broke the protocol: its end counts as an error.
+    pub broken: bool,
     /// Where it connected from.
     pub addr: Option<SocketAddr>,
     /// When it connected, in µs.
@@ -121,6 +123,7 @@ impl Client {
             reading: Reading::On,
             dirty: false,
             closing: false,
+            broken: false,
             addr,
             since: now.mono_us,
             heard: now.mono_us,
@@ -346,14 +349,14 @@ impl Node {
         let Some(command) = resolve(args, &mut out) else {
             let known = args.first().and_then(|name| lookup(name));
             self.stats.own.unknown_commands += u64::from(known.is_none());
-            return self.answer(key, now, known, &out, false);
+            return self.answer(key, now, &out, false);
         };
         let refined = command.refine(args);
         match refined.serve {
             Serve::Keyed | Serve::Split | Serve::SameNode | Serve::LocalNode | Serve::AllNodes => {
                 if let Err(error) = command.keys(args, &mut Vec::new()) {
                     errors::keys(command, error, &mut out);
-                    return self.answer(key, now, Some(command), &out, false);
+                    return self.answer(key, now, &out, false);
                 }
                 self.forward(
                     key,
@@ -367,7 +370,7 @@ impl Node {
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
             refused => {
                 errors::refused(command, refused, &mut out);
-                self.answer(key, now, Some(command), &out, false);
+                self.answer(key, now, &out, false);
             }
         }
     }
@@ -387,14 +390,7 @@ impl Node {
             store_version: &self.store_version,
         };
         let effect = client.session.answer(command, args, &context, &mut out);
-        self.push_answer(
-            key,
-            now,
-            Some(command),
-            &out,
-            Flags::default(),
-            effect == Effect::Close,
-        );
+        self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);
     }
 
     /// Sends a request to the datastore.
@@ -412,10 +408,11 @@ impl Node {
             return;
         };
         let len = raw.len();
-        let mut msg = Msg::new(key, command.index(), len, now.mono_us);
+        let mut msg = Msg::new(key, len, now.mono_us);
         msg.form = form;
         msg.flags = reply_flags(&mut client.session);
         if class == Class::Write {
+            msg.flags = msg.flags.with(Flags::WRITE);
             self.stats.hist.payload_size.record(len as u64);
         }
         let entry = self.msgs.insert(msg) as u32;
@@ -440,7 +437,10 @@ impl Node {
     /// The client broke the protocol: answers what came before, then this, then closes.
     pub(super) fn refuse_stream(&mut self, key: u32, now: Now, reply: &[u8]) {
         self.stats.own.protocol_errors += 1;
-        self.answer(key, now, None, reply, true);
+        if let Some(client) = self.clients.get_mut(key as usize) {
+            client.broken = true;
+        }
+        self.answer(key, now, reply, true);
     }
 
     /// The client ended its stream: what it asked for is still answered.
@@ -457,12 +457,11 @@ impl Node {
 
     /// Closes a client that waits for nothing more, if it is to be closed.
     pub(super) fn close_if_settled(&mut self, key: u32) {
-        if self
-            .clients
-            .get(key as usize)
-            .is_some_and(|client| client.closing && client.is_settled())
+        if let Some(client) = self.clients.get(key as usize)
+            && client.closing
+            && client.is_settled()
         {
-            self.close_client(key, true);
+            self.close_client(key, !client.broken);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::socket::{Socket, Stream};
 use super::table::Name;
 use crate::clock::Now;
 use crate::config::Endpoint;
+use crate::log_at;
 use crate::node::ConnId;
 use mio::event::Event;
 use mio::net::{TcpStream, UnixStream};
@@ -23,6 +24,7 @@ pub(super) type Untried = Vec<(ConnId, VecDeque<SocketAddr>)>;
 impl Reactor {
     /// Begins to connect; how it went is told to the node, now or later.
     pub(super) fn connect(&mut self, id: ConnId, now: Now) {
+        log_at!(Warn, "{id} connecting..... to '{}'", self.datastore);
         match &self.datastore {
             Endpoint::Unix(path) => {
                 let made = UnixStream::connect(path)
