@@ -2,13 +2,12 @@
 
 use super::client::reply_flags;
 use super::front::{Front, Fronts, Raw, Reading};
-use super::msg::{Flags, Msg, NONE};
+use super::msg::{Flags, Msg, NONE, NO_COMMAND};
 use super::{Action, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::dnode::carrier;
-use crate::proto::redis::command::Command;
 use crate::proto::redis::{errors, resp3};
 
 impl Node {
@@ -130,19 +129,12 @@ impl Node {
 
     /// Answers a client's newest request with a reply made here, in its turn. `last`: the
     /// connection closes behind it.
-    pub(super) fn answer(
-        &mut self,
-        key: u32,
-        now: Now,
-        command: Option<&'static Command>,
-        reply: &[u8],
-        last: bool,
-    ) {
+    pub(super) fn answer(&mut self, key: u32, now: Now, reply: &[u8], last: bool) {
         let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return;
         };
         let flags = reply_flags(&mut client.session);
-        self.push_answer(key, now, command, reply, flags, last);
+        self.push_answer(key, now, reply, flags, last);
     }
 
     /// The same when it is known already how the reply is to be delivered.
@@ -150,7 +142,6 @@ impl Node {
         &mut self,
         key: u32,
         now: Now,
-        command: Option<&'static Command>,
         reply: &[u8],
         flags: Flags,
         last: bool,
@@ -158,7 +149,7 @@ impl Node {
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
-        let mut msg = Msg::new(key, command.map_or(0, Command::index), 0, now.mono_us);
+        let mut msg = Msg::new(key, NO_COMMAND, 0, now.mono_us);
         msg.flags = flags.with(Flags::DONE);
         if last {
             // Whatever follows is not read; earlier answers still go out.
@@ -186,7 +177,7 @@ impl Node {
             self.actions.push_back(Action::Resume(front.id));
         }
         if front.out.len() > limits::CLIENT_OUT_MAX {
-            log_at!(Warn, "{} does not read its replies, closing", front.id);
+            log_at!(Warn, "{} does not read its replies, closing", front.told());
             self.close_front(key, false);
         }
     }
@@ -197,7 +188,7 @@ impl Node {
             return;
         };
         let dropped = front.queue.len();
-        log_at!(Notice, "close {} Dropped {dropped} requests", front.id);
+        log_at!(Notice, "close {} Dropped {dropped} requests", front.told());
         let pool = &mut self.stats.pool;
         let (connections, eof, err) = if Fronts::is_peer(key) {
             (

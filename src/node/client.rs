@@ -165,13 +165,15 @@ impl Node {
         let mut out = Vec::new();
         if args.first().is_some_and(|name| inline::is_http(name)) {
             // A browser tricked into speaking to us: as Redis, close without a word.
-            log_at!(Warn, "client {key} sent an HTTP request, closing");
+            if let Some(front) = self.fronts.get(key) {
+                log_at!(Warn, "{} sent an HTTP request, closing", front.told());
+            }
             return self.refuse_stream(key, now, b"");
         }
         let Some(command) = resolve(args, &mut out) else {
             let known = args.first().and_then(|name| lookup(name));
             self.stats.own.unknown_commands += u64::from(known.is_none());
-            return self.answer(key, now, known, &out, false);
+            return self.answer(key, now, &out, false);
         };
         let refined = command.refine(args);
         match refined.serve {
@@ -179,7 +181,7 @@ impl Node {
                 let mut keys = Vec::new();
                 if let Err(error) = command.keys(args, &mut keys) {
                     errors::keys(command, error, &mut out);
-                    return self.answer(key, now, Some(command), &out, false);
+                    return self.answer(key, now, &out, false);
                 }
                 let form = resp3::form(command, args);
                 let tokens: Vec<_> = keys
@@ -192,7 +194,7 @@ impl Node {
                         return self.split(key, now, command, form, args, &keys, &tokens);
                     }
                     let text = errors::spans_nodes(command);
-                    return self.answer(key, now, Some(command), text.as_bytes(), false);
+                    return self.answer(key, now, text.as_bytes(), false);
                 }
                 let token = tokens.first().copied().unwrap_or_default();
                 self.forward(key, now, command, refined.class, form, token, raw);
@@ -200,7 +202,7 @@ impl Node {
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
             refused => {
                 errors::refused(command, refused, &mut out);
-                self.answer(key, now, Some(command), &out, false);
+                self.answer(key, now, &out, false);
             }
         }
     }
@@ -224,14 +226,7 @@ impl Node {
             store_version: &self.store_version,
         };
         let effect = client.session.answer(command, args, &context, &mut out);
-        self.push_answer(
-            key,
-            now,
-            Some(command),
-            &out,
-            Flags::default(),
-            effect == Effect::Close,
-        );
+        self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);
     }
 
     /// Takes a client's request into its queue and sends it where it belongs.
@@ -291,7 +286,10 @@ impl Node {
     /// The client broke the protocol: answers what came before, then this, then closes.
     pub(super) fn refuse_stream(&mut self, key: u32, now: Now, reply: &[u8]) {
         self.stats.own.protocol_errors += 1;
-        self.answer(key, now, None, reply, true);
+        if let Some(front) = self.fronts.get_mut(key) {
+            front.broken = true;
+        }
+        self.answer(key, now, reply, true);
     }
 }
 

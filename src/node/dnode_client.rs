@@ -7,7 +7,7 @@
 
 use super::client::command_of;
 use super::front::{Front, Fronts, Raw};
-use super::msg::{Flags, Msg};
+use super::msg::{Flags, Msg, NO_COMMAND};
 use super::{ConnId, Next, Node, frame};
 use crate::clock::Now;
 use crate::log_at;
@@ -224,7 +224,7 @@ impl Node {
     ) -> Option<u32> {
         let front = self.fronts.get_mut(key)?;
         debug_assert!(Fronts::is_peer(key));
-        let mut msg = Msg::new(key, command.map_or(0, Command::index), len, now.mono_us);
+        let mut msg = Msg::new(key, command.map_or(NO_COMMAND, Command::index), len, now.mono_us);
         msg.front_id = id;
         if class == Class::Write {
             msg.flags = msg.flags.with(Flags::WRITE);

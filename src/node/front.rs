@@ -3,11 +3,12 @@
 use super::client::Client;
 use super::dnode_client::DnodeClient;
 use super::msg::{OfFront, Queue};
-use super::{ConnId, Kind, Next, Node, limits};
+use super::{ConnId, Kind, Next, Node, Told, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Inbound, Slice};
 use crate::proto::redis::resp3;
+use crate::sys;
 use slab::Slab;
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +26,10 @@ pub(super) struct Front {
     pub dirty: bool,
     /// Close once the queue and the output are empty.
     pub closing: bool,
+    /// It broke the protocol: its end counts as an error.
+    pub broken: bool,
+    /// The datastore connection its latest request went to.
+    pub store: u16,
     /// Where it connected from.
     pub addr: Option<SocketAddr>,
     /// When it connected, in µs.
@@ -56,10 +61,17 @@ impl Front {
             reading: Reading::On,
             dirty: false,
             closing: false,
+            broken: false,
+            store: 0,
             addr,
             since: now.mono_us,
             heard: now.mono_us,
         }
+    }
+
+    /// Its name in the log.
+    pub fn told(&self) -> Told {
+        self.id.told(self.addr)
     }
 
     /// Whether everything it asked for has been answered and taken.
@@ -196,7 +208,7 @@ impl Node {
             io::ErrorKind::Interrupted => Next::Again,
             _ => {
                 if let Some(front) = self.fronts.get(key) {
-                    log_at!(Notice, "{} recv failed: {error}", front.id);
+                    log_at!(Notice, "{} recv failed: {}", front.told(), sys::reason(error));
                 }
                 self.close_front(key, false);
                 Next::Wait
@@ -236,7 +248,7 @@ impl Node {
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
-        log_at!(Notice, "{} recv eof", front.id);
+        log_at!(Notice, "{} recv eof", front.told());
         front.inbound.clear();
         front.stop();
         self.close_if_settled(key);
@@ -244,12 +256,11 @@ impl Node {
 
     /// Closes a front that waits for nothing more, if it is to be closed.
     pub(super) fn close_if_settled(&mut self, key: u32) {
-        if self
-            .fronts
-            .get(key)
-            .is_some_and(|front| front.closing && front.is_settled())
+        if let Some(front) = self.fronts.get(key)
+            && front.closing
+            && front.is_settled()
         {
-            self.close_front(key, true);
+            self.close_front(key, !front.broken);
         }
     }
 }

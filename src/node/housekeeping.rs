@@ -1,6 +1,6 @@
 //! What is done by the clock: timeouts, reconnects, quiet connections, shutdown.
 
-use super::front::{Front, Reading};
+use super::front::{Front, Fronts, Reading};
 use super::{Node, limits};
 use crate::clock::Now;
 use crate::log_at;
@@ -64,7 +64,7 @@ impl Node {
                 b"-ERR Protocol error: request not completed in time\r\n",
             );
         }
-        self.break_deadlock(now);
+        self.relieve(now);
         self.stats.hist.roll(now);
         let mut freed = self.pool.trim();
         if self.msgs.is_empty() && self.msgs.capacity() > 1024 {
@@ -81,28 +81,47 @@ impl Node {
         freed
     }
 
-    /// All buffers hold requests that are not complete, none is in flight: nothing would ever drain.
-    /// The largest one has to go.
-    fn break_deadlock(&mut self, now: Now) {
-        if !self.pool.is_strained() || !self.msgs.is_empty() {
+    /// Fronts that wait are helped if nobody else does: below the limit they go on, so that memory
+    /// held for long makes them slow and never stops them; at the limit, with nothing in flight that
+    /// would free any, the one that holds the most has to go.
+    fn relieve(&mut self, now: Now) {
+        let held_before = self.stuck_at.take();
+        if self.waiting.is_empty() {
             return;
         }
-        self.stats.own.memory_limit_hits += 1;
-        let sizes = self
-            .fronts
-            .clients
-            .iter()
-            .map(|(key, client)| (client.front.inbound.len(), key as u32));
-        let largest = sizes.max().map(|(_, key)| key);
-        if let Some(key) = largest {
-            log_at!(
-                Alert,
-                "out of buffers: refusing the largest unfinished request"
-            );
-            self.refuse_stream(key, now, b"-ERR Dynomite: out of buffers\r\n");
-            if let Some(front) = self.fronts.get_mut(key) {
-                front.inbound.clear();
+        if !self.is_exhausted() {
+            return self.resume_waiting();
+        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|&id| self.knows(id));
+        self.waiting = waiting;
+        let held = self.pool.in_use();
+        if self.pool.is_strained() && self.msgs.is_empty() {
+            // Once may be a moment in which replies are just being taken.
+            match held_before {
+                Some(before) if held >= before => self.free_the_most(now),
+                _ => self.stuck_at = Some(held),
             }
+        }
+    }
+
+    /// Gets rid of what the front that holds the most memory holds.
+    fn free_the_most(&mut self, now: Now) {
+        self.stats.own.memory_limit_hits += 1;
+        let held = |key: &u32| self.fronts.get(*key).map_or(0, |front| front.inbound.len() + front.out.len());
+        let Some(key) = self.fronts.keys().into_iter().max_by_key(held) else {
+            return;
+        };
+        let Some(front) = self.fronts.get_mut(key) else {
+            return;
+        };
+        if Fronts::is_peer(key) || front.reading == Reading::Off || front.out.len() > front.inbound.len() {
+            log_at!(Alert, "out of buffers: {} holds the most and is closed", front.told());
+            self.close_front(key, false);
+        } else {
+            log_at!(Alert, "out of buffers: refusing the largest unfinished request");
+            front.inbound.clear();
+            self.refuse_stream(key, now, b"-ERR Dynomite: out of buffers\r\n");
         }
     }
 

@@ -37,7 +37,7 @@
 //! |---|---|---|
 //! | a request takes longer than `timeout` | that one gets `Storage: Datastore refused connection`; its late reply is dropped | lives |
 //! | nothing has come for two timeouts while expired requests wait | all get that error | closed, tried again after 1, 2, 4, … s up to `server_retry_timeout` |
-//! | end of stream, an error, bytes that are no reply | all get that error | the same |
+//! | end of stream, an error, bytes that are no reply, a reply to no request or to one not yet written | all get that error | the same |
 //! | not there | new ones get that error at once | the same |
 //! | being made for the first time | wait for it, at most `timeout` | |
 //!
@@ -92,6 +92,7 @@ use crate::mbuf::{Chain, Pool, Writer};
 use crate::proto::redis::command;
 use crate::proto::redis::reply::Parser;
 use crate::stats::Stats;
+use crate::sys;
 use client::Client;
 use collect::Collector;
 use dnode_client::DnodeClient;
@@ -105,6 +106,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 use upstream::{Loss, State, Upstream, Wire};
 
 /// Most slices one gathering write takes.
@@ -134,15 +136,41 @@ pub struct ConnId {
     pub generation: u32,
 }
 
+impl ConnId {
+    /// The name of an accepted connection in the log: `<CONN_CLIENT 3 #17 from '10.0.0.1:40000'>`,
+    /// the original's form with our place and number for its address and descriptor. Without an
+    /// address, as over a Unix socket, there is no `from`.
+    pub fn told(self, from: Option<SocketAddr>) -> Told {
+        Told { id: self, from }
+    }
+}
+
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
+        self.told(None).fmt(f)
+    }
+}
+
+/// A connection as the log names it: [`ConnId::told`].
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    id: ConnId,
+    from: Option<SocketAddr>,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.id.kind {
             Kind::Client => "CONN_CLIENT",
             Kind::Store => "CONN_SERVER",
             Kind::DnodeClient => "CONN_PEER_CLIENT",
             Kind::Peer => "CONN_PEER_SERVER",
         };
-        write!(f, "<{kind} {} #{}>", self.key, self.generation)
+        write!(f, "<{kind} {} #{}", self.id.key, self.id.generation)?;
+        if let Some(from) = self.from {
+            write!(f, " from '{from}'")?;
+        }
+        f.write_str(">")
     }
 }
 
@@ -194,6 +222,8 @@ pub struct Node {
     dirty: Vec<ConnId>,
     /// Fronts that wait for the node's pressure to fall.
     waiting: Vec<ConnId>,
+    /// Blocks in use when the last sweep found that nothing would free any.
+    stuck_at: Option<usize>,
     generation: u32,
     wire_id: u64,
     /// How long a message may wait, in µs: by distance, for reads and for writes.
@@ -232,6 +262,7 @@ impl Node {
             actions: VecDeque::new(),
             dirty: Vec::new(),
             waiting: Vec::new(),
+            stuck_at: None,
             generation: 0,
             wire_id: 0,
             granted: route::granted(options.timeout_us, 1),
@@ -332,7 +363,11 @@ impl Node {
         if !self.knows(id) {
             return;
         }
-        log_at!(Notice, "close {id}: {error}");
+        let from = match id.kind {
+            Kind::Client | Kind::DnodeClient => self.fronts.get(Fronts::key(id)).and_then(|front| front.addr),
+            Kind::Store | Kind::Peer => None,
+        };
+        log_at!(Notice, "close {}: {}", id.told(from), sys::reason(error));
         match id.kind {
             Kind::Client | Kind::DnodeClient => self.close_front(Fronts::key(id), false),
             Kind::Store | Kind::Peer => self.lose_upstream(id.key as usize, now, Loss::Error),
@@ -410,11 +445,15 @@ impl Node {
         }
     }
 
-    /// Ends a turn: lets clients go on that waited for pressure to fall.
+    /// Ends a turn: lets fronts go on that waited for pressure to fall.
     pub fn end_turn(&mut self, now: Now) {
-        if self.waiting.is_empty() || !self.is_relaxed(now) {
-            return;
+        if !self.waiting.is_empty() && self.is_relaxed(now) {
+            self.resume_waiting();
         }
+    }
+
+    /// Lets all fronts go on that wait for pressure to fall.
+    fn resume_waiting(&mut self) {
         for id in self.waiting.drain(..) {
             if let Some(front) = self.fronts.get_mut(Fronts::key(id))
                 && front.id == id
@@ -475,19 +514,20 @@ impl Node {
     /// Whether so much is under way that this front should not be read.
     #[inline]
     fn is_strained(&self, key: u32, now: Now) -> bool {
-        if self.msgs.len() >= self.options.max_msgs || self.pool.is_strained() {
+        if self.is_exhausted() {
             return true;
         }
         if !self.alone {
-            return self
-                .upstreams
-                .iter()
-                .any(|upstream| upstream.is_congested(now));
+            return self.upstreams.iter().any(|upstream| upstream.is_congested(now));
         }
-        let slot = key as usize % self.upstreams.len().max(1);
-        self.upstreams
-            .get(slot)
-            .is_some_and(|upstream| upstream.is_congested(now))
+        let store = self.fronts.get(key).and_then(|front| self.upstreams.get(usize::from(front.store)));
+        store.is_some_and(|store| store.is_congested(now))
+    }
+
+    /// Whether a limit of the node as a whole is reached.
+    #[inline]
+    fn is_exhausted(&self) -> bool {
+        self.msgs.len() >= self.options.max_msgs || self.pool.is_strained()
     }
 
     /// Whether fronts that wait for pressure to fall may go on.
@@ -520,7 +560,7 @@ fn upstreams(
             Distance::Me => (
                 Kind::Store,
                 options.datastore_connections,
-                options.retry_ceiling,
+                Duration::from_micros(options.retry_ceiling_us),
             ),
             Distance::OtherDc => (Kind::Peer, options.remote_peer_connections, PEER_CEILING),
             _ => (Kind::Peer, options.local_peer_connections, PEER_CEILING),

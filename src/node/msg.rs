@@ -6,6 +6,8 @@ use crate::proto::redis::resp3::Form;
 
 /// "No message", "no connection", "no collector".
 pub const NONE: u32 = u32::MAX;
+/// No row of the command table: the node's own requests, and those that name no command.
+pub const NO_COMMAND: u16 = u16::MAX;
 
 /// A request between its last byte's arrival and its answer's departure. 96 bytes, in a slab.
 ///

@@ -5,7 +5,6 @@ use crate::consistency::Consistency;
 use crate::hashkit::HashKind;
 use crate::proto::dnode::{KeyPair, Security};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// What a node needs to know of its configuration; fields have the names of the keys where there is
 /// one.
@@ -17,8 +16,8 @@ pub struct Options {
     pub datastore: Endpoint,
     /// `timeout`, in µs.
     pub timeout_us: u64,
-    /// `server_retry_timeout`.
-    pub retry_ceiling: Duration,
+    /// `server_retry_timeout`, in µs.
+    pub retry_ceiling_us: u64,
     /// Connections to the datastore, at least 1.
     pub datastore_connections: usize,
     /// Connections to each peer in this datacenter.
@@ -51,6 +50,33 @@ pub struct Options {
     pub read_failover: bool,
 }
 
+impl Default for Options {
+    /// The defaults of the configuration file, in front of a Redis on 127.0.0.1:6379.
+    fn default() -> Options {
+        Options {
+            listen: "127.0.0.1:8102".into(),
+            datastore: Endpoint::Tcp { host: "127.0.0.1".into(), port: 6379 },
+            timeout_us: 5_000_000,
+            retry_ceiling_us: 10_000_000,
+            datastore_connections: 1,
+            local_peer_connections: 1,
+            remote_peer_connections: 1,
+            preconnect: true,
+            client_connections: 0,
+            max_msgs: 200_000,
+            mbuf_size: 16_384,
+            hash: HashKind::Murmur,
+            hash_tag: None,
+            read_consistency: Consistency::DcOne,
+            write_consistency: Consistency::DcOne,
+            conn_msg_rate: 50_000,
+            secure_server_option: SecureOption::None,
+            key_pair: None,
+            read_failover: true,
+        }
+    }
+}
+
 impl Options {
     /// What the configuration says. `key_pair` is what stands in its `pem_key_file`.
     pub fn new(settings: &Settings, key_pair: Option<Rc<KeyPair>>) -> Options {
@@ -58,7 +84,7 @@ impl Options {
             listen: settings.listen.target.to_string(),
             datastore: settings.datastore.endpoint.clone(),
             timeout_us: settings.timeout.as_micros() as u64,
-            retry_ceiling: settings.server_retry_timeout,
+            retry_ceiling_us: settings.server_retry_timeout.as_micros() as u64,
             datastore_connections: usize::from(settings.datastore_connections),
             local_peer_connections: usize::from(settings.local_peer_connections),
             remote_peer_connections: usize::from(settings.remote_peer_connections),

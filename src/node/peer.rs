@@ -1,7 +1,7 @@
 //! Connections to peers: from their replies to answers.
 
 use super::front::Raw;
-use super::msg::{Msg, NONE};
+use super::msg::{Msg, NONE, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream, Wire};
 use super::{Next, Node, frame};
 use crate::clock::Now;
@@ -133,7 +133,7 @@ impl Node {
         let mut probe = Chain::new();
         self.pool.copy(PROBE, &mut probe);
         let id = self.next_wire_id();
-        let mut msg = Msg::new(NONE, 0, PROBE.len(), now.mono_us);
+        let mut msg = Msg::new(NONE, NO_COMMAND, PROBE.len(), now.mono_us);
         msg.wire_id = id;
         let entry = self.msgs.insert(msg) as u32;
         let mut frames = frame::Frames::new(id, Raw::from(&probe));

@@ -200,20 +200,33 @@ impl Node {
             .unwrap_or_default()
     }
 
-    /// The connection a front's requests to a node use: always the same one, so that they keep their
-    /// order; another one only while that one is down.
+    /// The connection to a peer that a front's requests use: always the same one, so that they keep
+    /// their order.
     #[inline]
     fn slot_for(&self, node: NodeId, pin: u32) -> Option<usize> {
         let slots = self.slots_of(node);
-        let pinned = slots.start + pin as usize % slots.len().max(1);
-        let takes = |slot: &usize| {
-            self.upstreams
-                .get(*slot)
-                .is_some_and(Upstream::takes_requests)
-        };
-        Some(pinned)
-            .filter(takes)
-            .or_else(|| slots.into_iter().find(takes))
+        let slot = slots.start + pin as usize % slots.len().max(1);
+        self.upstreams.get(slot).filter(|upstream| upstream.takes_requests()).map(|_| slot)
+    }
+
+    /// The datastore connection a front's next request goes to: always the same one, so that its
+    /// requests keep their order; another one only while that one is down. Back to its own it goes
+    /// when nothing of the front is under way, or it would overtake itself.
+    #[inline]
+    fn store_for(&mut self, pin: u32) -> Option<usize> {
+        let stores = self.slots_of(NodeId::ME);
+        let takes = |slot: usize| self.upstreams.get(slot).is_some_and(Upstream::takes_requests);
+        if stores.len() <= 1 {
+            return Some(stores.start).filter(|&slot| takes(slot));
+        }
+        let own = pin as usize % stores.len();
+        let front = self.fronts.get_mut(pin)?;
+        // The request to be sent stands in the queue already.
+        if front.queue.len() <= 1 || !takes(front.store.into()) {
+            let mut order = (own..stores.len()).chain(0..own);
+            front.store = order.find(|&slot| takes(slot)).unwrap_or(own) as u16;
+        }
+        Some(usize::from(front.store)).filter(|&slot| takes(slot))
     }
 
     /// Sends a request to its targets. The message itself goes to the one whose reply is the answer;
@@ -293,7 +306,7 @@ impl Node {
     /// Puts a request into the queue of a datastore connection, or answers it if there is none.
     #[inline]
     pub(super) fn send_to_store(&mut self, entry: u32, pin: u32, now: Now, raw: Raw<'_>) {
-        let Some(slot) = self.slot_for(NodeId::ME, pin) else {
+        let Some(slot) = self.store_for(pin) else {
             return self.give_up(entry, now, errors::STORAGE_REFUSED);
         };
         if self.upstreams[slot].state == State::Idle {
@@ -334,7 +347,7 @@ impl Node {
         let same_dc = distance.is_same_dc();
         let mut carried = Chain::new();
         let mut raw = frames.raw;
-        if !upstream.is_modern() && msg.command != 0 {
+        if !upstream.is_modern() {
             match for_original(msg.command, raw) {
                 compat::Form::Plain => {}
                 compat::Form::Carried(carrier) => {

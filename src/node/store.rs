@@ -8,7 +8,11 @@ use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::redis::reply::Status;
+use crate::sys;
 use std::io::{self, Read};
+
+/// Why a connection is given up whose replies do not match its requests.
+const UNASKED: &str = "an answer that nobody asked for";
 
 impl Node {
     /// Reads from a datastore connection once and hands out what is complete.
@@ -48,7 +52,9 @@ impl Node {
             let status = loop {
                 match parser.parse(slice.get(at..).unwrap_or(&[]), 0) {
                     Status::Complete(len) => {
-                        self.hand_out(slot, now, Raw::Whole(&slice, at, at + len));
+                        if !self.hand_out(slot, now, Raw::Whole(&slice, at, at + len)) {
+                            break Status::Garbage(UNASKED);
+                        }
                         at += len;
                     }
                     other => break other,
@@ -68,7 +74,10 @@ impl Node {
             match parser.find(&data) {
                 Status::Complete(len) => {
                     let raw = data.split_to(len);
-                    self.hand_out(slot, now, Raw::Spread(&raw));
+                    if !self.hand_out(slot, now, Raw::Spread(&raw)) {
+                        garbage = Some(UNASKED);
+                        break;
+                    }
                 }
                 Status::Incomplete => break,
                 Status::Garbage(reason) => {
@@ -83,7 +92,7 @@ impl Node {
         if let Some(reason) = garbage {
             log_at!(
                 Alert,
-                "{} sent what is no reply ({reason}), closing",
+                "{} cannot be understood ({reason}), closing",
                 store.id
             );
             self.stats.own.store_reply_errors += 1;
@@ -107,7 +116,7 @@ impl Node {
             io::ErrorKind::Interrupted => Next::Again,
             _ => {
                 if let Some(upstream) = self.upstreams.get(slot) {
-                    log_at!(Warn, "{} recv failed: {error}", upstream.id);
+                    log_at!(Warn, "{} recv failed: {}", upstream.id, sys::reason(error));
                 }
                 self.lose_upstream(slot, now, Loss::Error);
                 Next::Wait
@@ -115,18 +124,23 @@ impl Node {
         }
     }
 
-    /// Gives one reply to the request it belongs to: the oldest outstanding one.
+    /// Gives one reply to the request it belongs to: the oldest outstanding one. `false` if nobody
+    /// has asked: then requests and replies are out of step, and the connection cannot be trusted any
+    /// more.
     #[inline]
-    fn hand_out(&mut self, slot: usize, now: Now, raw: Raw<'_>) {
+    fn hand_out(&mut self, slot: usize, now: Now, raw: Raw<'_>) -> bool {
         let Some(store) = self.upstreams.get_mut(slot) else {
-            return;
+            return false;
         };
+        let head = store.queue.head().and_then(|entry| self.msgs.get(entry as usize));
+        if head.is_none_or(|msg| msg.end > store.written) {
+            return false;
+        }
         let Some(entry) = store.pop(&mut self.msgs) else {
-            // Nobody asked. Keeping it would give it to the next one who does.
-            self.stats.own.late_replies_dropped += 1;
-            return;
+            return false;
         };
         self.answered(slot, entry, now, raw);
+        true
     }
 
     /// A reply has come for a message that has left its upstream's queue.

@@ -360,7 +360,6 @@ impl Node {
         self.earliest = self
             .earliest
             .min(now.mono_us + self.options.timeout_us.max(1_000_000));
-        log_at!(Warn, "{} connecting.....", upstream.id);
         self.actions.push_back(Action::Connect(upstream.id));
     }
 

@@ -16,10 +16,11 @@
 //! of a stream that arrives together with data makes no edge of its own: that is what
 //! [`Socket::ended`] remembers.
 //!
-//! Out of file descriptors, the loop stops accepting for [`ACCEPT_PAUSE_US`] or until a connection
-//! closes, and goes on serving; nothing spins.
+//! Taking connections in is `accept`, making them is `connect`.
 
+mod accept;
 mod admin;
+mod connect;
 mod listener;
 mod resolver;
 mod socket;
@@ -30,18 +31,17 @@ use crate::clock::Now;
 use crate::cluster::topology::Topology;
 use crate::config::{Endpoint, SecureOption, Settings};
 use crate::log_at;
-use crate::node::{Action, ConnId, Kind, Next, Node, Options};
+use crate::node::{Action, ConnId, Next, Node, Options};
 use crate::process::signals::{Signal, Signals};
 use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
 use crate::sys;
+use accept::Door;
 use listener::Listener;
 use mio::event::Event;
-use mio::net::{TcpStream, UnixStream};
 use mio::{Events, Interest, Poll, Waker};
 use resolver::Resolver;
-use socket::{Socket, Stream};
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
@@ -51,35 +51,6 @@ use table::{Name, Tables};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
-/// Connections accepted from one listener in one turn.
-const ACCEPTS_PER_TURN: usize = 128;
-/// After how long of silence, and how often then, an outgoing connection is probed.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-/// How long no connection is accepted after descriptors ran out, in µs.
-const ACCEPT_PAUSE_US: u64 = 100_000;
-
-/// Where connections are accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
-    /// `listen`.
-    Clients,
-    /// `dyn_listen`.
-    Peers,
-    /// `stats_listen`.
-    Stats,
-}
-
-const DOORS: [Door; 3] = [Door::Clients, Door::Peers, Door::Stats];
-
-impl Door {
-    fn name(self) -> Name {
-        match self {
-            Door::Clients => Name::Clients,
-            Door::Peers => Name::Peers,
-            Door::Stats => Name::Stats,
-        }
-    }
-}
 
 /// One event loop with its node and all its sockets.
 pub struct Reactor {
@@ -87,7 +58,7 @@ pub struct Reactor {
     node: Node,
     admin: Admin,
     identity: Identity,
-    /// By [`Door`]; gone while shutting down.
+    /// By [`Door`]; those of clients and peers are gone while shutting down.
     listeners: [Option<Listener>; 3],
     sockets: Tables,
     admins: admin::Sockets,
@@ -97,8 +68,10 @@ pub struct Reactor {
     run: Vec<ConnId>,
     /// The other end of `run`, swapped each turn so that neither is allocated anew.
     running: Vec<ConnId>,
+    /// Nothing is accepted until then, in µs, or until a connection closes.
     accept_paused_until: Option<u64>,
     resolver: Resolver,
+    untried: connect::Untried,
     signals: Signals,
     /// A signal has arrived. Asking `signals` costs a system call.
     signalled: bool,
@@ -129,7 +102,7 @@ impl Reactor {
     /// the rest) and begins to connect to the datastore.
     ///
     /// # Errors
-    /// The line to log: which address, and why not.
+    /// The lines to log: which address, and why not.
     pub fn new(settings: &Settings, identity: Identity) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
         let key_pair = match settings.secure_server_option {
@@ -144,10 +117,14 @@ impl Reactor {
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry();
         let stats = &settings.stats_listen.target;
-        let stats_listener =
-            Listener::open(stats, libc::SOMAXCONN as u32, registry, Name::Stats.token()).map_err(
-                |error| format!("{}\nFailed to create stats!!!", named("m", stats, &error)),
-            )?;
+        let stats_listener = Listener::open(
+            "m",
+            stats,
+            libc::SOMAXCONN as u32,
+            registry,
+            Name::Stats.token(),
+        )
+        .map_err(|error| format!("{}\nFailed to create stats!!!", named("m", stats, &error)))?;
         log_at!(Notice, "m listening on '{stats}'");
         let waker = Arc::new(Waker::new(registry, Name::Waker.token()).map_err(setup)?);
         let resolver = Resolver::start(waker).map_err(setup)?;
@@ -169,6 +146,7 @@ impl Reactor {
             running: Vec::new(),
             accept_paused_until: None,
             resolver,
+            untried: Vec::new(),
             signals,
             signalled: false,
             started,
@@ -176,37 +154,24 @@ impl Reactor {
         };
         reactor.node.start(now);
         reactor.settle(now);
-        reactor.open(Door::Clients, settings)?;
-        reactor.open(Door::Peers, settings)?;
+        reactor.open(Door::Clients, "CONN_PROXY", &settings.listen.target, settings)?;
+        reactor.open(Door::Peers, "CONN_PEER_PROXY", &settings.dyn_listen.target, settings)?;
         Ok(reactor)
     }
 
-    /// Opens the listener of clients or peers.
-    fn open(&mut self, door: Door, settings: &Settings) -> Result<(), String> {
-        let endpoint = match door {
-            Door::Peers => &settings.dyn_listen.target,
-            _ => &settings.listen.target,
-        };
-        let listener = Listener::open(
-            endpoint,
-            settings.backlog,
-            self.poll.registry(),
-            door.name().token(),
-        )
-        .map_err(|error| named("p", endpoint, &error))?;
-        log_at!(
-            Notice,
-            "p listening on '{endpoint}' in redis pool '{}'",
-            settings.pool_name
-        );
+    /// Opens the listener of clients or of peers.
+    fn open(&mut self, door: Door, name: &str, endpoint: &Endpoint, settings: &Settings) -> Result<(), String> {
+        let name = format!("<{name} listening on '{endpoint}'>");
+        let listener = Listener::open(&name, endpoint, settings.backlog, self.poll.registry(), door.name().token())
+            .map_err(|error| named("p", endpoint, &error))?;
+        log_at!(Notice, "{name} inited in redis <POOL '{}'>", settings.pool_name);
         self.listeners[door as usize] = Some(listener);
         Ok(())
     }
 
     /// Where clients connect; differs from the configuration for a port the kernel chose.
     pub fn client_addr(&self) -> Option<SocketAddr> {
-        self.listeners[Door::Clients as usize]
-            .as_ref()
+        self.listeners[Door::Clients as usize].as_ref()
             .and_then(Listener::local_addr)
     }
 
@@ -217,38 +182,40 @@ impl Reactor {
     pub fn run(&mut self, on_signal: &mut OnSignal<'_>) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            let timeout = self.timeout();
-            match self.poll.poll(&mut events, Some(timeout)) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
-            let now = clock(self.started);
-            for event in &events {
-                self.dispatch(event, now);
-            }
-            if let Some(ended) = self.take_signals(now, on_signal) {
+            if let Some(ended) = self.turn(&mut events, on_signal)? {
                 return Ok(ended);
-            }
-            self.accept_all(now);
-            self.read_queued(now);
-            self.admin_queued(now);
-            self.tick(now);
-            self.settle(now);
-            if self.node.is_drained() {
-                return Ok(Ended::Stopped);
             }
         }
     }
 
+    /// One turn; `Some` is the end.
+    fn turn(
+        &mut self,
+        events: &mut Events,
+        on_signal: &mut OnSignal<'_>,
+    ) -> io::Result<Option<Ended>> {
+        match self.poll.poll(events, Some(self.timeout())) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let now = clock(self.started);
+        for event in &*events {
+            self.dispatch(event, now);
+        }
+        if let Some(ended) = self.take_signals(now, on_signal) {
+            return Ok(Some(ended));
+        }
+        self.accept_all(now);
+        self.read_queued(now);
+        self.admin_queued(now);
+        self.tick(now);
+        self.settle(now);
+        Ok(self.node.is_drained().then_some(Ended::Stopped))
+    }
+
     /// How long to wait for events.
     fn timeout(&self) -> Duration {
-        let waiting = self.accept_paused_until.is_none()
-            && self
-                .listeners
-                .iter()
-                .flatten()
-                .any(|listener| listener.ready);
-        if waiting || !self.run.is_empty() || !self.admin_run.is_empty() {
+        if !self.run.is_empty() || !self.admin_run.is_empty() || self.has_more_to_accept() {
             return Duration::ZERO;
         }
         let mut deadline = self.node.next_deadline();
@@ -268,19 +235,10 @@ impl Reactor {
         match Name::of(event.token()) {
             Some(Name::Conn(id)) => self.ready(id, event, now),
             Some(Name::Admin(key, generation)) => self.admin_ready(key, generation, now),
-            Some(name @ (Name::Clients | Name::Peers | Name::Stats)) => {
-                let door = DOORS.into_iter().find(|door| door.name() == name);
-                if let Some(listener) = door.and_then(|door| self.listeners[door as usize].as_mut())
-                {
-                    listener.ready = true;
-                }
-            }
-            Some(Name::Waker) => {
-                while let Some((id, found)) = self.resolver.next_answer() {
-                    let made = found.and_then(|addr| self.open_tcp(id, addr));
-                    self.report(id, now, made);
-                }
-            }
+            Some(Name::Clients) => self.knocked(Door::Clients),
+            Some(Name::Peers) => self.knocked(Door::Peers),
+            Some(Name::Stats) => self.knocked(Door::Stats),
+            Some(Name::Waker) => self.take_answers(now),
             Some(Name::Signals) => self.signalled = true,
             None => {}
         }
@@ -288,7 +246,9 @@ impl Reactor {
 
     /// Acts on what the kernel says about a connection.
     fn ready(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) = self.sockets.get(id) else {
+        let Some(socket) =
+            self.sockets.get(id)
+        else {
             return; // Closed earlier in the same turn.
         };
         if socket.connecting {
@@ -315,7 +275,9 @@ impl Reactor {
 
     /// Reads once from a connection.
     fn read(&mut self, id: ConnId, now: Now) {
-        let Some(socket) = self.sockets.get(id) else {
+        let Some(socket) =
+            self.sockets.get(id)
+        else {
             return;
         };
         let next = self.node.receive(id, now, &mut socket.stream);
@@ -335,7 +297,8 @@ impl Reactor {
     fn read_queued(&mut self, now: Now) {
         std::mem::swap(&mut self.run, &mut self.running);
         while let Some(id) = self.running.pop() {
-            if let Some(socket) = self.sockets.get(id)
+            if let Some(socket) =
+                self.sockets.get(id)
                 && std::mem::take(&mut socket.queued)
             {
                 self.read(id, now);
@@ -368,7 +331,8 @@ impl Reactor {
             }
             while let Some(id) = self.node.next_dirty() {
                 idle = false;
-                if let Some(socket) = self.sockets.get(id)
+                if let Some(socket) =
+                    self.sockets.get(id)
                     && !socket.blocked
                     && !socket.connecting
                 {
@@ -384,143 +348,25 @@ impl Reactor {
     fn act(&mut self, action: Action, now: Now) {
         match action {
             Action::Close(id) => {
-                if let Some(socket) = self.sockets.take(id) {
+                self.take_untried(id);
+                if let Some(socket) =
+                    self.sockets.take(id)
+                {
                     socket.stream.close();
                     // A descriptor is free again.
                     self.accept_paused_until = None;
                 }
             }
             Action::Resume(id) => {
-                if let Some(socket) = self.sockets.get(id)
+                if let Some(socket) =
+                    self.sockets.get(id)
                     && !std::mem::replace(&mut socket.queued, true)
                 {
                     self.run.push(id);
                 }
             }
-            Action::Connect(id) => {
-                let Some(endpoint) = self.node.endpoint(id).cloned() else {
-                    return;
-                };
-                let made = match (&endpoint, resolver::literal(&endpoint)) {
-                    (Endpoint::Unix(path), _) => UnixStream::connect(path)
-                        .and_then(|stream| self.adopt(id, Stream::Unix(stream))),
-                    (_, Some(addr)) => self.open_tcp(id, addr),
-                    (_, None) => return self.resolver.ask(id, &endpoint),
-                };
-                self.report(id, now, made);
-            }
+            Action::Connect(id) => self.connect(id, now),
         }
-    }
-
-    /// Begins a TCP connection.
-    fn open_tcp(&mut self, id: ConnId, addr: SocketAddr) -> io::Result<()> {
-        let stream = TcpStream::connect(addr)?;
-        stream.set_nodelay(true)?;
-        let options = socket2::SockRef::from(&stream);
-        options.set_keepalive(true)?;
-        // A peer that is gone without a word is noticed although nothing is asked of it.
-        options.set_tcp_keepalive(
-            &socket2::TcpKeepalive::new()
-                .with_time(KEEPALIVE)
-                .with_interval(KEEPALIVE),
-        )?;
-        self.adopt(id, Stream::Tcp(stream))
-    }
-
-    /// Takes an outgoing stream whose connection is being made into the table.
-    fn adopt(&mut self, id: ConnId, stream: Stream) -> io::Result<()> {
-        let mut socket = Socket::register(
-            stream,
-            self.poll.registry(),
-            Name::Conn(id).token(),
-            id.generation,
-        )?;
-        socket.connecting = true;
-        self.sockets.insert(id, socket);
-        Ok(())
-    }
-
-    /// Tells the node of a connection that could not even be begun.
-    fn report(&mut self, id: ConnId, now: Now, made: io::Result<()>) {
-        if let Err(error) = made {
-            self.node.broken(id, now, &error);
-        }
-    }
-
-    /// Looks how a connection attempt ended.
-    fn finish_connect(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) = self.sockets.get(id) else {
-            return;
-        };
-        match socket.stream.take_error() {
-            Ok(Some(error)) | Err(error) => self.node.broken(id, now, &error),
-            Ok(None) if event.is_writable() && socket.stream.is_connected() => {
-                socket.connecting = false;
-                self.node.connected(id, now);
-            }
-            Ok(None) => {}
-        }
-    }
-
-    /// Accepts what waits at the listeners.
-    fn accept_all(&mut self, now: Now) {
-        if self.accept_paused_until.is_some() {
-            return;
-        }
-        for door in DOORS {
-            for _ in 0..ACCEPTS_PER_TURN {
-                let Some(listener) = self.listeners[door as usize]
-                    .as_mut()
-                    .filter(|listener| listener.ready)
-                else {
-                    break;
-                };
-                match listener.accept() {
-                    Ok((stream, addr)) => match door {
-                        Door::Clients => self.welcome(Kind::Client, stream, addr, now),
-                        Door::Peers => self.welcome(Kind::DnodeClient, stream, addr, now),
-                        Door::Stats => self.welcome_admin(stream, now),
-                    },
-                    Err(error) => {
-                        if accept_failed(listener, door, &error) {
-                            return self.pause_accepting(now);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes in a client or a peer.
-    fn welcome(&mut self, kind: Kind, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
-        match self.node.accepted(kind, addr, now) {
-            Ok(id) => match Socket::register(
-                stream,
-                self.poll.registry(),
-                Name::Conn(id).token(),
-                id.generation,
-            ) {
-                Ok(socket) => {
-                    log_at!(
-                        Notice,
-                        "accepted {id}{}",
-                        addr.map_or_else(String::new, |addr| format!(" from '{addr}'"))
-                    );
-                    self.sockets.insert(id, socket);
-                }
-                Err(error) => self.node.broken(id, now, &error),
-            },
-            Err(text) => {
-                log_at!(Warn, "{kind:?} refused: too many connections");
-                // The socket is new, so a line fits; a client that is gone needs none.
-                let _ = stream.write(text);
-            }
-        }
-    }
-
-    fn pause_accepting(&mut self, now: Now) {
-        self.node.count_accept_pause();
-        self.accept_paused_until = Some(now.mono_us + ACCEPT_PAUSE_US);
     }
 
     /// Acts on signals. SIGTERM and SIGINT begin to stop; a second one stops at once.
@@ -550,38 +396,11 @@ impl Reactor {
     }
 }
 
-/// Whether accepting has to pause after this error; otherwise it is noted on the listener.
-fn accept_failed(listener: &mut Listener, door: Door, error: &io::Error) -> bool {
-    match error.raw_os_error() {
-        _ if error.kind() == io::ErrorKind::WouldBlock => {
-            listener.ready = false;
-            false
-        }
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-            log_at!(
-                Alert,
-                "accept on {door:?} failed: {}, pausing",
-                sys::reason(error)
-            );
-            true
-        }
-        // The connection in question died before it was accepted, or the call was interrupted.
-        _ => false,
-    }
-}
-
 /// The cluster's key.
 fn read_key(file: &Path) -> Result<Rc<KeyPair>, String> {
-    let named = |reason: String| {
-        format!(
-            "Error: could NOT read RSA pem key file at {}: {reason}",
-            file.display()
-        )
-    };
+    let named = |reason: String| format!("Error: could NOT read RSA pem key file at {}: {reason}", file.display());
     let pem = std::fs::read(file).map_err(|error| named(sys::reason(&error)))?;
-    KeyPair::from_pem(&pem)
-        .map(Rc::new)
-        .map_err(|error| named(error.to_string()))
+    KeyPair::from_pem(&pem).map(Rc::new).map_err(|error| named(error.to_string()))
 }
 
 /// Both clocks.
@@ -595,3 +414,6 @@ fn clock(started: Instant) -> Now {
         wall_us: wall.as_micros() as u64,
     }
 }
+
+#[cfg(test)]
+mod tests;
