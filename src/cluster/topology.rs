@@ -134,7 +134,10 @@ impl Topology {
     pub fn alone() -> Topology {
         let me = Member {
             name: String::new(),
-            endpoint: Endpoint::Tcp { host: "127.0.0.1".into(), port: 8101 },
+            endpoint: Endpoint::Tcp {
+                host: "127.0.0.1".into(),
+                port: 8101,
+            },
             dc: "localdc".into(),
             rack: "localrack".into(),
             tokens: vec![Token::default()],

@@ -2,7 +2,7 @@
 
 use super::client::reply_flags;
 use super::front::{Front, Fronts, Raw, Reading};
-use super::msg::{Flags, Msg, NONE, NO_COMMAND};
+use super::msg::{Flags, Msg, NO_COMMAND, NONE};
 use super::{Action, Node, limits};
 use crate::clock::Now;
 use crate::log_at;

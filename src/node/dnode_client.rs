@@ -224,7 +224,12 @@ impl Node {
     ) -> Option<u32> {
         let front = self.fronts.get_mut(key)?;
         debug_assert!(Fronts::is_peer(key));
-        let mut msg = Msg::new(key, command.map_or(NO_COMMAND, Command::index), len, now.mono_us);
+        let mut msg = Msg::new(
+            key,
+            command.map_or(NO_COMMAND, Command::index),
+            len,
+            now.mono_us,
+        );
         msg.front_id = id;
         if class == Class::Write {
             msg.flags = msg.flags.with(Flags::WRITE);

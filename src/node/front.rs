@@ -208,7 +208,12 @@ impl Node {
             io::ErrorKind::Interrupted => Next::Again,
             _ => {
                 if let Some(front) = self.fronts.get(key) {
-                    log_at!(Notice, "{} recv failed: {}", front.told(), sys::reason(error));
+                    log_at!(
+                        Notice,
+                        "{} recv failed: {}",
+                        front.told(),
+                        sys::reason(error)
+                    );
                 }
                 self.close_front(key, false);
                 Next::Wait

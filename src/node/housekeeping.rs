@@ -108,18 +108,32 @@ impl Node {
     /// Gets rid of what the front that holds the most memory holds.
     fn free_the_most(&mut self, now: Now) {
         self.stats.own.memory_limit_hits += 1;
-        let held = |key: &u32| self.fronts.get(*key).map_or(0, |front| front.inbound.len() + front.out.len());
+        let held = |key: &u32| {
+            self.fronts
+                .get(*key)
+                .map_or(0, |front| front.inbound.len() + front.out.len())
+        };
         let Some(key) = self.fronts.keys().into_iter().max_by_key(held) else {
             return;
         };
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
-        if Fronts::is_peer(key) || front.reading == Reading::Off || front.out.len() > front.inbound.len() {
-            log_at!(Alert, "out of buffers: {} holds the most and is closed", front.told());
+        if Fronts::is_peer(key)
+            || front.reading == Reading::Off
+            || front.out.len() > front.inbound.len()
+        {
+            log_at!(
+                Alert,
+                "out of buffers: {} holds the most and is closed",
+                front.told()
+            );
             self.close_front(key, false);
         } else {
-            log_at!(Alert, "out of buffers: refusing the largest unfinished request");
+            log_at!(
+                Alert,
+                "out of buffers: refusing the largest unfinished request"
+            );
             front.inbound.clear();
             self.refuse_stream(key, now, b"-ERR Dynomite: out of buffers\r\n");
         }

@@ -364,7 +364,10 @@ impl Node {
             return;
         }
         let from = match id.kind {
-            Kind::Client | Kind::DnodeClient => self.fronts.get(Fronts::key(id)).and_then(|front| front.addr),
+            Kind::Client | Kind::DnodeClient => self
+                .fronts
+                .get(Fronts::key(id))
+                .and_then(|front| front.addr),
             Kind::Store | Kind::Peer => None,
         };
         log_at!(Notice, "close {}: {}", id.told(from), sys::reason(error));
@@ -518,9 +521,15 @@ impl Node {
             return true;
         }
         if !self.alone {
-            return self.upstreams.iter().any(|upstream| upstream.is_congested(now));
+            return self
+                .upstreams
+                .iter()
+                .any(|upstream| upstream.is_congested(now));
         }
-        let store = self.fronts.get(key).and_then(|front| self.upstreams.get(usize::from(front.store)));
+        let store = self
+            .fronts
+            .get(key)
+            .and_then(|front| self.upstreams.get(usize::from(front.store)));
         store.is_some_and(|store| store.is_congested(now))
     }
 

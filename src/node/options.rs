@@ -55,7 +55,10 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             listen: "127.0.0.1:8102".into(),
-            datastore: Endpoint::Tcp { host: "127.0.0.1".into(), port: 6379 },
+            datastore: Endpoint::Tcp {
+                host: "127.0.0.1".into(),
+                port: 6379,
+            },
             timeout_us: 5_000_000,
             retry_ceiling_us: 10_000_000,
             datastore_connections: 1,

@@ -1,7 +1,7 @@
 //! Connections to peers: from their replies to answers.
 
 use super::front::Raw;
-use super::msg::{Msg, NONE, NO_COMMAND};
+use super::msg::{Msg, NO_COMMAND, NONE};
 use super::upstream::{Loss, State, Upstream, Wire};
 use super::{Next, Node, frame};
 use crate::clock::Now;

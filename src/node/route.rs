@@ -206,7 +206,10 @@ impl Node {
     fn slot_for(&self, node: NodeId, pin: u32) -> Option<usize> {
         let slots = self.slots_of(node);
         let slot = slots.start + pin as usize % slots.len().max(1);
-        self.upstreams.get(slot).filter(|upstream| upstream.takes_requests()).map(|_| slot)
+        self.upstreams
+            .get(slot)
+            .filter(|upstream| upstream.takes_requests())
+            .map(|_| slot)
     }
 
     /// The datastore connection a front's next request goes to: always the same one, so that its
@@ -215,7 +218,11 @@ impl Node {
     #[inline]
     fn store_for(&mut self, pin: u32) -> Option<usize> {
         let stores = self.slots_of(NodeId::ME);
-        let takes = |slot: usize| self.upstreams.get(slot).is_some_and(Upstream::takes_requests);
+        let takes = |slot: usize| {
+            self.upstreams
+                .get(slot)
+                .is_some_and(Upstream::takes_requests)
+        };
         if stores.len() <= 1 {
             return Some(stores.start).filter(|&slot| takes(slot));
         }

@@ -132,7 +132,10 @@ impl Node {
         let Some(store) = self.upstreams.get_mut(slot) else {
             return false;
         };
-        let head = store.queue.head().and_then(|entry| self.msgs.get(entry as usize));
+        let head = store
+            .queue
+            .head()
+            .and_then(|entry| self.msgs.get(entry as usize));
         if head.is_none_or(|msg| msg.end > store.written) {
             return false;
         }

@@ -439,20 +439,33 @@ impl Node {
             State::Idle => None,
             // While shutting down it is not tried again.
             State::Down { retry_at } => (!self.is_draining()).then_some(retry_at),
-            State::Connecting { since, .. } => Some(since + self.connect_patience()),
+            State::Connecting { since, .. } => {
+                [Some(since + self.connect_patience()), self.due_at(upstream)]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
             State::Up => {
-                let due = (0..2).filter_map(|lane| {
-                    let msg = self.msgs.get(upstream.due[lane] as usize)?;
-                    Some(msg.start + self.granted(upstream.distance, lane))
-                });
                 let held = upstream
                     .throttle
                     .as_ref()
                     .filter(|_| !upstream.held.is_empty());
                 let held = held.map(Throttle::next_us);
-                due.chain(self.dead_at(slot)).chain(held).min()
+                [self.due_at(upstream), self.dead_at(slot), held]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
         }
+    }
+
+    /// When the next request on an upstream has waited too long.
+    fn due_at(&self, upstream: &Upstream) -> Option<u64> {
+        let due = (0..2).filter_map(|lane| {
+            let msg = self.msgs.get(upstream.due[lane] as usize)?;
+            Some(msg.start + self.granted(upstream.distance, lane))
+        });
+        due.min()
     }
 
     /// How long a connection may take to be made, in µs.
@@ -485,6 +498,7 @@ impl Node {
             }
             State::Connecting { since, .. } => {
                 let id = upstream.id;
+                self.expire(slot, now);
                 if since + self.connect_patience() <= now.mono_us {
                     log_at!(Warn, "{id} connect timed out");
                     self.lose_upstream(slot, now, Loss::TimedOut);

@@ -58,7 +58,12 @@ impl Reactor {
 
     /// Whether connections are left over from this turn, which no event will tell of.
     pub(super) fn has_more_to_accept(&self) -> bool {
-        self.accept_paused_until.is_none() && self.listeners.iter().flatten().any(|listener| listener.ready)
+        self.accept_paused_until.is_none()
+            && self
+                .listeners
+                .iter()
+                .flatten()
+                .any(|listener| listener.ready)
     }
 
     /// Accepts what waits at the listeners, a turn's worth of each.
@@ -72,7 +77,9 @@ impl Reactor {
                     break;
                 };
                 match (listener.accept(), door) {
-                    (Ok((stream, addr)), Door::Clients | Door::Peers) => self.welcome(door, stream, addr, now),
+                    (Ok((stream, addr)), Door::Clients | Door::Peers) => {
+                        self.welcome(door, stream, addr, now)
+                    }
                     (Ok((stream, _)), Door::Stats) => self.welcome_admin(stream, now),
                     (Err(error), _) => self.accept_failed(door, &error, now),
                 }
@@ -82,7 +89,9 @@ impl Reactor {
 
     /// Takes in a client or a peer.
     fn welcome(&mut self, door: Door, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
-        let name = self.listeners[door as usize].as_ref().map_or("", |listener| listener.name.as_str());
+        let name = self.listeners[door as usize]
+            .as_ref()
+            .map_or("", |listener| listener.name.as_str());
         let kind = match door {
             Door::Peers => Kind::DnodeClient,
             _ => Kind::Client,
@@ -101,10 +110,7 @@ impl Reactor {
                 Err(error) => self.node.broken(id, now, &error),
             },
             Err(text) => {
-                log_at!(
-                    Warn,
-                    "{name} refused a connection: their limit is reached"
-                );
+                log_at!(Warn, "{name} refused a connection: their limit is reached");
                 // The socket is new, so a line fits; a client that is gone needs none.
                 let _ = stream.write(text);
                 stream.close();

@@ -85,7 +85,9 @@ impl Reactor {
         let socket = socket2::SockRef::from(&stream);
         socket.set_keepalive(true)?;
         // Whoever is gone without a word is noticed although nothing is asked of it.
-        let probes = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+        let probes = socket2::TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE);
         socket.set_tcp_keepalive(&probes)?;
         self.adopt(id, Stream::Tcp(stream))
     }

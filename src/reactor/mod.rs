@@ -154,24 +154,51 @@ impl Reactor {
         };
         reactor.node.start(now);
         reactor.settle(now);
-        reactor.open(Door::Clients, "CONN_PROXY", &settings.listen.target, settings)?;
-        reactor.open(Door::Peers, "CONN_PEER_PROXY", &settings.dyn_listen.target, settings)?;
+        reactor.open(
+            Door::Clients,
+            "CONN_PROXY",
+            &settings.listen.target,
+            settings,
+        )?;
+        reactor.open(
+            Door::Peers,
+            "CONN_PEER_PROXY",
+            &settings.dyn_listen.target,
+            settings,
+        )?;
         Ok(reactor)
     }
 
     /// Opens the listener of clients or of peers.
-    fn open(&mut self, door: Door, name: &str, endpoint: &Endpoint, settings: &Settings) -> Result<(), String> {
+    fn open(
+        &mut self,
+        door: Door,
+        name: &str,
+        endpoint: &Endpoint,
+        settings: &Settings,
+    ) -> Result<(), String> {
         let name = format!("<{name} listening on '{endpoint}'>");
-        let listener = Listener::open(&name, endpoint, settings.backlog, self.poll.registry(), door.name().token())
-            .map_err(|error| named("p", endpoint, &error))?;
-        log_at!(Notice, "{name} inited in redis <POOL '{}'>", settings.pool_name);
+        let listener = Listener::open(
+            &name,
+            endpoint,
+            settings.backlog,
+            self.poll.registry(),
+            door.name().token(),
+        )
+        .map_err(|error| named("p", endpoint, &error))?;
+        log_at!(
+            Notice,
+            "{name} inited in redis <POOL '{}'>",
+            settings.pool_name
+        );
         self.listeners[door as usize] = Some(listener);
         Ok(())
     }
 
     /// Where clients connect; differs from the configuration for a port the kernel chose.
     pub fn client_addr(&self) -> Option<SocketAddr> {
-        self.listeners[Door::Clients as usize].as_ref()
+        self.listeners[Door::Clients as usize]
+            .as_ref()
             .and_then(Listener::local_addr)
     }
 
@@ -246,9 +273,7 @@ impl Reactor {
 
     /// Acts on what the kernel says about a connection.
     fn ready(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) =
-            self.sockets.get(id)
-        else {
+        let Some(socket) = self.sockets.get(id) else {
             return; // Closed earlier in the same turn.
         };
         if socket.connecting {
@@ -275,9 +300,7 @@ impl Reactor {
 
     /// Reads once from a connection.
     fn read(&mut self, id: ConnId, now: Now) {
-        let Some(socket) =
-            self.sockets.get(id)
-        else {
+        let Some(socket) = self.sockets.get(id) else {
             return;
         };
         let next = self.node.receive(id, now, &mut socket.stream);
@@ -297,8 +320,7 @@ impl Reactor {
     fn read_queued(&mut self, now: Now) {
         std::mem::swap(&mut self.run, &mut self.running);
         while let Some(id) = self.running.pop() {
-            if let Some(socket) =
-                self.sockets.get(id)
+            if let Some(socket) = self.sockets.get(id)
                 && std::mem::take(&mut socket.queued)
             {
                 self.read(id, now);
@@ -331,8 +353,7 @@ impl Reactor {
             }
             while let Some(id) = self.node.next_dirty() {
                 idle = false;
-                if let Some(socket) =
-                    self.sockets.get(id)
+                if let Some(socket) = self.sockets.get(id)
                     && !socket.blocked
                     && !socket.connecting
                 {
@@ -349,17 +370,14 @@ impl Reactor {
         match action {
             Action::Close(id) => {
                 self.take_untried(id);
-                if let Some(socket) =
-                    self.sockets.take(id)
-                {
+                if let Some(socket) = self.sockets.take(id) {
                     socket.stream.close();
                     // A descriptor is free again.
                     self.accept_paused_until = None;
                 }
             }
             Action::Resume(id) => {
-                if let Some(socket) =
-                    self.sockets.get(id)
+                if let Some(socket) = self.sockets.get(id)
                     && !std::mem::replace(&mut socket.queued, true)
                 {
                     self.run.push(id);
@@ -398,9 +416,16 @@ impl Reactor {
 
 /// The cluster's key.
 fn read_key(file: &Path) -> Result<Rc<KeyPair>, String> {
-    let named = |reason: String| format!("Error: could NOT read RSA pem key file at {}: {reason}", file.display());
+    let named = |reason: String| {
+        format!(
+            "Error: could NOT read RSA pem key file at {}: {reason}",
+            file.display()
+        )
+    };
     let pem = std::fs::read(file).map_err(|error| named(sys::reason(&error)))?;
-    KeyPair::from_pem(&pem).map(Rc::new).map_err(|error| named(error.to_string()))
+    KeyPair::from_pem(&pem)
+        .map(Rc::new)
+        .map_err(|error| named(error.to_string()))
 }
 
 /// Both clocks.

@@ -71,14 +71,14 @@ fn every_address_of_the_datastore_is_tried() {
     let addresses = VecDeque::from([nobody, nobody, store.local_addr().unwrap()]);
     reactor.connect_to_one_of(id, addresses, now);
     let mut events = Events::with_capacity(EVENTS);
-    while reactor.sockets.get(id)
+    while reactor
+        .sockets
+        .get(id)
         .is_some_and(|socket| socket.connecting)
     {
         reactor.turn(&mut events, &mut |_| {}).unwrap();
     }
-    let stream = &reactor.sockets.get(id)
-        .expect("a connection")
-        .stream;
+    let stream = &reactor.sockets.get(id).expect("a connection").stream;
     assert!(stream.is_connected());
     assert!(reactor.untried.is_empty());
     assert_eq!(
