@@ -2,6 +2,7 @@
 
 use super::front::{Front, Raw};
 use super::msg::{Flags, Msg};
+use super::route::Ask;
 use super::{ConnId, Next, Node};
 use crate::clock::Now;
 use crate::hashkit::Token;
@@ -129,7 +130,13 @@ impl Node {
             && self.is_placed_by_first(command)
         {
             let token = self.token_of(raw, first);
-            self.forward(key, now, command, command.class, form, token, raw);
+            let ask = Ask {
+                command,
+                class: command.class,
+                token,
+                raw,
+            };
+            self.forward(key, now, form, &ask);
             return;
         }
         raw.with_bytes(|bytes| {
@@ -191,13 +198,25 @@ impl Node {
                     .collect();
                 if tokens.len() > 1 && !self.is_one_owner(key, command, refined.class, &tokens) {
                     if refined.serve == Serve::Split {
-                        return self.split(key, now, command, form, args, &keys, &tokens);
+                        let ask = Ask {
+                            command,
+                            class: refined.class,
+                            token: Token::default(),
+                            raw,
+                        };
+                        return self.split(key, now, form, &ask, args, &keys, &tokens);
                     }
                     let text = errors::spans_nodes(command);
                     return self.answer(key, now, text.as_bytes(), false);
                 }
                 let token = tokens.first().copied().unwrap_or_default();
-                self.forward(key, now, command, refined.class, form, token, raw);
+                let ask = Ask {
+                    command,
+                    class: refined.class,
+                    token,
+                    raw,
+                };
+                self.forward(key, now, form, &ask);
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
             refused => {
@@ -231,40 +250,30 @@ impl Node {
 
     /// Takes a client's request into its queue and sends it where it belongs.
     #[inline]
-    fn forward(
-        &mut self,
-        key: u32,
-        now: Now,
-        command: &'static Command,
-        class: Class,
-        form: resp3::Form,
-        token: Token,
-        raw: Raw<'_>,
-    ) {
-        let Some(entry) = self.enqueue(key, now, command, class, form, raw.len()) else {
+    fn forward(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
+        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
             return;
         };
-        self.count_request(command, class);
-        let level = self.level_of(key, class);
-        self.place(entry, key, now, command, class, level, token, raw);
+        self.count_request(ask);
+        let level = self.level_of(key, ask.class);
+        self.place(entry, key, now, level, ask);
     }
 
-    /// A message for a client's request, in the client's queue.
+    /// A message for a client's request of `len` bytes, in the client's queue.
     #[inline]
     pub(super) fn enqueue(
         &mut self,
         key: u32,
         now: Now,
-        command: &'static Command,
-        class: Class,
         form: resp3::Form,
+        ask: &Ask<'_>,
         len: usize,
     ) -> Option<u32> {
         let client = self.fronts.clients.get_mut(key as usize)?;
-        let mut msg = Msg::new(key, command.index(), len, now.mono_us);
+        let mut msg = Msg::new(key, ask.command.index(), len, now.mono_us);
         msg.form = form;
         msg.flags = reply_flags(&mut client.session);
-        if class == Class::Write {
+        if ask.class == Class::Write {
             msg.flags = msg.flags.with(Flags::WRITE);
             self.stats.hist.payload_size.record(len as u64);
         }
@@ -275,9 +284,9 @@ impl Node {
 
     /// Counts a request that enters routing, as the original does: all but `PING`.
     #[inline]
-    pub(super) fn count_request(&mut self, command: &'static Command, class: Class) {
-        match class {
-            Class::Read if command.name == "ping" => {}
+    pub(super) fn count_request(&mut self, ask: &Ask<'_>) {
+        match ask.class {
+            Class::Read if ask.command.name == "ping" => {}
             Class::Read => self.stats.pool.client_read_requests += 1,
             Class::Write => self.stats.pool.client_write_requests += 1,
         }

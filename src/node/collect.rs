@@ -4,6 +4,7 @@ use super::Node;
 use super::frame::Frames;
 use super::front::Raw;
 use super::msg::{Msg, NONE};
+use super::route::Ask;
 use crate::clock::Now;
 use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
@@ -13,7 +14,7 @@ use crate::cluster::route::{Counts, Target, Targets};
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
-use crate::proto::redis::command::{Class, Command, command};
+use crate::proto::redis::command::{Class, command};
 use crate::proto::redis::keys::{Key, integer};
 use crate::proto::redis::reply::{Parser, Status};
 use crate::proto::redis::{encode, errors, resp3};
@@ -136,29 +137,22 @@ impl Node {
     /// Splits a request by its keys' owners and sends the pieces.
     #[expect(
         clippy::too_many_arguments,
-        reason = "what is known of a request when it is split"
+        reason = "three lists that belong together for this call only"
     )]
     pub(super) fn split(
         &mut self,
         key: u32,
         now: Now,
-        command: &'static Command,
         form: resp3::Form,
+        ask: &Ask<'_>,
         args: &[&[u8]],
         keys: &[Key],
         tokens: &[Token],
     ) {
-        let class = command.class;
-        let Some(entry) = self.enqueue(
-            key,
-            now,
-            command,
-            class,
-            form,
-            args.iter().map(|arg| arg.len()).sum(),
-        ) else {
+        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
             return;
         };
+        let (command, class) = (ask.command, ask.class);
         let level = self.level_of(key, class);
         self.divide(key, command, class, tokens);
         let pieces: Vec<Vec<u32>> = self.split.pieces().map(<[u32]>::to_vec).collect();
@@ -202,22 +196,14 @@ impl Node {
             fragment.part = part as u16;
             let fragment = self.msgs.insert(fragment) as u32;
             self.stats.pool.fragments += 1;
-            self.count_request(command, class);
-            let token = piece
-                .first()
-                .and_then(|&place| tokens.get(place as usize))
-                .copied()
-                .unwrap_or_default();
-            self.place(
-                fragment,
-                key,
-                now,
-                command,
-                class,
-                level,
-                token,
-                Raw::from(&chain),
-            );
+            let token = piece.first().and_then(|&place| tokens.get(place as usize));
+            let ask = Ask {
+                token: token.copied().unwrap_or_default(),
+                raw: Raw::from(&chain),
+                ..*ask
+            };
+            self.count_request(&ask);
+            self.place(fragment, key, now, level, &ask);
         }
     }
 

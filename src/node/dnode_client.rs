@@ -8,13 +8,15 @@
 use super::client::command_of;
 use super::front::{Front, Fronts, Raw};
 use super::msg::{Flags, Msg, NO_COMMAND};
+use super::route::Ask;
 use super::{ConnId, Next, Node, frame};
 use crate::clock::Now;
+use crate::hashkit::Token;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::payload::RequestShape;
-use crate::proto::dnode::{self, Kind, Message, Security, VERSION};
-use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::dnode::{self, Header, Kind, Message, Security, VERSION};
+use crate::proto::redis::command::{Class, Serve};
 use crate::proto::redis::lookup::resolve;
 use crate::proto::redis::{errors, request};
 use std::io::Read;
@@ -53,31 +55,18 @@ impl DnodeClient {
             None
         };
         let raw = padded.as_ref().map_or(raw, Raw::from);
+        let header = Header {
+            same_dc: self.same_dc,
+            ..frame::header(Kind::Reply, id)
+        };
+        let out = &mut self.front.out;
         if !self.sealed {
-            frame::plain(
-                Kind::Reply,
-                id,
-                self.same_dc,
-                VERSION,
-                raw,
-                pool,
-                &mut self.front.out,
-            );
+            frame::plain(header, raw, pool, out);
             return true;
         }
-        self.decoder.session().is_some_and(|cipher| {
-            frame::sealed(
-                Kind::Reply,
-                id,
-                self.same_dc,
-                VERSION,
-                raw,
-                cipher,
-                None,
-                pool,
-                &mut self.front.out,
-            )
-        })
+        self.decoder
+            .session()
+            .is_some_and(|cipher| frame::sealed(header, raw, cipher, None, pool, out))
     }
 }
 
@@ -149,17 +138,16 @@ impl Node {
             let token = if forward {
                 self.token_of(raw, shape.first)
             } else {
-                Default::default()
+                Token::default()
             };
-            if let Some(entry) = self.enqueue_peer(
-                key,
-                now,
-                Some(command),
-                command.class,
-                message.id,
-                raw.len(),
-            ) {
-                self.place_peer(entry, key, now, command, command.class, forward, token, raw);
+            let ask = Ask {
+                command,
+                class: command.class,
+                token,
+                raw,
+            };
+            if let Some(entry) = self.enqueue_peer(key, now, message.id, Some(&ask), raw.len()) {
+                self.place_peer(entry, key, now, forward, &ask);
             }
             return;
         }
@@ -199,15 +187,19 @@ impl Node {
                 refused => errors::refused(command, refused, &mut out),
             }
         }
-        let Some(entry) = self.enqueue_peer(key, now, command, class, id, raw.len()) else {
+        let first = keys.first().and_then(|key| args.get(key.index));
+        let token = first.map(|key| self.token(key)).unwrap_or_default();
+        let ask = command.filter(|_| out.is_empty()).map(|command| Ask {
+            command,
+            class,
+            token,
+            raw,
+        });
+        let Some(entry) = self.enqueue_peer(key, now, id, ask.as_ref(), raw.len()) else {
             return;
         };
-        match command.filter(|_| out.is_empty()) {
-            Some(command) => {
-                let first = keys.first().and_then(|key| args.get(key.index));
-                let token = first.map(|key| self.token(key)).unwrap_or_default();
-                self.place_peer(entry, key, now, command, class, forward, token, raw);
-            }
+        match ask {
+            Some(ask) => self.place_peer(entry, key, now, forward, &ask),
             None => self.finish(entry, now, &out),
         }
     }
@@ -217,21 +209,20 @@ impl Node {
         &mut self,
         key: u32,
         now: Now,
-        command: Option<&'static Command>,
-        class: Class,
         id: u64,
+        ask: Option<&Ask<'_>>,
         len: usize,
     ) -> Option<u32> {
         let front = self.fronts.get_mut(key)?;
         debug_assert!(Fronts::is_peer(key));
         let mut msg = Msg::new(
             key,
-            command.map_or(NO_COMMAND, Command::index),
+            ask.map_or(NO_COMMAND, |ask| ask.command.index()),
             len,
             now.mono_us,
         );
         msg.front_id = id;
-        if class == Class::Write {
+        if ask.is_some_and(|ask| ask.class == Class::Write) {
             msg.flags = msg.flags.with(Flags::WRITE);
         }
         let entry = self.msgs.insert(msg) as u32;

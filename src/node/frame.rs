@@ -34,29 +34,33 @@ impl<'a> Frames<'a> {
     /// The message in clear.
     pub fn plain(&mut self, kind: Kind, same_dc: bool, pool: &Pool) -> &Chain {
         let place = usize::from(kind == Kind::Forward) * 2 + usize::from(same_dc);
-        let (id, raw) = (self.id, self.raw);
+        let header = Header {
+            same_dc,
+            ..header(kind, self.id)
+        };
+        let raw = self.raw;
         self.plain[place].get_or_insert_with(|| {
             let mut out = Chain::new();
-            plain(kind, id, same_dc, VERSION, raw, pool, &mut out);
+            plain(header, raw, pool, &mut out);
             out
         })
     }
 }
 
+/// The header of a message of this implementation within a datacenter; its length is filled in when
+/// it is written.
+pub(super) fn header(kind: Kind, id: u64) -> Header {
+    Header {
+        version: VERSION,
+        ..Header::new(kind, id, 0)
+    }
+}
+
 /// Appends a message in clear to `out`.
-pub(super) fn plain(
-    kind: Kind,
-    id: u64,
-    same_dc: bool,
-    version: u32,
-    raw: Raw<'_>,
-    pool: &Pool,
-    out: &mut Chain,
-) {
+pub(super) fn plain(header: Header, raw: Raw<'_>, pool: &Pool, out: &mut Chain) {
     let header = Header {
-        same_dc,
-        version,
-        ..Header::new(kind, id, raw.len())
+        payload_len: raw.len() as u64,
+        ..header
     };
     let mut room = [0; MAX_ENCODED];
     pool.copy(header.encode(Data::None, &mut room), out);
@@ -69,12 +73,8 @@ pub(super) fn plain(
 
 /// Appends an encrypted message to `out`, with the wrapped session key if it is the connection's
 /// first. `false` if OpenSSL fails; `out` is of no use then.
-#[expect(clippy::too_many_arguments, reason = "each is one field of the header")]
 pub(super) fn sealed(
-    kind: Kind,
-    id: u64,
-    same_dc: bool,
-    version: u32,
+    header: Header,
     raw: Raw<'_>,
     cipher: &mut Cipher,
     key: Option<&[u8; WRAPPED_LEN]>,
@@ -83,11 +83,11 @@ pub(super) fn sealed(
 ) -> bool {
     let mut payload = Chain::new();
     raw.append_to(&mut payload);
+    let payload_len = cipher.encrypted_len(payload.len()) as u64;
     let header = Header {
-        same_dc,
-        version,
         encrypted: true,
-        ..Header::new(kind, id, cipher.encrypted_len(payload.len()))
+        payload_len,
+        ..header
     };
     let mut room = [0; MAX_ENCODED];
     pool.copy(

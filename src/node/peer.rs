@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::{
-    self, Cipher, KeyPair, Security, SessionKey, VERSION, VERSION_ORIGINAL, WRAPPED_LEN,
+    self, Cipher, Header, KeyPair, Security, SessionKey, VERSION, VERSION_ORIGINAL, WRAPPED_LEN,
 };
 use std::io::Read;
 use std::rc::Rc;
@@ -73,30 +73,12 @@ impl PeerWire {
     }
 
     /// Appends an encrypted message.
-    pub fn encrypt(
-        &mut self,
-        kind: dnode::Kind,
-        id: u64,
-        same_dc: bool,
-        raw: Raw<'_>,
-        pool: &Pool,
-        out: &mut Chain,
-    ) -> bool {
+    pub fn encrypt(&mut self, header: Header, raw: Raw<'_>, pool: &Pool, out: &mut Chain) -> bool {
         let Some(secret) = &mut self.secret else {
             return false;
         };
         let key = secret.wrapped.take();
-        frame::sealed(
-            kind,
-            id,
-            same_dc,
-            VERSION,
-            raw,
-            &mut secret.cipher,
-            key.as_ref(),
-            pool,
-            out,
-        )
+        frame::sealed(header, raw, &mut secret.cipher, key.as_ref(), pool, out)
     }
 }
 

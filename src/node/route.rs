@@ -25,6 +25,18 @@ const LONGEST_C_KEY: usize = 16_319;
 /// Longest key that is hashed without a copy when it straddles two buffers, in bytes.
 const KEY_ROOM: usize = 512;
 
+/// A request, as far as placing it is concerned.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub command: &'static Command,
+    /// The command's, or what its arguments make of it.
+    pub class: Class,
+    /// Of its first key.
+    pub token: Token,
+    /// Its bytes.
+    pub raw: Raw<'a>,
+}
+
 /// The cluster's word for a command's class.
 fn access(class: Class) -> Access {
     match class {
@@ -133,54 +145,41 @@ impl Node {
     /// Sends a client's request, or a piece of one, where it belongs. `pin` is the front whose
     /// requests keep their order.
     #[inline]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what is known of a request when it is placed"
-    )]
     pub(super) fn place(
         &mut self,
         entry: u32,
         pin: u32,
         now: Now,
-        command: &'static Command,
-        class: Class,
         level: Consistency,
-        token: Token,
-        raw: Raw<'_>,
+        ask: &Ask<'_>,
     ) {
         if self.alone {
-            return self.send_to_store(entry, pin, now, raw);
+            return self.send_to_store(entry, pin, now, ask.raw);
         }
-        let demand = self.demand(command, class, level, token);
+        let demand = self.demand(ask.command, ask.class, level, ask.token);
         let mut targets = std::mem::take(&mut self.targets);
         targets.place(&self.topology, &demand, |node| self.reaches(node, now));
-        self.dispatch(entry, pin, now, &targets, demand.effective_level(), raw);
+        self.dispatch(entry, pin, now, &targets, demand.effective_level(), ask.raw);
         self.targets = targets;
     }
 
     /// Sends a peer's request where it belongs: to this node's datastore, or, if it is to be
-    /// `forward`ed, to the owner in every rack of this datacenter.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what is known of a request when it is placed"
-    )]
+    /// forwarded, to the owner in every rack of this datacenter.
     pub(super) fn place_peer(
         &mut self,
         entry: u32,
         pin: u32,
         now: Now,
-        command: &'static Command,
-        _class: Class,
         forward: bool,
-        token: Token,
-        raw: Raw<'_>,
+        ask: &Ask<'_>,
     ) {
-        if !forward || self.alone || matches!(command.serve, Serve::LocalNode | Serve::AllNodes) {
-            return self.send_to_store(entry, pin, now, raw);
+        if !forward || self.alone || matches!(ask.command.serve, Serve::LocalNode | Serve::AllNodes)
+        {
+            return self.send_to_store(entry, pin, now, ask.raw);
         }
         let mut targets = std::mem::take(&mut self.targets);
-        targets.place_forward(&self.topology, token, |node| self.reaches(node, now));
-        self.dispatch(entry, pin, now, &targets, Consistency::DcOne, raw);
+        targets.place_forward(&self.topology, ask.token, |node| self.reaches(node, now));
+        self.dispatch(entry, pin, now, &targets, Consistency::DcOne, ask.raw);
         self.targets = targets;
     }
 
@@ -188,7 +187,7 @@ impl Node {
     fn reaches(&self, node: NodeId, now: Now) -> bool {
         self.slots_of(node).any(|slot| {
             let upstream = &self.upstreams[slot];
-            upstream.takes_requests() && !(upstream.is_overrun() && !upstream.is_congested(now))
+            upstream.takes_requests() && (!upstream.is_overrun() || upstream.is_congested(now))
         })
     }
 
@@ -369,27 +368,23 @@ impl Node {
                 compat::Form::Refused(refusal) => return self.give_up(entry, now, refusal.line()),
             }
         }
+        let header = dnode::Header {
+            same_dc,
+            ..super::frame::header(kind, frames.id)
+        };
         let mut own = Chain::new();
         let Wire::Peer(wire) = &mut upstream.wire else {
             return;
         };
         let sent: &Chain = if wire.is_sealed() {
-            if !wire.encrypt(kind, frames.id, same_dc, raw, &self.pool, &mut own) {
+            if !wire.encrypt(header, raw, &self.pool, &mut own) {
                 return self.give_up(entry, now, errors::PEER_REFUSED);
             }
             &own
         } else if carried.is_empty() {
             frames.plain(kind, same_dc, &self.pool)
         } else {
-            super::frame::plain(
-                kind,
-                frames.id,
-                same_dc,
-                dnode::VERSION,
-                raw,
-                &self.pool,
-                &mut own,
-            );
+            super::frame::plain(header, raw, &self.pool, &mut own);
             &own
         };
         self.stats.count_sent(distance, write, len);
