@@ -327,6 +327,9 @@ impl Node {
                 .record(written.saturating_sub(start));
         }
         self.count_reply(command, raw.len() as u64);
+        if raw.first_byte() == Some(b'-') {
+            self.stats.own.store_reply_errors += 1;
+        }
         if expired {
             self.stats.own.late_replies_dropped += 1;
         }
