@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// binding them, another process may take one.
 const TRIES: usize = 10;
 
+/// How long to wait before statistics are looked at again.
+const POLL: Duration = Duration::from_millis(5);
+
 /// What is to be started.
 #[derive(Debug)]
 pub struct Setup {
@@ -174,7 +177,7 @@ impl Node {
                 return value;
             }
             assert!(Instant::now() < deadline, "{name} stays at {value}");
-            std::thread::yield_now();
+            std::thread::sleep(POLL);
         }
     }
 
