@@ -258,6 +258,8 @@ fn unusual_replies_pass_as_they_are() {
             "{}",
             shown(reply)
         );
+        let error = i64::from(reply[0] == b'-');
+        assert_eq!(node.stat("store_reply_errors"), errors + error);
     }
 }
 

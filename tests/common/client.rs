@@ -232,6 +232,15 @@ impl Client {
         .expect("a connected stream");
     }
 
+    /// Ends both halves, also for a sender on another thread.
+    pub fn shutdown(&self) {
+        // It may be closed already.
+        let _ = match self.0.get_ref() {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Both),
+        };
+    }
+
     /// Makes reads and writes return at once.
     pub fn set_nonblocking(&self, on: bool) {
         match self.0.get_ref() {
