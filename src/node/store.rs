@@ -95,7 +95,6 @@ impl Node {
                 "{} cannot be understood ({reason}), closing",
                 store.id
             );
-            self.stats.own.store_reply_errors += 1;
             self.lose_upstream(slot, now, Loss::Error);
             return Next::Wait;
         }
@@ -169,6 +168,9 @@ impl Node {
         let write = msg.flags.has(Flags::WRITE);
         self.stats
             .count_reply(upstream.distance, write, used, raw.len() as u64);
+        if upstream.is_store() && raw.first_byte() == Some(b'-') {
+            self.stats.own.store_reply_errors += 1;
+        }
         if expired {
             self.stats.own.late_replies_dropped += 1;
         }

@@ -126,8 +126,13 @@ impl Reactor {
             },
             Ok(None) if event.is_writable() && socket.stream.is_connected() => {
                 socket.connecting = false;
+                // The other side may have spoken or closed already: no further edge will say so.
+                socket.ended = event.is_read_closed();
                 self.take_untried(id);
                 self.node.connected(id, now);
+                if event.is_readable() || event.is_read_closed() {
+                    self.read(id, now);
+                }
             }
             Ok(None) => {}
         }
