@@ -29,6 +29,8 @@ pub(super) struct Client {
     pub dirty: bool,
     /// Close once the queue and the output are empty.
     pub closing: bool,
+    /// The datastore connection its latest request went to.
+    pub store: u16,
     /// It broke the protocol: its end counts as an error.
     pub broken: bool,
     /// Where it connected from.
@@ -123,6 +125,7 @@ impl Client {
             reading: Reading::On,
             dirty: false,
             closing: false,
+            store: 0,
             broken: false,
             addr,
             since: now.mono_us,

@@ -64,7 +64,7 @@ impl Node {
                 b"-ERR Protocol error: request not completed in time\r\n",
             );
         }
-        self.break_deadlock(now);
+        self.relieve(now);
         self.stats.hist.roll(now);
         let mut freed = self.pool.trim();
         if self.msgs.is_empty() && self.msgs.capacity() > 1024 {
@@ -80,25 +80,57 @@ impl Node {
         freed
     }
 
-    /// All buffers hold requests that are not complete, none is in flight: nothing would ever drain.
-    /// The largest one has to go.
-    fn break_deadlock(&mut self, now: Now) {
-        if !self.pool.is_strained() || !self.msgs.is_empty() {
+    /// Clients that wait are helped if nobody else does: below the limit they go on, so that memory held
+    /// for long makes them slow and never stops them; at the limit, with nothing in flight that would free
+    /// any, the client that holds the most has to go.
+    fn relieve(&mut self, now: Now) {
+        let held_before = self.stuck_at.take();
+        if self.waiting.is_empty() {
             return;
         }
+        if !self.is_exhausted() {
+            return self.resume_waiting();
+        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|&id| self.knows(id));
+        self.waiting = waiting;
+        let held = self.pool.in_use();
+        if self.pool.is_strained() && self.msgs.is_empty() {
+            // Once may be a moment in which replies are just being taken.
+            match held_before {
+                Some(before) if held >= before => self.free_the_most(now),
+                _ => self.stuck_at = Some(held),
+            }
+        }
+    }
+
+    /// Gets rid of what the client that holds the most memory holds.
+    fn free_the_most(&mut self, now: Now) {
         self.stats.own.memory_limit_hits += 1;
         let largest = self
             .clients
             .iter()
-            .max_by_key(|(_, client)| client.inbound.len())
+            .max_by_key(|(_, client)| client.inbound.len() + client.out.len())
             .map(|(key, _)| key as u32);
-        if let Some(key) = largest {
+        let Some((key, client)) =
+            largest.and_then(|key| Some((key, self.clients.get_mut(key as usize)?)))
+        else {
+            return;
+        };
+        if client.reading == Reading::Off || client.out.len() > client.inbound.len() {
+            log_at!(
+                Alert,
+                "out of buffers: {} holds the most and is closed",
+                client.id
+            );
+            self.close_client(key, false);
+        } else {
             log_at!(
                 Alert,
                 "out of buffers: refusing the largest unfinished request"
             );
+            client.inbound.clear();
             self.refuse_stream(key, now, b"-ERR Dynomite: out of buffers\r\n");
-            self.clients[key as usize].inbound.clear();
         }
     }
 

@@ -7,7 +7,7 @@
 //! | [`CLIENT_OUT_MAX`] | the client is closed: it asks and never reads |
 //! | [`STORE_QUEUE`] | clients that feed this datastore connection wait |
 //! | `max_msgs` | all clients wait |
-//! | the pool's bytes (`max_msgs` × `mbuf_size`) | all clients wait; if nothing is in flight, so that nothing will ever drain, the largest unfinished request is refused |
+//! | the pool's bytes (`max_msgs` × `mbuf_size`) | all clients wait; if nothing is in flight, so that nothing will ever drain, whoever holds the most loses it: the largest unfinished request is refused, or the client with the most unread replies closed |
 //! | `client_connections` | a new client is told so and closed |
 //! | [`INCOMPLETE_US`] | a client that began a request and fell silent is told so and closed |
 //! | [`DRAIN_US`] | at shutdown, clients still waiting are closed |

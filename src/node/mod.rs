@@ -37,7 +37,7 @@
 //! |---|---|---|
 //! | a request takes longer than `timeout` | that one gets `Storage: Datastore refused connection`; its late reply is dropped | lives |
 //! | nothing has come for two timeouts while expired requests wait | all get that error | closed, tried again after 1, 2, 4, … s up to `server_retry_timeout` |
-//! | end of stream, an error, bytes that are no reply | all get that error | the same |
+//! | end of stream, an error, bytes that are no reply, a reply to no request or to one not yet written | all get that error | the same |
 //! | not there | new ones get that error at once | the same |
 //! | being made for the first time | wait for it, at most `timeout` | |
 
@@ -198,6 +198,8 @@ pub struct Node {
     dirty: Vec<ConnId>,
     /// Clients that wait for the node's pressure to fall.
     waiting: Vec<ConnId>,
+    /// Blocks in use when the last sweep found that nothing would free any.
+    stuck_at: Option<usize>,
     generation: u32,
     next_sweep: u64,
     /// While shutting down: when clients that still wait are closed.
@@ -233,6 +235,7 @@ impl Node {
             actions: VecDeque::new(),
             dirty: Vec::new(),
             waiting: Vec::new(),
+            stuck_at: None,
             generation: 0,
             next_sweep: now.mono_us + limits::SWEEP_US,
             drain_until: None,
@@ -269,7 +272,9 @@ impl Node {
             key: entry.key() as u32,
             generation: self.generation,
         };
-        entry.insert(Client::new(id, addr, now));
+        let mut client = Client::new(id, addr, now);
+        client.store = (entry.key() % self.stores.len().max(1)) as u16;
+        entry.insert(client);
         self.stats.pool.client_connections += 1;
         Ok(id)
     }
@@ -382,9 +387,13 @@ impl Node {
 
     /// Ends a turn: lets clients go on that waited for pressure to fall.
     pub fn end_turn(&mut self) {
-        if self.waiting.is_empty() || !self.is_relaxed() {
-            return;
+        if !self.waiting.is_empty() && self.is_relaxed() {
+            self.resume_waiting();
         }
+    }
+
+    /// Lets all clients go on that wait for pressure to fall.
+    fn resume_waiting(&mut self) {
         for id in self.waiting.drain(..) {
             if let Some(client) = self.clients.get_mut(id.key as usize)
                 && client.id == id
@@ -443,10 +452,18 @@ impl Node {
     /// Whether so much is under way that this client should not be read.
     #[inline]
     fn is_strained(&self, client: u32) -> bool {
-        let slot = client as usize % self.stores.len().max(1);
-        self.msgs.len() >= self.options.max_msgs
-            || self.pool.is_strained()
-            || self.stores.get(slot).is_some_and(Store::is_congested)
+        self.is_exhausted()
+            || self
+                .clients
+                .get(client as usize)
+                .and_then(|client| self.stores.get(usize::from(client.store)))
+                .is_some_and(Store::is_congested)
+    }
+
+    /// Whether a limit of the node as a whole is reached.
+    #[inline]
+    fn is_exhausted(&self) -> bool {
+        self.msgs.len() >= self.options.max_msgs || self.pool.is_strained()
     }
 
     /// Whether clients that wait for pressure to fall may go on.

@@ -12,6 +12,8 @@ use crate::proto::redis::reply::{Parser, Status};
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
+/// Why a connection is given up whose replies do not match its requests.
+const UNASKED: &str = "an answer that nobody asked for";
 /// First wait before a lost connection is tried again, in µs; doubles up to the configured ceiling.
 const FIRST_RETRY_US: u64 = 1_000_000;
 
@@ -84,11 +86,11 @@ impl Store {
         }
     }
 
-    /// Whether a request may be put into its queue.
+    /// Whether a request may be put into its queue, if need be after asking for the connection.
     fn takes_requests(&self) -> bool {
         matches!(
             self.state,
-            State::Up | State::Connecting { first: true, .. }
+            State::Idle | State::Up | State::Connecting { first: true, .. }
         )
     }
 
@@ -141,15 +143,30 @@ impl Store {
 }
 
 impl Node {
-    /// The datastore connection a client's requests use: always the same one, so that they keep
-    /// their order; another one only while that one is down.
-    fn store_for(&self, client: u32) -> usize {
+    /// The datastore connection a client's next request goes to: always the same one, so that its
+    /// requests keep their order; another one only while that one is down. Back to its own it goes when
+    /// nothing is under way on the other, or it would overtake itself.
+    #[inline]
+    fn store_for(&mut self, client: u32) -> usize {
         let count = self.stores.len();
-        let pinned = client as usize % count.max(1);
-        (0..count)
-            .map(|i| (pinned + i) % count)
-            .find(|&i| self.stores[i].takes_requests())
-            .unwrap_or(pinned)
+        if count <= 1 {
+            return 0;
+        }
+        let takes =
+            |stores: &[Store], slot: usize| stores.get(slot).is_some_and(Store::takes_requests);
+        let own = client as usize % count;
+        let Some(client) = self.clients.get_mut(client as usize) else {
+            return own;
+        };
+        // The request to be sent stands in the queue already.
+        if client.queue.len() <= 1 || !takes(&self.stores, client.store.into()) {
+            let slot = (own..count)
+                .chain(0..own)
+                .find(|&slot| takes(&self.stores, slot))
+                .unwrap_or(own);
+            client.store = slot as u16;
+        }
+        client.store.into()
     }
 
     /// Puts a request into the queue of a datastore connection, or answers it if there is none.
@@ -248,7 +265,9 @@ impl Node {
             let status = loop {
                 match parser.parse(slice.get(at..).unwrap_or(&[]), 0) {
                     Status::Complete(len) => {
-                        self.hand_out(slot, now, Raw::Whole(&slice, at, at + len));
+                        if !self.hand_out(slot, now, Raw::Whole(&slice, at, at + len)) {
+                            break Status::Garbage(UNASKED);
+                        }
                         at += len;
                     }
                     other => break other,
@@ -268,7 +287,10 @@ impl Node {
             match parser.find(&data) {
                 Status::Complete(len) => {
                     let raw = data.split_to(len);
-                    self.hand_out(slot, now, Raw::Spread(&raw));
+                    if !self.hand_out(slot, now, Raw::Spread(&raw)) {
+                        garbage = Some(UNASKED);
+                        break;
+                    }
                 }
                 Status::Incomplete => break,
                 Status::Garbage(reason) => {
@@ -283,7 +305,7 @@ impl Node {
         if let Some(reason) = garbage {
             log_at!(
                 Alert,
-                "{} sent what is no reply ({reason}), closing",
+                "{} cannot be understood ({reason}), closing",
                 store.id
             );
             self.lose_store(slot, now, Loss::Error);
@@ -294,19 +316,26 @@ impl Node {
         if fill.full { Next::Again } else { Next::Wait }
     }
 
-    /// Gives one reply to the request it belongs to: the oldest outstanding one.
+    /// Gives one reply to the request it belongs to: the oldest outstanding one. `false` if nobody has
+    /// asked: then requests and replies are out of step, and the connection cannot be trusted any more.
     #[inline]
-    fn hand_out(&mut self, slot: usize, now: Now, raw: Raw<'_>) {
+    fn hand_out(&mut self, slot: usize, now: Now, raw: Raw<'_>) -> bool {
         let Some(store) = self.stores.get_mut(slot) else {
-            return;
+            return false;
         };
+        let in_step = store
+            .queue
+            .head()
+            .and_then(|entry| self.msgs.get(entry as usize))
+            .is_some_and(|msg| msg.end <= store.written);
+        if !in_step {
+            return false;
+        }
         let Some(entry) = store.pop(&mut self.msgs) else {
-            // Nobody asked. Keeping it would give it to the next one who does.
-            self.stats.own.late_replies_dropped += 1;
-            return;
+            return false;
         };
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
-            return;
+            return false;
         };
         msg.flags = msg.flags.without(Flags::AT_STORE);
         let (start, end, to_write, expired, orphan) = (
@@ -335,6 +364,7 @@ impl Node {
         } else if !expired {
             self.finish_raw(entry, now, raw);
         }
+        true
     }
 
     /// The datastore connection in this slot is there.

@@ -175,3 +175,113 @@ fn a_long_message_in_many_pieces_does_not_end_the_process() {
     }
     assert_eq!(rig.received(client).len(), "$9000\r\n\r\n".len() + 9000);
 }
+
+fn tight() -> Options {
+    Options {
+        max_msgs: 40,
+        ..options()
+    }
+}
+
+/// Clients that had to wait at the limit of memory waited for it to fall below three quarters, which it
+/// never did when one of them held the rest itself.
+#[test]
+fn clients_do_not_wait_for_ever_below_the_limit() {
+    let mut rig = Rig::new(tight());
+    // Unfinished, and just below the limit of 40 × 512 bytes.
+    let long = resp::command(&[b"SET", b"key", &[b'v'; 18_000]]);
+    let holder = rig.client(1 << 20);
+    rig.send(holder, &long[..17_500]);
+    let passing = rig.client(0);
+    rig.send(passing, &resp::command(&[b"ECHO", &[b'e'; 6000]]));
+    assert!(rig.machine.node.stats(rig.now).own.mbufs_in_use >= 40);
+    let client = rig.client(1 << 20);
+    rig.send(client, b"ECHO a\r\n");
+    rig.links[passing].reset();
+    rig.settle();
+    assert!(rig.machine.node.stats(rig.now).own.mbufs_in_use >= 30);
+    rig.pass(2_000_000);
+    assert_eq!(rig.received(client), b"$1\r\na\r\n");
+    rig.send(holder, &long[17_500..]);
+    rig.pass(2_000_000);
+    let store = rig.store();
+    assert_eq!(rig.received(store), long);
+}
+
+/// With all memory held by clients that do not read their replies, one bystander a second was refused.
+#[test]
+fn who_does_not_read_makes_room_for_the_others() {
+    let mut rig = Rig::new(tight());
+    let client = rig.client(1 << 20);
+    let deaf = rig.client(0);
+    rig.send(deaf, &resp::command(&[b"ECHO", &[b'e'; 15_000]]));
+    rig.send(deaf, &resp::command(&[b"ECHO", &[b'e'; 15_000]]));
+    rig.send(client, b"ECHO a\r\n");
+    assert_eq!(rig.received(client), b"", "no memory");
+    rig.pass(4_000_000);
+    assert_eq!(rig.received(client), b"$1\r\na\r\n");
+    assert!(rig.is_open(client) && !rig.is_open(deaf));
+    assert_eq!(rig.machine.node.stats(rig.now).own.memory_limit_hits, 1);
+}
+
+/// Back on its own datastore connection, a client's request overtook those still on the other one.
+#[test]
+fn a_client_does_not_overtake_itself_on_another_datastore_connection() {
+    let mut rig = Rig::new(Options {
+        datastore_connections: 2,
+        ..options()
+    });
+    // The first client's own connection is the first one.
+    let client = rig.client(1 << 20);
+    let (own, other) = (rig.stores[0], rig.stores[1]);
+    rig.links[own].reset();
+    rig.settle();
+    rig.send(client, &get("1"));
+    rig.pass(2_000_000);
+    let own = rig.store();
+    assert!(own != other && rig.is_open(own), "connected again");
+    rig.send(client, &get("2"));
+    assert_eq!(rig.received(own), b"");
+    assert_eq!(rig.received(other), [get("1"), get("2")].concat());
+    rig.send(other, b"+1\r\n+2\r\n");
+    rig.send(client, &get("3"));
+    assert_eq!(rig.received(own), get("3"), "nothing is under way");
+    assert_eq!(rig.received(client), b"+1\r\n+2\r\n");
+}
+
+/// Without `preconnect`, one connection was made and the others never.
+#[test]
+fn every_datastore_connection_is_made_when_it_is_needed() {
+    let mut rig = Rig::new(Options {
+        datastore_connections: 3,
+        preconnect: false,
+        ..options()
+    });
+    assert_eq!(rig.stores.len(), 0);
+    for key in ["a", "b", "c", "d"] {
+        let client = rig.client(1 << 20);
+        rig.send(client, &get(key));
+    }
+    assert_eq!(rig.stores.len(), 3);
+}
+
+/// It was dropped and the connection kept, so that the next such reply was given to whoever asked next.
+#[test]
+fn a_reply_that_nobody_asked_for_ends_the_datastore_connection() {
+    let mut rig = Rig::new(options());
+    let client = rig.client(1 << 20);
+    let store = rig.store();
+    rig.send(store, b"-ERR max number of clients reached\r\n");
+    assert!(!rig.is_open(store));
+    rig.pass(2_000_000);
+    // The request is there, but the datastore cannot have seen all of it.
+    let store = rig.store();
+    rig.links[store].room = 10;
+    rig.send(client, &get("key"));
+    rig.send(store, b"$4\r\nmine\r\n");
+    assert!(!rig.is_open(store));
+    assert_eq!(
+        rig.received(client),
+        b"-ERR Storage: Datastore refused connection\r\n"
+    );
+}

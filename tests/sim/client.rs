@@ -170,6 +170,11 @@ impl Client {
         self.unsent.push(bytes);
         self.made += bytes.len() as u64;
         let quiet = self.mode == Mode::Off || std::mem::take(&mut self.skip);
+        let end = match answer {
+            // What is wrong may show from its first byte on.
+            Answer::Fatal(_) => self.made - bytes.len() as u64 + 1,
+            _ => self.made,
+        };
         let answer = match answer {
             Answer::Fatal(_) if quiet => Answer::Fatal(""),
             Answer::Fatal(words) => Answer::Fatal(words),
@@ -180,7 +185,7 @@ impl Client {
             tag: (self.number, self.seq),
             answer,
             resp3: self.resp3,
-            end: self.made,
+            end,
             read_at: None,
             last,
         });

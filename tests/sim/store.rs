@@ -250,7 +250,8 @@ impl Store {
     pub fn is_idle(&self, links: &[Link]) -> bool {
         self.conns.iter().all(|conn| {
             let link = &links[conn.link];
-            !link.closed && conn.output.is_empty() && link.written.len() == 0
+            link.closed
+                || conn.input.is_empty() && conn.output.is_empty() && link.written.len() == 0
         })
     }
 

@@ -18,7 +18,7 @@ const REST_STEPS: usize = 20_000;
 /// How late the machine may be with a deadline, in µs.
 const LATENESS: u64 = 10_000;
 /// Lines of trace that are shown.
-const SHOWN: usize = 250;
+const SHOWN: usize = 2000;
 
 /// What is broken on purpose.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,6 +81,8 @@ pub struct World {
     /// The datastore never misbehaves and is never slow.
     calm: bool,
     draining: bool,
+    /// Everybody behaves.
+    resting: bool,
     trace: Vec<String>,
     tracing: bool,
 }
@@ -125,6 +127,7 @@ impl World {
             store,
             calm,
             draining: false,
+            resting: false,
             trace: Vec::new(),
             tracing,
             random: random.fork(),
@@ -247,8 +250,12 @@ impl World {
     /// The machine has a turn; then everything is looked at.
     fn turn(&mut self) -> Result<(), String> {
         let (now, store, random) = (self.now, &self.store, &mut self.random);
+        let resting = self.resting;
         let mut dial = |links: &mut Vec<Link>| {
-            let room = random.pick(&[50, 2000, 4_000_000]);
+            let room = match resting {
+                true => 1 << 30,
+                false => random.pick(&[50, 2000, 4_000_000]),
+            };
             links.push(Link::new(room, random.fork()));
             (links.len() - 1, store.accepts())
         };
@@ -332,9 +339,14 @@ impl World {
 
     /// From now on everybody behaves.
     fn calm_down(&mut self) {
+        self.resting = true;
         self.store.calm_down();
         for client in &mut self.clients {
             client.calm_down();
+        }
+        for link in &mut self.links {
+            link.room = 1 << 30;
+            link.take(0);
         }
     }
 
@@ -342,12 +354,15 @@ impl World {
     fn drain(&mut self) -> Result<Summary, String> {
         self.machine.backlog.clear();
         let latest = self.now.mono_us + limits::DRAIN_US + LATENESS;
-        while !self.machine.node.is_drained() {
+        loop {
             for _ in 0..self.random.between(0, 4) {
                 self.act()?;
             }
             self.pass_time();
             self.turn()?;
+            if self.machine.node.is_drained() {
+                break;
+            }
             if self.now.mono_us > latest {
                 return Err(format!("still draining: {}", self.waiting()));
             }
@@ -385,7 +400,11 @@ impl World {
                 && self.store.is_idle(&self.links)
                 && self.clients.iter().all(|client| {
                     let link = &self.links[client.link];
-                    client.gone || client.is_quiet() && !link.has_flight() && !link.edges.any()
+                    client.gone
+                        || client.is_quiet()
+                            && !link.has_flight()
+                            && !link.edges.any()
+                            && link.waiting == 0
                 });
             if quiet {
                 let deadline = self.machine.node.next_deadline();
@@ -405,7 +424,9 @@ impl World {
             ));
         }
         for _ in 0..200 {
-            self.act()?;
+            for _ in 0..4 {
+                self.act()?;
+            }
             self.now.mono_us += 500_000;
             self.now.wall_us += 500_000;
             self.turn()?;
