@@ -17,7 +17,7 @@
 //! down. Each kind of waiting has a counter.
 
 /// Requests one client may have unanswered.
-pub const CLIENT_MSGS: u32 = 16_384;
+pub const CLIENT_MSGS: u32 = 4096;
 /// Reply bytes that may wait for one client before it is read no more.
 pub const CLIENT_OUT: usize = 16 << 20;
 /// Reply bytes that may wait for one client at all.
