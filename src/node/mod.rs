@@ -173,6 +173,8 @@ pub struct Node {
     waiting: Vec<ConnId>,
     /// Blocks in use when the last sweep found that nothing would free any.
     stuck_at: Option<usize>,
+    /// A reply on its way from RESP2 to RESP3; empty in between.
+    converted: Vec<u8>,
     generation: u32,
     next_sweep: u64,
     /// While shutting down: when clients that still wait are closed.
@@ -209,6 +211,7 @@ impl Node {
             dirty: Vec::new(),
             waiting: Vec::new(),
             stuck_at: None,
+            converted: Vec::new(),
             generation: 0,
             next_sweep: now.mono_us + limits::SWEEP_US,
             drain_until: None,

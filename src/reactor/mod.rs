@@ -47,6 +47,8 @@ use table::{Name, Table};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
+/// What one connection's socket takes in the reactor's tables, in bytes.
+pub const SOCKET_BYTES: usize = size_of::<Option<Socket>>();
 /// Connections accepted from one listener in one turn.
 const ACCEPTS_PER_TURN: usize = 128;
 /// How long no connection is accepted after descriptors ran out, in µs.
