@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Level {
-    /// Written whatever the level is: the banner, signals, errors, changes made by an operator.
+    /// Written whatever the level is, though no error: the banner, signals, changes made by an
+    /// operator.
     Always = 0,
     /// Errors. The original's `LOG_ALERT`; always written here.
     Alert = 1,
@@ -65,19 +66,13 @@ impl Level {
     /// The level of the `log` record a statement becomes.
     pub fn to_log(self) -> log::Level {
         match self {
-            Level::Always | Level::Alert | Level::Error => log::Level::Error,
+            Level::Alert | Level::Error => log::Level::Error,
             Level::Warn => log::Level::Warn,
-            Level::Notice | Level::Info => log::Level::Info,
+            // Always written, and mostly good news.
+            Level::Always | Level::Notice | Level::Info => log::Level::Info,
             Level::Debug | Level::Verb => log::Level::Debug,
             Level::Vverb | Level::Vvverb | Level::Pverb => log::Level::Trace,
         }
-    }
-}
-
-/// Logs one line at a level that is known only now.
-pub fn log(level: Level, message: std::fmt::Arguments<'_>) {
-    if enabled(level) {
-        log::log!(level.to_log(), "{message}");
     }
 }
 

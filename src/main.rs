@@ -2,7 +2,7 @@
 
 use dynomite::cli::{self, Command, Options};
 use dynomite::clock::Now;
-use dynomite::config::{self, Settings};
+use dynomite::config::{self, Overrides, Settings};
 use dynomite::process::daemon::{self, Report};
 use dynomite::process::log_sink::{self, LogHandle};
 use dynomite::process::pidfile::PidFile;
@@ -11,6 +11,8 @@ use dynomite::process::{limits, notify};
 use dynomite::reactor::{Ended, Reactor};
 use dynomite::stats::{self, Identity};
 use dynomite::{log_at, logging, sys};
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,34 +23,24 @@ fn main() -> ExitCode {
     limits::raise_core();
     match cli::parse(std::env::args_os().skip(1)) {
         Err(failure) => {
-            eprintln!("{failure}");
-            eprint!("{}", cli::usage());
+            tell(&format!("{failure}\n{}", cli::usage()));
             ExitCode::FAILURE
         }
         Ok(Command::Info { help, describe, .. }) => {
-            eprint!("{}", cli::version_line());
+            let mut text = cli::version_line();
             if help {
-                eprint!("{}", cli::usage());
+                text += &cli::usage();
             }
             if describe {
-                eprint!("{}", stats::describe());
+                text += &stats::describe();
             }
+            tell(&text);
             ExitCode::SUCCESS
         }
         Ok(Command::Test {
             conf_file,
             overrides,
-        }) => {
-            let (lines, code) = config::test(&conf_file, &overrides);
-            for line in lines {
-                eprintln!("{line}");
-            }
-            if code == 0 {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
-        }
+        }) => test(&conf_file, &overrides),
         Ok(Command::Serve(options)) => match serve(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(code) => code,
@@ -56,20 +48,32 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints to stderr. If nobody reads it there is nobody to be told.
+fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+fn test(conf_file: &Path, overrides: &Overrides) -> ExitCode {
+    let (lines, code) = config::test(conf_file, overrides);
+    tell(&(lines.join("\n") + "\n"));
+    if code == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
 /// Starts, serves and stops. The configuration is read before anything is changed outside: before
 /// the process goes into the background and before the pid file is written.
 fn serve(options: &Options) -> Result<(), ExitCode> {
-    let log =
-        log_sink::install(options.output.as_deref(), options.verbosity).map_err(|message| {
-            eprintln!("{message}");
-            ExitCode::FAILURE
-        })?;
+    let told = |message: String| {
+        tell(&(message + "\n"));
+        ExitCode::FAILURE
+    };
+    let log = log_sink::install(options.output.as_deref(), options.verbosity).map_err(told)?;
     let settings = configure(options)?;
     let report = if options.daemonize {
-        Some(daemon::daemonize().map_err(|message| {
-            eprintln!("{message}");
-            ExitCode::FAILURE
-        })?)
+        Some(daemon::daemonize().map_err(told)?)
     } else {
         None
     };
@@ -84,19 +88,26 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
 
 /// Reads the configuration and logs what is to be said about it.
 fn configure(options: &Options) -> Result<Settings, ExitCode> {
-    let loaded = config::load(&options.conf_file, &options.overrides()).map_err(|problems| {
+    let loaded = config::load(&options.conf_file, &options.overrides()).and_then(|loaded| {
+        let unserved = config::unserved(&loaded.settings);
+        if unserved.is_empty() {
+            Ok(loaded)
+        } else {
+            Err(unserved)
+        }
+    });
+    let loaded = loaded.map_err(|problems| {
         for problem in &problems {
             log_at!(Alert, "{problem}");
         }
         log_at!(Alert, "Failed to create conf!!!");
-        eprintln!(
-            "dynomite: configuration file '{}' syntax is invalid",
-            options.conf_file.display()
-        );
+        tell(&(config::verdict(&options.conf_file, false) + "\n"));
         ExitCode::FAILURE
     })?;
     for note in options.notes.iter().chain(&loaded.notes) {
-        logging::log(note.level, format_args!("{}", note.text));
+        if logging::enabled(note.level) {
+            log::log!(note.level.to_log(), "{}", note.text);
+        }
     }
     Ok(loaded.settings)
 }
@@ -109,11 +120,13 @@ fn live(
     report: Option<Report>,
 ) -> Result<Ended, ()> {
     let fail = |report: Option<Report>, message: &str| {
-        log_at!(Alert, "{message}");
+        for line in message.lines() {
+            log_at!(Alert, "{line}");
+        }
         match report {
             Some(report) => report.failed(message),
-            // With the log on stderr the line stands there already.
-            None if options.output.is_some() => eprintln!("{message}"),
+            // With the log on stderr the lines stand there already.
+            None if options.output.is_some() => tell(&format!("{message}\n")),
             None => {}
         }
     };
@@ -131,7 +144,13 @@ fn live(
         sys::system(),
         std::process::id()
     );
-    log_at!(Notice, "at most {} open files", limits::raise_nofile());
+    let files = limits::raise_nofile();
+    log_at!(Notice, "{}", limits::told(settings, files));
+    log_at!(
+        Notice,
+        "a single node: nobody listens on dyn_listen '{}'",
+        settings.dyn_listen.text
+    );
     if options.admin_operation > 0 {
         log_at!(Warn, "admin mode {} is on", options.admin_operation);
     }
@@ -145,31 +164,40 @@ fn live(
     if let Some(report) = report {
         report.ready();
     }
-    notify::ready("serving");
+    notify::ready(&format!("serving clients on {}", settings.listen.target));
     if let Err(error) = log.start_writer() {
         log_at!(
             Warn,
             "no thread for the log ({error}): lines are written by the event loop"
         );
     }
-    let ended = reactor.run(&mut |signal| match signal {
+    let ended = reactor.run(&mut |signal| act(signal, log));
+    ended.map_err(|error| log_at!(Alert, "event loop failed: {error}"))
+}
+
+/// What a signal asks of the process; the event loop does its own part.
+fn act(signal: Signal, log: &LogHandle) {
+    let level = logging::level();
+    match signal {
         Signal::Hup => {
             if let Err(message) = log.reopen() {
                 log_at!(Alert, "{message}");
             }
         }
-        Signal::Ttin => {
-            let level = logging::set_level(logging::level().saturating_add(1));
-            log_at!(Always, "up log level to {level}");
+        Signal::Ttin if level < logging::MAX_LEVEL => {
+            log_at!(Always, "up log level to {}", logging::set_level(level + 1));
         }
-        Signal::Ttou => {
-            let level = logging::set_level(logging::level().saturating_sub(1));
-            log_at!(Always, "down log level to {level}");
+        Signal::Ttou if level > 0 => {
+            log_at!(
+                Always,
+                "down log level to {}",
+                logging::set_level(level - 1)
+            );
         }
-        Signal::Int | Signal::Term => notify::stopping(),
-        Signal::Usr1 | Signal::Usr2 => {}
-    });
-    ended.map_err(|error| log_at!(Alert, "event loop failed: {error}"))
+        Signal::Int | Signal::Term => notify::stopping("finishing requests under way"),
+        // Silent at the bounds, as the original.
+        Signal::Ttin | Signal::Ttou | Signal::Usr1 | Signal::Usr2 => {}
+    }
 }
 
 /// Who this node is, for its statistics.

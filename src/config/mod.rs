@@ -8,6 +8,7 @@
 //! | `address`, `server`, `values` | what values mean |
 //! | `settings` | the result |
 //! | `pem` | the key file of encrypted peer connections |
+//! | `unserved` | what a good configuration asks for and this version lacks |
 //! | `manual` | the table as manual page and Markdown |
 //! | `problem` | what is wrong, and what is worth logging |
 //!
@@ -25,6 +26,7 @@ mod place;
 mod problem;
 mod server;
 mod settings;
+mod unserved;
 mod value_check;
 mod values;
 mod yaml;
@@ -34,6 +36,7 @@ pub use keys::KEYS;
 pub use problem::{MAX_PROBLEMS, Note, Place, Problem};
 pub use server::{Datastore, Seed};
 pub use settings::Settings;
+pub use unserved::unserved;
 pub use value_check::{MAX_MSGS, MBUF_SIZE, check_max_msgs, check_mbuf_size};
 pub use values::{SecureOption, StoreKind, digits};
 
@@ -141,22 +144,22 @@ pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Prob
 }
 
 /// Tests a configuration for `-t`: the lines for stderr and the exit code, 0 or 1. Reasons and
-/// warnings come first; the last line is the verdict.
+/// warnings come first; the last line is the verdict. What [`unserved`] names counts as wrong, so
+/// that a start never fails where the test did not.
 pub fn test(path: &Path, cli: &Overrides) -> (Vec<String>, i32) {
-    match load(path, cli) {
-        Ok(loaded) => {
-            let warnings = loaded
-                .notes
-                .into_iter()
-                .filter(|note| note.level == crate::logging::Level::Warn)
-                .map(|note| format!("warning: {}", note.text));
-            (warnings.chain([verdict(path, true)]).collect(), 0)
-        }
-        Err(problems) => {
-            let reasons = problems.iter().map(Problem::to_string);
-            (reasons.chain([verdict(path, false)]).collect(), 1)
-        }
-    }
+    let (notes, problems) = match load(path, cli) {
+        Ok(loaded) => (loaded.notes, unserved(&loaded.settings)),
+        Err(problems) => (Vec::new(), problems),
+    };
+    let valid = problems.is_empty();
+    let lines = notes
+        .into_iter()
+        .filter(|note| note.level == crate::logging::Level::Warn)
+        .map(|note| format!("warning: {}", note.text))
+        .chain(problems.iter().map(Problem::to_string))
+        .chain([verdict(path, valid)])
+        .collect();
+    (lines, i32::from(!valid))
 }
 
 /// The line that says whether a configuration can be used; also the last word of a start that

@@ -6,7 +6,6 @@ use super::{Action, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Chain;
-use crate::proto::redis::command::{Class, Command, command};
 use crate::proto::redis::resp3;
 
 impl Node {
@@ -95,19 +94,12 @@ impl Node {
 
     /// Answers a client's newest request with a reply made here, in its turn. `last`: the
     /// connection closes behind it.
-    pub(super) fn answer(
-        &mut self,
-        key: u32,
-        now: Now,
-        command: Option<&'static Command>,
-        reply: &[u8],
-        last: bool,
-    ) {
+    pub(super) fn answer(&mut self, key: u32, now: Now, reply: &[u8], last: bool) {
         let Some(client) = self.clients.get_mut(key as usize) else {
             return;
         };
         let flags = reply_flags(&mut client.session);
-        self.push_answer(key, now, command, reply, flags, last);
+        self.push_answer(key, now, reply, flags, last);
     }
 
     /// The same when it is known already how the reply is to be delivered.
@@ -115,7 +107,6 @@ impl Node {
         &mut self,
         key: u32,
         now: Now,
-        command: Option<&'static Command>,
         reply: &[u8],
         flags: Flags,
         last: bool,
@@ -123,7 +114,7 @@ impl Node {
         let Some(client) = self.clients.get_mut(key as usize) else {
             return;
         };
-        let mut msg = Msg::new(key, command.map_or(0, Command::index), 0, now.mono_us);
+        let mut msg = Msg::new(key, 0, now.mono_us);
         msg.flags = flags.with(Flags::DONE);
         if last {
             // Whatever follows is not read; earlier answers still go out.
@@ -151,24 +142,21 @@ impl Node {
             self.actions.push_back(Action::Resume(client.id));
         }
         if client.out.len() > limits::CLIENT_OUT_MAX {
-            log_at!(Warn, "{} does not read its replies, closing", client.id);
+            log_at!(Warn, "{} does not read its replies, closing", client.told());
             self.close_client(key, false);
         }
     }
 
-    /// Counts a reply of the datastore.
+    /// Counts a reply of the datastore, as its request was counted.
     #[inline]
-    pub(super) fn count_reply(&mut self, index: u16, bytes: u64) {
+    pub(super) fn count_reply(&mut self, to_write: bool, bytes: u64) {
         let stats = &mut self.stats.server;
-        match command(index).map_or(Class::Read, |command| command.class) {
-            Class::Read => {
-                stats.read_responses += 1;
-                stats.read_response_bytes += bytes;
-            }
-            Class::Write => {
-                stats.write_responses += 1;
-                stats.write_response_bytes += bytes;
-            }
+        if to_write {
+            stats.write_responses += 1;
+            stats.write_response_bytes += bytes;
+        } else {
+            stats.read_responses += 1;
+            stats.read_response_bytes += bytes;
         }
     }
 
@@ -178,7 +166,7 @@ impl Node {
             return;
         };
         let dropped = client.queue.len();
-        log_at!(Notice, "close {} Dropped {dropped} requests", client.id);
+        log_at!(Notice, "close {} Dropped {dropped} requests", client.told());
         let pool = &mut self.stats.pool;
         pool.client_connections -= 1;
         pool.client_dropped_requests += u64::from(dropped);

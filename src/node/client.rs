@@ -1,7 +1,7 @@
 //! A client connection: from received bytes to requests.
 
 use super::msg::{Flags, Msg, OfClient, Queue};
-use super::{ConnId, Next, Node, limits};
+use super::{ConnId, Next, Node, Told, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Inbound, Slice};
@@ -10,6 +10,7 @@ use crate::proto::redis::lookup::{lookup, resolve};
 use crate::proto::redis::request::{self, Kind, Parser, Status};
 use crate::proto::redis::session::{Context, Effect, Session};
 use crate::proto::redis::{encode, errors, inline, resp3};
+use crate::sys;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 
@@ -30,6 +31,8 @@ pub(super) struct Client {
     pub closing: bool,
     /// The datastore connection its latest request went to.
     pub store: u16,
+    /// It broke the protocol: its end counts as an error.
+    pub broken: bool,
     /// Where it connected from.
     pub addr: Option<SocketAddr>,
     /// When it connected, in µs.
@@ -123,10 +126,16 @@ impl Client {
             dirty: false,
             closing: false,
             store: 0,
+            broken: false,
             addr,
             since: now.mono_us,
             heard: now.mono_us,
         }
+    }
+
+    /// Its name in the log.
+    pub fn told(&self) -> Told {
+        self.id.told(self.addr)
     }
 
     /// Whether everything it asked for has been answered and taken.
@@ -164,7 +173,12 @@ impl Node {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Next::Again,
             Err(error) => {
-                log_at!(Notice, "{} recv failed: {error}", client.id);
+                log_at!(
+                    Notice,
+                    "{} recv failed: {}",
+                    client.told(),
+                    sys::reason(&error)
+                );
                 self.close_client(key, false);
                 return Next::Wait;
             }
@@ -330,20 +344,22 @@ impl Node {
         let mut out = Vec::new();
         if args.first().is_some_and(|name| inline::is_http(name)) {
             // A browser tricked into speaking to us: as Redis, close without a word.
-            log_at!(Warn, "client {key} sent an HTTP request, closing");
+            if let Some(client) = self.clients.get(key as usize) {
+                log_at!(Warn, "{} sent an HTTP request, closing", client.told());
+            }
             return self.refuse_stream(key, now, b"");
         }
         let Some(command) = resolve(args, &mut out) else {
             let known = args.first().and_then(|name| lookup(name));
             self.stats.own.unknown_commands += u64::from(known.is_none());
-            return self.answer(key, now, known, &out, false);
+            return self.answer(key, now, &out, false);
         };
         let refined = command.refine(args);
         match refined.serve {
             Serve::Keyed | Serve::Split | Serve::SameNode | Serve::LocalNode | Serve::AllNodes => {
                 if let Err(error) = command.keys(args, &mut Vec::new()) {
                     errors::keys(command, error, &mut out);
-                    return self.answer(key, now, Some(command), &out, false);
+                    return self.answer(key, now, &out, false);
                 }
                 self.forward(
                     key,
@@ -357,7 +373,7 @@ impl Node {
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
             refused => {
                 errors::refused(command, refused, &mut out);
-                self.answer(key, now, Some(command), &out, false);
+                self.answer(key, now, &out, false);
             }
         }
     }
@@ -377,14 +393,7 @@ impl Node {
             store_version: &self.store_version,
         };
         let effect = client.session.answer(command, args, &context, &mut out);
-        self.push_answer(
-            key,
-            now,
-            Some(command),
-            &out,
-            Flags::default(),
-            effect == Effect::Close,
-        );
+        self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);
     }
 
     /// Sends a request to the datastore.
@@ -402,10 +411,11 @@ impl Node {
             return;
         };
         let len = raw.len();
-        let mut msg = Msg::new(key, command.index(), len, now.mono_us);
+        let mut msg = Msg::new(key, len, now.mono_us);
         msg.form = form;
         msg.flags = reply_flags(&mut client.session);
         if class == Class::Write {
+            msg.flags = msg.flags.with(Flags::WRITE);
             self.stats.hist.payload_size.record(len as u64);
         }
         let entry = self.msgs.insert(msg) as u32;
@@ -430,7 +440,10 @@ impl Node {
     /// The client broke the protocol: answers what came before, then this, then closes.
     pub(super) fn refuse_stream(&mut self, key: u32, now: Now, reply: &[u8]) {
         self.stats.own.protocol_errors += 1;
-        self.answer(key, now, None, reply, true);
+        if let Some(client) = self.clients.get_mut(key as usize) {
+            client.broken = true;
+        }
+        self.answer(key, now, reply, true);
     }
 
     /// The client ended its stream: what it asked for is still answered.
@@ -438,7 +451,7 @@ impl Node {
         let Some(client) = self.clients.get_mut(key as usize) else {
             return;
         };
-        log_at!(Notice, "{} recv eof", client.id);
+        log_at!(Notice, "{} recv eof", client.told());
         client.inbound.clear();
         client.reading = Reading::Off;
         client.closing = true;
@@ -447,12 +460,11 @@ impl Node {
 
     /// Closes a client that waits for nothing more, if it is to be closed.
     pub(super) fn close_if_settled(&mut self, key: u32) {
-        if self
-            .clients
-            .get(key as usize)
-            .is_some_and(|client| client.closing && client.is_settled())
+        if let Some(client) = self.clients.get(key as usize)
+            && client.closing
+            && client.is_settled()
         {
-            self.close_client(key, true);
+            self.close_client(key, !client.broken);
         }
     }
 }

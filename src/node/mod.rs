@@ -55,6 +55,7 @@ use crate::log_at;
 use crate::mbuf::{Pool, Writer};
 use crate::proto::redis::command;
 use crate::stats::Stats;
+use crate::sys;
 use client::{Client, Reading};
 use msg::Msgs;
 use slab::Slab;
@@ -87,13 +88,39 @@ pub struct ConnId {
     pub generation: u32,
 }
 
+impl ConnId {
+    /// The name of an accepted connection in the log: `<CONN_CLIENT 3 #17 from '10.0.0.1:40000'>`,
+    /// the original's form with our place and number for its address and descriptor. Without an
+    /// address, as over a Unix socket, there is no `from`.
+    pub fn told(self, from: Option<SocketAddr>) -> Told {
+        Told { id: self, from }
+    }
+}
+
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
+        self.told(None).fmt(f)
+    }
+}
+
+/// A connection as the log names it: [`ConnId::told`].
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    id: ConnId,
+    from: Option<SocketAddr>,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.id.kind {
             Kind::Client => "CONN_CLIENT",
             Kind::Store => "CONN_SERVER",
         };
-        write!(f, "<{kind} {} #{}>", self.key, self.generation)
+        write!(f, "<{kind} {} #{}", self.id.key, self.id.generation)?;
+        if let Some(from) = self.from {
+            write!(f, " from '{from}'")?;
+        }
+        f.write_str(">")
     }
 }
 
@@ -279,7 +306,11 @@ impl Node {
         if !self.knows(id) {
             return;
         }
-        log_at!(Notice, "close {id}: {error}");
+        let client = self.clients.get(id.key as usize);
+        let from = client
+            .filter(|client| client.id == id)
+            .and_then(|client| client.addr);
+        log_at!(Notice, "close {}: {}", id.told(from), sys::reason(error));
         match id.kind {
             Kind::Client => self.close_client(id.key, false),
             Kind::Store => self.lose_store(id.key as usize, now, Loss::Error),

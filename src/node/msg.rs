@@ -19,8 +19,6 @@ pub struct Msg {
     next_of_store: u32,
     /// Bytes of the request.
     pub len: u32,
-    /// Row of the command table.
-    pub command: u16,
     /// How the reply is changed for a RESP3 client.
     pub form: Form,
     /// What is known about it.
@@ -50,6 +48,8 @@ impl Flags {
     pub const RESP3: Flags = Flags(16);
     /// It stands in the queue of a datastore connection.
     pub const AT_STORE: Flags = Flags(32);
+    /// It may change data; its reply counts as that of a write.
+    pub const WRITE: Flags = Flags(64);
 
     /// Both sets together.
     #[must_use]
@@ -71,13 +71,12 @@ impl Flags {
 
 impl Msg {
     /// A request of `client`, complete at `start`, in no queue yet.
-    pub fn new(client: u32, command: u16, len: usize, start: u64) -> Msg {
+    pub fn new(client: u32, len: usize, start: u64) -> Msg {
         Msg {
             client,
             next_of_client: NONE,
             next_of_store: NONE,
             len: len.try_into().unwrap_or(u32::MAX),
-            command,
             form: Form::default(),
             flags: Flags::default(),
             start,
@@ -197,7 +196,7 @@ mod tests {
     fn two_queues_share_messages_without_disturbing_each_other() {
         let mut msgs = Msgs::new();
         let keys: Vec<u32> = (0..4)
-            .map(|i| msgs.insert(Msg::new(i, 0, 0, 0)) as u32)
+            .map(|i| msgs.insert(Msg::new(i, 0, 0)) as u32)
             .collect();
         let (mut client, mut store) = (Queue::<OfClient>::default(), Queue::<OfStore>::default());
         for &key in &keys {

@@ -338,10 +338,10 @@ impl Node {
             return false;
         };
         msg.flags = msg.flags.without(Flags::AT_STORE);
-        let (start, end, command, expired, orphan) = (
+        let (start, end, to_write, expired, orphan) = (
             msg.start,
             msg.end,
-            msg.command,
+            msg.flags.has(Flags::WRITE),
             msg.flags.has(Flags::EXPIRED),
             msg.client == NONE,
         );
@@ -355,7 +355,7 @@ impl Node {
                 .server_queue_wait
                 .record(written.saturating_sub(start));
         }
-        self.count_reply(command, raw.len() as u64);
+        self.count_reply(to_write, raw.len() as u64);
         if expired {
             self.stats.own.late_replies_dropped += 1;
         }
@@ -393,7 +393,6 @@ impl Node {
             since: now.mono_us,
             first,
         };
-        log_at!(Warn, "{} connecting.....", store.id);
         self.actions.push_back(Action::Connect(store.id));
     }
 

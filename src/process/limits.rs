@@ -1,5 +1,7 @@
-//! Resource limits at start.
+//! Resource limits at start, and what the node's own limits come to.
 
+use crate::config::Settings;
+use crate::node::limits as node;
 use crate::sys::{self, Limit, Resource};
 
 /// Asks for core dumps of any size, as far as the process may; failure is of no consequence.
@@ -30,6 +32,28 @@ pub fn raise_nofile() -> u64 {
         Ok(()) => wanted.soft,
         Err(_) => limit.soft,
     }
+}
+
+/// What a node with these settings may hold at most, for one line of the log: an operator can tell
+/// from it what memory to provide. `files` as of [`raise_nofile`].
+pub fn told(settings: &Settings, files: u64) -> String {
+    let clients = match settings.client_connections {
+        0 => "any number of clients".to_owned(),
+        limit => format!("{limit} clients"),
+    };
+    let (mbuf_size, max_msgs) = (settings.mbuf_size, settings.max_msgs);
+    let mib = |bytes: usize| bytes >> 20;
+    format!(
+        "limits: {files} open files; {clients}; {max_msgs} requests under way; \
+         {} MiB of buffers ({max_msgs} messages of {mbuf_size} bytes); for each client {} requests \
+         under way and {} MiB of replies it has not read, closed at {} MiB; for each datastore \
+         connection {} MiB of requests to be sent",
+        mib(max_msgs.saturating_mul(mbuf_size)),
+        node::CLIENT_MSGS,
+        mib(node::CLIENT_OUT),
+        mib(node::CLIENT_OUT_MAX),
+        mib(node::STORE_QUEUE),
+    )
 }
 
 #[cfg(test)]

@@ -9,8 +9,14 @@
 //!
 //! The queue between them holds [`QUEUE_BYTES`]. Lines beyond that, and lines the sink refuses, are
 //! lost and counted; the loss is told in the log as soon as there is room. How often one statement
-//! may write is limited as well, see [`log_limit`](super::log_limit). A panic is logged and the
+//! may write is limited as well once the start is over, see [`log_limit`](super::log_limit). A panic is logged and the
 //! queue given a second to drain before the process dies.
+//!
+//! # The journal
+//!
+//! When stderr is systemd's journal (`JOURNAL_STREAM` names it, see systemd.exec(5)), each line
+//! begins with its priority as `<3>` to `<7>` (sd-daemon(3)). The journal takes that off again; the
+//! line itself is as everywhere.
 //!
 //! # Rotation
 //!
@@ -18,10 +24,11 @@
 //! order with the lines around it.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -76,7 +83,7 @@ impl LogHandle {
         };
         Ok(LogHandle {
             path: path.map(Path::to_owned),
-            sink: Arc::new(Sink::new(output)),
+            sink: Arc::new(Sink::new(output, path.is_none() && is_journal())),
         })
     }
 
@@ -92,7 +99,7 @@ impl LogHandle {
     fn log_panics(self) {
         let default = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            crate::log_at!(Always, "{info}");
+            crate::log_at!(Alert, "{info}");
             self.flush(LAST_WORDS);
             default(info);
         }));
@@ -128,7 +135,7 @@ impl LogHandle {
         let Some(output) = queue.output.take() else {
             return Ok(());
         };
-        queue.stopping = false;
+        (queue.stopping, queue.begun) = (false, true);
         // Only the thread that runs takes the output; a thread that cannot start must not lose it.
         let slot = Arc::new(Mutex::new(Some(output)));
         let (sink, theirs) = (self.sink.clone(), slot.clone());
@@ -173,7 +180,8 @@ impl LogHandle {
             .wait_timeout_while(queue, patience, |queue| queue.output.is_none())
             .unwrap_or_else(PoisonError::into_inner);
         for (site, held) in queue.limiter.overdue(None) {
-            self.sink.put(&mut queue, held_line(site, held));
+            let line = self.sink.held_line(site, held);
+            self.sink.put(&mut queue, line);
         }
         !wait.timed_out()
     }
@@ -198,12 +206,25 @@ fn open(path: &Path, flags: i32) -> io::Result<File> {
         .open(path)
 }
 
-fn held_line(site: Site, held: u64) -> String {
-    log_line::line(
-        SystemTime::now(),
-        site,
-        &format_args!("{held} similar lines suppressed"),
-    )
+/// Whether stderr is the journal.
+fn is_journal() -> bool {
+    let Some(stream) = std::env::var_os("JOURNAL_STREAM") else {
+        return false;
+    };
+    let stderr = io::stderr().as_fd().try_clone_to_owned().map(File::from);
+    stderr
+        .and_then(|file| file.metadata())
+        .is_ok_and(|stderr| stream.to_str() == Some(&format!("{}:{}", stderr.dev(), stderr.ino())))
+}
+
+/// The priority as the journal wants it, by syslog(3).
+fn priority(severity: log::Level) -> &'static str {
+    match severity {
+        log::Level::Error => "<3>",
+        log::Level::Warn => "<4>",
+        log::Level::Info => "<6>",
+        log::Level::Debug | log::Level::Trace => "<7>",
+    }
 }
 
 /// What lines are written to.
@@ -254,6 +275,9 @@ struct Queue {
     /// Whether the writer has written all it took and found nothing more.
     idle: bool,
     stopping: bool,
+    /// Whether a writer was ever asked for. A start is short and must tell everything: fifty reasons
+    /// why a configuration is refused are all worth reading.
+    begun: bool,
     /// Whether the limiter may hold lines nobody was told of.
     holding: bool,
     /// Lines lost that nobody was told of.
@@ -268,19 +292,23 @@ struct Sink {
     /// The writer has nothing left, or has ended.
     drained: Condvar,
     born: Instant,
+    /// Lines begin with their priority.
+    journal: bool,
     suppressed: AtomicU64,
     lost: AtomicU64,
 }
 
 impl Sink {
-    fn new(output: Output) -> Sink {
+    fn new(output: Output, journal: bool) -> Sink {
         Sink {
+            journal,
             queue: Mutex::new(Queue {
                 output: Some(output),
                 items: VecDeque::new(),
                 bytes: 0,
                 idle: true,
                 stopping: false,
+                begun: false,
                 holding: false,
                 untold: 0,
                 limiter: Limiter::default(),
@@ -299,6 +327,23 @@ impl Sink {
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn line(&self, severity: log::Level, site: Site, message: &fmt::Arguments<'_>) -> String {
+        let mut line = log_line::line(SystemTime::now(), site, message);
+        if self.journal {
+            line.insert_str(0, priority(severity));
+        }
+        line
+    }
+
+    /// Tells of lines that were held back.
+    fn held_line(&self, site: Site, held: u64) -> String {
+        self.line(
+            log::Level::Warn,
+            site,
+            &format_args!("{held} similar lines suppressed"),
+        )
     }
 
     /// Writes or queues one line.
@@ -322,7 +367,7 @@ impl Sink {
             };
             let untold = std::mem::take(&mut queue.untold);
             let text = format_args!("{untold} lines lost, the log is written too slowly");
-            let told = log_line::line(SystemTime::now(), site, &text);
+            let told = self.line(log::Level::Warn, site, &text);
             queue.bytes += told.len();
             queue.items.push_back(Item::Line(told));
         }
@@ -384,7 +429,8 @@ impl Sink {
             .wait_timeout(queue, SWEEP)
             .unwrap_or_else(PoisonError::into_inner);
         for (site, held) in queue.limiter.overdue(Some(self.now_ms())) {
-            self.put(&mut queue, held_line(site, held));
+            let line = self.held_line(site, held);
+            self.put(&mut queue, line);
         }
         queue.holding = queue.limiter.holding();
         queue
@@ -407,9 +453,12 @@ impl log::Log for SharedSink {
         let now_ms = sink.now_ms();
         let verdict = {
             let mut queue = sink.lock();
-            let verdict = queue
-                .limiter
-                .admit(site, record.level(), logging::level(), now_ms);
+            let verdict = if queue.begun {
+                let level = logging::level();
+                queue.limiter.admit(site, record.level(), level, now_ms)
+            } else {
+                Verdict::Write
+            };
             if verdict == Verdict::Hold && !queue.holding {
                 queue.holding = true;
                 sink.wake.notify_one();
@@ -423,9 +472,9 @@ impl log::Log for SharedSink {
                 return;
             }
             Verdict::Write => None,
-            Verdict::WriteAfter(held) => Some(held_line(site, held)),
+            Verdict::WriteAfter(held) => Some(sink.held_line(site, held)),
         };
-        let line = log_line::line(SystemTime::now(), site, record.args());
+        let line = sink.line(record.level(), site, record.args());
         let mut queue = sink.lock();
         for line in told.into_iter().chain([line]) {
             sink.put(&mut queue, line);

@@ -8,14 +8,12 @@ pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(&one_line(status))]);
 }
 
-/// What the node is doing now.
-pub fn status(status: &str) {
-    send(&[NotifyState::Status(&one_line(status))]);
-}
-
 /// The node has begun to stop.
-pub fn stopping() {
-    send(&[NotifyState::Stopping]);
+pub fn stopping(status: &str) {
+    send(&[
+        NotifyState::Stopping,
+        NotifyState::Status(&one_line(status)),
+    ]);
 }
 
 fn send(states: &[NotifyState<'_>]) {

@@ -127,6 +127,7 @@ impl Reactor {
     pub(super) fn admin_tick(&mut self, now: Now) {
         for id in self.admin.tick(now) {
             self.admins.close(id);
+            self.accept_paused_until = None;
         }
     }
 }

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
+    /// What the log calls it.
+    pub name: String,
     /// There may be connections to accept; no edge will say so again.
     pub ready: bool,
 }
@@ -25,12 +27,13 @@ enum Socket {
 }
 
 impl Listener {
-    /// Opens a listening socket and registers it. `backlog` is the length of the kernel's queue of
+    /// Opens a listening socket, which the log calls `name`, and registers it. `backlog` is the length of the kernel's queue of
     /// connections not accepted yet.
     ///
     /// # Errors
     /// A name that does not resolve, an address in use or not local, a path that is not a socket.
     pub fn open(
+        name: &str,
         endpoint: &Endpoint,
         backlog: u32,
         registry: &Registry,
@@ -47,6 +50,7 @@ impl Listener {
         }?;
         Ok(Listener {
             socket,
+            name: name.to_owned(),
             ready: false,
         })
     }
@@ -56,7 +60,8 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(tcp) => {
                 let (stream, addr) = tcp.accept()?;
-                stream.set_nodelay(true)?;
+                // Fails if the client is gone already, which reading finds out.
+                let _ = stream.set_nodelay(true);
                 Ok((Stream::Tcp(stream), Some(addr)))
             }
             Socket::Unix(unix, _) => Ok((Stream::Unix(unix.accept()?.0), None)),
@@ -81,9 +86,20 @@ impl Drop for Listener {
     }
 }
 
+/// On the first of the name's addresses that this machine has: `localhost` may stand for one of an
+/// IPv6 that is switched off.
 fn tcp(endpoint: &Endpoint, backlog: i32) -> io::Result<TcpListener> {
-    let addresses = endpoint.resolve()?;
-    let addr = *addresses.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let mut first = None;
+    for addr in endpoint.resolve()? {
+        match tcp_at(addr, backlog) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => first.get_or_insert(error),
+        };
+    }
+    Err(first.unwrap_or(io::ErrorKind::AddrNotAvailable.into()))
+}
+
+fn tcp_at(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     let socket =
         socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -104,7 +120,7 @@ fn unix(path: &Path, backlog: i32) -> io::Result<UnixListener> {
             ));
         }
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(io::ErrorKind::AddrInUse.into());
+            return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
         }
         // Left behind by a process that is no more.
         std::fs::remove_file(path)?;

@@ -16,10 +16,11 @@
 //! of a stream that arrives together with data makes no edge of its own: that is what
 //! [`Socket::ended`] remembers.
 //!
-//! Out of file descriptors, the loop stops accepting for [`ACCEPT_PAUSE_US`] or until a connection
-//! closes, and goes on serving; nothing spins.
+//! Taking connections in is `accept`, making them is `connect`.
 
+mod accept;
 mod admin;
+mod connect;
 mod listener;
 mod resolver;
 mod socket;
@@ -33,13 +34,12 @@ use crate::node::{Action, ConnId, Kind, Next, Node, Options};
 use crate::process::signals::{Signal, Signals};
 use crate::stats::Identity;
 use crate::sys;
+use accept::Door;
 use listener::Listener;
 use mio::event::Event;
-use mio::net::{TcpStream, UnixStream};
 use mio::{Events, Interest, Poll, Waker};
 use resolver::Resolver;
-use socket::{Socket, Stream};
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -49,10 +49,6 @@ use table::{Name, Table};
 const EVENTS: usize = 1024;
 /// What one connection's socket takes in the reactor's tables, in bytes.
 pub const SOCKET_BYTES: usize = size_of::<Option<Socket>>();
-/// Connections accepted from one listener in one turn.
-const ACCEPTS_PER_TURN: usize = 128;
-/// How long no connection is accepted after descriptors ran out, in µs.
-const ACCEPT_PAUSE_US: u64 = 100_000;
 
 /// One event loop with its node and all its sockets.
 pub struct Reactor {
@@ -72,8 +68,10 @@ pub struct Reactor {
     run: Vec<ConnId>,
     /// The other end of `run`, swapped each turn so that neither is allocated anew.
     running: Vec<ConnId>,
+    /// Nothing is accepted until then, in µs, or until a connection closes.
     accept_paused_until: Option<u64>,
     resolver: Resolver,
+    untried: connect::Untried,
     signals: Signals,
     /// A signal has arrived. Asking `signals` costs a system call.
     signalled: bool,
@@ -104,16 +102,20 @@ impl Reactor {
     /// the rest) and begins to connect to the datastore.
     ///
     /// # Errors
-    /// The line to log: which address, and why not.
+    /// The lines to log: which address, and why not.
     pub fn new(settings: &Settings, identity: Identity) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry();
         let stats = &settings.stats_listen.target;
-        let stats_listener =
-            Listener::open(stats, libc::SOMAXCONN as u32, registry, Name::Stats.token()).map_err(
-                |error| format!("{}\nFailed to create stats!!!", named("m", stats, &error)),
-            )?;
+        let stats_listener = Listener::open(
+            "m",
+            stats,
+            libc::SOMAXCONN as u32,
+            registry,
+            Name::Stats.token(),
+        )
+        .map_err(|error| format!("{}\nFailed to create stats!!!", named("m", stats, &error)))?;
         log_at!(Notice, "m listening on '{stats}'");
         let waker = Arc::new(Waker::new(registry, Name::Waker.token()).map_err(setup)?);
         let resolver = Resolver::start(waker).map_err(setup)?;
@@ -138,6 +140,7 @@ impl Reactor {
             running: Vec::new(),
             accept_paused_until: None,
             resolver,
+            untried: Vec::new(),
             signals,
             signalled: false,
             started,
@@ -147,6 +150,7 @@ impl Reactor {
         reactor.settle(now);
         let listen = &settings.listen.target;
         let listener = Listener::open(
+            &format!("<CONN_PROXY listening on '{listen}'>"),
             listen,
             settings.backlog,
             reactor.poll.registry(),
@@ -155,7 +159,8 @@ impl Reactor {
         .map_err(|error| named("p", listen, &error))?;
         log_at!(
             Notice,
-            "p listening on '{listen}' in redis pool '{}'",
+            "{} inited in redis <POOL '{}'>",
+            listener.name,
             settings.pool_name
         );
         reactor.clients_listener = Some(listener);
@@ -176,32 +181,40 @@ impl Reactor {
     pub fn run(&mut self, on_signal: &mut OnSignal<'_>) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            let timeout = self.timeout();
-            match self.poll.poll(&mut events, Some(timeout)) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
-            let now = clock(self.started);
-            for event in &events {
-                self.dispatch(event, now);
-            }
-            if let Some(ended) = self.take_signals(now, on_signal) {
+            if let Some(ended) = self.turn(&mut events, on_signal)? {
                 return Ok(ended);
-            }
-            self.accept_all(now);
-            self.read_queued(now);
-            self.admin_queued(now);
-            self.tick(now);
-            self.settle(now);
-            if self.node.is_drained() {
-                return Ok(Ended::Stopped);
             }
         }
     }
 
+    /// One turn; `Some` is the end.
+    fn turn(
+        &mut self,
+        events: &mut Events,
+        on_signal: &mut OnSignal<'_>,
+    ) -> io::Result<Option<Ended>> {
+        match self.poll.poll(events, Some(self.timeout())) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let now = clock(self.started);
+        for event in &*events {
+            self.dispatch(event, now);
+        }
+        if let Some(ended) = self.take_signals(now, on_signal) {
+            return Ok(Some(ended));
+        }
+        self.accept_all(now);
+        self.read_queued(now);
+        self.admin_queued(now);
+        self.tick(now);
+        self.settle(now);
+        Ok(self.node.is_drained().then_some(Ended::Stopped))
+    }
+
     /// How long to wait for events.
     fn timeout(&self) -> Duration {
-        if !self.run.is_empty() || !self.admin_run.is_empty() {
+        if !self.run.is_empty() || !self.admin_run.is_empty() || self.has_more_to_accept() {
             return Duration::ZERO;
         }
         let mut deadline = self.node.next_deadline();
@@ -221,22 +234,9 @@ impl Reactor {
         match Name::of(event.token()) {
             Some(Name::Conn(id)) => self.ready(id, event, now),
             Some(Name::Admin(key, generation)) => self.admin_ready(key, generation, now),
-            Some(Name::Clients) => {
-                if let Some(listener) = &mut self.clients_listener {
-                    listener.ready = true;
-                }
-            }
-            Some(Name::Stats) => {
-                if let Some(listener) = &mut self.stats_listener {
-                    listener.ready = true;
-                }
-            }
-            Some(Name::Waker) => {
-                while let Some((id, found)) = self.resolver.next_answer() {
-                    let made = found.and_then(|addr| self.open_tcp(id, addr));
-                    self.report(id, now, made);
-                }
-            }
+            Some(Name::Clients) => self.knocked(Door::Clients),
+            Some(Name::Stats) => self.knocked(Door::Stats),
+            Some(Name::Waker) => self.take_answers(now),
             Some(Name::Signals) => self.signalled = true,
             None => {}
         }
@@ -346,6 +346,7 @@ impl Reactor {
     fn act(&mut self, action: Action, now: Now) {
         match action {
             Action::Close(id) => {
+                self.take_untried(id);
                 if let Some(socket) =
                     table(&mut self.clients, &mut self.stores, id.kind).take(id.key, id.generation)
                 {
@@ -362,138 +363,8 @@ impl Reactor {
                     self.run.push(id);
                 }
             }
-            Action::Connect(id) => {
-                let made = match (&self.datastore, resolver::literal(&self.datastore)) {
-                    (Endpoint::Unix(path), _) => UnixStream::connect(path)
-                        .and_then(|stream| self.adopt(id, Stream::Unix(stream))),
-                    (_, Some(addr)) => self.open_tcp(id, addr),
-                    (endpoint, None) => return self.resolver.ask(id, endpoint),
-                };
-                self.report(id, now, made);
-            }
+            Action::Connect(id) => self.connect(id, now),
         }
-    }
-
-    /// Begins a TCP connection.
-    fn open_tcp(&mut self, id: ConnId, addr: SocketAddr) -> io::Result<()> {
-        let stream = TcpStream::connect(addr)?;
-        stream.set_nodelay(true)?;
-        socket2::SockRef::from(&stream).set_keepalive(true)?;
-        self.adopt(id, Stream::Tcp(stream))
-    }
-
-    /// Takes an outgoing stream whose connection is being made into the table.
-    fn adopt(&mut self, id: ConnId, stream: Stream) -> io::Result<()> {
-        let mut socket = Socket::register(
-            stream,
-            self.poll.registry(),
-            Name::Conn(id).token(),
-            id.generation,
-        )?;
-        socket.connecting = true;
-        self.stores.insert(id.key, socket);
-        Ok(())
-    }
-
-    /// Tells the node of a connection that could not even be begun.
-    fn report(&mut self, id: ConnId, now: Now, made: io::Result<()>) {
-        if let Err(error) = made {
-            self.node.broken(id, now, &error);
-        }
-    }
-
-    /// Looks how a connection attempt ended.
-    fn finish_connect(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) = self.stores.get(id.key, id.generation) else {
-            return;
-        };
-        match socket.stream.take_error() {
-            Ok(Some(error)) | Err(error) => self.node.broken(id, now, &error),
-            Ok(None) if event.is_writable() && socket.stream.is_connected() => {
-                socket.connecting = false;
-                self.node.connected(id, now);
-            }
-            Ok(None) => {}
-        }
-    }
-
-    /// Accepts what waits at the listeners.
-    fn accept_all(&mut self, now: Now) {
-        if self.accept_paused_until.is_some() {
-            return;
-        }
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self
-                .clients_listener
-                .as_mut()
-                .filter(|listener| listener.ready)
-            else {
-                break;
-            };
-            match listener.accept() {
-                Ok((stream, addr)) => self.welcome(stream, addr, now),
-                Err(error) => {
-                    if accept_failed(listener, "p", &error) {
-                        return self.pause_accepting(now);
-                    }
-                }
-            }
-        }
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self
-                .stats_listener
-                .as_mut()
-                .filter(|listener| listener.ready)
-            else {
-                break;
-            };
-            match listener.accept() {
-                Ok((stream, _)) => self.welcome_admin(stream, now),
-                Err(error) => {
-                    if accept_failed(listener, "m", &error) {
-                        return self.pause_accepting(now);
-                    }
-                }
-            }
-        }
-        let waits =
-            |listener: &Option<Listener>| listener.as_ref().is_some_and(|listener| listener.ready);
-        if waits(&self.clients_listener) || waits(&self.stats_listener) {
-            // More than one turn's worth: come back at once.
-            self.accept_paused_until = Some(now.mono_us);
-        }
-    }
-
-    /// Takes in a client.
-    fn welcome(&mut self, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
-        match self.node.accepted(addr, now) {
-            Ok(id) => match Socket::register(
-                stream,
-                self.poll.registry(),
-                Name::Conn(id).token(),
-                id.generation,
-            ) {
-                Ok(socket) => {
-                    log_at!(
-                        Notice,
-                        "accepted {id}{}",
-                        addr.map_or_else(String::new, |addr| format!(" from '{addr}'"))
-                    );
-                    self.clients.insert(id.key, socket);
-                }
-                Err(error) => self.node.broken(id, now, &error),
-            },
-            Err(text) => {
-                log_at!(Warn, "client refused: too many clients");
-                // The socket is new, so a line fits; a client that is gone needs none.
-                let _ = stream.write(text);
-            }
-        }
-    }
-
-    fn pause_accepting(&mut self, now: Now) {
-        self.node.count_accept_pause();
-        self.accept_paused_until = Some(now.mono_us + ACCEPT_PAUSE_US);
     }
 
     /// Acts on signals. SIGTERM and SIGINT begin to stop; a second one stops at once.
@@ -530,26 +401,6 @@ fn table<'a>(clients: &'a mut Table, stores: &'a mut Table, kind: Kind) -> &'a m
     }
 }
 
-/// Whether accepting has to pause after this error; otherwise it is noted on the listener.
-fn accept_failed(listener: &mut Listener, what: &str, error: &io::Error) -> bool {
-    match error.raw_os_error() {
-        _ if error.kind() == io::ErrorKind::WouldBlock => {
-            listener.ready = false;
-            false
-        }
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-            log_at!(
-                Alert,
-                "accept on {what} failed: {}, pausing",
-                sys::reason(error)
-            );
-            true
-        }
-        // The connection in question died before it was accepted, or the call was interrupted.
-        _ => false,
-    }
-}
-
 /// Both clocks.
 fn clock(started: Instant) -> Now {
     let wall = SystemTime::now()
@@ -561,3 +412,6 @@ fn clock(started: Instant) -> Now {
         wall_us: wall.as_micros() as u64,
     }
 }
+
+#[cfg(test)]
+mod tests;

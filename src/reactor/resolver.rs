@@ -6,13 +6,22 @@
 use crate::config::Endpoint;
 use crate::node::ConnId;
 use mio::Waker;
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// What a look-up found.
-pub type Answer = (ConnId, io::Result<SocketAddr>);
+pub enum Found {
+    /// At least one address, the preferred first.
+    Addresses(VecDeque<SocketAddr>),
+    /// None, and why.
+    Error(io::Error),
+}
+
+/// A connection, and what was found for it.
+pub type Answer = (ConnId, Found);
 
 /// The thread that asks, and the way to it.
 pub struct Resolver {
@@ -29,12 +38,10 @@ impl Resolver {
             .name("resolver".into())
             .spawn(move || {
                 for (id, endpoint) in asked {
-                    let found = endpoint.resolve().and_then(|found| {
-                        found
-                            .first()
-                            .copied()
-                            .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
-                    });
+                    let found = match endpoint.resolve() {
+                        Ok(addresses) => Found::Addresses(addresses.into()),
+                        Err(error) => Found::Error(error),
+                    };
                     if answer.send((id, found)).is_err() || waker.wake().is_err() {
                         return;
                     }

@@ -88,8 +88,9 @@ fn libraries_are_heard_only_when_something_is_wrong() {
 fn a_statement_in_a_loop_is_held_back_and_told_of() {
     for threaded in [false, true] {
         let s = scene();
-        if threaded {
-            s.handle.start_writer().unwrap();
+        s.handle.start_writer().unwrap();
+        if !threaded {
+            s.handle.stop_writer(LONG);
         }
         for _ in 0..100 {
             s.say("dynomite::reactor", log::Level::Error, 7, "accept failed");
@@ -114,6 +115,15 @@ fn a_statement_in_a_loop_is_held_back_and_told_of() {
             .sum();
         assert_eq!(told, s.handle.suppressed());
     }
+}
+
+#[test]
+fn a_start_may_say_everything() {
+    let s = scene();
+    for _ in 0..100 {
+        s.say("dynomite", log::Level::Error, 7, "is unknown");
+    }
+    assert_eq!(Scene::lines(&s.path).len(), 100);
 }
 
 #[test]
@@ -192,7 +202,7 @@ fn nobody_waits_for_a_sink_that_is_not_read_and_the_loss_is_counted() {
     let file = File::from(std::os::fd::OwnedFd::from(writer));
     let handle = LogHandle {
         path: None,
-        sink: Arc::new(Sink::new(Output::File(file))),
+        sink: Arc::new(Sink::new(Output::File(file), false)),
     };
     let (_, log) = handle.dispatch().into_log();
     handle.start_writer().unwrap();

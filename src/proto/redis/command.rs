@@ -464,7 +464,7 @@ mod tests {
             ("sort k", Read, Keyed),
             ("sort k by store get store", Read, Keyed),
             ("sort k STORE d", Write, SameNode),
-            ("sort k store", Write, SameNode),
+            ("sort k store", Read, Keyed),
             ("georadius k 1 2 3 km withdist", Read, Keyed),
             ("georadius k 1 2 3 km StoreDist d", Write, SameNode),
             ("georadiusbymember k store 3 km", Read, Keyed),

@@ -331,11 +331,9 @@ fn sort(args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {
         } else if is(arg, "get") || is(arg, "by") {
             at += 1;
         } else if is(arg, "store") {
-            if at + 1 >= args.len() {
-                return Err(KeysError::Syntax);
-            }
             at += 1;
-            store = Some(at);
+            // One with nothing behind it names no key; Redis has the error for it.
+            store = (at < args.len()).then_some(at);
         }
         at += 1;
     }
@@ -354,10 +352,10 @@ fn geo_store(options: usize, args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), K
             at += 1;
         } else if is(arg, "store") || is(arg, "storedist") {
             at += 1;
-            if at >= args.len() {
-                return Err(KeysError::Syntax);
+            // As in `sort`.
+            if at < args.len() {
+                push(out, at, at, 1, flag::OW | flag::UPDATE);
             }
-            push(out, at, at, 1, flag::OW | flag::UPDATE);
         }
         at += 1;
     }

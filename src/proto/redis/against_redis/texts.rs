@@ -132,8 +132,6 @@ fn refusals_read_like_redis() {
         "xread count 1 foo",
         "xread streams a b c",
         "xread streams a",
-        "sort k store",
-        "georadius g 15 37 200 km store",
     ];
     client.ask(&[
         b"function",

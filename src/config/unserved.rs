@@ -1,0 +1,27 @@
+//! What this version does not serve yet. A node must not look like a replica and be none, so such a
+//! configuration is good but cannot be started with.
+
+use super::{Problem, Settings, StoreKind};
+
+/// Why this version does not start with these settings; nothing if it does.
+pub fn unserved(settings: &Settings) -> Vec<Problem> {
+    let provider = settings.dyn_seed_provider.as_str();
+    [
+        (
+            !settings.dyn_seeds.is_empty(),
+            "conf: directive \"dyn_seeds\" names other nodes, but this version serves a single node and does not replicate".to_owned(),
+        ),
+        (
+            ["florida_provider", "dns_provider"].contains(&provider),
+            format!("conf: directive \"dyn_seed_provider\" asks for other nodes ({provider}), but this version serves a single node and does not replicate"),
+        ),
+        (
+            settings.data_store == StoreKind::Memcache,
+            "conf: directive \"data_store\" is 1, Memcached, but this version serves Redis only".to_owned(),
+        ),
+    ]
+    .into_iter()
+    .filter(|(applies, _)| *applies)
+    .map(|(_, text)| Problem::new(text))
+    .collect()
+}

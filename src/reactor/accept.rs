@@ -1,0 +1,136 @@
+//! Taking in connections.
+//!
+//! Out of file descriptors, nothing is accepted for [`ACCEPT_PAUSE_US`] or until a connection
+//! closes; whoever waits, waits in the kernel's queue. Nothing spins, and nobody who is connected
+//! notices.
+
+use super::Reactor;
+use super::listener::Listener;
+use super::socket::{Socket, Stream};
+use super::table::Name;
+use crate::clock::Now;
+use crate::log_at;
+use crate::sys;
+use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
+
+/// Connections accepted from one listener in one turn.
+const ACCEPTS_PER_TURN: usize = 128;
+/// How long no connection is accepted after descriptors ran out, in µs.
+const ACCEPT_PAUSE_US: u64 = 100_000;
+
+/// Whom a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    Clients,
+    Stats,
+}
+
+impl Reactor {
+    fn door(&mut self, door: Door) -> Option<&mut Listener> {
+        match door {
+            Door::Clients => self.clients_listener.as_mut(),
+            Door::Stats => self.stats_listener.as_mut(),
+        }
+    }
+
+    /// Notes that somebody knocks.
+    pub(super) fn knocked(&mut self, door: Door) {
+        if let Some(listener) = self.door(door) {
+            listener.ready = true;
+        }
+    }
+
+    /// Whether connections are left over from this turn, which no event will tell of.
+    pub(super) fn has_more_to_accept(&self) -> bool {
+        let waits =
+            |listener: &Option<Listener>| listener.as_ref().is_some_and(|listener| listener.ready);
+        self.accept_paused_until.is_none()
+            && (waits(&self.clients_listener) || waits(&self.stats_listener))
+    }
+
+    /// Accepts what waits at the listeners, a turn's worth of each.
+    pub(super) fn accept_all(&mut self, now: Now) {
+        for door in [Door::Clients, Door::Stats] {
+            for _ in 0..ACCEPTS_PER_TURN {
+                if self.accept_paused_until.is_some() {
+                    return;
+                }
+                let Some(listener) = self.door(door).filter(|listener| listener.ready) else {
+                    break;
+                };
+                match (listener.accept(), door) {
+                    (Ok((stream, addr)), Door::Clients) => self.welcome(stream, addr, now),
+                    (Ok((stream, _)), Door::Stats) => self.welcome_admin(stream, now),
+                    (Err(error), _) => self.accept_failed(door, &error, now),
+                }
+            }
+        }
+    }
+
+    /// Takes in a client.
+    fn welcome(&mut self, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
+        let name = self
+            .clients_listener
+            .as_ref()
+            .map_or("", |listener| listener.name.as_str());
+        match self.node.accepted(addr, now) {
+            Ok(id) => match Socket::register(
+                stream,
+                self.poll.registry(),
+                Name::Conn(id).token(),
+                id.generation,
+            ) {
+                Ok(socket) => {
+                    log_at!(Notice, "{name} accepted {}", id.told(addr));
+                    self.clients.insert(id.key, socket);
+                }
+                Err(error) => self.node.broken(id, now, &error),
+            },
+            Err(text) => {
+                log_at!(
+                    Warn,
+                    "{name} refused a client: client_connections is reached"
+                );
+                // The socket is new, so a line fits; a client that is gone needs none.
+                let _ = stream.write(text);
+                stream.close();
+            }
+        }
+    }
+
+    fn accept_failed(&mut self, door: Door, error: &io::Error, now: Now) {
+        let Some(listener) = self.door(door) else {
+            return;
+        };
+        match (error.kind(), error.raw_os_error()) {
+            (ErrorKind::WouldBlock, _) => listener.ready = false,
+            // The call was interrupted, or the connection in question died in the queue: accept(2)
+            // has Linux pass on the errors of the network.
+            (ErrorKind::Interrupted | ErrorKind::ConnectionAborted, _)
+            | (
+                _,
+                Some(
+                    libc::ENETDOWN
+                    | libc::EPROTO
+                    | libc::ENOPROTOOPT
+                    | libc::EHOSTDOWN
+                    | libc::EHOSTUNREACH
+                    | libc::EOPNOTSUPP
+                    | libc::ENETUNREACH,
+                ),
+            ) => {}
+            // No descriptors, no memory, or something that trying again at once will not mend.
+            _ => {
+                log_at!(
+                    Alert,
+                    "accept on {} failed: {}, pausing",
+                    listener.name,
+                    sys::reason(error)
+                );
+                self.node.count_accept_pause();
+                self.accept_paused_until = Some(now.mono_us + ACCEPT_PAUSE_US);
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Connecting to the datastore.
+//!
+//! A host name may stand for several addresses (`localhost` is often `::1` first, where a Redis may
+//! not listen). They are tried in the resolver's order; only when the last one fails has the
+//! connection failed.
+
+use super::Reactor;
+use super::resolver::{self, Found};
+use super::socket::{Socket, Stream};
+use super::table::Name;
+use crate::clock::Now;
+use crate::config::Endpoint;
+use crate::log_at;
+use crate::node::ConnId;
+use mio::event::Event;
+use mio::net::{TcpStream, UnixStream};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+
+/// Addresses not tried yet, of connections being made.
+pub(super) type Untried = Vec<(ConnId, VecDeque<SocketAddr>)>;
+
+impl Reactor {
+    /// Begins to connect; how it went is told to the node, now or later.
+    pub(super) fn connect(&mut self, id: ConnId, now: Now) {
+        log_at!(Warn, "{id} connecting..... to '{}'", self.datastore);
+        match &self.datastore {
+            Endpoint::Unix(path) => {
+                let made = UnixStream::connect(path)
+                    .and_then(|stream| self.adopt(id, Stream::Unix(stream)));
+                if let Err(error) = made {
+                    self.node.broken(id, now, &error);
+                }
+            }
+            endpoint => match resolver::literal(endpoint) {
+                Some(addr) => self.connect_to_one_of(id, VecDeque::from([addr]), now),
+                None => self.resolver.ask(id, endpoint),
+            },
+        }
+    }
+
+    /// Goes on with what the resolver found.
+    pub(super) fn take_answers(&mut self, now: Now) {
+        while let Some((id, found)) = self.resolver.next_answer() {
+            match found {
+                Found::Addresses(addresses) => self.connect_to_one_of(id, addresses, now),
+                Found::Error(error) => self.node.broken(id, now, &error),
+            }
+        }
+    }
+
+    /// Begins to connect to the first address for which that is possible at all.
+    pub(super) fn connect_to_one_of(
+        &mut self,
+        id: ConnId,
+        mut addresses: VecDeque<SocketAddr>,
+        now: Now,
+    ) {
+        let mut error = io::ErrorKind::AddrNotAvailable.into();
+        while let Some(addr) = addresses.pop_front() {
+            match self.open_tcp(id, addr) {
+                Ok(()) => {
+                    if !addresses.is_empty() {
+                        self.untried.push((id, addresses));
+                    }
+                    return;
+                }
+                Err(e) => error = e,
+            }
+        }
+        self.node.broken(id, now, &error);
+    }
+
+    fn open_tcp(&mut self, id: ConnId, addr: SocketAddr) -> io::Result<()> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_nodelay(true)?;
+        socket2::SockRef::from(&stream).set_keepalive(true)?;
+        self.adopt(id, Stream::Tcp(stream))
+    }
+
+    /// Takes an outgoing stream whose connection is being made into the table.
+    fn adopt(&mut self, id: ConnId, stream: Stream) -> io::Result<()> {
+        let mut socket = Socket::register(
+            stream,
+            self.poll.registry(),
+            Name::Conn(id).token(),
+            id.generation,
+        )?;
+        socket.connecting = true;
+        self.stores.insert(id.key, socket);
+        Ok(())
+    }
+
+    /// The addresses this connection has not tried; they are forgotten.
+    pub(super) fn take_untried(&mut self, id: ConnId) -> Option<VecDeque<SocketAddr>> {
+        let at = self.untried.iter().position(|(of, _)| *of == id)?;
+        Some(self.untried.swap_remove(at).1)
+    }
+
+    /// Looks how a connection attempt ended.
+    pub(super) fn finish_connect(&mut self, id: ConnId, event: &Event, now: Now) {
+        let Some(socket) = self.stores.get(id.key, id.generation) else {
+            return;
+        };
+        match socket.stream.take_error() {
+            Ok(Some(error)) | Err(error) => match self.take_untried(id) {
+                Some(addresses) => {
+                    drop(self.stores.take(id.key, id.generation));
+                    self.connect_to_one_of(id, addresses, now);
+                }
+                None => self.node.broken(id, now, &error),
+            },
+            Ok(None) if event.is_writable() && socket.stream.is_connected() => {
+                socket.connecting = false;
+                self.take_untried(id);
+                self.node.connected(id, now);
+            }
+            Ok(None) => {}
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The life of the process, as its operator sees it: the real program, started, signalled and
+//! stopped.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod daemon;
+mod descriptors;
+mod install;
+mod listen;
+mod log;
+mod pid_file;
+mod process;
+mod start;
+mod stop;

@@ -1,0 +1,396 @@
+//! From the command line to a node that serves, or an exit code and a reason.
+
+use crate::process::{Conf, DYNOMITE, Node, Outcome, free_address, run};
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+fn dynomite(args: &[&str]) -> Outcome {
+    run(Command::new(DYNOMITE).args(args))
+}
+
+const VERSION: &str = concat!("This is dynomite-v", env!("CARGO_PKG_VERSION"), "\n\n");
+
+#[test]
+fn what_is_asked_for_is_told_on_stderr() {
+    let describe = include_str!("../data/describe.txt");
+    let usage = dynomite::cli::usage();
+    for (args, stderr) in [
+        (vec!["-V"], VERSION.to_owned()),
+        (vec!["--version"], VERSION.to_owned()),
+        (vec!["extra", "-V"], VERSION.to_owned()),
+        (vec!["-tV"], VERSION.to_owned()),
+        (vec!["-h"], format!("{VERSION}{usage}")),
+        (vec!["-?"], format!("{VERSION}{usage}")),
+        (vec!["-D"], format!("{VERSION}{describe}")),
+        (vec!["--describe"], format!("{VERSION}{describe}")),
+        (vec!["-D", "-h"], format!("{VERSION}{usage}{describe}")),
+    ] {
+        let outcome = dynomite(&args);
+        assert_eq!(outcome.stderr, stderr, "{args:?}");
+        assert_eq!(
+            (outcome.code(), outcome.stdout.as_str()),
+            (Some(0), ""),
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_option_is_told_with_the_usage() {
+    for (args, first) in [
+        (&["-z"][..], "dynomite: invalid option -- 'z'"),
+        (&["-h", "-z"], "dynomite: invalid option -- 'z'"),
+        (&["--bogus"], "dynomite: invalid option -- 'bogus'"),
+        (&["-v", "abc"], "dynomite: option -v requires a number"),
+        (&["-o"], "dynomite: option -o requires a file name"),
+        (
+            &["-m", "513"],
+            "dynomite: mbuf chunk size must be a multiple of 16",
+        ),
+        (
+            &["-M", "1"],
+            "dynomite: max allocated messages buffer must be between 100000 and 1000000 messages",
+        ),
+        (
+            &["-x", "abc"],
+            "dynomite: option -x requires a non-zero positive number",
+        ),
+        (
+            &["-s", "22222"],
+            "dynomite: option -s was removed; use \"stats_listen:\"",
+        ),
+    ] {
+        let outcome = dynomite(args);
+        let expected = format!("{first}\n{}", dynomite::cli::usage());
+        assert_eq!(outcome.stderr, expected, "{args:?}");
+        assert_eq!(
+            (outcome.code(), outcome.stdout.as_str()),
+            (Some(1), ""),
+            "{args:?}"
+        );
+    }
+}
+
+/// `dynomite -D 2>&1 | head -1` used to end in a panic.
+#[test]
+fn nobody_listening_on_stderr_is_no_crash() {
+    for (args, code) in [("-D", 0), ("-h", 0), ("-z", 1)] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let status = Command::new(DYNOMITE)
+            .arg(args)
+            .stderr(full)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(code), "{args} into a full disk");
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = Command::new(DYNOMITE)
+            .arg(args)
+            .stderr(writer)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(code), "{args} into a closed pipe");
+    }
+}
+
+#[test]
+fn t_tests_a_configuration_and_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let conf = Conf::new(dir.path());
+    let outcome = run(conf
+        .command()
+        .args(["-t", "-d", "-o", "log", "-p", "pid"])
+        .current_dir(dir.path()));
+    let path = conf.path();
+    assert_eq!(
+        outcome.stderr,
+        format!(
+            "dynomite: configuration file '{}' syntax is valid\n",
+            path.display()
+        )
+    );
+    assert_eq!((outcome.code(), outcome.stdout.as_str()), (Some(0), ""));
+    let left: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(left, [path]);
+}
+
+/// Every way a configuration can be unusable: what a line of the reason says.
+fn unusable(dir: &Path) -> Vec<(&'static str, Conf, &'static str)> {
+    let conf = || Conf::new(dir);
+    fs::write(dir.join("bad.pem"), "rubbish").unwrap();
+    vec![
+        (
+            "unknown key",
+            conf().set("bogus_key", 1),
+            "directive \"bogus_key\" is unknown",
+        ),
+        (
+            "listen missing",
+            conf().without("listen"),
+            "directive \"listen:\" is missing",
+        ),
+        (
+            "dyn_listen missing",
+            conf().without("dyn_listen"),
+            "directive \"dyn_listen:\" is missing",
+        ),
+        (
+            "tokens missing",
+            conf().without("tokens"),
+            "directive \"tokens:\" is missing",
+        ),
+        (
+            "servers missing",
+            conf().without("servers"),
+            "pool 'dyn_o_mite' has no datastores",
+        ),
+        (
+            "data_store out of range",
+            conf().set("data_store", 2),
+            "Invalid datastore in conf file",
+        ),
+        (
+            "mbuf_size out of range",
+            conf().set("mbuf_size", 100),
+            "mbuf chunk size must be between",
+        ),
+        (
+            "no such host",
+            conf().set("listen", "no.such.host.invalid:1"),
+            "address resolution of node 'no.such.host.invalid' service '1' failed: ",
+        ),
+        (
+            "PEM missing",
+            conf()
+                .set("secure_server_option", "all")
+                .set("pem_key_file", dir.join("no.pem").display()),
+            "no.pem does not exist",
+        ),
+        (
+            "PEM unreadable",
+            conf()
+                .set("secure_server_option", "all")
+                .set("pem_key_file", dir.join("bad.pem").display()),
+            "Error: could NOT read RSA pem key file at ",
+        ),
+        // What this version does not serve must not look served.
+        (
+            "other nodes",
+            conf().set("dyn_seeds", "127.0.0.2:8101:rack2:dc:1"),
+            "directive \"dyn_seeds\" names other nodes",
+        ),
+        (
+            "other nodes from a provider",
+            conf().set("dyn_seed_provider", "florida_provider"),
+            "directive \"dyn_seed_provider\" asks for other nodes",
+        ),
+        (
+            "memcached",
+            conf().set("data_store", 1),
+            "directive \"data_store\" is 1, Memcached",
+        ),
+    ]
+}
+
+#[test]
+fn an_unusable_configuration_is_refused_with_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    for (case, conf, reason) in unusable(dir.path()) {
+        let verdict = format!(
+            "dynomite: configuration file '{}' syntax is invalid",
+            conf.path().display()
+        );
+        let tested = run(conf.command().arg("-t"));
+        let (pid, log) = (dir.path().join("pid"), dir.path().join("log"));
+        let started = run(conf.command().arg("-p").arg(&pid));
+        for outcome in [&tested, &started] {
+            assert_eq!(outcome.code(), Some(1), "{case}: {outcome:?}");
+            assert!(
+                outcome.stderr.contains(reason),
+                "{case}: {}",
+                outcome.stderr
+            );
+            assert_eq!(outcome.stderr.lines().last(), Some(&*verdict), "{case}");
+            assert_eq!(outcome.stderr.matches("syntax is").count(), 1, "{case}");
+            assert_eq!(outcome.stdout, "", "{case}");
+        }
+        assert!(
+            started.stderr.contains("Failed to create conf!!!"),
+            "{case}"
+        );
+        // With a log the reason stands there, and the verdict still on stderr.
+        let logged = run(conf.command().arg("-p").arg(&pid).arg("-o").arg(&log));
+        assert_eq!(logged.code(), Some(1), "{case}");
+        assert_eq!(logged.stderr.lines().last(), Some(&*verdict), "{case}");
+        assert!(fs::read_to_string(&log).unwrap().contains(reason), "{case}");
+        assert!(!pid.exists(), "{case}: a pid file was written");
+    }
+}
+
+/// The limit on repeated lines used to hold back all but ten reasons.
+#[test]
+fn every_reason_is_told_at_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let conf = (0..30).fold(Conf::new(dir.path()), |conf, n| {
+        conf.set(&format!("bogus_{n}"), 1)
+    });
+    let outcome = run(&mut conf.command());
+    assert_eq!(
+        outcome.stderr.matches("is unknown").count(),
+        30,
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, reason) in [
+        (dir.path().join("none.yml"), "No such file or directory"),
+        (dir.path().to_owned(), "Is a directory"),
+    ] {
+        for test in [&["-t"][..], &[]] {
+            let outcome = run(Command::new(DYNOMITE).args(test).arg("-c").arg(&path));
+            let path = path.display();
+            let failed = format!("conf: failed to open configuration '{path}': {reason}");
+            assert_eq!(outcome.code(), Some(1));
+            assert!(outcome.stderr.contains(&failed), "{}", outcome.stderr);
+        }
+    }
+    // Without -c it is a file of the working directory.
+    let outcome = run(Command::new(DYNOMITE).arg("-t").current_dir(dir.path()));
+    assert_eq!(outcome.code(), Some(1));
+    assert!(
+        outcome.stderr.contains("'conf/dynomite.yml'"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_log_or_pid_file_that_cannot_be_written_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let conf = Conf::new(dir.path());
+    let missing = dir.path().join("no/such/file");
+    let outcome = run(conf.command().arg("-o").arg(&missing));
+    assert_eq!(outcome.code(), Some(1));
+    assert_eq!(
+        outcome.stderr,
+        format!(
+            "opening log file '{}' failed: No such file or directory\n",
+            missing.display()
+        )
+    );
+    let outcome = run(conf.command().arg("-p").arg(&missing));
+    assert_eq!(outcome.code(), Some(1));
+    let failed = format!(
+        "opening pid file '{}' failed: No such file or directory",
+        missing.display()
+    );
+    assert!(outcome.stderr.contains(&failed), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.ends_with(" done, rabbit done\n"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn an_address_that_cannot_be_bound_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind(free_address()).unwrap();
+    let taken_addr = taken.local_addr().unwrap().to_string();
+    for (key, addr, what, reason) in [
+        ("listen", &*taken_addr, "p", "Address already in use"),
+        ("stats_listen", &*taken_addr, "m", "Address already in use"),
+        // RFC 5737: nobody's address.
+        (
+            "listen",
+            "192.0.2.1:8102",
+            "p",
+            "Cannot assign requested address",
+        ),
+        (
+            "stats_listen",
+            "192.0.2.1:8102",
+            "m",
+            "Cannot assign requested address",
+        ),
+    ] {
+        let pid = dir.path().join("pid");
+        let conf = Conf::new(dir.path()).set(key, addr);
+        let outcome = run(conf.command().arg("-p").arg(&pid));
+        let failed = format!("bind on {what} to addr '{addr}' failed: {reason}\n");
+        assert_eq!(outcome.code(), Some(1), "{outcome:?}");
+        assert!(outcome.stderr.contains(&failed), "{}", outcome.stderr);
+        assert_eq!(
+            outcome.stderr.contains(" Failed to create stats!!!\n"),
+            what == "m",
+            "{}",
+            outcome.stderr
+        );
+        assert!(
+            outcome.stderr.ends_with(" done, rabbit done\n"),
+            "{}",
+            outcome.stderr
+        );
+        assert!(!pid.exists(), "the pid file is left behind");
+        // With a log file whoever started it by hand still sees why.
+        let log = dir.path().join("log");
+        let outcome = run(conf.command().arg("-o").arg(&log));
+        assert!(
+            outcome.stderr.contains(failed.trim_end()),
+            "{}",
+            outcome.stderr
+        );
+        assert!(fs::read_to_string(log).unwrap().contains(&failed));
+    }
+}
+
+#[test]
+fn a_node_runs_without_stdin_stdout_and_stderr() {
+    let dir = tempfile::tempdir().unwrap();
+    let conf = Conf::new(dir.path());
+    conf.write();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "exec \"$0\" \"$@\" <&- >&- 2>&-", DYNOMITE, "-c"])
+        .arg(conf.path())
+        .stdin(Stdio::null());
+    let mut node = Node::started(conf, shell);
+    node.client().alive();
+    assert_eq!(node.stop(), Some(0), "{}", node.log_text());
+}
+
+#[test]
+fn the_limits_are_told_at_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let conf = Conf::new(dir.path())
+        .set("mbuf_size", 1024)
+        .set("max_msgs", 100_000);
+    conf.write();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "ulimit -Sn 100; exec \"$0\" \"$@\"", DYNOMITE, "-c"])
+        .arg(conf.path());
+    let mut node = Node::started(conf, shell);
+    let limits = node.proc("limits");
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let [soft, hard] = files.split_whitespace().skip(3).take(2).collect::<Vec<_>>()[..] else {
+        panic!("{files}");
+    };
+    assert_eq!(soft, hard, "the soft limit is raised");
+    node.logged(&format!("{hard} open files"));
+    node.logged("97 MiB of buffers (100000 messages of 1024 bytes)");
+    assert_eq!(node.stop(), Some(0));
+}

@@ -1,0 +1,186 @@
+//! How a node stops.
+
+use crate::process::{Client, Conf, Node, request};
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
+
+/// A datastore in the hands of the test.
+struct Store {
+    listener: UnixListener,
+}
+
+impl Store {
+    fn new(dir: &Path) -> Store {
+        Store {
+            listener: UnixListener::bind(dir.join("redis.sock")).unwrap(),
+        }
+    }
+
+    fn accept(&self) -> Client {
+        Client::Unix(self.listener.accept().unwrap().0)
+    }
+}
+
+#[test]
+fn a_request_in_flight_is_answered() {
+    for name in ["TERM", "INT"] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path());
+        let pid = dir.path().join("pid");
+        let mut node = Node::start_with(Conf::new(dir.path()), |command| {
+            command.arg("-p").arg(&pid);
+        });
+        let mut stream = store.accept();
+        let mut idle = node.client();
+        idle.alive();
+        let mut client = node.client();
+        client.send(request(&["GET", "a"]));
+        client.send(request(&["GET", "b"]));
+        stream.expect(request(&["GET", "a"]));
+        stream.expect(request(&["GET", "b"]));
+        node.signal(name);
+        node.logged(&format!("(SIG{name}) received, exiting"));
+        // Who waits for nothing is let go; nobody new is let in; who watches still sees.
+        assert_eq!(idle.rest(), b"");
+        assert!(UnixStream::connect(node.conf.get("listen")).is_err());
+        node.stats().send("GET /ping HTTP/1.0\r\n\r\n");
+        stream.send("$1\r\n1\r\n");
+        client.expect("$1\r\n1\r\n");
+        stream.send("$1\r\n2\r\n");
+        client.expect("$1\r\n2\r\n");
+        assert_eq!(client.rest(), b"");
+        assert_eq!(node.wait(), Some(0), "SIG{name}");
+        assert!(node.log_text().ends_with(" done, rabbit done\n"));
+        for path in [
+            node.conf.get("listen").as_ref(),
+            node.conf.get("stats_listen").as_ref(),
+            &*pid,
+        ] {
+            assert!(!path.exists(), "{} is left behind", path.display());
+        }
+    }
+}
+
+#[test]
+fn requests_sent_before_the_signal_are_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(dir.path());
+    let mut node = Node::start(Conf::new(dir.path()));
+    let mut stream = store.accept();
+    let mut client = node.client();
+    client.alive();
+    // The signal and the bytes are found in the same turn.
+    node.signal("STOP");
+    client.send(request(&["GET", "a"]));
+    node.signal("TERM");
+    node.signal("CONT");
+    stream.expect(request(&["GET", "a"]));
+    stream.send("$1\r\n1\r\n");
+    client.expect("$1\r\n1\r\n");
+    assert_eq!(client.rest(), b"");
+    assert_eq!(node.wait(), Some(0));
+}
+
+#[test]
+fn a_request_that_is_not_answered_fails_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(dir.path());
+    let mut node = Node::start(Conf::new(dir.path()).set("timeout", 300));
+    let mut stream = store.accept();
+    let mut client = node.client();
+    client.send(request(&["GET", "a"]));
+    stream.expect(request(&["GET", "a"]));
+    node.signal("TERM");
+    client.expect("-ERR Storage: ");
+    client.rest();
+    assert_eq!(node.wait(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for second in ["TERM", "INT"] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(dir.path());
+        let pid = dir.path().join("pid");
+        let mut node = Node::start_with(Conf::new(dir.path()), |command| {
+            command.arg("-p").arg(&pid);
+        });
+        let mut stream = store.accept();
+        let mut client = node.client();
+        client.send(request(&["GET", "a"]));
+        stream.expect(request(&["GET", "a"]));
+        node.signal("TERM");
+        node.logged("(SIGTERM) received, exiting");
+        node.signal(second);
+        assert_eq!(node.wait(), Some(1));
+        assert_eq!(client.rest(), b"");
+        assert!(!pid.exists() && !Path::new(node.conf.get("stats_listen")).exists());
+    }
+}
+
+/// `Type=notify` units of systemd.
+#[test]
+fn the_service_manager_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(crate::common::PATIENCE))
+        .unwrap();
+    let hear = || {
+        let mut text = [0; 1024];
+        let n = socket.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..n]).into_owned()
+    };
+    let conf = Conf::new(dir.path());
+    let mut command = conf.command();
+    command.env("NOTIFY_SOCKET", &path);
+    let mut node = Node::started(conf, command);
+    let ready = hear();
+    assert!(ready.lines().any(|line| line == "READY=1"), "{ready}");
+    assert!(
+        ready
+            .lines()
+            .any(|line| line.starts_with("STATUS=serving ")),
+        "{ready}"
+    );
+    assert!(
+        fs::exists(node.conf.get("listen")).unwrap(),
+        "ready before the listener was there"
+    );
+    node.signal("TERM");
+    let stopping = hear();
+    assert!(
+        stopping.lines().any(|line| line == "STOPPING=1"),
+        "{stopping}"
+    );
+    assert!(
+        stopping.lines().any(|line| line.starts_with("STATUS=")),
+        "{stopping}"
+    );
+    assert_eq!(node.wait(), Some(0));
+}
+
+/// The signal's own turn must not lose a client that is only half written to.
+#[test]
+fn a_reply_that_is_being_written_is_written_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(dir.path());
+    let mut node = Node::start(Conf::new(dir.path()));
+    let mut stream = store.accept();
+    let mut client = node.client();
+    client.send(request(&["GET", "a"]));
+    stream.expect(request(&["GET", "a"]));
+    let value = vec![b'x'; 8 << 20];
+    write!(stream, "${}\r\n", value.len()).unwrap();
+    stream.send(&value);
+    stream.send("\r\n");
+    node.signal("TERM");
+    node.logged("(SIGTERM) received, exiting");
+    let mut reply = Vec::new();
+    client.read_to_end(&mut reply).unwrap();
+    assert_eq!(reply.len(), "$8388608\r\n".len() + value.len() + 2);
+    assert_eq!(node.wait(), Some(0));
+}

@@ -1,0 +1,142 @@
+//! Random pipelines of all command families, cut into random pieces: a client of the node must get,
+//! byte for byte, what a client of a plain redis-server gets for the same stream.
+//!
+//! The stream depends on its seed only. `DYNOMITE_SEED=7 cargo test --test random_pipelines` runs
+//! that one instead of the usual ones; `DYNOMITE_REQUESTS` makes it longer.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod generate;
+mod random;
+mod templates;
+
+use common::*;
+use generate::Generator;
+use random::Random;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Seeds that are run when none is given.
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
+/// Requests of one stream.
+const REQUESTS: usize = 6_000;
+/// Largest piece a stream is delivered in.
+const PIECE: u64 = 64 << 10;
+
+fn number_from(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
+}
+
+/// Cuts a stream into pieces of 1 byte to [`PIECE`], small ones as often as large ones.
+fn cut(stream: &[u8], random: &mut Random) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    let mut rest = stream;
+    while !rest.is_empty() {
+        let n = random.magnitude(PIECE).min(rest.len() as u64) as usize;
+        let (piece, after) = rest.split_at(n);
+        pieces.push(piece.to_vec());
+        rest = after;
+    }
+    pieces
+}
+
+/// Another client of the node, who must hear nothing but the answers to its own questions.
+fn bystander(mut client: Client, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        for i in 0u64.. {
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let word = format!("bystander {i}").into_bytes();
+            let reply = client.ask_args(&[b"PING", &word]);
+            let expected = [format!("${}\r\n", word.len()).as_bytes(), &word, b"\r\n"].concat();
+            assert_eq!(shown(&reply), shown(&expected));
+        }
+    })
+}
+
+/// Runs the stream of one seed; returns how many replies were compared.
+fn run(seed: u64, resp3: bool) -> usize {
+    println!("DYNOMITE_SEED={seed}");
+    let (behind, beside) = (Redis::start(), Redis::start());
+    let mut random = Random::new(seed);
+    let mbuf_size = [512, 1024, 16384, 16384][random.below(4) as usize];
+    let node = Setup::before(&behind).with("mbuf_size", mbuf_size).start();
+    let (mut ours, mut theirs) = (node.client(), beside.client());
+    if resp3 {
+        for client in [&mut ours, &mut theirs] {
+            assert_eq!(client.ask("HELLO 3")[..4], *b"%7\r\n");
+        }
+    }
+    let requests = number_from("DYNOMITE_REQUESTS").map_or(REQUESTS, |n| n as usize);
+    let mut generator = Generator::new(random);
+    let mut stream = Vec::new();
+    let mut sent = Vec::new();
+    for _ in 0..requests {
+        let from = stream.len();
+        generator.request(&mut stream);
+        sent.push((from, stream.len()));
+    }
+    stream.extend_from_slice(&words("ECHO the-end"));
+    let stop = Arc::new(AtomicBool::new(false));
+    let other = bystander(node.client(), stop.clone());
+    let senders = [
+        ours.send_aside(cut(&stream, &mut generator.random)),
+        theirs.send_aside(vec![stream.clone()]),
+    ];
+    let mut replies = 0;
+    loop {
+        let (got, wanted) = (ours.try_reply(), theirs.try_reply());
+        let (Ok(Some(got)), Ok(Some(wanted))) = (&got, &wanted) else {
+            panic!(
+                "DYNOMITE_SEED={seed}, reply {replies}: {:?}, {:?}",
+                got.map(|r| shown(&r.unwrap_or_default())),
+                wanted.map(|r| shown(&r.unwrap_or_default()))
+            );
+        };
+        if got != wanted {
+            // Every request has one reply.
+            let request = sent
+                .get(replies)
+                .map(|&(from, to)| shown(&stream[from..to]));
+            panic!(
+                "DYNOMITE_SEED={seed}, reply {replies} to {}: {}, not {}",
+                request.unwrap_or_default(),
+                shown(got),
+                shown(wanted)
+            );
+        }
+        if got.ends_with(b"the-end\r\n") {
+            break;
+        }
+        replies += 1;
+    }
+    assert_eq!(replies, requests);
+    for sender in senders {
+        sender.join().expect("the sender");
+    }
+    stop.store(true, Ordering::Relaxed);
+    other
+        .join()
+        .expect("the bystander hears its own answers only");
+    replies
+}
+
+fn run_all(resp3: bool) {
+    let replies: usize = match number_from("DYNOMITE_SEED") {
+        Some(seed) => run(seed, resp3),
+        None => SEEDS.map(|seed| run(seed, resp3)).sum(),
+    };
+    println!("{replies} replies compared");
+}
+
+#[test]
+fn replies_are_those_of_a_plain_redis() {
+    run_all(false);
+}
+
+#[test]
+fn replies_in_resp3_are_those_of_a_plain_redis() {
+    run_all(true);
+}
