@@ -36,3 +36,5 @@ pub const DRAIN_US: u64 = 5_000_000;
 pub const SWEEP_US: u64 = 1_000_000;
 /// Unsent reply bytes up to which a quiet client's output is moved together.
 pub const COMPACT_OUT: usize = 4096;
+/// Room kept for converting the next reply for a RESP3 client, in bytes.
+pub const CONVERTED_KEPT: usize = 64 << 10;

@@ -224,6 +224,8 @@ pub struct Node {
     waiting: Vec<ConnId>,
     /// Blocks in use when the last sweep found that nothing would free any.
     stuck_at: Option<usize>,
+    /// A reply on its way from RESP2 to RESP3; empty in between.
+    converted: Vec<u8>,
     generation: u32,
     wire_id: u64,
     /// How long a message may wait, in µs: by distance, for reads and for writes.
@@ -263,6 +265,7 @@ impl Node {
             dirty: Vec::new(),
             waiting: Vec::new(),
             stuck_at: None,
+            converted: Vec::new(),
             generation: 0,
             wire_id: 0,
             granted: route::granted(options.timeout_us, 1),

@@ -51,6 +51,8 @@ use table::{Name, Tables};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
+/// What one connection's socket takes in the reactor's tables, in bytes.
+pub const SOCKET_BYTES: usize = size_of::<Option<socket::Socket>>();
 
 /// One event loop with its node and all its sockets.
 pub struct Reactor {
