@@ -23,12 +23,21 @@ pub struct Got {
 /// An RSA key of the test's own.
 pub fn key_pair() -> Rc<KeyPair> {
     static PEM: OnceLock<Vec<u8>> = OnceLock::new();
-    let pem = PEM.get_or_init(|| openssl::rsa::Rsa::generate(1024).unwrap().private_key_to_pem().unwrap());
+    let pem = PEM.get_or_init(|| {
+        openssl::rsa::Rsa::generate(1024)
+            .unwrap()
+            .private_key_to_pem()
+            .unwrap()
+    });
     Rc::new(KeyPair::from_pem(pem).unwrap())
 }
 
 pub fn security(mbuf_size: usize) -> Security {
-    Security { key_pair: Some(key_pair()), mbuf_size, refuse_plaintext: false }
+    Security {
+        key_pair: Some(key_pair()),
+        mbuf_size,
+        refuse_plaintext: false,
+    }
 }
 
 /// Appends `bytes` as slices of blocks of their own, as separate reads of a large message would.
@@ -69,7 +78,11 @@ pub fn feed<'a, P: Payload>(
                 }),
                 Ok(None) => break,
                 Err(broken) => {
-                    assert_eq!(decoder.next(&mut data, &pool).unwrap_err(), broken, "what is broken stays so");
+                    assert_eq!(
+                        decoder.next(&mut data, &pool).unwrap_err(),
+                        broken,
+                        "what is broken stays so"
+                    );
                     return (out, Some(broken));
                 }
             }
@@ -85,7 +98,9 @@ pub fn encrypt(key: &SessionKey, mbuf_size: usize, plain: &[u8]) -> Vec<u8> {
     let pool = Pool::new(MBUF, 1 << 30);
     let mut cipher = Cipher::new(key, mbuf_size).unwrap();
     let mut out = Chain::new();
-    cipher.encrypt(&chain(&pool, plain), &pool, &mut out).unwrap();
+    cipher
+        .encrypt(&chain(&pool, plain), &pool, &mut out)
+        .unwrap();
     assert_eq!(out.len(), cipher.encrypted_len(plain.len()));
     out.to_vec()
 }

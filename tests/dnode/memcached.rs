@@ -10,7 +10,9 @@ pub struct Requests;
 pub struct Replies;
 
 fn line(data: &[u8]) -> Option<&[u8]> {
-    data.windows(2).position(|two| two == b"\r\n").map(|at| &data[..at + 2])
+    data.windows(2)
+        .position(|two| two == b"\r\n")
+        .map(|at| &data[..at + 2])
 }
 
 impl Payload for Requests {
@@ -18,14 +20,23 @@ impl Payload for Requests {
     type Shape = ();
 
     fn parse(&mut self, data: &[u8]) -> Found<()> {
-        let Some(line) = line(data) else { return Found::Incomplete };
-        let words: Vec<&str> = std::str::from_utf8(line).unwrap().split_whitespace().collect();
+        let Some(line) = line(data) else {
+            return Found::Incomplete;
+        };
+        let words: Vec<&str> = std::str::from_utf8(line)
+            .unwrap()
+            .split_whitespace()
+            .collect();
         let value = match words[0] {
             "set" | "add" | "append" => words[4].parse::<usize>().unwrap() + 2,
             "delete" | "incr" | "decr" | "touch" => 0,
             _ => return Found::Bad("unknown command"),
         };
-        if data.len() < line.len() + value { Found::Incomplete } else { Found::Complete(line.len() + value, ()) }
+        if data.len() < line.len() + value {
+            Found::Incomplete
+        } else {
+            Found::Complete(line.len() + value, ())
+        }
     }
 
     fn find(&mut self, data: &Chain) -> Found<()> {

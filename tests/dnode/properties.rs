@@ -14,7 +14,9 @@ const KEY: [u8; 32] = *b"0123456789abcdefghijklmnopqrstuv";
 fn set_of(len: usize) -> Option<Vec<u8>> {
     (1..8).find_map(|digits| {
         let around = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$\r\n\r\n".len() + digits;
-        let value = len.checked_sub(around).filter(|value| value.to_string().len() == digits)?;
+        let value = len
+            .checked_sub(around)
+            .filter(|value| value.to_string().len() == digits)?;
         let value: Vec<u8> = (0..value).map(|at| (at * 7 + at / 251) as u8).collect();
         let mut out = Vec::new();
         encode::command(&mut out, &[&b"SET"[..], b"k", &value]);
@@ -25,28 +27,55 @@ fn set_of(len: usize) -> Option<Vec<u8>> {
 /// A message as the requester writes it; with the session key if it is secured and the first.
 fn written(header: Header, plain: &[u8], mbuf_size: usize, first: bool) -> Vec<u8> {
     let key = SessionKey::new(KEY);
-    let body = if header.encrypted { encrypt(&key, mbuf_size, plain) } else { plain.to_vec() };
-    let header = Header { payload_len: body.len() as u64, ..header };
+    let body = if header.encrypted {
+        encrypt(&key, mbuf_size, plain)
+    } else {
+        plain.to_vec()
+    };
+    let header = Header {
+        payload_len: body.len() as u64,
+        ..header
+    };
     let wrapped = (header.encrypted && first).then(|| key_pair().wrap(&key).unwrap());
     let mut room = [0; MAX_ENCODED];
-    [header.encode(wrapped.as_ref().map_or(Data::None, Data::Key), &mut room), &body].concat()
+    [
+        header.encode(wrapped.as_ref().map_or(Data::None, Data::Key), &mut room),
+        &body,
+    ]
+    .concat()
 }
 
 /// All sizes around one, two and three pieces, and through the rest of the digits.
 #[test]
 fn every_size_around_a_piece_survives() {
     let around = |piece: usize| (1..=3).flat_map(move |n| n * piece - 20..=n * piece + 20);
-    let sizes = (16_300..=16_345).chain(32_630..=32_680).map(|size| (MBUF, size));
-    let small = [512, 1024].into_iter().flat_map(|mbuf| around(mbuf - 64).map(move |size| (mbuf, size)));
+    let sizes = (16_300..=16_345)
+        .chain(32_630..=32_680)
+        .map(|size| (MBUF, size));
+    let small = [512, 1024]
+        .into_iter()
+        .flat_map(|mbuf| around(mbuf - 64).map(move |size| (mbuf, size)));
     let mut tried = 0;
     for (mbuf, size) in sizes.chain(small) {
         let Some(plain) = set_of(size) else { continue };
         for secured in [false, true] {
-            let header = |id| Header { encrypted: secured, ..Header::new(Kind::Forward, id, 0) };
-            let stream: Vec<u8> = (0..6).flat_map(|n| written(header(n), &plain, mbuf, n == 0)).collect();
+            let header = |id| Header {
+                encrypted: secured,
+                ..Header::new(Kind::Forward, id, 0)
+            };
+            let stream: Vec<u8> = (0..6)
+                .flat_map(|n| written(header(n), &plain, mbuf, n == 0))
+                .collect();
             let (got, broken) = feed(Decoder::requests(security(mbuf)), stream.chunks(16_320));
-            assert_eq!((got.len(), broken), (6, None), "{size} bytes with mbuf_size {mbuf}");
-            assert!(got.iter().all(|message| message.payload == plain && message.kind == Kind::Forward));
+            assert_eq!(
+                (got.len(), broken),
+                (6, None),
+                "{size} bytes with mbuf_size {mbuf}"
+            );
+            assert!(
+                got.iter()
+                    .all(|message| message.payload == plain && message.kind == Kind::Forward)
+            );
             tried += 1;
         }
     }
@@ -197,14 +226,19 @@ proptest! {
 fn a_batch_is_decoded_without_copying() {
     let pool = Pool::new(MBUF, 1 << 30);
     let get = b"*2\r\n$3\r\nGET\r\n$3\r\nfoo\r\n";
-    let stream: Vec<u8> = (0..3000).flat_map(|id| written(Header::new(Kind::Request, id, 0), get, MBUF, false)).collect();
+    let stream: Vec<u8> = (0..3000)
+        .flat_map(|id| written(Header::new(Kind::Request, id, 0), get, MBUF, false))
+        .collect();
     let mut data = chain(&pool, &stream);
     let blocks = pool.in_use();
     let mut decoder = Decoder::requests(security(MBUF));
     let mut kept = Chain::new();
     let mut next = 0;
     while let Some(mut message) = decoder.next(&mut data, &pool).unwrap() {
-        assert_eq!((message.id, message.shape.argc, message.shape.first.len), (next, 2, 3));
+        assert_eq!(
+            (message.id, message.shape.argc, message.shape.first.len),
+            (next, 2, 3)
+        );
         kept.append(&mut message.payload);
         next += 1;
     }

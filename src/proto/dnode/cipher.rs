@@ -49,7 +49,13 @@ impl Cipher {
         decrypt.decrypt_init(Some(algorithm), Some(&iv), Some(&iv))?;
         decrypt.set_padding(false);
         let piece = mbuf_size.max(SMALLEST_BUFFER) / BLOCK * BLOCK - BUFFER_HEAD;
-        Ok(Cipher { iv, encrypt, decrypt, piece, scratch: Vec::new() })
+        Ok(Cipher {
+            iv,
+            encrypt,
+            decrypt,
+            piece,
+            scratch: Vec::new(),
+        })
     }
 
     /// Length of the ciphertext of `len` bytes.
@@ -66,7 +72,12 @@ impl Cipher {
     ///
     /// # Errors
     /// OpenSSL's; `out` may then hold a part and is of no use.
-    pub fn encrypt(&mut self, plain: &Chain, pool: &Pool, out: &mut Chain) -> Result<(), ErrorStack> {
+    pub fn encrypt(
+        &mut self,
+        plain: &Chain,
+        pool: &Pool,
+        out: &mut Chain,
+    ) -> Result<(), ErrorStack> {
         let mut from = 0;
         loop {
             let len = self.piece.min(plain.len() - from);
@@ -75,7 +86,9 @@ impl Cipher {
             self.scratch.resize(len + pad + BLOCK, pad as u8);
             plain.gather(from, self.scratch.get_mut(..len).unwrap_or_default());
             self.encrypt.encrypt_init(None, None, Some(&self.iv))?;
-            let done = self.encrypt.cipher_update_inplace(&mut self.scratch, len + pad)?;
+            let done = self
+                .encrypt
+                .cipher_update_inplace(&mut self.scratch, len + pad)?;
             pool.copy(self.scratch.get(..done).unwrap_or_default(), out);
             from += len;
             if from == plain.len() {
@@ -92,7 +105,12 @@ impl Cipher {
     ///
     /// # Errors
     /// It cannot be decrypted to a payload, or OpenSSL fails.
-    pub fn decrypt<P: Payload>(&mut self, body: &Chain, parser: &P, pool: &Pool) -> Result<(Chain, P::Shape), Broken> {
+    pub fn decrypt<P: Payload>(
+        &mut self,
+        body: &Chain,
+        parser: &P,
+        pool: &Pool,
+    ) -> Result<(Chain, P::Shape), Broken> {
         if let Some(plain) = self.regular(body, pool)?
             && let Found::Complete(len, shape) = parser.clone().find(&plain)
             && len == plain.len()
@@ -103,7 +121,12 @@ impl Cipher {
         let mut stream = cipher.clone();
         stream.resize(cipher.len() + BLOCK, 0);
         self.decrypt_piece(&mut stream)?;
-        let sealed = Sealed { cipher: &cipher, stream: &stream, iv: &self.iv, full: self.piece + BLOCK };
+        let sealed = Sealed {
+            cipher: &cipher,
+            stream: &stream,
+            iv: &self.iv,
+            full: self.piece + BLOCK,
+        };
         let (plain, shape) = pieces::assemble(parser, &sealed).ok_or(Broken::Decrypt)?;
         let mut out = Chain::new();
         pool.copy(&plain, &mut out);
@@ -139,7 +162,9 @@ impl Cipher {
                 continue;
             }
             match pieces::unpadded(piece) {
-                Some(plain) if len < full || plain.len() == self.piece => pool.copy(plain, &mut out),
+                Some(plain) if len < full || plain.len() == self.piece => {
+                    pool.copy(plain, &mut out)
+                }
                 _ => return Ok(None),
             }
             from += len;

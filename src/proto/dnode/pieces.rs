@@ -23,7 +23,10 @@ pub(super) fn unpadded(piece: &[u8]) -> Option<&[u8]> {
         return None;
     }
     let (plain, padding) = piece.split_at_checked(piece.len().checked_sub(pad)?)?;
-    padding.iter().all(|&byte| usize::from(byte) == pad).then_some(plain)
+    padding
+        .iter()
+        .all(|&byte| usize::from(byte) == pad)
+        .then_some(plain)
 }
 
 /// A piece under way.
@@ -52,7 +55,12 @@ pub(super) fn assemble<P: Payload>(parser: &P, sealed: &Sealed<'_>) -> Option<(V
     let mut plain = Vec::with_capacity(total);
     let mut guesses = 0;
     let mut answer: Option<(Vec<u8>, P::Shape)> = None;
-    let mut open = vec![Piece { start: 0, end: total.min(sealed.full), plain_len: 0, parser: parser.clone() }];
+    let mut open = vec![Piece {
+        start: 0,
+        end: total.min(sealed.full),
+        plain_len: 0,
+        parser: parser.clone(),
+    }];
     while let Some(piece) = open.last_mut() {
         if piece.end <= piece.start {
             open.pop();
@@ -63,7 +71,11 @@ pub(super) fn assemble<P: Payload>(parser: &P, sealed: &Sealed<'_>) -> Option<(V
             piece.end -= BLOCK;
             continue;
         };
-        piece.end = if end - start == sealed.full { start } else { end - BLOCK };
+        piece.end = if end - start == sealed.full {
+            start
+        } else {
+            end - BLOCK
+        };
         plain.truncate(piece.plain_len);
         guesses += 1;
         if guesses > MAX_GUESSES {
@@ -81,9 +93,16 @@ pub(super) fn assemble<P: Payload>(parser: &P, sealed: &Sealed<'_>) -> Option<(V
                 }
                 answer = Some((plain.clone(), shape));
             }
-            Found::Incomplete if end < total && (first || before_a_token || end - start == sealed.full) => {
+            Found::Incomplete
+                if end < total && (first || before_a_token || end - start == sealed.full) =>
+            {
                 let next_end = total.min(end + sealed.full);
-                open.push(Piece { start: end, end: next_end, plain_len: plain.len(), parser });
+                open.push(Piece {
+                    start: end,
+                    end: next_end,
+                    plain_len: plain.len(),
+                    parser,
+                });
             }
             _ => {}
         }
@@ -108,14 +127,22 @@ impl Sealed<'_> {
     fn open(&self, plain: &mut Vec<u8>, start: usize, end: usize) {
         let at = plain.len();
         plain.extend_from_slice(self.stream.get(start..end).unwrap_or_default());
-        if let Some(first) = plain.get_mut(at..).and_then(|piece| piece.first_chunk_mut()) {
+        if let Some(first) = plain
+            .get_mut(at..)
+            .and_then(|piece| piece.first_chunk_mut())
+        {
             self.restart(first, start);
         }
     }
 
     /// Turns the block at `start`, decrypted as if it followed its neighbour, into a piece's first.
     fn restart(&self, block: &mut [u8; BLOCK], start: usize) {
-        let Some(before) = start.checked_sub(BLOCK).and_then(|at| self.cipher.get(at..start)) else { return };
+        let Some(before) = start
+            .checked_sub(BLOCK)
+            .and_then(|at| self.cipher.get(at..start))
+        else {
+            return;
+        };
         for ((byte, before), iv) in block.iter_mut().zip(before).zip(self.iv) {
             *byte ^= before ^ iv;
         }
@@ -130,7 +157,14 @@ mod tests {
     fn padding_is_checked_in_full() {
         assert_eq!(unpadded(b"abc\x01"), Some(&b"abc"[..]));
         assert_eq!(unpadded(&[16; 16]), Some(&b""[..]));
-        for bad in [&b""[..], b"abc\x00", b"abc\x11", b"\x02", b"abc\x03\x02", b"\x03\x03"] {
+        for bad in [
+            &b""[..],
+            b"abc\x00",
+            b"abc\x11",
+            b"\x02",
+            b"abc\x03\x02",
+            b"\x03\x03",
+        ] {
             assert_eq!(unpadded(bad), None, "{bad:?}");
         }
     }
