@@ -31,7 +31,7 @@ use crate::clock::Now;
 use crate::cluster::topology::Topology;
 use crate::config::{Endpoint, SecureOption, Settings};
 use crate::log_at;
-use crate::node::{Action, ConnId, Next, Node, Options};
+use crate::node::{Action, ConnId, Kind, Next, Node, Options};
 use crate::process::signals::{Signal, Signals};
 use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
@@ -53,6 +53,9 @@ use table::{Name, Tables};
 const EVENTS: usize = 1024;
 /// What one connection's socket takes in the reactor's tables, in bytes.
 pub const SOCKET_BYTES: usize = size_of::<Option<socket::Socket>>();
+
+/// Reads from a client that has broken its connection, at most.
+const READS_BEFORE_ERROR: usize = 64;
 
 /// One event loop with its node and all its sockets.
 pub struct Reactor {
@@ -282,6 +285,14 @@ impl Reactor {
             return self.finish_connect(id, event, now);
         }
         if event.is_error() {
+            if id.kind == Kind::Client && event.is_readable() {
+                // Requests that arrived before the error are executed.
+                for _ in 0..READS_BEFORE_ERROR {
+                    if self.node.receive(id, now, &mut socket.stream) != Next::Again {
+                        break;
+                    }
+                }
+            }
             let error = socket
                 .stream
                 .take_error()
