@@ -146,11 +146,6 @@ fn live(
     );
     let files = limits::raise_nofile();
     log_at!(Notice, "{}", limits::told(settings, files));
-    log_at!(
-        Notice,
-        "a single node: nobody listens on dyn_listen '{}'",
-        settings.dyn_listen.text
-    );
     if options.admin_operation > 0 {
         log_at!(Warn, "admin mode {} is on", options.admin_operation);
     }

@@ -4,10 +4,12 @@
 //! asks it for; the harness itself works in buffers it made before.
 
 use dynomite::clock::Now;
+use dynomite::cluster::topology::Topology;
 use dynomite::node::{Action, ConnId, Kind, Node, Options};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::sync::Arc;
 
 struct Counting;
 
@@ -138,18 +140,9 @@ impl Bench {
             mono_us: 1,
             wall_us: 1_700_000_000_000_000,
         };
-        let options = Options {
-            listen: "127.0.0.1:8102".into(),
-            timeout_us: 5_000_000,
-            retry_ceiling_us: 30_000_000,
-            datastore_connections: 1,
-            preconnect: true,
-            client_connections: 0,
-            max_msgs: 200_000,
-            mbuf_size: 16_384,
-        };
+        let options = Options::default();
         let mut bench = Bench {
-            node: Node::new(options, now),
+            node: Node::new(options, Arc::new(Topology::alone()), now),
             now,
             store: Pipe::new(),
             store_id: None,
@@ -164,12 +157,15 @@ impl Bench {
     }
 
     fn join(&mut self) {
-        let id = self.node.accepted(None, self.now).expect("no limit");
+        let id = self
+            .node
+            .accepted(Kind::Client, None, self.now)
+            .expect("no limit");
         self.clients.push((id, Pipe::new()));
     }
 
     fn settle(&mut self) {
-        self.node.end_turn();
+        self.node.end_turn(self.now);
         loop {
             let mut idle = true;
             while let Some(action) = self.node.next_action() {
@@ -182,12 +178,14 @@ impl Bench {
             while let Some(id) = self.node.next_dirty() {
                 idle = false;
                 let pipe = match id.kind {
-                    Kind::Store => &mut self.store,
+                    Kind::Store | Kind::Peer => &mut self.store,
                     // Others do not read.
-                    Kind::Client => match self.clients.iter_mut().find(|(it, _)| *it == id) {
-                        Some((_, pipe)) => pipe,
-                        None => continue,
-                    },
+                    Kind::Client | Kind::DnodeClient => {
+                        match self.clients.iter_mut().find(|(it, _)| *it == id) {
+                            Some((_, pipe)) => pipe,
+                            None => continue,
+                        }
+                    }
                 };
                 assert!(!self.node.transmit(id, self.now, pipe));
             }
@@ -297,7 +295,10 @@ fn an_idle_client_costs_at_most_512_bytes() {
     const CLIENTS: usize = 1 << 14;
     let before = LIVE_BYTES.get();
     for _ in 0..CLIENTS - 1 {
-        let id = bench.node.accepted(None, bench.now).expect("no limit");
+        let id = bench
+            .node
+            .accepted(Kind::Client, None, bench.now)
+            .expect("no limit");
         bench.clients[0].0 = id;
         bench.round(GET, VALUE, 1);
         assert_eq!(bench.taken(), VALUE.len());
@@ -321,7 +322,10 @@ fn memory_comes_back_after_a_crowd_has_gone() {
     let (mut pipe, store_id) = (Pipe::new(), bench.store_id.expect("connected"));
     let mut crowd = Vec::with_capacity(CROWD);
     for _ in 0..CROWD {
-        let id = bench.node.accepted(None, bench.now).expect("no limit");
+        let id = bench
+            .node
+            .accepted(Kind::Client, None, bench.now)
+            .expect("no limit");
         crowd.push(id);
         for _ in 0..32 {
             pipe.fill(GET);

@@ -1,33 +1,37 @@
-//! The manual pages say what the program does.
+//! The manual pages and the README say what the program does.
 //!
-//! `DYNOMITE_WRITE_MANUAL=1 cargo test --test manual` writes the generated part anew.
+//! `DYNOMITE_WRITE_MANUAL=1 cargo test --test manual` writes the generated parts anew.
 
-use dynomite::config::manual::{ROFF_MARKS, markdown, roff};
+use dynomite::config::manual::{MARKDOWN_MARKS, ROFF_MARKS, markdown, roff};
 use dynomite::config::{KEYS, keys::Status};
 use std::path::PathBuf;
 
-fn page(name: &str) -> (PathBuf, String) {
-    let path = [env!("CARGO_MANIFEST_DIR"), "man", name].iter().collect();
+/// Compares the part of a file between two marks with what the table of keys says, or writes it.
+fn generated(path: &[&str], marks: (&str, &str), keys: &str) {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR")].iter().chain(path).collect();
     let text = std::fs::read_to_string(&path).unwrap();
-    (path, text)
+    let (begin, end) = marks;
+    let (before, rest) = text.split_once(begin).expect("the mark before the keys");
+    let (found, after) = rest.split_once(end).expect("the mark after the keys");
+    if std::env::var_os("DYNOMITE_WRITE_MANUAL").is_some() {
+        std::fs::write(path, format!("{before}{begin}\n{keys}{end}{after}")).unwrap();
+        return;
+    }
+    assert_eq!(
+        found.trim_start(),
+        keys,
+        "run: DYNOMITE_WRITE_MANUAL=1 cargo test --test manual"
+    );
 }
 
 #[test]
 fn the_keys_in_the_manual_are_those_of_the_table() {
-    let (path, text) = page("dynomite.yml.5");
-    let (begin, end) = ROFF_MARKS;
-    let (before, rest) = text.split_once(begin).expect("the mark before the keys");
-    let (keys, after) = rest.split_once(end).expect("the mark after the keys");
-    if std::env::var_os("DYNOMITE_WRITE_MANUAL").is_some() {
-        let text = format!("{before}{begin}\n{}{end}{after}", roff());
-        std::fs::write(path, text).unwrap();
-        return;
-    }
-    assert_eq!(
-        keys.trim_start(),
-        roff(),
-        "run: DYNOMITE_WRITE_MANUAL=1 cargo test --test manual"
-    );
+    generated(&["man", "dynomite.yml.5"], ROFF_MARKS, &roff());
+}
+
+#[test]
+fn the_keys_in_the_readme_are_those_of_the_table() {
+    generated(&["README.md"], MARKDOWN_MARKS, &markdown());
 }
 
 #[test]
@@ -51,7 +55,10 @@ fn every_key_stands_in_the_tables_for_readers() {
 
 #[test]
 fn every_option_stands_in_the_manual() {
-    let (_, text) = page("dynomite.8");
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "man", "dynomite.8"]
+        .iter()
+        .collect();
+    let text = std::fs::read_to_string(path).unwrap();
     let plain = text.replace("\\-", "-");
     for line in dynomite::cli::usage().lines() {
         let Some((options, _)) = line.split_once(" : ").or(line.split_once(": ")) else {

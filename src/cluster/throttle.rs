@@ -28,6 +28,15 @@ impl Throttle {
         }
     }
 
+    /// When there is a message to take, as far as it is known at the last call of
+    /// [`Throttle::take`].
+    pub fn next_us(&self) -> u64 {
+        self.filled_us
+            + SECOND_US
+                .saturating_sub(self.credits)
+                .div_ceil(u64::from(self.rate))
+    }
+
     /// Takes one message out.
     ///
     /// # Errors

@@ -16,7 +16,7 @@
 use super::id::{DcId, NodeId, RackId};
 use super::member::{Member, TopologyError, Warning, check, suspicions};
 use super::ring::Ring;
-use crate::config::Settings;
+use crate::config::{Endpoint, Settings};
 use crate::hashkit::Token;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -128,6 +128,25 @@ impl Topology {
     /// [`TopologyError`], before anything is built.
     pub fn build(me: Member, seeds: Vec<Member>) -> Result<Built, TopologyError> {
         assemble(1, me, seeds)
+    }
+
+    /// A node that is its own cluster.
+    pub fn alone() -> Topology {
+        let me = Member {
+            name: String::new(),
+            endpoint: Endpoint::Tcp {
+                host: "127.0.0.1".into(),
+                port: 8101,
+            },
+            dc: "localdc".into(),
+            rack: "localrack".into(),
+            tokens: vec![Token::default()],
+        };
+        match Topology::build(me, Vec::new()) {
+            Ok(built) => built.topology,
+            // One node with one token breaks no rule.
+            Err(error) => unreachable!("{error}"),
+        }
     }
 
     /// The first state by the configuration: this node and its `dyn_seeds`.

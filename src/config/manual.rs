@@ -9,6 +9,12 @@ pub const ROFF_MARKS: (&str, &str) = (
     ".\\\" End of the keys.",
 );
 
+/// What stands before and after the generated part of the README.
+pub const MARKDOWN_MARKS: (&str, &str) = (
+    "<!-- The keys below are written from the table of keys; a test compares them. -->",
+    "<!-- End of the keys. -->",
+);
+
 /// The keys as the body of a manual page in man(7) macros.
 pub fn roff() -> String {
     let mut page = String::new();

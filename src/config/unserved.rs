@@ -8,12 +8,8 @@ pub fn unserved(settings: &Settings) -> Vec<Problem> {
     let provider = settings.dyn_seed_provider.as_str();
     [
         (
-            !settings.dyn_seeds.is_empty(),
-            "conf: directive \"dyn_seeds\" names other nodes, but this version serves a single node and does not replicate".to_owned(),
-        ),
-        (
             ["florida_provider", "dns_provider"].contains(&provider),
-            format!("conf: directive \"dyn_seed_provider\" asks for other nodes ({provider}), but this version serves a single node and does not replicate"),
+            format!("conf: directive \"dyn_seed_provider\" asks for other nodes ({provider}), but this version knows only those of dyn_seeds"),
         ),
         (
             settings.data_store == StoreKind::Memcache,

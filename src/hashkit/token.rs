@@ -12,9 +12,10 @@ pub const MAX_TOKENS: usize = 1024;
 
 /// The sign of a token, in the original's order: zero, positive, and negative *last*, because the
 /// original compares its -1 as an unsigned number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Signum {
     /// The text `0`, or a hash of 0. Below every other token, `00` included.
+    #[default]
     Zero,
     /// Any other digits.
     Positive,
@@ -23,7 +24,7 @@ pub enum Signum {
 }
 
 /// A position on the ring. The order is the original's: [`Signum`] first, then the magnitude.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Token {
     signum: Signum,
     value: u32,

@@ -169,7 +169,7 @@ impl Chain {
     }
 
     /// The slices, first to last.
-    pub fn slices(&self) -> impl Iterator<Item = &Slice> {
+    pub fn slices(&self) -> impl Iterator<Item = &Slice> + Clone {
         self.first
             .iter()
             .chain(self.rest.iter().flat_map(|rest| rest.iter()))

@@ -1,63 +1,87 @@
 //! From a reply to the client's output, in the order of the client's requests.
 
-use super::client::{Client, Raw, Reading, reply_flags};
-use super::msg::{Flags, Msg, NONE};
+use super::client::reply_flags;
+use super::front::{Front, Fronts, Raw, Reading};
+use super::msg::{Flags, Msg, NO_COMMAND, NONE};
 use super::{Action, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Chain;
-use crate::proto::redis::resp3;
+use crate::proto::dnode::carrier;
+use crate::proto::redis::{errors, resp3};
 
 impl Node {
     /// Answers a request with a reply made here.
     pub(super) fn finish(&mut self, entry: u32, now: Now, reply: &[u8]) {
         let mut chain = Chain::new();
         self.pool.copy(reply, &mut chain);
-        self.finish_raw(entry, now, Raw::Spread(&chain));
+        self.finish_raw(entry, now, Raw::from(&chain));
     }
 
-    /// Answers a request. If it is the client's oldest, the reply goes straight to the output, and
+    /// Answers a request. If it is its front's oldest, the reply goes straight to the output, and
     /// with it what was only waiting for it.
     #[inline]
     pub(super) fn finish_raw(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
-        let Some(client) = self.clients.get_mut(msg.client as usize) else {
+        if msg.flags.has(Flags::CARRIED) {
+            msg.flags = msg.flags.without(Flags::CARRIED);
+            return self.finish_carried(entry, now, raw);
+        }
+        if msg.parent != NONE {
+            return self.collect(entry, now, raw);
+        }
+        let key = msg.front;
+        let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
         if raw.first_byte() == Some(b'-') {
-            self.stats.pool.forward_error += 1;
-        }
-        if client.queue.head() != Some(entry) || msg.flags.has(Flags::RESP3) {
-            if msg.flags.has(Flags::RESP3) && !raw.is_identity(msg.form) {
-                let converted = &mut self.converted;
-                raw.with_bytes(|reply| resp3::convert(msg.form, reply, converted));
-                self.pool.copy(converted, &mut msg.reply);
-                converted.clear();
-                converted.shrink_to(limits::CONVERTED_KEPT);
+            if Fronts::is_peer(key) {
+                self.stats.pool.peer_forward_error += 1;
             } else {
-                raw.append_to(&mut msg.reply);
+                self.stats.pool.forward_error += 1;
             }
-            msg.flags = msg.flags.with(Flags::DONE);
-            if client.queue.head() != Some(entry) {
-                return;
-            }
-        } else {
-            if !msg.flags.has(Flags::SILENT) {
-                raw.append_to(&mut client.out);
-            }
-            msg.flags = msg.flags.with(Flags::DONE);
         }
-        self.release(now, msg_client(&self.msgs, entry));
+        let first = front.queue.head() == Some(entry);
+        if first && !msg.flags.has(Flags::RESP3) && !Fronts::is_peer(key) {
+            if !msg.flags.has(Flags::SILENT) {
+                raw.append_to(&mut front.out);
+            }
+        } else if msg.flags.has(Flags::RESP3) && !raw.is_identity(msg.form) {
+            let converted = &mut self.converted;
+            raw.with_bytes(|reply| resp3::convert(msg.form, reply, converted));
+            self.pool.copy(converted, &mut msg.reply);
+            converted.clear();
+            converted.shrink_to(limits::CONVERTED_KEPT);
+        } else {
+            raw.append_to(&mut msg.reply);
+        }
+        msg.flags = msg.flags.with(Flags::DONE);
+        if first {
+            self.release(now, key);
+        }
     }
 
-    /// Puts every answer that is known and due into the client's output.
+    /// Answers a request that a C node ran inside a script.
+    fn finish_carried(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
+        let mut reply = Chain::new();
+        raw.append_to(&mut reply);
+        match carrier::unwrap(reply) {
+            Ok(reply) => self.finish_raw(entry, now, Raw::from(&reply)),
+            Err(reason) => {
+                log_at!(
+                    Warn,
+                    "a peer's answer from a script cannot be used: {reason}"
+                );
+                self.finish(entry, now, errors::INTERNAL.as_bytes());
+            }
+        }
+    }
+
+    /// Puts every answer that is known and due into the front's output.
     fn release(&mut self, now: Now, key: u32) {
-        let Some(client) = self.clients.get_mut(key as usize) else {
-            return;
-        };
-        while let Some(entry) = client.queue.head() {
+        while let Some(entry) = self.fronts.get(key).and_then(|front| front.queue.head()) {
             let Some(msg) = self
                 .msgs
                 .get_mut(entry as usize)
@@ -65,29 +89,40 @@ impl Node {
             else {
                 break;
             };
-            if !msg.flags.has(Flags::SILENT) {
-                client.out.append(&mut msg.reply);
+            let mut reply = std::mem::take(&mut msg.reply);
+            let (flags, id, start) = (msg.flags, msg.front_id, msg.start);
+            if let Some(peer) = self.fronts.peer_mut(key) {
+                if !peer.reply(id, Raw::from(&reply), &self.pool) {
+                    return self.close_front(key, false);
+                }
+            } else {
+                self.stats
+                    .hist
+                    .latency
+                    .record(now.mono_us.saturating_sub(start));
             }
-            if msg.flags.has(Flags::LAST) {
-                client.reading = Reading::Off;
-                client.closing = true;
-            }
-            self.stats
-                .hist
-                .latency
-                .record(now.mono_us.saturating_sub(msg.start));
-            client.queue.pop(&mut self.msgs);
-            let Some(msg) = self.msgs.get_mut(entry as usize) else {
-                break;
+            let Some(front) = self.fronts.get_mut(key) else {
+                return;
             };
-            msg.client = NONE;
-            if !msg.flags.has(Flags::AT_STORE) {
-                self.msgs.remove(entry as usize);
+            if !Fronts::is_peer(key) && !flags.has(Flags::SILENT) {
+                front.out.append(&mut reply);
+            }
+            if flags.has(Flags::LAST) {
+                front.stop();
+            }
+            front.queue.pop(&mut self.msgs);
+            if let Some(msg) = self.msgs.get_mut(entry as usize) {
+                msg.front = NONE;
+                if msg.is_over() {
+                    self.msgs.remove(entry as usize);
+                }
             }
         }
-        if !client.dirty {
-            client.dirty = true;
-            self.dirty.push(client.id);
+        if let Some(front) = self.fronts.get_mut(key)
+            && !front.dirty
+        {
+            front.dirty = true;
+            self.dirty.push(front.id);
         }
         self.resume_if_drained(key);
     }
@@ -95,7 +130,7 @@ impl Node {
     /// Answers a client's newest request with a reply made here, in its turn. `last`: the
     /// connection closes behind it.
     pub(super) fn answer(&mut self, key: u32, now: Now, reply: &[u8], last: bool) {
-        let Some(client) = self.clients.get_mut(key as usize) else {
+        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return;
         };
         let flags = reply_flags(&mut client.session);
@@ -111,90 +146,81 @@ impl Node {
         flags: Flags,
         last: bool,
     ) {
-        let Some(client) = self.clients.get_mut(key as usize) else {
+        let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
-        let mut msg = Msg::new(key, 0, now.mono_us);
+        let mut msg = Msg::new(key, NO_COMMAND, 0, now.mono_us);
         msg.flags = flags.with(Flags::DONE);
         if last {
             // Whatever follows is not read; earlier answers still go out.
             msg.flags = msg.flags.with(Flags::LAST);
-            client.reading = Reading::Off;
+            front.reading = Reading::Off;
         }
         if reply.first() == Some(&b'-') {
             self.stats.pool.forward_error += 1;
         }
         self.pool.copy(reply, &mut msg.reply);
         let entry = self.msgs.insert(msg) as u32;
-        client.queue.push(&mut self.msgs, entry);
-        if client.queue.head() == Some(entry) {
+        front.queue.push(&mut self.msgs, entry);
+        if front.queue.head() == Some(entry) {
             self.release(now, key);
         }
     }
 
-    /// Reads a client again whose own load has drained.
+    /// Reads a front again whose own load has drained.
     pub(super) fn resume_if_drained(&mut self, key: u32) {
-        let Some(client) = self.clients.get_mut(key as usize) else {
+        let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
-        if client.reading == Reading::Full && client.has_drained() {
-            client.reading = Reading::On;
-            self.actions.push_back(Action::Resume(client.id));
+        if front.reading == Reading::Full && front.has_drained() {
+            front.reading = Reading::On;
+            self.actions.push_back(Action::Resume(front.id));
         }
-        if client.out.len() > limits::CLIENT_OUT_MAX {
-            log_at!(Warn, "{} does not read its replies, closing", client.told());
-            self.close_client(key, false);
+        if front.out.len() > limits::CLIENT_OUT_MAX {
+            log_at!(Warn, "{} does not read its replies, closing", front.told());
+            self.close_front(key, false);
         }
     }
 
-    /// Counts a reply of the datastore, as its request was counted.
-    #[inline]
-    pub(super) fn count_reply(&mut self, to_write: bool, bytes: u64) {
-        let stats = &mut self.stats.server;
-        if to_write {
-            stats.write_responses += 1;
-            stats.write_response_bytes += bytes;
-        } else {
-            stats.read_responses += 1;
-            stats.read_response_bytes += bytes;
-        }
-    }
-
-    /// Closes a client: what it still waits for is executed, and nobody hears of it.
-    pub(super) fn close_client(&mut self, key: u32, orderly: bool) {
-        let Some(mut client) = self.clients.try_remove(key as usize) else {
+    /// Closes a front: what it still waits for is executed, and nobody hears of it.
+    pub(super) fn close_front(&mut self, key: u32, orderly: bool) {
+        let Some(mut front) = self.fronts.remove(key) else {
             return;
         };
-        let dropped = client.queue.len();
-        log_at!(Notice, "close {} Dropped {dropped} requests", client.told());
+        let dropped = front.queue.len();
+        log_at!(Notice, "close {} Dropped {dropped} requests", front.told());
         let pool = &mut self.stats.pool;
-        pool.client_connections -= 1;
-        pool.client_dropped_requests += u64::from(dropped);
-        if orderly {
-            pool.client_eof += 1;
+        let (connections, eof, err) = if Fronts::is_peer(key) {
+            (
+                &mut pool.dnode_client_connections,
+                &mut pool.dnode_client_eof,
+                &mut pool.dnode_client_err,
+            )
         } else {
-            pool.client_err += 1;
-        }
-        self.abandon(&mut client);
-        self.actions.push_back(Action::Close(client.id));
+            pool.client_dropped_requests += u64::from(dropped);
+            (
+                &mut pool.client_connections,
+                &mut pool.client_eof,
+                &mut pool.client_err,
+            )
+        };
+        *connections -= 1;
+        *(if orderly { eof } else { err }) += 1;
+        self.abandon(&mut front);
+        self.actions.push_back(Action::Close(front.id));
     }
 
-    /// Takes a client's name off the requests it waits for.
-    fn abandon(&mut self, client: &mut Client) {
-        while let Some(entry) = client.queue.pop(&mut self.msgs) {
+    /// Takes a front's name off the requests it waits for.
+    fn abandon(&mut self, front: &mut Front) {
+        while let Some(entry) = front.queue.pop(&mut self.msgs) {
             let Some(msg) = self.msgs.get_mut(entry as usize) else {
                 continue;
             };
-            msg.client = NONE;
+            msg.front = NONE;
             msg.reply.clear();
-            if !msg.flags.has(Flags::AT_STORE) {
+            if msg.is_over() {
                 self.msgs.remove(entry as usize);
             }
         }
     }
-}
-
-/// The client a message belongs to.
-fn msg_client(msgs: &super::msg::Msgs, entry: u32) -> u32 {
-    msgs.get(entry as usize).map_or(NONE, |msg| msg.client)
 }

@@ -1,113 +1,26 @@
 //! A client connection: from received bytes to requests.
 
-use super::msg::{Flags, Msg, OfClient, Queue};
-use super::{ConnId, Next, Node, Told, limits};
+use super::front::{Front, Raw};
+use super::msg::{Flags, Msg};
+use super::route::Ask;
+use super::{ConnId, Next, Node};
 use crate::clock::Now;
+use crate::hashkit::Token;
 use crate::log_at;
-use crate::mbuf::{Chain, Inbound, Slice};
+use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command, Serve};
 use crate::proto::redis::lookup::{lookup, resolve};
-use crate::proto::redis::request::{self, Kind, Parser, Status};
+use crate::proto::redis::request::{self, Kind, Parser, Span, Status};
 use crate::proto::redis::session::{Context, Effect, Session};
 use crate::proto::redis::{encode, errors, inline, resp3};
-use crate::sys;
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::SocketAddr;
 
 /// A client connection.
 pub(super) struct Client {
-    pub id: ConnId,
-    pub inbound: Inbound,
+    pub front: Front,
     parser: Parser,
-    /// Replies on their way out.
-    pub out: Chain,
-    /// Requests without an answer yet, in the order of their arrival.
-    pub queue: Queue<OfClient>,
     pub session: Session,
-    pub reading: Reading,
-    /// It stands in the list of connections to be flushed.
-    pub dirty: bool,
-    /// Close once the queue and the output are empty.
-    pub closing: bool,
-    /// The datastore connection its latest request went to.
-    pub store: u16,
-    /// It broke the protocol: its end counts as an error.
-    pub broken: bool,
-    /// Where it connected from.
-    pub addr: Option<SocketAddr>,
-    /// When it connected, in µs.
-    since: u64,
-    /// When the last byte arrived, in µs.
-    pub heard: u64,
-}
-
-/// Whether a client is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    /// Bytes are taken as they come.
-    On,
-    /// Too much of its own is under way; goes on when that has shrunk.
-    Full,
-    /// The node as a whole is under pressure; goes on with all others.
-    Waiting,
-    /// Nothing more is wanted: it ended its stream, or it is being closed.
-    Off,
-}
-
-/// Where the bytes of one request or reply are.
-#[derive(Clone, Copy)]
-pub(super) enum Raw<'a> {
-    /// In one piece: a slice, from and to.
-    Whole(&'a Slice, usize, usize),
-    /// In several.
-    Spread(&'a Chain),
-}
-
-impl Raw<'_> {
-    pub fn len(&self) -> usize {
-        match self {
-            Raw::Whole(_, from, to) => to - from,
-            Raw::Spread(chain) => chain.len(),
-        }
-    }
-
-    /// Whether a reply of this form reads the same in RESP3.
-    pub fn is_identity(&self, form: resp3::Form) -> bool {
-        let mut start = [0; 2];
-        match self {
-            Raw::Whole(slice, from, to) => {
-                resp3::is_identity(form, slice.get(*from..*to).unwrap_or(&[]))
-            }
-            Raw::Spread(chain) => {
-                let n = chain.gather(0, &mut start);
-                resp3::is_identity(form, start.get(..n).unwrap_or(&[]))
-            }
-        }
-    }
-
-    /// Appends the bytes to `out`, copying nothing.
-    pub fn append_to(&self, out: &mut Chain) {
-        match self {
-            Raw::Whole(slice, from, to) => out.push_range(slice, *from, *to),
-            Raw::Spread(chain) => out.append_shared(chain),
-        }
-    }
-
-    /// The first byte.
-    pub fn first_byte(&self) -> Option<u8> {
-        match self {
-            Raw::Whole(slice, from, _) => slice.get(*from).copied(),
-            Raw::Spread(chain) => chain.first_byte(),
-        }
-    }
-
-    /// Runs `f` on the bytes in one piece; copies them if they are in several.
-    pub fn with_bytes<T>(&self, f: impl FnOnce(&[u8]) -> T) -> T {
-        match self {
-            Raw::Whole(slice, from, to) => f(slice.get(*from..*to).unwrap_or(&[])),
-            Raw::Spread(chain) => f(&chain.to_vec()),
-        }
-    }
 }
 
 /// Longest command name there is, for looking one up in a spread request.
@@ -116,115 +29,42 @@ const NAME_ROOM: usize = 64;
 impl Client {
     pub fn new(id: ConnId, addr: Option<SocketAddr>, now: Now) -> Client {
         Client {
-            id,
-            inbound: Inbound::default(),
+            front: Front::new(id, addr, now),
             parser: Parser::default(),
-            out: Chain::new(),
-            queue: Queue::default(),
             session: Session::new(u64::from(id.generation)),
-            reading: Reading::On,
-            dirty: false,
-            closing: false,
-            store: 0,
-            broken: false,
-            addr,
-            since: now.mono_us,
-            heard: now.mono_us,
         }
-    }
-
-    /// Its name in the log.
-    pub fn told(&self) -> Told {
-        self.id.told(self.addr)
-    }
-
-    /// Whether everything it asked for has been answered and taken.
-    pub fn is_settled(&self) -> bool {
-        self.queue.is_empty() && self.out.is_empty()
-    }
-
-    /// Whether so much of its own is under way that it should not be read.
-    fn is_full(&self) -> bool {
-        self.queue.len() >= limits::CLIENT_MSGS || self.out.len() >= limits::CLIENT_OUT
-    }
-
-    /// Whether enough has drained for a full client to be read again.
-    pub fn has_drained(&self) -> bool {
-        self.queue.len() <= limits::CLIENT_MSGS / 2 && self.out.len() <= limits::CLIENT_OUT / 2
     }
 }
 
 impl Node {
     /// Reads from a client once and serves what is complete.
     pub(super) fn receive_client(&mut self, key: u32, now: Now, reader: &mut impl Read) -> Next {
-        if let Some(next) = self.hold_back(key) {
+        if let Some(next) = self.hold_back(key, now) {
             return next;
         }
-        let Some(client) = self.clients.get_mut(key as usize) else {
+        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return Next::Wait;
         };
-        let fill = match client.inbound.fill(
-            &self.pool,
-            &mut self.shared,
-            client.parser.expected(),
-            reader,
-        ) {
+        let expected = client.parser.expected();
+        let fill = match client
+            .front
+            .inbound
+            .fill(&self.pool, &mut self.shared, expected, reader)
+        {
             Ok(fill) => fill,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Next::Again,
-            Err(error) => {
-                log_at!(
-                    Notice,
-                    "{} recv failed: {}",
-                    client.told(),
-                    sys::reason(&error)
-                );
-                self.close_client(key, false);
-                return Next::Wait;
-            }
+            Err(error) => return self.read_failed(key, &error),
         };
         if fill.bytes == 0 {
-            self.client_ended(key);
+            self.front_ended(key);
             return Next::Paused;
         }
-        client.heard = now.mono_us;
+        client.front.heard = now.mono_us;
         let mut parser = std::mem::take(&mut client.parser);
         let rest = self.serve_all(key, now, &mut parser, fill.data);
-        let Some(client) = self.clients.get_mut(key as usize) else {
-            return Next::Wait;
-        };
-        client.parser = parser;
-        if client.reading == Reading::Off {
-            client.inbound.clear();
-            self.close_if_settled(key);
-            return Next::Paused;
+        if let Some(client) = self.fronts.clients.get_mut(key as usize) {
+            client.parser = parser;
         }
-        client.inbound.keep(rest, &self.pool);
-        self.stats
-            .hist
-            .client_out_queue
-            .record(u64::from(client.queue.len()));
-        if fill.full { Next::Again } else { Next::Wait }
-    }
-
-    /// Whether the client must not be read now, and what its reader should do.
-    fn hold_back(&mut self, key: u32) -> Option<Next> {
-        let strained = self.is_strained(key);
-        let client = self.clients.get_mut(key as usize)?;
-        match client.reading {
-            Reading::On if client.is_full() => {
-                client.reading = Reading::Full;
-                self.stats.own.reads_paused += 1;
-            }
-            Reading::On if strained => {
-                client.reading = Reading::Waiting;
-                self.waiting.push(client.id);
-                self.stats.own.reads_paused += 1;
-            }
-            Reading::On => return None,
-            _ => {}
-        }
-        Some(Next::Paused)
+        self.keep_rest(key, rest, fill.full)
     }
 
     /// Serves every complete request in `data`, and returns what is left.
@@ -232,7 +72,7 @@ impl Node {
         while let Some(slice) = data.pop() {
             let mut at = 0;
             let status = loop {
-                match parser.parse(&slice[at..], 0) {
+                match parser.parse(slice.get(at..).unwrap_or(&[]), 0) {
                     Status::Complete(request) => {
                         let end = at + request.len;
                         self.serve(key, now, request.kind, Raw::Whole(&slice, at, end));
@@ -274,41 +114,29 @@ impl Node {
         data
     }
 
-    /// Whether nothing more is wanted from the client.
-    fn is_deaf(&self, key: u32) -> bool {
-        self.clients
-            .get(key as usize)
-            .is_none_or(|client| client.reading == Reading::Off)
-    }
-
     /// Serves one request.
     #[inline]
     fn serve(&mut self, key: u32, now: Now, kind: Kind, raw: Raw<'_>) {
-        let Kind::Array { argc, name, .. } = kind else {
+        let Kind::Array { argc, name, first } = kind else {
             if kind == Kind::Inline {
                 raw.with_bytes(|line| self.serve_inline(key, now, line));
             }
             return;
         };
-        let command = match raw {
-            Raw::Whole(slice, from, to) => lookup(name.of(slice.get(from..to).unwrap_or(&[]))),
-            Raw::Spread(chain) => {
-                let mut room = [0; NAME_ROOM];
-                let wanted = (name.len as usize).min(NAME_ROOM);
-                let n = chain.gather(name.at as usize, room.get_mut(..wanted).unwrap_or(&mut []));
-                if name.len as usize > NAME_ROOM {
-                    None
-                } else {
-                    lookup(room.get(..n).unwrap_or(&[]))
-                }
-            }
-        };
-        if let Some(command) = command
+        if let Some(command) = command_of(raw, name)
             && command.is_direct()
             && command.accepts(argc as usize)
             && let Some(form) = command.fixed_form()
+            && self.is_placed_by_first(command)
         {
-            self.forward(key, now, command, command.class, form, raw);
+            let token = self.token_of(raw, first);
+            let ask = Ask {
+                command,
+                class: command.class,
+                token,
+                raw,
+            };
+            self.forward(key, now, form, &ask);
             return;
         }
         raw.with_bytes(|bytes| {
@@ -336,7 +164,7 @@ impl Node {
         encode::command(&mut canonical, &args);
         let mut chain = Chain::new();
         self.pool.copy(&canonical, &mut chain);
-        self.serve_args(key, now, &args, Raw::Spread(&chain));
+        self.serve_args(key, now, &args, Raw::from(&chain));
     }
 
     /// Serves a request whose arguments have to be looked at. Not the hot path.
@@ -344,8 +172,8 @@ impl Node {
         let mut out = Vec::new();
         if args.first().is_some_and(|name| inline::is_http(name)) {
             // A browser tricked into speaking to us: as Redis, close without a word.
-            if let Some(client) = self.clients.get(key as usize) {
-                log_at!(Warn, "{} sent an HTTP request, closing", client.told());
+            if let Some(front) = self.fronts.get(key) {
+                log_at!(Warn, "{} sent an HTTP request, closing", front.told());
             }
             return self.refuse_stream(key, now, b"");
         }
@@ -357,18 +185,38 @@ impl Node {
         let refined = command.refine(args);
         match refined.serve {
             Serve::Keyed | Serve::Split | Serve::SameNode | Serve::LocalNode | Serve::AllNodes => {
-                if let Err(error) = command.keys(args, &mut Vec::new()) {
+                let mut keys = Vec::new();
+                if let Err(error) = command.keys(args, &mut keys) {
                     errors::keys(command, error, &mut out);
                     return self.answer(key, now, &out, false);
                 }
-                self.forward(
-                    key,
-                    now,
+                let form = resp3::form(command, args);
+                let tokens: Vec<_> = keys
+                    .iter()
+                    .filter_map(|key| args.get(key.index))
+                    .map(|key| self.token(key))
+                    .collect();
+                if tokens.len() > 1 && !self.is_one_owner(key, command, refined.class, &tokens) {
+                    if refined.serve == Serve::Split {
+                        let ask = Ask {
+                            command,
+                            class: refined.class,
+                            token: Token::default(),
+                            raw,
+                        };
+                        return self.split(key, now, form, &ask, args, &keys, &tokens);
+                    }
+                    let text = errors::spans_nodes(command);
+                    return self.answer(key, now, text.as_bytes(), false);
+                }
+                let token = tokens.first().copied().unwrap_or_default();
+                let ask = Ask {
                     command,
-                    refined.class,
-                    resp3::form(command, args),
+                    class: refined.class,
+                    token,
                     raw,
-                );
+                };
+                self.forward(key, now, form, &ask);
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
             refused => {
@@ -381,13 +229,17 @@ impl Node {
     /// Lets the session answer.
     fn answer_session(&mut self, key: u32, now: Now, command: &'static Command, args: &[&[u8]]) {
         let mut out = Vec::new();
-        let Some(client) = self.clients.get_mut(key as usize) else {
+        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return;
         };
-        let peer = client.addr.map(|addr| addr.to_string()).unwrap_or_default();
+        let peer = client
+            .front
+            .addr
+            .map(|addr| addr.to_string())
+            .unwrap_or_default();
         let context = Context {
             now,
-            connected_us: client.since,
+            connected_us: client.front.since,
             peer: &peer,
             local: &self.options.listen,
             store_version: &self.store_version,
@@ -396,42 +248,45 @@ impl Node {
         self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);
     }
 
-    /// Sends a request to the datastore.
+    /// Takes a client's request into its queue and sends it where it belongs.
     #[inline]
-    fn forward(
+    fn forward(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
+        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
+            return;
+        };
+        self.count_request(ask);
+        let level = self.level_of(key, ask.class);
+        self.place(entry, key, now, level, ask);
+    }
+
+    /// A message for a client's request of `len` bytes, in the client's queue.
+    #[inline]
+    pub(super) fn enqueue(
         &mut self,
         key: u32,
         now: Now,
-        command: &'static Command,
-        class: Class,
         form: resp3::Form,
-        raw: Raw<'_>,
-    ) {
-        let Some(client) = self.clients.get_mut(key as usize) else {
-            return;
-        };
-        let len = raw.len();
-        let mut msg = Msg::new(key, len, now.mono_us);
+        ask: &Ask<'_>,
+        len: usize,
+    ) -> Option<u32> {
+        let client = self.fronts.clients.get_mut(key as usize)?;
+        let mut msg = Msg::new(key, ask.command.index(), len, now.mono_us);
         msg.form = form;
         msg.flags = reply_flags(&mut client.session);
-        if class == Class::Write {
+        if ask.class == Class::Write {
             msg.flags = msg.flags.with(Flags::WRITE);
             self.stats.hist.payload_size.record(len as u64);
         }
         let entry = self.msgs.insert(msg) as u32;
-        client.queue.push(&mut self.msgs, entry);
-        self.count_request(command, class);
-        self.send_to_store(entry, key, now, class, raw);
+        client.front.queue.push(&mut self.msgs, entry);
+        Some(entry)
     }
 
     /// Counts a request that enters routing, as the original does: all but `PING`.
     #[inline]
-    fn count_request(&mut self, command: &'static Command, class: Class) {
-        if let Some(count) = self.per_command.get_mut(usize::from(command.index())) {
-            *count += 1;
-        }
-        match class {
-            Class::Read if command.name == "ping" => {}
+    pub(super) fn count_request(&mut self, ask: &Ask<'_>) {
+        match ask.class {
+            Class::Read if ask.command.name == "ping" => {}
             Class::Read => self.stats.pool.client_read_requests += 1,
             Class::Write => self.stats.pool.client_write_requests += 1,
         }
@@ -440,31 +295,23 @@ impl Node {
     /// The client broke the protocol: answers what came before, then this, then closes.
     pub(super) fn refuse_stream(&mut self, key: u32, now: Now, reply: &[u8]) {
         self.stats.own.protocol_errors += 1;
-        if let Some(client) = self.clients.get_mut(key as usize) {
-            client.broken = true;
+        if let Some(front) = self.fronts.get_mut(key) {
+            front.broken = true;
         }
         self.answer(key, now, reply, true);
     }
+}
 
-    /// The client ended its stream: what it asked for is still answered.
-    fn client_ended(&mut self, key: u32) {
-        let Some(client) = self.clients.get_mut(key as usize) else {
-            return;
-        };
-        log_at!(Notice, "{} recv eof", client.told());
-        client.inbound.clear();
-        client.reading = Reading::Off;
-        client.closing = true;
-        self.close_if_settled(key);
-    }
-
-    /// Closes a client that waits for nothing more, if it is to be closed.
-    pub(super) fn close_if_settled(&mut self, key: u32) {
-        if let Some(client) = self.clients.get(key as usize)
-            && client.closing
-            && client.is_settled()
-        {
-            self.close_client(key, !client.broken);
+/// The command a request names.
+#[inline]
+pub(super) fn command_of(raw: Raw<'_>, name: Span) -> Option<&'static Command> {
+    match raw {
+        Raw::Whole(slice, from, to) => lookup(name.of(slice.get(from..to).unwrap_or(&[]))),
+        Raw::Spread(chain) => {
+            let mut room = [0; NAME_ROOM];
+            let room = room.get_mut(..name.len as usize)?;
+            let n = chain.gather(name.at as usize, room);
+            lookup(room.get(..n).unwrap_or(&[]))
         }
     }
 }

@@ -1,17 +1,15 @@
 //! What is done by the clock: timeouts, reconnects, quiet connections, shutdown.
 
-use super::client::Reading;
+use super::front::{Front, Fronts, Reading};
 use super::{Node, limits};
 use crate::clock::Now;
 use crate::log_at;
+use crate::mbuf::Pool;
 
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
     pub fn next_deadline(&self) -> u64 {
-        let stores = (0..self.stores.len())
-            .filter_map(|slot| self.store_deadline(slot))
-            .min();
-        [stores, self.drain_until]
+        [Some(self.earliest), self.drain_until]
             .into_iter()
             .flatten()
             .fold(self.next_sweep, u64::min)
@@ -20,13 +18,18 @@ impl Node {
     /// Does everything that is due. Returns how many bytes of buffers were given back, so that the
     /// driver may tell the allocator.
     pub fn tick(&mut self, now: Now) -> usize {
-        for slot in 0..self.stores.len() {
-            if self
-                .store_deadline(slot)
-                .is_some_and(|at| at <= now.mono_us)
-            {
-                self.tick_store(slot, now);
+        if self.earliest <= now.mono_us {
+            for slot in 0..self.upstreams.len() {
+                if self
+                    .upstream_deadline(slot)
+                    .is_some_and(|at| at <= now.mono_us)
+                {
+                    self.tick_upstream(slot, now);
+                }
             }
+            let deadlines =
+                (0..self.upstreams.len()).filter_map(|slot| self.upstream_deadline(slot));
+            self.earliest = deadlines.min().unwrap_or(u64::MAX);
         }
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {
             self.close_all();
@@ -41,21 +44,18 @@ impl Node {
     /// Looks after quiet connections and gives memory back.
     fn sweep(&mut self, now: Now) -> usize {
         let mut stalled = Vec::new();
-        for (key, client) in &mut self.clients {
-            if client.inbound.is_empty() && client.out.is_empty() {
-                continue;
-            }
-            let quiet = now.mono_us.saturating_sub(client.heard);
-            if quiet >= limits::SWEEP_US {
-                client.inbound.compact(&self.pool);
-                client.out.compact(limits::COMPACT_OUT, &self.pool);
-            }
+        for (key, client) in &mut self.fronts.clients {
+            let front = &mut client.front;
+            let quiet = tidy(front, &self.pool, now);
             if quiet >= limits::INCOMPLETE_US
-                && !client.inbound.is_empty()
-                && client.reading == Reading::On
+                && !front.inbound.is_empty()
+                && front.reading == Reading::On
             {
                 stalled.push(key as u32);
             }
+        }
+        for (_, peer) in &mut self.fronts.peers {
+            tidy(&mut peer.front, &self.pool, now);
         }
         for key in stalled {
             self.refuse_stream(
@@ -71,8 +71,9 @@ impl Node {
             freed += self.msgs.capacity() * size_of::<super::msg::Msg>();
             self.msgs.shrink_to_fit();
         }
-        if self.clients.capacity() > 64 && self.clients.len() < self.clients.capacity() / 4 {
-            self.clients.shrink_to_fit();
+        let clients = &mut self.fronts.clients;
+        if clients.capacity() > 64 && clients.len() < clients.capacity() / 4 {
+            clients.shrink_to_fit();
             self.dirty.shrink_to(64);
             self.waiting.shrink_to(64);
             freed += size_of::<super::client::Client>();
@@ -80,9 +81,9 @@ impl Node {
         freed
     }
 
-    /// Clients that wait are helped if nobody else does: below the limit they go on, so that memory held
-    /// for long makes them slow and never stops them; at the limit, with nothing in flight that would free
-    /// any, the client that holds the most has to go.
+    /// Fronts that wait are helped if nobody else does: below the limit they go on, so that memory
+    /// held for long makes them slow and never stops them; at the limit, with nothing in flight that
+    /// would free any, the one that holds the most has to go.
     fn relieve(&mut self, now: Now) {
         let held_before = self.stuck_at.take();
         if self.waiting.is_empty() {
@@ -104,32 +105,36 @@ impl Node {
         }
     }
 
-    /// Gets rid of what the client that holds the most memory holds.
+    /// Gets rid of what the front that holds the most memory holds.
     fn free_the_most(&mut self, now: Now) {
         self.stats.own.memory_limit_hits += 1;
-        let largest = self
-            .clients
-            .iter()
-            .max_by_key(|(_, client)| client.inbound.len() + client.out.len())
-            .map(|(key, _)| key as u32);
-        let Some((key, client)) =
-            largest.and_then(|key| Some((key, self.clients.get_mut(key as usize)?)))
-        else {
+        let held = |key: &u32| {
+            self.fronts
+                .get(*key)
+                .map_or(0, |front| front.inbound.len() + front.out.len())
+        };
+        let Some(key) = self.fronts.keys().into_iter().max_by_key(held) else {
             return;
         };
-        if client.reading == Reading::Off || client.out.len() > client.inbound.len() {
+        let Some(front) = self.fronts.get_mut(key) else {
+            return;
+        };
+        if Fronts::is_peer(key)
+            || front.reading == Reading::Off
+            || front.out.len() > front.inbound.len()
+        {
             log_at!(
                 Alert,
                 "out of buffers: {} holds the most and is closed",
-                client.id
+                front.told()
             );
-            self.close_client(key, false);
+            self.close_front(key, false);
         } else {
             log_at!(
                 Alert,
                 "out of buffers: refusing the largest unfinished request"
             );
-            client.inbound.clear();
+            front.inbound.clear();
             self.refuse_stream(key, now, b"-ERR Dynomite: out of buffers\r\n");
         }
     }
@@ -137,11 +142,9 @@ impl Node {
     /// Begins to shut down: nothing more is read; clients close as their answers are out.
     pub fn drain(&mut self, now: Now) {
         self.drain_until = Some(now.mono_us + limits::DRAIN_US);
-        let keys: Vec<u32> = self.clients.iter().map(|(key, _)| key as u32).collect();
-        for key in keys {
-            if let Some(client) = self.clients.get_mut(key as usize) {
-                client.reading = Reading::Off;
-                client.closing = true;
+        for key in self.fronts.keys() {
+            if let Some(front) = self.fronts.get_mut(key) {
+                front.stop();
             }
             self.close_if_settled(key);
         }
@@ -149,14 +152,24 @@ impl Node {
 
     /// Whether a node that shuts down has no client left.
     pub fn is_drained(&self) -> bool {
-        self.is_draining() && self.clients.is_empty()
+        self.is_draining() && self.fronts.is_empty()
     }
 
-    /// Closes every client as it is.
+    /// Closes every front as it is.
     fn close_all(&mut self) {
-        let keys: Vec<u32> = self.clients.iter().map(|(key, _)| key as u32).collect();
-        for key in keys {
-            self.close_client(key, false);
+        for key in self.fronts.keys() {
+            self.close_front(key, false);
         }
     }
+}
+
+/// Moves the little that a quiet front holds to where it pins no buffer. Returns how long it has
+/// been quiet, in µs.
+fn tidy(front: &mut Front, pool: &Pool, now: Now) -> u64 {
+    let quiet = now.mono_us.saturating_sub(front.heard);
+    if quiet >= limits::SWEEP_US && !(front.inbound.is_empty() && front.out.is_empty()) {
+        front.inbound.compact(pool);
+        front.out.compact(limits::COMPACT_OUT, pool);
+    }
+    quiet
 }

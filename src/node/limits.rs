@@ -5,9 +5,10 @@
 //! | [`CLIENT_MSGS`] | the client is read no more until half of its requests are answered |
 //! | [`CLIENT_OUT`] | the client is read no more until it has taken half of its replies |
 //! | [`CLIENT_OUT_MAX`] | the client is closed: it asks and never reads |
-//! | [`STORE_QUEUE`] | clients that feed this datastore connection wait |
+//! | [`UPSTREAM_QUEUE`] | those that feed this datastore or peer wait; once a peer has taken nothing for [`STALLED_US`] they do not, and at twice the limit it counts as unreachable |
 //! | `max_msgs` | all clients wait |
-//! | the pool's bytes (`max_msgs` × `mbuf_size`) | all clients wait; if nothing is in flight, so that nothing will ever drain, whoever holds the most loses it: the largest unfinished request is refused, or the client with the most unread replies closed |
+//! | the pool's bytes (`max_msgs` × `mbuf_size`) | all clients wait; if nothing is in flight, so that nothing will ever drain, whoever holds the most loses it: the largest unfinished request is refused, or the connection with the most unread replies closed |
+//! | [`DNODE_CLIENTS`] | a new connection of a peer is closed |
 //! | `client_connections` | a new client is told so and closed |
 //! | [`INCOMPLETE_US`] | a client that began a request and fell silent is told so and closed |
 //! | [`DRAIN_US`] | at shutdown, clients still waiting are closed |
@@ -16,13 +17,17 @@
 //! down. Each kind of waiting has a counter.
 
 /// Requests one client may have unanswered.
-pub const CLIENT_MSGS: u32 = 16_384;
+pub const CLIENT_MSGS: u32 = 4096;
 /// Reply bytes that may wait for one client before it is read no more.
 pub const CLIENT_OUT: usize = 16 << 20;
 /// Reply bytes that may wait for one client at all.
 pub const CLIENT_OUT_MAX: usize = 1 << 30;
-/// Request bytes that may wait to be written to one datastore connection.
-pub const STORE_QUEUE: usize = 8 << 20;
+/// Request bytes that may wait to be written to one datastore or peer connection.
+pub const UPSTREAM_QUEUE: usize = 8 << 20;
+/// How long a peer may take nothing before those that feed it stop waiting for it, in µs.
+pub const STALLED_US: u64 = 1_000_000;
+/// Connections from peers at a time; more are closed at once.
+pub const DNODE_CLIENTS: usize = 4096;
 /// How long a begun request may stay incomplete without a byte arriving, in µs.
 pub const INCOMPLETE_US: u64 = 30_000_000;
 /// How long requests in flight get to finish at shutdown, in µs.

@@ -40,30 +40,74 @@
 //! | end of stream, an error, bytes that are no reply, a reply to no request or to one not yet written | all get that error | the same |
 //! | not there | new ones get that error at once | the same |
 //! | being made for the first time | wait for it, at most `timeout` | |
+//!
+//! A connection to a peer is like one to the datastore, with these differences: the error is `Peer:
+//! Peer Node refused connection`, or `Peer: Peer Node is not connected` while there is none; the time
+//! granted to a request depends on the distance and on whether it writes; nothing waits for the first
+//! connect. A reply whose id nobody waits for is dropped. A connection from a peer is like a client's,
+//! but that bytes which cannot be read close it at once, and that no request of its is ever refused
+//! by closing.
+//!
+//! # The files
+//!
+//! | file | noun |
+//! |---|---|
+//! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
+//! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds |
+//! | `msg` | a request in flight |
+//! | `route` | where a request goes; `frame` is what a peer gets |
+//! | `collect` | several replies to one answer |
+//! | `answer` | answers, in their order, to the front's output |
+//! | `housekeeping` | what the clock does; `report` and `counting` are what is told of it all |
 
 mod answer;
 mod client;
+mod collect;
+mod counting;
+mod dnode_client;
+mod frame;
+mod front;
 mod housekeeping;
 pub mod limits;
 mod msg;
+mod options;
+mod peer;
 mod report;
+mod route;
 mod store;
+mod upstream;
+
+pub use options::Options;
 
 use crate::clock::Now;
-use crate::config::Settings;
+use crate::cluster::backoff::{Backoff, PEER_CEILING};
+use crate::cluster::id::NodeId;
+use crate::cluster::route::Targets;
+use crate::cluster::split::Split;
+use crate::cluster::throttle::Throttle;
+use crate::cluster::topology::{Distance, Topology};
+use crate::config::Endpoint;
 use crate::log_at;
-use crate::mbuf::{Pool, Writer};
+use crate::mbuf::{Chain, Pool, Writer};
 use crate::proto::redis::command;
+use crate::proto::redis::reply::Parser;
 use crate::stats::Stats;
 use crate::sys;
-use client::{Client, Reading};
+use client::Client;
+use collect::Collector;
+use dnode_client::DnodeClient;
+use front::{Fronts, Reading};
 use msg::Msgs;
+use peer::PeerWire;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
-use store::{Loss, Store};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use upstream::{Loss, State, Upstream, Wire};
 
 /// Most slices one gathering write takes.
 const SLICES_PER_WRITE: usize = 64;
@@ -75,6 +119,10 @@ pub enum Kind {
     Client,
     /// The datastore, connected to.
     Store,
+    /// A peer, accepted on `dyn_listen`.
+    DnodeClient,
+    /// A peer, connected to.
+    Peer,
 }
 
 /// Names a connection between the node and its driver.
@@ -115,6 +163,8 @@ impl fmt::Display for Told {
         let kind = match self.id.kind {
             Kind::Client => "CONN_CLIENT",
             Kind::Store => "CONN_SERVER",
+            Kind::DnodeClient => "CONN_PEER_CLIENT",
+            Kind::Peer => "CONN_PEER_SERVER",
         };
         write!(f, "<{kind} {} #{}", self.id.key, self.id.generation)?;
         if let Some(from) = self.from {
@@ -127,7 +177,7 @@ impl fmt::Display for Told {
 /// What the driver is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Connect to the datastore; report by [`Node::connected`] or [`Node::broken`].
+    /// Connect to [`Node::endpoint`] of this id; report by [`Node::connected`] or [`Node::broken`].
     Connect(ConnId),
     /// Close the socket; the node has forgotten the connection. No report.
     Close(ConnId),
@@ -146,100 +196,80 @@ pub enum Next {
     Paused,
 }
 
-/// What a node needs to know of its configuration. Times in µs.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Our end of client connections, as `CLIENT INFO` tells it.
-    pub listen: String,
-    /// `timeout`.
-    pub timeout_us: u64,
-    /// `server_retry_timeout`.
-    pub retry_ceiling_us: u64,
-    /// `datastore_connections`, at least 1.
-    pub datastore_connections: usize,
-    /// `preconnect`.
-    pub preconnect: bool,
-    /// `client_connections`; 0 is no limit.
-    pub client_connections: usize,
-    /// `max_msgs`.
-    pub max_msgs: usize,
-    /// `mbuf_size`.
-    pub mbuf_size: usize,
-}
-
-impl From<&Settings> for Options {
-    fn from(settings: &Settings) -> Options {
-        Options {
-            listen: settings.listen.target.to_string(),
-            timeout_us: settings.timeout.as_micros() as u64,
-            retry_ceiling_us: settings.server_retry_timeout.as_micros() as u64,
-            datastore_connections: usize::from(settings.datastore_connections),
-            preconnect: settings.preconnect,
-            client_connections: settings.client_connections as usize,
-            max_msgs: settings.max_msgs,
-            mbuf_size: settings.mbuf_size,
-        }
-    }
-}
-
 /// One node.
 pub struct Node {
     options: Options,
+    topology: Arc<Topology>,
+    /// There are no other nodes: nothing has to be placed.
+    alone: bool,
     pool: Pool,
     /// The block small reads go into, whatever connection they are for.
     shared: Option<Writer>,
-    clients: Slab<Client>,
-    stores: Vec<Store>,
+    fronts: Fronts,
+    /// The datastore's connections first, then those to each peer.
+    upstreams: Vec<Upstream>,
+    /// For each node, which of `upstreams` lead to it.
+    links: Vec<Range<usize>>,
     msgs: Msgs,
+    collectors: Slab<Collector>,
     stats: Stats,
-    /// Requests per row of the command table.
+    /// Requests sent to the datastore, per row of the command table.
     per_command: Vec<u64>,
+    /// Kept for their memory: where the latest request went, how it was split.
+    targets: Targets,
+    split: Split,
     actions: VecDeque<Action>,
     dirty: Vec<ConnId>,
-    /// Clients that wait for the node's pressure to fall.
+    /// Fronts that wait for the node's pressure to fall.
     waiting: Vec<ConnId>,
     /// Blocks in use when the last sweep found that nothing would free any.
     stuck_at: Option<usize>,
     /// A reply on its way from RESP2 to RESP3; empty in between.
     converted: Vec<u8>,
     generation: u32,
+    wire_id: u64,
+    /// How long a message may wait, in µs: by distance, for reads and for writes.
+    granted: [[u64; 2]; 4],
+    /// No upstream waits for anything earlier than this time.
+    earliest: u64,
     next_sweep: u64,
-    /// While shutting down: when clients that still wait are closed.
+    /// While shutting down: when fronts that still wait are closed.
     drain_until: Option<u64>,
     /// The datastore's version, as clients are told it.
     store_version: String,
 }
 
 impl Node {
-    /// A node that has not begun yet.
-    pub fn new(options: Options, now: Now) -> Node {
+    /// A node of a cluster that has not begun yet.
+    pub fn new(options: Options, topology: Arc<Topology>, now: Now) -> Node {
         let pool = Pool::new(
             options.mbuf_size,
             options.max_msgs.saturating_mul(options.mbuf_size),
         );
-        let stores = (0..options.datastore_connections.max(1))
-            .map(|slot| {
-                Store::new(ConnId {
-                    kind: Kind::Store,
-                    key: slot as u32,
-                    generation: 0,
-                })
-            })
-            .collect();
+        let (upstreams, links) = upstreams(&options, &topology, now);
         Node {
+            alone: topology.nodes().len() == 1,
+            topology,
             pool,
             shared: None,
-            clients: Slab::new(),
-            stores,
+            fronts: Fronts::default(),
+            upstreams,
+            links,
             msgs: Msgs::new(),
+            collectors: Slab::new(),
             stats: Stats::new(now),
             per_command: vec![0; command::COUNT],
+            targets: Targets::default(),
+            split: Split::default(),
             actions: VecDeque::new(),
             dirty: Vec::new(),
             waiting: Vec::new(),
             stuck_at: None,
             converted: Vec::new(),
             generation: 0,
+            wire_id: 0,
+            granted: route::granted(options.timeout_us, 1),
+            earliest: u64::MAX,
             next_sweep: now.mono_us + limits::SWEEP_US,
             drain_until: None,
             store_version: String::from("7.0.15"),
@@ -247,37 +277,65 @@ impl Node {
         }
     }
 
-    /// Begins: connects to the datastore, unless that is to wait for the first request.
+    /// Begins: connects to the peers, and to the datastore unless that is to wait for the first
+    /// request.
     pub fn start(&mut self, now: Now) {
-        if self.options.preconnect {
-            for slot in 0..self.stores.len() {
-                self.connect_store(slot, now, true);
+        for slot in 0..self.upstreams.len() {
+            if self.options.preconnect || !self.upstreams[slot].is_store() {
+                self.connect_upstream(slot, now, true);
             }
         }
     }
 
-    /// A client has connected, from this address if it has one. An error is the text to send before
-    /// closing it.
+    /// Where a connection that is to be made leads.
+    pub fn endpoint(&self, id: ConnId) -> Option<&Endpoint> {
+        let upstream = self.upstreams.get(id.key as usize)?;
+        match id.kind {
+            Kind::Store => Some(&self.options.datastore),
+            Kind::Peer => self
+                .topology
+                .node(upstream.node)
+                .map(|node| &node.member.endpoint),
+            Kind::Client | Kind::DnodeClient => None,
+        }
+    }
+
+    /// A client or a peer has connected, from this address if it has one. An error is the text to
+    /// send before closing it.
     pub fn accepted(
         &mut self,
+        kind: Kind,
         addr: Option<SocketAddr>,
         now: Now,
     ) -> Result<ConnId, &'static [u8]> {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        if kind == Kind::DnodeClient {
+            if self.fronts.peers.len() >= limits::DNODE_CLIENTS {
+                return Err(b"");
+            }
+            let entry = self.fronts.peers.vacant_entry();
+            let id = ConnId {
+                kind,
+                key: entry.key() as u32,
+                generation,
+            };
+            entry.insert(DnodeClient::new(id, addr, now, self.options.security()));
+            self.stats.pool.dnode_client_connections += 1;
+            return Ok(id);
+        }
         let limit = self.options.client_connections;
-        if limit > 0 && self.clients.len() >= limit {
+        if limit > 0 && self.fronts.clients.len() >= limit {
             self.stats.own.clients_refused += 1;
             return Err(b"-ERR max number of clients reached\r\n");
         }
-        self.generation = self.generation.wrapping_add(1);
-        let entry = self.clients.vacant_entry();
+        let entry = self.fronts.clients.vacant_entry();
         let id = ConnId {
             kind: Kind::Client,
             key: entry.key() as u32,
-            generation: self.generation,
+            generation,
         };
-        let mut client = Client::new(id, addr, now);
-        client.store = (entry.key() % self.stores.len().max(1)) as u16;
-        entry.insert(client);
+        entry.insert(Client::new(id, addr, now));
         self.stats.pool.client_connections += 1;
         Ok(id)
     }
@@ -291,13 +349,15 @@ impl Node {
         match id.kind {
             Kind::Client => self.receive_client(id.key, now, reader),
             Kind::Store => self.receive_store(id.key as usize, now, reader),
+            Kind::DnodeClient => self.receive_dnode_client(Fronts::key(id), now, reader),
+            Kind::Peer => self.receive_peer(id.key as usize, now, reader),
         }
     }
 
     /// A connection asked for by [`Action::Connect`] is there.
     pub fn connected(&mut self, id: ConnId, now: Now) {
         if self.knows(id) {
-            self.store_connected(id.key as usize, now);
+            self.upstream_connected(id.key as usize, now);
         }
     }
 
@@ -306,48 +366,50 @@ impl Node {
         if !self.knows(id) {
             return;
         }
-        let client = self.clients.get(id.key as usize);
-        let from = client
-            .filter(|client| client.id == id)
-            .and_then(|client| client.addr);
+        let from = match id.kind {
+            Kind::Client | Kind::DnodeClient => self
+                .fronts
+                .get(Fronts::key(id))
+                .and_then(|front| front.addr),
+            Kind::Store | Kind::Peer => None,
+        };
         log_at!(Notice, "close {}: {}", id.told(from), sys::reason(error));
         match id.kind {
-            Kind::Client => self.close_client(id.key, false),
-            Kind::Store => self.lose_store(id.key as usize, now, Loss::Error),
+            Kind::Client | Kind::DnodeClient => self.close_front(Fronts::key(id), false),
+            Kind::Store | Kind::Peer => self.lose_upstream(id.key as usize, now, Loss::Error),
+        }
+    }
+
+    /// What a connection has to say.
+    #[inline]
+    fn output(&self, id: ConnId) -> Option<&Chain> {
+        match id.kind {
+            Kind::Client | Kind::DnodeClient => self
+                .fronts
+                .get(Fronts::key(id))
+                .filter(|front| front.id == id)
+                .map(|front| &front.out),
+            Kind::Store | Kind::Peer => {
+                let upstream = self.upstreams.get(id.key as usize)?;
+                (upstream.id == id && upstream.state == State::Up).then_some(&upstream.out)
+            }
         }
     }
 
     /// Whether a connection has bytes to be written.
     pub fn has_output(&self, id: ConnId) -> bool {
-        self.knows(id)
-            && match id.kind {
-                Kind::Client => self
-                    .clients
-                    .get(id.key as usize)
-                    .is_some_and(|client| !client.out.is_empty()),
-                Kind::Store => self
-                    .stores
-                    .get(id.key as usize)
-                    .is_some_and(|store| !store.out.is_empty()),
-            }
+        self.output(id).is_some_and(|out| !out.is_empty())
     }
 
     /// Writes what a connection has to say, as far as it goes. Returns whether something is left.
     pub fn transmit(&mut self, id: ConnId, now: Now, writer: &mut impl Write) -> bool {
-        while self.has_output(id) {
-            let chain = match id.kind {
-                Kind::Client => &self.clients[id.key as usize].out,
-                Kind::Store if self.stores[id.key as usize].state != store::State::Up => {
-                    return false;
-                }
-                Kind::Store => &self.stores[id.key as usize].out,
-            };
+        while let Some(chain) = self.output(id).filter(|out| !out.is_empty()) {
             let result = match chain.as_contiguous() {
                 Some(slice) => writer.write(slice),
                 None => {
                     let mut parts = [IoSlice::new(&[]); SLICES_PER_WRITE];
                     let n = chain.io_slices(&mut parts);
-                    writer.write_vectored(&parts[..n])
+                    writer.write_vectored(parts.get(..n).unwrap_or(&[]))
                 }
             };
             match result {
@@ -364,8 +426,8 @@ impl Node {
                 }
             }
         }
-        if id.kind == Kind::Client && self.knows(id) {
-            self.close_if_settled(id.key);
+        if matches!(id.kind, Kind::Client | Kind::DnodeClient) && self.knows(id) {
+            self.close_if_settled(Fronts::key(id));
         }
         false
     }
@@ -373,36 +435,37 @@ impl Node {
     /// Drops bytes that were written.
     fn wrote(&mut self, id: ConnId, now: Now, n: usize) {
         match id.kind {
-            Kind::Client => {
-                if let Some(client) = self.clients.get_mut(id.key as usize) {
-                    client.out.advance(n);
+            Kind::Client | Kind::DnodeClient => {
+                let key = Fronts::key(id);
+                if let Some(front) = self.fronts.get_mut(key) {
+                    front.out.advance(n);
                 }
-                self.resume_if_drained(id.key);
+                self.resume_if_drained(key);
             }
-            Kind::Store => {
-                if let Some(store) = self.stores.get_mut(id.key as usize) {
-                    store.out.advance(n);
+            Kind::Store | Kind::Peer => {
+                if let Some(upstream) = self.upstreams.get_mut(id.key as usize) {
+                    upstream.out.advance(n);
                 }
-                self.store_wrote(id.key as usize, now, n);
+                self.upstream_wrote(id.key as usize, now, n);
             }
         }
     }
 
-    /// Ends a turn: lets clients go on that waited for pressure to fall.
-    pub fn end_turn(&mut self) {
-        if !self.waiting.is_empty() && self.is_relaxed() {
+    /// Ends a turn: lets fronts go on that waited for pressure to fall.
+    pub fn end_turn(&mut self, now: Now) {
+        if !self.waiting.is_empty() && self.is_relaxed(now) {
             self.resume_waiting();
         }
     }
 
-    /// Lets all clients go on that wait for pressure to fall.
+    /// Lets all fronts go on that wait for pressure to fall.
     fn resume_waiting(&mut self) {
         for id in self.waiting.drain(..) {
-            if let Some(client) = self.clients.get_mut(id.key as usize)
-                && client.id == id
-                && client.reading == Reading::Waiting
+            if let Some(front) = self.fronts.get_mut(Fronts::key(id))
+                && front.id == id
+                && front.reading == Reading::Waiting
             {
-                client.reading = Reading::On;
+                front.reading = Reading::On;
                 self.actions.push_back(Action::Resume(id));
             }
         }
@@ -418,16 +481,17 @@ impl Node {
     pub fn next_dirty(&mut self) -> Option<ConnId> {
         while let Some(id) = self.dirty.pop() {
             let flag = match id.kind {
-                Kind::Client => self
-                    .clients
-                    .get_mut(id.key as usize)
-                    .filter(|c| c.id == id)
-                    .map(|c| &mut c.dirty),
-                Kind::Store => self
-                    .stores
-                    .get_mut(id.key as usize)
-                    .filter(|s| s.id == id)
-                    .map(|s| &mut s.dirty),
+                Kind::Client | Kind::DnodeClient => self
+                    .fronts
+                    .get_mut(Fronts::key(id))
+                    .filter(|front| front.id == id)
+                    .map(|front| &mut front.dirty),
+                Kind::Store | Kind::Peer => {
+                    let upstream = self.upstreams.get_mut(id.key as usize);
+                    upstream
+                        .filter(|upstream| upstream.id == id)
+                        .map(|upstream| &mut upstream.dirty)
+                }
             };
             if let Some(flag) = flag {
                 *flag = false;
@@ -441,26 +505,35 @@ impl Node {
     #[inline]
     fn knows(&self, id: ConnId) -> bool {
         match id.kind {
-            Kind::Client => self
-                .clients
-                .get(id.key as usize)
-                .is_some_and(|client| client.id == id),
-            Kind::Store => self.stores.get(id.key as usize).is_some_and(|store| {
-                store.id == id
-                    && !matches!(store.state, store::State::Idle | store::State::Down { .. })
-            }),
+            Kind::Client | Kind::DnodeClient => self
+                .fronts
+                .get(Fronts::key(id))
+                .is_some_and(|front| front.id == id),
+            Kind::Store | Kind::Peer => {
+                self.upstreams.get(id.key as usize).is_some_and(|upstream| {
+                    upstream.id == id && !matches!(upstream.state, State::Idle | State::Down { .. })
+                })
+            }
         }
     }
 
-    /// Whether so much is under way that this client should not be read.
+    /// Whether so much is under way that this front should not be read.
     #[inline]
-    fn is_strained(&self, client: u32) -> bool {
-        self.is_exhausted()
-            || self
-                .clients
-                .get(client as usize)
-                .and_then(|client| self.stores.get(usize::from(client.store)))
-                .is_some_and(Store::is_congested)
+    fn is_strained(&self, key: u32, now: Now) -> bool {
+        if self.is_exhausted() {
+            return true;
+        }
+        if !self.alone {
+            return self
+                .upstreams
+                .iter()
+                .any(|upstream| upstream.is_congested(now));
+        }
+        let store = self
+            .fronts
+            .get(key)
+            .and_then(|front| self.upstreams.get(usize::from(front.store)));
+        store.is_some_and(|store| store.is_congested(now))
     }
 
     /// Whether a limit of the node as a whole is reached.
@@ -469,15 +542,64 @@ impl Node {
         self.msgs.len() >= self.options.max_msgs || self.pool.is_strained()
     }
 
-    /// Whether clients that wait for pressure to fall may go on.
-    fn is_relaxed(&self) -> bool {
+    /// Whether fronts that wait for pressure to fall may go on.
+    fn is_relaxed(&self, now: Now) -> bool {
         self.msgs.len() < self.options.max_msgs - self.options.max_msgs / 4
             && self.pool.is_relaxed()
-            && !self.stores.iter().any(Store::is_congested)
+            && !self
+                .upstreams
+                .iter()
+                .any(|upstream| upstream.is_congested(now))
     }
 
     /// Whether the node is shutting down.
     pub fn is_draining(&self) -> bool {
         self.drain_until.is_some()
     }
+}
+
+/// The connections a node makes: the datastore's, then those to each peer; and which lead where.
+fn upstreams(
+    options: &Options,
+    topology: &Topology,
+    now: Now,
+) -> (Vec<Upstream>, Vec<Range<usize>>) {
+    let mut upstreams = Vec::new();
+    let mut links = Vec::new();
+    for (index, node) in topology.nodes().iter().enumerate() {
+        let first = upstreams.len();
+        let (kind, count, ceiling) = match node.distance {
+            Distance::Me => (
+                Kind::Store,
+                options.datastore_connections,
+                Duration::from_micros(options.retry_ceiling_us),
+            ),
+            Distance::OtherDc => (Kind::Peer, options.remote_peer_connections, PEER_CEILING),
+            _ => (Kind::Peer, options.local_peer_connections, PEER_CEILING),
+        };
+        for _ in 0..count.max(1) {
+            let id = ConnId {
+                kind,
+                key: upstreams.len() as u32,
+                generation: 0,
+            };
+            let wire = match kind {
+                Kind::Store => Wire::Store(Parser::default()),
+                _ => Wire::Peer(Box::new(PeerWire::new(options.security()))),
+            };
+            let mut upstream = Upstream::new(
+                id,
+                NodeId(index as u16),
+                node.distance,
+                wire,
+                Backoff::new(ceiling),
+            );
+            if node.distance == Distance::OtherDc {
+                upstream = upstream.throttled(Throttle::new(options.conn_msg_rate, now.mono_us));
+            }
+            upstreams.push(upstream);
+        }
+        links.push(first..upstreams.len());
+    }
+    (upstreams, links)
 }

@@ -1,39 +1,63 @@
 //! A request in flight, and the two queues it stands in.
 
 use crate::mbuf::Chain;
+use crate::proto::redis::command::Class;
 use crate::proto::redis::resp3::Form;
 
-/// "No message" and "no client".
+/// "No message", "no connection", "no collector".
 pub const NONE: u32 = u32::MAX;
+/// No row of the command table: the node's own requests, and those that name no command.
+pub const NO_COMMAND: u16 = u16::MAX;
 
-/// A request between its last byte's arrival and its answer's departure. 72 bytes, in a slab.
+/// A request between its last byte's arrival and its answer's departure. 96 bytes, in a slab.
 ///
-/// It stands in the queue of its client, which decides the order of answers, and in the queue of the
-/// datastore connection it was sent on, which decides whose answer a reply is. It leaves each when
-/// that one is done with it, and is freed when it stands in neither.
+/// It stands in the queue of the connection it came in on, its *front*, which decides the order of
+/// answers, and in the queue of the connection it was sent on, its *upstream*, which decides whose
+/// answer a reply is. It leaves each when that one is done with it.
+///
+/// A request that goes to several nodes has one message for each:
+///
+/// - whose reply is the answer: the request's own message;
+/// - whose reply nobody waits for: a message with neither front nor parent, dropped when its reply
+///   has come;
+/// - whose reply is one of several that make the answer: a message with a parent. The parent stands
+///   in its front's queue (or has a parent itself), in no upstream's, and has a *collector* until
+///   every part has come in.
 #[derive(Debug)]
 pub struct Msg {
-    /// The client that waits for the answer; [`NONE`] when it is gone or has been answered.
-    pub client: u32,
-    next_of_client: u32,
-    next_of_store: u32,
+    /// The connection that waits for the answer; [`NONE`] when it is gone or has been answered.
+    pub front: u32,
+    next_of_front: u32,
+    next_of_upstream: u32,
+    /// The request this one is a part of.
+    pub parent: u32,
+    /// What puts the answer together.
+    pub collector: u32,
     /// Bytes of the request.
     pub len: u32,
+    /// Which part of its parent it is.
+    pub part: u16,
+    /// Row of the command table.
+    pub command: u16,
     /// How the reply is changed for a RESP3 client.
     pub form: Form,
     /// What is known about it.
     pub flags: Flags,
     /// When it was complete, in µs.
     pub start: u64,
-    /// Where it ends in the stream of bytes written to its datastore connection.
+    /// Where it ends in the stream of bytes written to its upstream.
     pub end: u64,
-    /// The answer, while an earlier request of the client is still waiting for its own.
+    /// The id its front, a peer, has given it and expects back.
+    pub front_id: u64,
+    /// The id it has on its upstream, a peer.
+    pub wire_id: u64,
+    /// The answer, while an earlier request of the front is still waiting for its own.
     pub reply: Chain,
 }
 
 /// Facts about a message, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flags(u8);
+pub struct Flags(u16);
 
 impl Flags {
     /// The answer is known.
@@ -46,10 +70,12 @@ impl Flags {
     pub const EXPIRED: Flags = Flags(8);
     /// The client speaks RESP3.
     pub const RESP3: Flags = Flags(16);
-    /// It stands in the queue of a datastore connection.
-    pub const AT_STORE: Flags = Flags(32);
-    /// It may change data; its reply counts as that of a write.
+    /// It stands in the queue of an upstream.
+    pub const QUEUED: Flags = Flags(32);
+    /// It changes data.
     pub const WRITE: Flags = Flags(64);
+    /// It was sent to a C node inside a script; the reply has to be unwrapped.
+    pub const CARRIED: Flags = Flags(128);
 
     /// Both sets together.
     #[must_use]
@@ -70,19 +96,53 @@ impl Flags {
 }
 
 impl Msg {
-    /// A request of `client`, complete at `start`, in no queue yet.
-    pub fn new(client: u32, len: usize, start: u64) -> Msg {
+    /// A request of `front`, complete at `start`, in no queue yet.
+    pub fn new(front: u32, command: u16, len: usize, start: u64) -> Msg {
         Msg {
-            client,
-            next_of_client: NONE,
-            next_of_store: NONE,
+            front,
+            next_of_front: NONE,
+            next_of_upstream: NONE,
+            parent: NONE,
+            collector: NONE,
             len: len.try_into().unwrap_or(u32::MAX),
+            part: 0,
+            command,
             form: Form::default(),
             flags: Flags::default(),
             start,
             end: 0,
+            front_id: 0,
+            wire_id: 0,
             reply: Chain::new(),
         }
+    }
+
+    /// A copy of this request for another node, in no queue, awaited by nobody.
+    pub fn copy(&self) -> Msg {
+        let mut copy = Msg::new(NONE, self.command, self.len as usize, self.start);
+        copy.flags = if self.flags.has(Flags::WRITE) {
+            Flags::WRITE
+        } else {
+            Flags::default()
+        };
+        copy
+    }
+
+    /// Read or write.
+    pub fn class(&self) -> Class {
+        if self.flags.has(Flags::WRITE) {
+            Class::Write
+        } else {
+            Class::Read
+        }
+    }
+
+    /// Whether nobody needs it any more.
+    pub fn is_over(&self) -> bool {
+        self.front == NONE
+            && self.parent == NONE
+            && self.collector == NONE
+            && !self.flags.has(Flags::QUEUED)
     }
 }
 
@@ -95,23 +155,23 @@ pub trait Link {
     fn next(msg: &mut Msg) -> &mut u32;
 }
 
-/// The order of one client's requests.
+/// The order of one front's requests.
 #[derive(Debug)]
-pub enum OfClient {}
+pub enum OfFront {}
 
-/// The order of requests on one datastore connection.
+/// The order of requests on one upstream.
 #[derive(Debug)]
-pub enum OfStore {}
+pub enum OfUpstream {}
 
-impl Link for OfClient {
+impl Link for OfFront {
     fn next(msg: &mut Msg) -> &mut u32 {
-        &mut msg.next_of_client
+        &mut msg.next_of_front
     }
 }
 
-impl Link for OfStore {
+impl Link for OfUpstream {
     fn next(msg: &mut Msg) -> &mut u32 {
-        &mut msg.next_of_store
+        &mut msg.next_of_upstream
     }
 }
 
@@ -176,6 +236,20 @@ impl<L: Link> Queue<L> {
         Some(key)
     }
 
+    /// Takes out the one behind `before`.
+    pub fn remove_after(&mut self, msgs: &mut Msgs, before: u32) -> Option<u32> {
+        let key = Self::after(msgs, before)?;
+        let next = msgs
+            .get_mut(key as usize)
+            .map_or(NONE, |msg| std::mem::replace(L::next(msg), NONE));
+        *L::next(msgs.get_mut(before as usize)?) = next;
+        if self.tail == key {
+            self.tail = before;
+        }
+        self.len -= 1;
+        Some(key)
+    }
+
     /// The one after `key`.
     pub fn after(msgs: &mut Msgs, key: u32) -> Option<u32> {
         let next = *L::next(msgs.get_mut(key as usize)?);
@@ -189,28 +263,47 @@ mod tests {
 
     #[test]
     fn a_row_stays_within_two_cache_lines() {
-        assert!(size_of::<Msg>() <= 80, "{}", size_of::<Msg>());
+        assert!(size_of::<Msg>() <= 96, "{}", size_of::<Msg>());
+    }
+
+    #[test]
+    fn one_in_the_middle_can_be_taken_out() {
+        let mut msgs = Msgs::new();
+        let keys: Vec<u32> = (0..3)
+            .map(|i| msgs.insert(Msg::new(i, 0, 0, 0)) as u32)
+            .collect();
+        let mut queue = Queue::<OfUpstream>::default();
+        for &key in &keys {
+            queue.push(&mut msgs, key);
+        }
+        assert_eq!(queue.remove_after(&mut msgs, keys[1]), Some(keys[2]));
+        assert_eq!(queue.remove_after(&mut msgs, keys[1]), None);
+        queue.push(&mut msgs, keys[2]);
+        assert_eq!(queue.remove_after(&mut msgs, keys[0]), Some(keys[1]));
+        let order: Vec<u32> = std::iter::from_fn(|| queue.pop(&mut msgs)).collect();
+        assert_eq!(order, [keys[0], keys[2]]);
     }
 
     #[test]
     fn two_queues_share_messages_without_disturbing_each_other() {
         let mut msgs = Msgs::new();
         let keys: Vec<u32> = (0..4)
-            .map(|i| msgs.insert(Msg::new(i, 0, 0)) as u32)
+            .map(|i| msgs.insert(Msg::new(i, 0, 0, 0)) as u32)
             .collect();
-        let (mut client, mut store) = (Queue::<OfClient>::default(), Queue::<OfStore>::default());
+        let (mut front, mut upstream) =
+            (Queue::<OfFront>::default(), Queue::<OfUpstream>::default());
         for &key in &keys {
-            client.push(&mut msgs, key);
+            front.push(&mut msgs, key);
         }
         for &key in keys.iter().rev() {
-            store.push(&mut msgs, key);
+            upstream.push(&mut msgs, key);
         }
-        assert_eq!(client.pop(&mut msgs), Some(keys[0]));
-        assert_eq!(store.pop(&mut msgs), Some(keys[3]));
-        assert_eq!(Queue::<OfClient>::after(&mut msgs, keys[1]), Some(keys[2]));
-        client.push(&mut msgs, keys[0]);
-        let order: Vec<u32> = std::iter::from_fn(|| client.pop(&mut msgs)).collect();
+        assert_eq!(front.pop(&mut msgs), Some(keys[0]));
+        assert_eq!(upstream.pop(&mut msgs), Some(keys[3]));
+        assert_eq!(Queue::<OfFront>::after(&mut msgs, keys[1]), Some(keys[2]));
+        front.push(&mut msgs, keys[0]);
+        let order: Vec<u32> = std::iter::from_fn(|| front.pop(&mut msgs)).collect();
         assert_eq!(order, [keys[1], keys[2], keys[3], keys[0]]);
-        assert!(client.is_empty() && store.len() == 3);
+        assert!(front.is_empty() && upstream.len() == 3);
     }
 }

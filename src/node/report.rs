@@ -1,8 +1,9 @@
 //! What a node tells of itself.
 
 use super::Node;
-use super::store::Store;
+use super::upstream::Upstream;
 use crate::clock::Now;
+use crate::cluster::topology::Distance;
 use crate::proto::redis::command;
 use crate::proto::redis::req_stats::ReqStats;
 use crate::stats::{Memory, Stats};
@@ -12,12 +13,35 @@ impl Node {
     pub fn stats(&mut self, now: Now) -> Stats {
         self.stats.hist.roll(now);
         let mut stats = self.stats.clone();
-        for store in &self.stores {
-            let (unsent, unsent_bytes, sent, sent_bytes) = queue_lengths(store, &mut self.msgs);
-            stats.server.in_queue += unsent;
-            stats.server.in_queue_bytes += unsent_bytes;
-            stats.server.out_queue += sent;
-            stats.server.out_queue_bytes += sent_bytes;
+        for upstream in &self.upstreams {
+            let lengths = queue_lengths(upstream, &mut self.msgs);
+            let (server, pool) = (&mut stats.server, &mut stats.pool);
+            let gauges = match upstream.distance {
+                Distance::Me => [
+                    &mut server.in_queue,
+                    &mut server.in_queue_bytes,
+                    &mut server.out_queue,
+                    &mut server.out_queue_bytes,
+                ],
+                Distance::SameRack | Distance::SameDc => [
+                    &mut pool.peer_in_queue,
+                    &mut pool.peer_in_queue_bytes,
+                    &mut pool.peer_out_queue,
+                    &mut pool.peer_out_queue_bytes,
+                ],
+                Distance::OtherDc => [
+                    &mut pool.remote_peer_in_queue,
+                    &mut pool.remote_peer_in_queue_bytes,
+                    &mut pool.remote_peer_out_queue,
+                    &mut pool.remote_peer_out_queue_bytes,
+                ],
+            };
+            for (gauge, length) in gauges.into_iter().zip(lengths) {
+                *gauge += length;
+            }
+        }
+        for (_, peer) in &self.fronts.peers {
+            stats.pool.dnode_client_out_queue += u64::from(peer.front.queue.len());
         }
         for (index, &count) in self.per_command.iter().enumerate() {
             let Some(command) = u16::try_from(index).ok().and_then(command::command) else {
@@ -62,13 +86,13 @@ impl Node {
 }
 
 /// Requests and bytes not written yet, then those written and awaiting their reply.
-fn queue_lengths(store: &Store, msgs: &mut super::msg::Msgs) -> (u64, u64, u64, u64) {
-    let (unsent, unsent_bytes) = store.unsent(msgs);
-    let (all, all_bytes) = store.outstanding(msgs);
-    (
+fn queue_lengths(upstream: &Upstream, msgs: &mut super::msg::Msgs) -> [u64; 4] {
+    let (unsent, unsent_bytes) = upstream.unsent(msgs);
+    let (all, all_bytes) = upstream.outstanding(msgs);
+    [
         unsent,
         unsent_bytes,
         all - unsent,
         all_bytes.saturating_sub(unsent_bytes),
-    )
+    ]
 }

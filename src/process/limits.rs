@@ -52,7 +52,7 @@ pub fn told(settings: &Settings, files: u64) -> String {
         node::CLIENT_MSGS,
         mib(node::CLIENT_OUT),
         mib(node::CLIENT_OUT_MAX),
-        mib(node::STORE_QUEUE),
+        mib(node::UPSTREAM_QUEUE),
     )
 }
 

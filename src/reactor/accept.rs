@@ -10,6 +10,7 @@ use super::socket::{Socket, Stream};
 use super::table::Name;
 use crate::clock::Now;
 use crate::log_at;
+use crate::node::Kind;
 use crate::sys;
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
@@ -22,16 +23,30 @@ const ACCEPT_PAUSE_US: u64 = 100_000;
 /// Whom a listener is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
+    /// `listen`.
     Clients,
+    /// `dyn_listen`.
+    Peers,
+    /// `stats_listen`.
     Stats,
+}
+
+impl Door {
+    const ALL: [Door; 3] = [Door::Clients, Door::Peers, Door::Stats];
+
+    /// What its events are called.
+    pub(super) fn name(self) -> Name {
+        match self {
+            Door::Clients => Name::Clients,
+            Door::Peers => Name::Peers,
+            Door::Stats => Name::Stats,
+        }
+    }
 }
 
 impl Reactor {
     fn door(&mut self, door: Door) -> Option<&mut Listener> {
-        match door {
-            Door::Clients => self.clients_listener.as_mut(),
-            Door::Stats => self.stats_listener.as_mut(),
-        }
+        self.listeners[door as usize].as_mut()
     }
 
     /// Notes that somebody knocks.
@@ -43,15 +58,17 @@ impl Reactor {
 
     /// Whether connections are left over from this turn, which no event will tell of.
     pub(super) fn has_more_to_accept(&self) -> bool {
-        let waits =
-            |listener: &Option<Listener>| listener.as_ref().is_some_and(|listener| listener.ready);
         self.accept_paused_until.is_none()
-            && (waits(&self.clients_listener) || waits(&self.stats_listener))
+            && self
+                .listeners
+                .iter()
+                .flatten()
+                .any(|listener| listener.ready)
     }
 
     /// Accepts what waits at the listeners, a turn's worth of each.
     pub(super) fn accept_all(&mut self, now: Now) {
-        for door in [Door::Clients, Door::Stats] {
+        for door in Door::ALL {
             for _ in 0..ACCEPTS_PER_TURN {
                 if self.accept_paused_until.is_some() {
                     return;
@@ -60,7 +77,9 @@ impl Reactor {
                     break;
                 };
                 match (listener.accept(), door) {
-                    (Ok((stream, addr)), Door::Clients) => self.welcome(stream, addr, now),
+                    (Ok((stream, addr)), Door::Clients | Door::Peers) => {
+                        self.welcome(door, stream, addr, now)
+                    }
                     (Ok((stream, _)), Door::Stats) => self.welcome_admin(stream, now),
                     (Err(error), _) => self.accept_failed(door, &error, now),
                 }
@@ -68,13 +87,16 @@ impl Reactor {
         }
     }
 
-    /// Takes in a client.
-    fn welcome(&mut self, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
-        let name = self
-            .clients_listener
+    /// Takes in a client or a peer.
+    fn welcome(&mut self, door: Door, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
+        let name = self.listeners[door as usize]
             .as_ref()
             .map_or("", |listener| listener.name.as_str());
-        match self.node.accepted(addr, now) {
+        let kind = match door {
+            Door::Peers => Kind::DnodeClient,
+            _ => Kind::Client,
+        };
+        match self.node.accepted(kind, addr, now) {
             Ok(id) => match Socket::register(
                 stream,
                 self.poll.registry(),
@@ -83,15 +105,12 @@ impl Reactor {
             ) {
                 Ok(socket) => {
                     log_at!(Notice, "{name} accepted {}", id.told(addr));
-                    self.clients.insert(id.key, socket);
+                    self.sockets.insert(id, socket);
                 }
                 Err(error) => self.node.broken(id, now, &error),
             },
             Err(text) => {
-                log_at!(
-                    Warn,
-                    "{name} refused a client: client_connections is reached"
-                );
+                log_at!(Warn, "{name} refused a connection: their limit is reached");
                 // The socket is new, so a line fits; a client that is gone needs none.
                 let _ = stream.write(text);
                 stream.close();

@@ -1,4 +1,4 @@
-//! Connecting to the datastore.
+//! Connecting to the datastore and to peers.
 //!
 //! A host name may stand for several addresses (`localhost` is often `::1` first, where a Redis may
 //! not listen). They are tried in the resolver's order; only when the last one fails has the
@@ -17,6 +17,10 @@ use mio::net::{TcpStream, UnixStream};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// After how long of silence, and how often then, an outgoing connection is probed.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Addresses not tried yet, of connections being made.
 pub(super) type Untried = Vec<(ConnId, VecDeque<SocketAddr>)>;
@@ -24,8 +28,11 @@ pub(super) type Untried = Vec<(ConnId, VecDeque<SocketAddr>)>;
 impl Reactor {
     /// Begins to connect; how it went is told to the node, now or later.
     pub(super) fn connect(&mut self, id: ConnId, now: Now) {
-        log_at!(Warn, "{id} connecting..... to '{}'", self.datastore);
-        match &self.datastore {
+        let Some(endpoint) = self.node.endpoint(id).cloned() else {
+            return;
+        };
+        log_at!(Warn, "{id} connecting..... to '{endpoint}'");
+        match &endpoint {
             Endpoint::Unix(path) => {
                 let made = UnixStream::connect(path)
                     .and_then(|stream| self.adopt(id, Stream::Unix(stream)));
@@ -75,7 +82,13 @@ impl Reactor {
     fn open_tcp(&mut self, id: ConnId, addr: SocketAddr) -> io::Result<()> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
-        socket2::SockRef::from(&stream).set_keepalive(true)?;
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_keepalive(true)?;
+        // Whoever is gone without a word is noticed although nothing is asked of it.
+        let probes = socket2::TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE);
+        socket.set_tcp_keepalive(&probes)?;
         self.adopt(id, Stream::Tcp(stream))
     }
 
@@ -88,7 +101,7 @@ impl Reactor {
             id.generation,
         )?;
         socket.connecting = true;
-        self.stores.insert(id.key, socket);
+        self.sockets.insert(id, socket);
         Ok(())
     }
 
@@ -100,21 +113,26 @@ impl Reactor {
 
     /// Looks how a connection attempt ended.
     pub(super) fn finish_connect(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) = self.stores.get(id.key, id.generation) else {
+        let Some(socket) = self.sockets.get(id) else {
             return;
         };
         match socket.stream.take_error() {
             Ok(Some(error)) | Err(error) => match self.take_untried(id) {
                 Some(addresses) => {
-                    drop(self.stores.take(id.key, id.generation));
+                    drop(self.sockets.take(id));
                     self.connect_to_one_of(id, addresses, now);
                 }
                 None => self.node.broken(id, now, &error),
             },
             Ok(None) if event.is_writable() && socket.stream.is_connected() => {
                 socket.connecting = false;
+                // The other side may have spoken or closed already: no further edge will say so.
+                socket.ended = event.is_read_closed();
                 self.take_untried(id);
                 self.node.connected(id, now);
+                if event.is_readable() || event.is_read_closed() {
+                    self.read(id, now);
+                }
             }
             Ok(None) => {}
         }

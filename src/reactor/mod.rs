@@ -28,10 +28,12 @@ mod table;
 
 use crate::admin::Admin;
 use crate::clock::Now;
-use crate::config::{Endpoint, Settings};
+use crate::cluster::topology::Topology;
+use crate::config::{Endpoint, SecureOption, Settings};
 use crate::log_at;
-use crate::node::{Action, ConnId, Kind, Next, Node, Options};
+use crate::node::{Action, ConnId, Next, Node, Options};
 use crate::process::signals::{Signal, Signals};
+use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
 use crate::sys;
 use accept::Door;
@@ -41,9 +43,11 @@ use mio::{Events, Interest, Poll, Waker};
 use resolver::Resolver;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use table::{Name, Table};
+use table::{Name, Tables};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -56,11 +60,9 @@ pub struct Reactor {
     node: Node,
     admin: Admin,
     identity: Identity,
-    clients_listener: Option<Listener>,
-    stats_listener: Option<Listener>,
-    datastore: Endpoint,
-    clients: Table,
-    stores: Table,
+    /// By [`Door`]; those of clients and peers are gone while shutting down.
+    listeners: [Option<Listener>; 3],
+    sockets: Tables,
     admins: admin::Sockets,
     /// HTTP connections to be driven in the next turn without waiting for an event.
     admin_run: Vec<(u32, u32)>,
@@ -105,6 +107,15 @@ impl Reactor {
     /// The lines to log: which address, and why not.
     pub fn new(settings: &Settings, identity: Identity) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
+        let key_pair = match settings.secure_server_option {
+            SecureOption::None => None,
+            _ => Some(read_key(&settings.pem_key_file)?),
+        };
+        let built = Topology::from_settings(settings).map_err(|error| error.to_string())?;
+        for warning in &built.warnings {
+            log_at!(Warn, "{warning}");
+        }
+        let topology = Arc::new(built.topology);
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry();
         let stats = &settings.stats_listen.target;
@@ -126,14 +137,11 @@ impl Reactor {
         let started = Instant::now();
         let now = clock(started);
         let mut reactor = Reactor {
-            node: Node::new(Options::from(settings), now),
+            node: Node::new(Options::new(settings, key_pair), topology, now),
             admin: Admin::new(),
             identity,
-            clients_listener: None,
-            stats_listener: Some(stats_listener),
-            datastore: settings.datastore.endpoint.clone(),
-            clients: Table::default(),
-            stores: Table::default(),
+            listeners: [None, None, Some(stats_listener)],
+            sockets: Tables::default(),
             admins: admin::Sockets::default(),
             admin_run: Vec::new(),
             run: Vec::new(),
@@ -148,28 +156,50 @@ impl Reactor {
         };
         reactor.node.start(now);
         reactor.settle(now);
-        let listen = &settings.listen.target;
+        reactor.open(
+            Door::Clients,
+            "CONN_PROXY",
+            &settings.listen.target,
+            settings,
+        )?;
+        reactor.open(
+            Door::Peers,
+            "CONN_PEER_PROXY",
+            &settings.dyn_listen.target,
+            settings,
+        )?;
+        Ok(reactor)
+    }
+
+    /// Opens the listener of clients or of peers.
+    fn open(
+        &mut self,
+        door: Door,
+        name: &str,
+        endpoint: &Endpoint,
+        settings: &Settings,
+    ) -> Result<(), String> {
+        let name = format!("<{name} listening on '{endpoint}'>");
         let listener = Listener::open(
-            &format!("<CONN_PROXY listening on '{listen}'>"),
-            listen,
+            &name,
+            endpoint,
             settings.backlog,
-            reactor.poll.registry(),
-            Name::Clients.token(),
+            self.poll.registry(),
+            door.name().token(),
         )
-        .map_err(|error| named("p", listen, &error))?;
+        .map_err(|error| named("p", endpoint, &error))?;
         log_at!(
             Notice,
-            "{} inited in redis <POOL '{}'>",
-            listener.name,
+            "{name} inited in redis <POOL '{}'>",
             settings.pool_name
         );
-        reactor.clients_listener = Some(listener);
-        Ok(reactor)
+        self.listeners[door as usize] = Some(listener);
+        Ok(())
     }
 
     /// Where clients connect; differs from the configuration for a port the kernel chose.
     pub fn client_addr(&self) -> Option<SocketAddr> {
-        self.clients_listener
+        self.listeners[Door::Clients as usize]
             .as_ref()
             .and_then(Listener::local_addr)
     }
@@ -235,6 +265,7 @@ impl Reactor {
             Some(Name::Conn(id)) => self.ready(id, event, now),
             Some(Name::Admin(key, generation)) => self.admin_ready(key, generation, now),
             Some(Name::Clients) => self.knocked(Door::Clients),
+            Some(Name::Peers) => self.knocked(Door::Peers),
             Some(Name::Stats) => self.knocked(Door::Stats),
             Some(Name::Waker) => self.take_answers(now),
             Some(Name::Signals) => self.signalled = true,
@@ -244,9 +275,7 @@ impl Reactor {
 
     /// Acts on what the kernel says about a connection.
     fn ready(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) =
-            table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
-        else {
+        let Some(socket) = self.sockets.get(id) else {
             return; // Closed earlier in the same turn.
         };
         if socket.connecting {
@@ -273,9 +302,7 @@ impl Reactor {
 
     /// Reads once from a connection.
     fn read(&mut self, id: ConnId, now: Now) {
-        let Some(socket) =
-            table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
-        else {
+        let Some(socket) = self.sockets.get(id) else {
             return;
         };
         let next = self.node.receive(id, now, &mut socket.stream);
@@ -295,8 +322,7 @@ impl Reactor {
     fn read_queued(&mut self, now: Now) {
         std::mem::swap(&mut self.run, &mut self.running);
         while let Some(id) = self.running.pop() {
-            if let Some(socket) =
-                table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+            if let Some(socket) = self.sockets.get(id)
                 && std::mem::take(&mut socket.queued)
             {
                 self.read(id, now);
@@ -307,7 +333,7 @@ impl Reactor {
     /// Lets node and admin endpoint do what is due.
     fn tick(&mut self, now: Now) {
         if self.node.next_deadline() <= now.mono_us && self.node.tick(now) > 0 {
-            self.clients.shrink();
+            self.sockets.shrink();
             self.run.shrink_to(64);
             self.running.shrink_to(64);
             sys::malloc_trim();
@@ -320,7 +346,7 @@ impl Reactor {
 
     /// Carries out what the node asks for, and flushes what it has to say.
     fn settle(&mut self, now: Now) {
-        self.node.end_turn();
+        self.node.end_turn(now);
         loop {
             let mut idle = true;
             while let Some(action) = self.node.next_action() {
@@ -329,8 +355,7 @@ impl Reactor {
             }
             while let Some(id) = self.node.next_dirty() {
                 idle = false;
-                if let Some(socket) =
-                    table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+                if let Some(socket) = self.sockets.get(id)
                     && !socket.blocked
                     && !socket.connecting
                 {
@@ -347,17 +372,14 @@ impl Reactor {
         match action {
             Action::Close(id) => {
                 self.take_untried(id);
-                if let Some(socket) =
-                    table(&mut self.clients, &mut self.stores, id.kind).take(id.key, id.generation)
-                {
+                if let Some(socket) = self.sockets.take(id) {
                     socket.stream.close();
                     // A descriptor is free again.
                     self.accept_paused_until = None;
                 }
             }
             Action::Resume(id) => {
-                if let Some(socket) =
-                    table(&mut self.clients, &mut self.stores, id.kind).get(id.key, id.generation)
+                if let Some(socket) = self.sockets.get(id)
                     && !std::mem::replace(&mut socket.queued, true)
                 {
                     self.run.push(id);
@@ -380,7 +402,8 @@ impl Reactor {
                     return Some(Ended::Killed);
                 }
                 Signal::Int | Signal::Term => {
-                    self.clients_listener = None;
+                    self.listeners[Door::Clients as usize] = None;
+                    self.listeners[Door::Peers as usize] = None;
                     // What has arrived already is still served.
                     self.read_queued(now);
                     self.node.drain(now);
@@ -393,12 +416,18 @@ impl Reactor {
     }
 }
 
-/// The table sockets of this kind are in.
-fn table<'a>(clients: &'a mut Table, stores: &'a mut Table, kind: Kind) -> &'a mut Table {
-    match kind {
-        Kind::Client => clients,
-        Kind::Store => stores,
-    }
+/// The cluster's key.
+fn read_key(file: &Path) -> Result<Rc<KeyPair>, String> {
+    let named = |reason: String| {
+        format!(
+            "Error: could NOT read RSA pem key file at {}: {reason}",
+            file.display()
+        )
+    };
+    let pem = std::fs::read(file).map_err(|error| named(sys::reason(&error)))?;
+    KeyPair::from_pem(&pem)
+        .map(Rc::new)
+        .map_err(|error| named(error.to_string()))
 }
 
 /// Both clocks.

@@ -72,17 +72,13 @@ fn every_address_of_the_datastore_is_tried() {
     reactor.connect_to_one_of(id, addresses, now);
     let mut events = Events::with_capacity(EVENTS);
     while reactor
-        .stores
-        .get(id.key, id.generation)
+        .sockets
+        .get(id)
         .is_some_and(|socket| socket.connecting)
     {
         reactor.turn(&mut events, &mut |_| {}).unwrap();
     }
-    let stream = &reactor
-        .stores
-        .get(id.key, id.generation)
-        .expect("a connection")
-        .stream;
+    let stream = &reactor.sockets.get(id).expect("a connection").stream;
     assert!(stream.is_connected());
     assert!(reactor.untried.is_empty());
     assert_eq!(

@@ -170,6 +170,7 @@ metrics! {
         protocol_errors: Counter = "# client connections closed for malformed input",
         unknown_commands: Counter = "# client requests with an unknown or unsupported command",
         store_reply_errors: Counter = "# error replies from the datastore",
+        read_failovers: Counter = "# reads served by another rack because this rack's owner could not answer",
         log_lines_suppressed: Counter = "# log lines held back by rate limit or lost to a slow log",
         mbufs_in_use: Gauge = "# mbufs in use",
         mbufs_peak: Gauge = "# mbufs in use at the highest point since start",

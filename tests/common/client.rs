@@ -232,6 +232,24 @@ impl Client {
         .expect("a connected stream");
     }
 
+    /// Breaks the connection: the other side sees a reset, not an end of the stream.
+    pub fn abort(self) {
+        if let Stream::Tcp(stream) = self.0.get_ref() {
+            socket2::SockRef::from(stream)
+                .set_linger(Some(std::time::Duration::ZERO))
+                .expect("a stream");
+        }
+    }
+
+    /// Ends both halves, also for a sender on another thread.
+    pub fn shutdown(&self) {
+        // It may be closed already.
+        let _ = match self.0.get_ref() {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Both),
+        };
+    }
+
     /// Makes reads and writes return at once.
     pub fn set_nonblocking(&self, on: bool) {
         match self.0.get_ref() {

@@ -83,6 +83,20 @@ impl StoreConn {
         words.join(" ")
     }
 
+    /// The next request as words, if one comes within this time.
+    pub fn request_within(&mut self, time: std::time::Duration) -> Option<String> {
+        self.0
+            .get_ref()
+            .set_read_timeout(Some(time))
+            .expect("a stream");
+        let found = !self.0.fill_buf().unwrap_or_default().is_empty();
+        self.0
+            .get_ref()
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a stream");
+        found.then(|| self.request_text())
+    }
+
     /// The next request; `None` if the program has closed.
     pub fn try_request(&mut self) -> Option<Vec<Vec<u8>>> {
         let argc = self.number(b'*')?;

@@ -13,11 +13,16 @@ use std::time::{Duration, Instant};
 /// binding them, another process may take one.
 const TRIES: usize = 10;
 
+/// How long to wait before statistics are looked at again.
+const POLL: Duration = Duration::from_millis(5);
+
 /// What is to be started.
 #[derive(Debug)]
 pub struct Setup {
     store: String,
     keys: Vec<(String, String)>,
+    files: Option<u32>,
+    on_unix_socket: bool,
 }
 
 /// The running program; killed when dropped.
@@ -26,6 +31,7 @@ pub struct Node {
     child: Child,
     pub addr: SocketAddr,
     pub stats_addr: SocketAddr,
+    socket: Option<PathBuf>,
     dir: tempfile::TempDir,
 }
 
@@ -45,7 +51,21 @@ impl Setup {
         Setup {
             store: store.to_owned(),
             keys: Vec::new(),
+            files: None,
+            on_unix_socket: false,
         }
+    }
+
+    /// Lets it open so many files only.
+    pub fn with_files(mut self, files: u32) -> Setup {
+        self.files = Some(files);
+        self
+    }
+
+    /// Lets it listen for clients on a Unix socket.
+    pub fn on_unix_socket(mut self) -> Setup {
+        self.on_unix_socket = true;
+        self
     }
 
     /// Sets a key of the configuration.
@@ -70,8 +90,13 @@ impl Setup {
     fn try_start(&self) -> Result<Node, String> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let [addr, stats_addr, dyn_addr] = free_addresses();
+        let socket = dir.path().join("clients");
+        let listen = match self.on_unix_socket {
+            true => socket.display().to_string(),
+            false => addr.to_string(),
+        };
         let mut text = format!(
-            "dyn_o_mite:\n  listen: {addr}\n  stats_listen: {stats_addr}\n  dyn_listen: {dyn_addr}\n  \
+            "dyn_o_mite:\n  listen: {listen}\n  stats_listen: {stats_addr}\n  dyn_listen: {dyn_addr}\n  \
              tokens: '0'\n  data_store: 0\n  servers:\n  - {}\n",
             self.store
         );
@@ -85,7 +110,17 @@ impl Setup {
         notify
             .set_read_timeout(Some(Duration::from_millis(100)))
             .expect("a socket");
-        let child = Command::new(env!("CARGO_BIN_EXE_dynomite"))
+        let program = env!("CARGO_BIN_EXE_dynomite");
+        let mut starter = match self.files {
+            None => Command::new(program),
+            Some(files) => {
+                let mut shell = Command::new("sh");
+                let script = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+                shell.arg("-c").arg(script).arg(program);
+                shell
+            }
+        };
+        let child = starter
             .arg("-c")
             .arg(&conf)
             .arg("-o")
@@ -99,6 +134,7 @@ impl Setup {
             child,
             addr,
             stats_addr,
+            socket: self.on_unix_socket.then_some(socket),
             dir,
         };
         let deadline = Instant::now() + PATIENCE;
@@ -120,7 +156,11 @@ impl Node {
     /// Connects to it.
     #[track_caller]
     pub fn client(&self) -> Client {
-        Client::tcp(self.addr).expect("the program listens")
+        match &self.socket {
+            Some(path) => Client::unix(path),
+            None => Client::tcp(self.addr),
+        }
+        .expect("the program listens")
     }
 
     /// Its process.
@@ -174,7 +214,7 @@ impl Node {
                 return value;
             }
             assert!(Instant::now() < deadline, "{name} stays at {value}");
-            std::thread::yield_now();
+            std::thread::sleep(POLL);
         }
     }
 

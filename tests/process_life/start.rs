@@ -181,11 +181,6 @@ fn unusable(dir: &Path) -> Vec<(&'static str, Conf, &'static str)> {
         ),
         // What this version does not serve must not look served.
         (
-            "other nodes",
-            conf().set("dyn_seeds", "127.0.0.2:8101:rack2:dc:1"),
-            "directive \"dyn_seeds\" names other nodes",
-        ),
-        (
             "other nodes from a provider",
             conf().set("dyn_seed_provider", "florida_provider"),
             "directive \"dyn_seed_provider\" asks for other nodes",

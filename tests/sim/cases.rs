@@ -28,6 +28,7 @@ fn options() -> Options {
         client_connections: 0,
         max_msgs: 200_000,
         mbuf_size: 512,
+        ..Options::default()
     }
 }
 

@@ -6,9 +6,11 @@
 use crate::link::Link;
 use crate::random::Random;
 use dynomite::clock::Now;
+use dynomite::cluster::topology::Topology;
 use dynomite::node::{Action, ConnId, Kind, Next, Node, Options};
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 /// How the event loop breaks on purpose, to see that it would be noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub type Dial<'a> = &'a mut dyn FnMut(&mut Vec<Link>) -> (usize, Option<bool>);
 impl Machine {
     pub fn new(options: Options, now: Now, random: Random, tracing: bool) -> Machine {
         Machine {
-            node: Node::new(options, now),
+            node: Node::new(options, Arc::new(Topology::alone()), now),
             sockets: HashMap::new(),
             order: Vec::new(),
             run: Vec::new(),
@@ -108,7 +110,7 @@ impl Machine {
             self.ready(id, now, links);
         }
         for link in std::mem::take(&mut self.backlog) {
-            match self.node.accepted(None, now) {
+            match self.node.accepted(Kind::Client, None, now) {
                 Ok(id) => {
                     self.note(|| format!("accepted {id}"));
                     self.insert(id, link, false);
@@ -197,7 +199,7 @@ impl Machine {
         links: &mut Vec<Link>,
         dial: Dial<'_>,
     ) -> Result<(), String> {
-        self.node.end_turn();
+        self.node.end_turn(now);
         let mut count = 0;
         // Each connection may be flushed and closed or resumed a few times; more is a circle.
         let most = 16 + 8 * (self.sockets.len() + 4);

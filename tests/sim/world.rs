@@ -106,6 +106,7 @@ impl World {
             client_connections: random.pick(&[0, 0, 3]),
             max_msgs,
             mbuf_size,
+            ..Options::default()
         };
         let now = Now {
             mono_us: 1 + random.below(1_000_000) as u64,

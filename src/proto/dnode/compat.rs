@@ -153,7 +153,7 @@ pub fn form(command: &Command, args: &[&[u8]], longest_key: usize) -> Form {
     }
     if takes(command, args)
         && !taken_for_a_read(command, args)
-        && !(nests(command, args) && !runs_a_script(command))
+        && (!nests(command, args) || runs_a_script(command))
     {
         return Form::Plain;
     }

@@ -324,7 +324,7 @@ impl Scanner {
             }
             _ => {
                 // The original keeps a digit at a time, so the last one counts.
-                self.header.same_dc = value % 10 != 0;
+                self.header.same_dc = !value.is_multiple_of(10);
                 self.data_left = 0;
                 self.go(At::DataLen);
             }

@@ -61,6 +61,16 @@ pub const UNBALANCED_QUOTES: &str = "-ERR Protocol error: unbalanced quotes in r
 /// A payload that is longer than its header said (Redis does not look); closed after it.
 pub const NO_BULK_END: &str = "-ERR Protocol error: expected CRLF after bulk payload\r\n";
 
+/// What a request gets whose keys belong to several nodes: scripts the original's text, other
+/// commands that of Redis Cluster.
+pub fn spans_nodes(command: &Command) -> &'static str {
+    if command.categories & cat::SCRIPTING != 0 {
+        SCRIPT_SPANS_NODES
+    } else {
+        CROSSSLOT
+    }
+}
+
 /// How many bytes of what a client sent an error line may quote.
 const QUOTED: usize = 128;
 

@@ -129,11 +129,16 @@ impl Session {
         let start = out.len();
         let quiet = !self.wants_reply();
         let effect = self.dispatch(command, args, context, out);
-        // CLIENT REPLY ON speaks although it arrived in silence.
-        let loud = is(command, "client", "reply")
-            && args
-                .get(2)
-                .is_some_and(|word| word.eq_ignore_ascii_case(b"on"));
+        // What ends the silence is answered although it arrived in it.
+        let loud = match command.parent() {
+            None => command.name == "reset",
+            Some(_) => {
+                is(command, "client", "reply")
+                    && args
+                        .get(2)
+                        .is_some_and(|word| word.eq_ignore_ascii_case(b"on"))
+            }
+        };
         let quiet = quiet && !loud;
         if !quiet {
             return effect;

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::sync::Arc;
 
 use dynomite::clock::Now;
-use dynomite::node::{Action, ConnId, Next, Node, Options};
+use dynomite::cluster::topology::Topology;
+use dynomite::node::{Action, ConnId, Kind, Next, Node, Options};
 use dynomite::proto::redis::{reply, request};
 
 use super::pieces;
@@ -69,17 +71,11 @@ struct World {
 impl World {
     fn new(mbuf_size: usize) -> World {
         let options = Options {
-            listen: "127.0.0.1:8102".into(),
-            timeout_us: 5_000_000,
-            retry_ceiling_us: 30_000_000,
-            datastore_connections: 1,
-            preconnect: true,
-            client_connections: 0,
-            max_msgs: 200_000,
             mbuf_size,
+            ..Options::default()
         };
         let mut world = World {
-            node: Node::new(options, NOW),
+            node: Node::new(options, Arc::new(Topology::alone()), NOW),
             wires: Vec::new(),
         };
         world.node.start(NOW);
@@ -88,7 +84,10 @@ impl World {
     }
 
     fn join(&mut self) -> usize {
-        let id = self.node.accepted(None, NOW).expect("no limit");
+        let id = self
+            .node
+            .accepted(Kind::Client, None, NOW)
+            .expect("no limit");
         self.add(id);
         self.wires.len() - 1
     }
@@ -102,7 +101,7 @@ impl World {
     }
 
     fn settle(&mut self) {
-        self.node.end_turn();
+        self.node.end_turn(NOW);
         loop {
             let mut idle = true;
             while let Some(action) = self.node.next_action() {

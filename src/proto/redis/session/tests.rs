@@ -195,6 +195,17 @@ fn reply_off_silences_until_on() {
 }
 
 #[test]
+fn reset_ends_the_silence_and_says_so() {
+    let mut session = Session::new(1);
+    assert_eq!(ask(&mut session, "client reply off").0, Effect::NoReply);
+    assert_eq!(
+        ask(&mut session, "reset"),
+        (Effect::Reply, "+RESET\r\n".into())
+    );
+    assert!(session.wants_reply());
+}
+
+#[test]
 fn reply_skip_silences_one() {
     let mut session = Session::new(1);
     assert_eq!(

@@ -1,0 +1,131 @@
+//! Which statistics an event on an upstream moves.
+//!
+//! The datastore, peers in the same datacenter and peers in another have counters and histograms of
+//! their own (the original's tables).
+
+use super::upstream::Loss;
+use crate::clock::Now;
+use crate::cluster::topology::Distance;
+use crate::stats::Stats;
+
+impl Stats {
+    /// An upstream was given up, with so many requests that had not been written.
+    pub(super) fn count_loss(
+        &mut self,
+        distance: Distance,
+        loss: Loss,
+        was_up: bool,
+        unsent: u64,
+        now: Now,
+    ) {
+        let (server, pool) = (&mut self.server, &mut self.pool);
+        let other_dc = distance == Distance::OtherDc;
+        if distance == Distance::Me {
+            match loss {
+                Loss::Eof => server.server_eof += 1,
+                Loss::TimedOut => server.server_timedout += 1,
+                Loss::Error => server.server_err += 1,
+            }
+            server.server_dropped_requests += unsent;
+            server.server_ejected_at = now.unix_millis();
+            pool.server_ejects += 1;
+            return;
+        }
+        match loss {
+            Loss::Eof => pool.peer_eof += 1,
+            Loss::TimedOut if other_dc => pool.remote_peer_timedout += 1,
+            Loss::TimedOut => pool.peer_timedout += 1,
+            Loss::Error => pool.peer_err += 1,
+        }
+        if other_dc {
+            pool.remote_peer_dropped_requests += unsent;
+        } else {
+            pool.peer_dropped_requests += unsent;
+        }
+        pool.peer_ejected_at = now.unix_millis();
+        pool.peer_ejects += 1;
+        pool.peer_connections -= u64::from(was_up);
+    }
+
+    /// A request took too long.
+    pub(super) fn count_timeout(&mut self, distance: Distance) {
+        self.own.requests_timedout += 1;
+        match distance {
+            Distance::Me => {
+                self.server.server_timedout_requests += 1;
+                self.server.server_dropped_requests += 1;
+            }
+            Distance::SameRack | Distance::SameDc => self.pool.peer_timedout_requests += 1,
+            Distance::OtherDc => self.pool.remote_peer_timedout_requests += 1,
+        }
+    }
+
+    /// A request was put into an upstream's queue: its bytes without any header.
+    #[inline]
+    pub(super) fn count_sent(&mut self, distance: Distance, write: bool, bytes: u64) {
+        let server = &mut self.server;
+        match (distance, write) {
+            (Distance::Me, false) => {
+                server.read_requests += 1;
+                server.read_request_bytes += bytes;
+            }
+            (Distance::Me, true) => {
+                server.write_requests += 1;
+                server.write_request_bytes += bytes;
+            }
+            _ => {
+                self.pool.peer_requests += 1;
+                self.pool.peer_request_bytes += bytes;
+            }
+        }
+    }
+
+    /// A reply has come. `used`: somebody waits for it.
+    #[inline]
+    pub(super) fn count_reply(&mut self, distance: Distance, write: bool, used: bool, bytes: u64) {
+        let server = &mut self.server;
+        match (distance, write) {
+            (Distance::Me, false) => {
+                server.read_responses += 1;
+                server.read_response_bytes += bytes;
+            }
+            (Distance::Me, true) => {
+                server.write_responses += 1;
+                server.write_response_bytes += bytes;
+            }
+            _ if used => {
+                self.pool.peer_responses += 1;
+                self.pool.peer_response_bytes += bytes;
+            }
+            _ => {}
+        }
+    }
+
+    /// How long a request waited to be written, and then for its reply, in µs.
+    #[inline]
+    pub(super) fn time_reply(&mut self, distance: Distance, wait: u64, latency: u64) {
+        let hist = &mut self.hist;
+        let (waits, latencies) = match distance {
+            Distance::Me => (&mut hist.server_queue_wait, &mut hist.server_latency),
+            Distance::SameRack | Distance::SameDc => (
+                &mut hist.cross_zone_queue_wait,
+                &mut hist.cross_zone_latency,
+            ),
+            Distance::OtherDc => (
+                &mut hist.cross_region_queue_wait,
+                &mut hist.cross_region_rtt,
+            ),
+        };
+        waits.record(wait);
+        latencies.record(latency);
+    }
+
+    /// A copy for a node of this distance could not be sent.
+    pub(super) fn count_unsendable(&mut self, distance: Distance) {
+        if distance == Distance::OtherDc {
+            self.pool.remote_peer_dropped_requests += 1;
+        } else {
+            self.pool.peer_dropped_requests += 1;
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Connections from peers: from their messages to requests.
+//!
+//! A peer's request of type 3 is run on this node's datastore, whoever owns its key; one of type 4 is
+//! sent to the owner in every rack of this datacenter, and answered with this rack's reply. Each is
+//! answered exactly once, in order, with its id; what cannot be served gets an error line, never a
+//! closed connection.
+
+use super::client::command_of;
+use super::front::{Front, Fronts, Raw};
+use super::msg::{Flags, Msg, NO_COMMAND};
+use super::route::Ask;
+use super::{ConnId, Next, Node, frame};
+use crate::clock::Now;
+use crate::hashkit::Token;
+use crate::log_at;
+use crate::mbuf::{Chain, Pool};
+use crate::proto::dnode::payload::RequestShape;
+use crate::proto::dnode::{self, Header, Kind, Message, Security, VERSION};
+use crate::proto::redis::command::{Class, Serve};
+use crate::proto::redis::lookup::resolve;
+use crate::proto::redis::{errors, request};
+use std::io::Read;
+use std::net::SocketAddr;
+
+/// A connection from a peer.
+pub(super) struct DnodeClient {
+    pub front: Front,
+    decoder: dnode::Requests,
+    /// The bit of its latest request; replies repeat it.
+    same_dc: bool,
+    /// Whether it ever spoke encrypted: then so are all replies.
+    sealed: bool,
+    /// The version in its latest request.
+    version: u32,
+}
+
+impl DnodeClient {
+    pub fn new(id: ConnId, addr: Option<SocketAddr>, now: Now, security: Security) -> DnodeClient {
+        DnodeClient {
+            front: Front::new(id, addr, now),
+            decoder: dnode::Decoder::requests(security),
+            same_dc: true,
+            sealed: false,
+            version: dnode::VERSION_ORIGINAL,
+        }
+    }
+
+    /// Puts a reply to the request with this id into the output. `false` if it cannot be encrypted.
+    pub fn reply(&mut self, id: u64, raw: Raw<'_>, pool: &Pool) -> bool {
+        let padded = if raw.first_byte() == Some(b'-') && self.version < VERSION {
+            let mut chain = Chain::new();
+            raw.append_to(&mut chain);
+            Some(dnode::compat::pad_error(chain, pool))
+        } else {
+            None
+        };
+        let raw = padded.as_ref().map_or(raw, Raw::from);
+        let header = Header {
+            same_dc: self.same_dc,
+            ..frame::header(Kind::Reply, id)
+        };
+        let out = &mut self.front.out;
+        if !self.sealed {
+            frame::plain(header, raw, pool, out);
+            return true;
+        }
+        self.decoder
+            .session()
+            .is_some_and(|cipher| frame::sealed(header, raw, cipher, None, pool, out))
+    }
+}
+
+impl Node {
+    /// Reads from a peer once and serves what is complete.
+    pub(super) fn receive_dnode_client(
+        &mut self,
+        key: u32,
+        now: Now,
+        reader: &mut impl Read,
+    ) -> Next {
+        if let Some(next) = self.hold_back(key, now) {
+            return next;
+        }
+        let Some(peer) = self.fronts.peer_mut(key) else {
+            return Next::Wait;
+        };
+        let expected = peer.decoder.expected(peer.front.inbound.len());
+        let fill = match peer
+            .front
+            .inbound
+            .fill(&self.pool, &mut self.shared, expected, reader)
+        {
+            Ok(fill) => fill,
+            Err(error) => return self.read_failed(key, &error),
+        };
+        if fill.bytes == 0 {
+            self.front_ended(key);
+            return Next::Paused;
+        }
+        peer.front.heard = now.mono_us;
+        let mut data = fill.data;
+        while let Some(peer) = self.fronts.peer_mut(key) {
+            match peer.decoder.next(&mut data, &self.pool) {
+                Ok(Some(message)) => {
+                    peer.same_dc = message.same_dc;
+                    peer.sealed |= message.encrypted;
+                    peer.version = message.version;
+                    self.serve_peer(key, now, &message);
+                }
+                Ok(None) => break,
+                Err(broken) => {
+                    log_at!(
+                        Alert,
+                        "{} sent what cannot be read ({broken}), closing",
+                        peer.front.id
+                    );
+                    self.close_front(key, false);
+                    return Next::Wait;
+                }
+            }
+        }
+        self.keep_rest(key, data, fill.full)
+    }
+
+    /// Serves one message of a peer.
+    fn serve_peer(&mut self, key: u32, now: Now, message: &Message<RequestShape>) {
+        let forward = match message.kind {
+            Kind::Request => false,
+            Kind::Forward => true,
+            Kind::Gossip | Kind::Reply | Kind::Other(_) => return,
+        };
+        let raw = Raw::from(&message.payload);
+        let shape = message.shape;
+        let direct = command_of(raw, shape.name)
+            .filter(|command| command.is_direct() && command.accepts(shape.argc as usize))
+            .filter(|command| !forward || self.is_placed_by_first(command));
+        if let Some(command) = direct {
+            let token = if forward {
+                self.token_of(raw, shape.first)
+            } else {
+                Token::default()
+            };
+            let ask = Ask {
+                command,
+                class: command.class,
+                token,
+                raw,
+            };
+            if let Some(entry) = self.enqueue_peer(key, now, message.id, Some(&ask), raw.len()) {
+                self.place_peer(entry, key, now, forward, &ask);
+            }
+            return;
+        }
+        raw.with_bytes(|bytes| {
+            let args: Vec<&[u8]> = request::arguments(bytes).collect();
+            self.serve_peer_args(key, now, message.id, forward, &args, raw);
+        });
+    }
+
+    /// Serves a peer's request whose arguments have to be looked at.
+    fn serve_peer_args(
+        &mut self,
+        key: u32,
+        now: Now,
+        id: u64,
+        forward: bool,
+        args: &[&[u8]],
+        raw: Raw<'_>,
+    ) {
+        let mut out = Vec::new();
+        let command = resolve(args, &mut out);
+        let mut class = Class::Read;
+        let mut keys = Vec::new();
+        if let Some(command) = command {
+            let refined = command.refine(args);
+            class = refined.class;
+            match refined.serve {
+                Serve::Keyed
+                | Serve::Split
+                | Serve::SameNode
+                | Serve::LocalNode
+                | Serve::AllNodes => {
+                    if let Err(error) = command.keys(args, &mut keys) {
+                        errors::keys(command, error, &mut out);
+                    }
+                }
+                refused => errors::refused(command, refused, &mut out),
+            }
+        }
+        let first = keys.first().and_then(|key| args.get(key.index));
+        let token = first.map(|key| self.token(key)).unwrap_or_default();
+        let ask = command.filter(|_| out.is_empty()).map(|command| Ask {
+            command,
+            class,
+            token,
+            raw,
+        });
+        let Some(entry) = self.enqueue_peer(key, now, id, ask.as_ref(), raw.len()) else {
+            return;
+        };
+        match ask {
+            Some(ask) => self.place_peer(entry, key, now, forward, &ask),
+            None => self.finish(entry, now, &out),
+        }
+    }
+
+    /// A message for a peer's request, in the peer's queue.
+    fn enqueue_peer(
+        &mut self,
+        key: u32,
+        now: Now,
+        id: u64,
+        ask: Option<&Ask<'_>>,
+        len: usize,
+    ) -> Option<u32> {
+        let front = self.fronts.get_mut(key)?;
+        debug_assert!(Fronts::is_peer(key));
+        let mut msg = Msg::new(
+            key,
+            ask.map_or(NO_COMMAND, |ask| ask.command.index()),
+            len,
+            now.mono_us,
+        );
+        msg.front_id = id;
+        if ask.is_some_and(|ask| ask.class == Class::Write) {
+            msg.flags = msg.flags.with(Flags::WRITE);
+        }
+        let entry = self.msgs.insert(msg) as u32;
+        front.queue.push(&mut self.msgs, entry);
+        Some(entry)
+    }
+}

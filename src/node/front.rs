@@ -1,0 +1,352 @@
+//! A connection requests come in on: what a client and a peer have in common.
+
+use super::client::Client;
+use super::dnode_client::DnodeClient;
+use super::msg::{OfFront, Queue};
+use super::{ConnId, Kind, Next, Node, Told, limits};
+use crate::clock::Now;
+use crate::log_at;
+use crate::mbuf::{Chain, Inbound, Slice};
+use crate::proto::redis::resp3;
+use crate::sys;
+use slab::Slab;
+use std::io;
+use std::net::SocketAddr;
+
+/// A connection requests come in on.
+pub(super) struct Front {
+    pub id: ConnId,
+    pub inbound: Inbound,
+    /// Replies on their way out.
+    pub out: Chain,
+    /// Requests without an answer yet, in the order of their arrival.
+    pub queue: Queue<OfFront>,
+    pub reading: Reading,
+    /// It stands in the list of connections to be flushed.
+    pub dirty: bool,
+    /// Close once the queue and the output are empty.
+    pub closing: bool,
+    /// It broke the protocol: its end counts as an error.
+    pub broken: bool,
+    /// The datastore connection its latest request went to.
+    pub store: u16,
+    /// Where it connected from.
+    pub addr: Option<SocketAddr>,
+    /// When it connected, in µs.
+    pub since: u64,
+    /// When the last byte arrived, in µs.
+    pub heard: u64,
+}
+
+/// Whether a front is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Bytes are taken as they come.
+    On,
+    /// Too much of its own is under way; goes on when that has shrunk.
+    Full,
+    /// The node as a whole is under pressure; goes on with all others.
+    Waiting,
+    /// Nothing more is wanted: it ended its stream, or it is being closed.
+    Off,
+}
+
+impl Front {
+    pub fn new(id: ConnId, addr: Option<SocketAddr>, now: Now) -> Front {
+        Front {
+            id,
+            inbound: Inbound::default(),
+            out: Chain::new(),
+            queue: Queue::default(),
+            reading: Reading::On,
+            dirty: false,
+            closing: false,
+            broken: false,
+            store: 0,
+            addr,
+            since: now.mono_us,
+            heard: now.mono_us,
+        }
+    }
+
+    /// Its name in the log.
+    pub fn told(&self) -> Told {
+        self.id.told(self.addr)
+    }
+
+    /// Whether everything it asked for has been answered and taken.
+    pub fn is_settled(&self) -> bool {
+        self.queue.is_empty() && self.out.is_empty()
+    }
+
+    /// Whether so much of its own is under way that it should not be read.
+    pub fn is_full(&self) -> bool {
+        self.queue.len() >= limits::CLIENT_MSGS || self.out.len() >= limits::CLIENT_OUT
+    }
+
+    /// Whether enough has drained for a full front to be read again.
+    pub fn has_drained(&self) -> bool {
+        self.queue.len() <= limits::CLIENT_MSGS / 2 && self.out.len() <= limits::CLIENT_OUT / 2
+    }
+
+    /// Nothing more is read from it; it closes when the last answer is out.
+    pub fn stop(&mut self) {
+        self.reading = Reading::Off;
+        self.closing = true;
+    }
+}
+
+/// Set in the key of a peer's front, so that one number names a front of either kind.
+const PEER: u32 = 1 << 31;
+
+/// All fronts.
+#[derive(Default)]
+pub(super) struct Fronts {
+    pub clients: Slab<Client>,
+    pub peers: Slab<DnodeClient>,
+}
+
+impl Fronts {
+    /// The number of a front.
+    pub fn key(id: ConnId) -> u32 {
+        match id.kind {
+            Kind::DnodeClient => id.key | PEER,
+            _ => id.key,
+        }
+    }
+
+    /// The front of this number.
+    #[inline]
+    pub fn get_mut(&mut self, key: u32) -> Option<&mut Front> {
+        if key & PEER == 0 {
+            self.clients
+                .get_mut(key as usize)
+                .map(|client| &mut client.front)
+        } else {
+            self.peers
+                .get_mut((key & !PEER) as usize)
+                .map(|peer| &mut peer.front)
+        }
+    }
+
+    /// The front of this number.
+    pub fn get(&self, key: u32) -> Option<&Front> {
+        if key & PEER == 0 {
+            self.clients.get(key as usize).map(|client| &client.front)
+        } else {
+            self.peers
+                .get((key & !PEER) as usize)
+                .map(|peer| &peer.front)
+        }
+    }
+
+    /// The peer behind this number.
+    pub fn peer_mut(&mut self, key: u32) -> Option<&mut DnodeClient> {
+        (key & PEER != 0)
+            .then(|| self.peers.get_mut((key & !PEER) as usize))
+            .flatten()
+    }
+
+    /// Whether the number is a peer's.
+    #[inline]
+    pub fn is_peer(key: u32) -> bool {
+        key & PEER != 0
+    }
+
+    /// Takes a front out.
+    pub fn remove(&mut self, key: u32) -> Option<Front> {
+        if key & PEER == 0 {
+            self.clients
+                .try_remove(key as usize)
+                .map(|client| client.front)
+        } else {
+            self.peers
+                .try_remove((key & !PEER) as usize)
+                .map(|peer| peer.front)
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.peers.is_empty()
+    }
+
+    /// The numbers of all fronts.
+    pub fn keys(&self) -> Vec<u32> {
+        let clients = self.clients.iter().map(|(key, _)| key as u32);
+        clients
+            .chain(self.peers.iter().map(|(key, _)| key as u32 | PEER))
+            .collect()
+    }
+}
+
+impl Node {
+    /// Whether a front must not be read now, and what its reader should do.
+    pub(super) fn hold_back(&mut self, key: u32, now: Now) -> Option<Next> {
+        let strained = self.is_strained(key, now);
+        let front = self.fronts.get_mut(key)?;
+        match front.reading {
+            Reading::On if front.is_full() => {
+                front.reading = Reading::Full;
+                self.stats.own.reads_paused += 1;
+            }
+            Reading::On if strained => {
+                front.reading = Reading::Waiting;
+                self.waiting.push(front.id);
+                self.stats.own.reads_paused += 1;
+            }
+            Reading::On => return None,
+            _ => {}
+        }
+        Some(Next::Paused)
+    }
+
+    /// What to do after a read that brought an error.
+    pub(super) fn read_failed(&mut self, key: u32, error: &io::Error) -> Next {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Next::Wait,
+            io::ErrorKind::Interrupted => Next::Again,
+            _ => {
+                if let Some(front) = self.fronts.get(key) {
+                    log_at!(
+                        Notice,
+                        "{} recv failed: {}",
+                        front.told(),
+                        sys::reason(error)
+                    );
+                }
+                self.close_front(key, false);
+                Next::Wait
+            }
+        }
+    }
+
+    /// Ends a read: keeps what no request was made of.
+    pub(super) fn keep_rest(&mut self, key: u32, rest: Chain, full: bool) -> Next {
+        let Some(front) = self.fronts.get_mut(key) else {
+            return Next::Wait;
+        };
+        if front.reading == Reading::Off {
+            front.inbound.clear();
+            self.close_if_settled(key);
+            return Next::Paused;
+        }
+        front.inbound.keep(rest, &self.pool);
+        let waiting = u64::from(front.queue.len());
+        if Fronts::is_peer(key) {
+            self.stats.hist.dnode_client_out_queue.record(waiting);
+        } else {
+            self.stats.hist.client_out_queue.record(waiting);
+        }
+        if full { Next::Again } else { Next::Wait }
+    }
+
+    /// Whether nothing more is wanted from the front.
+    pub(super) fn is_deaf(&self, key: u32) -> bool {
+        self.fronts
+            .get(key)
+            .is_none_or(|front| front.reading == Reading::Off)
+    }
+
+    /// The front ended its stream: what it asked for is still answered.
+    pub(super) fn front_ended(&mut self, key: u32) {
+        let Some(front) = self.fronts.get_mut(key) else {
+            return;
+        };
+        log_at!(Notice, "{} recv eof", front.told());
+        front.inbound.clear();
+        front.stop();
+        self.close_if_settled(key);
+    }
+
+    /// Closes a front that waits for nothing more, if it is to be closed.
+    pub(super) fn close_if_settled(&mut self, key: u32) {
+        if let Some(front) = self.fronts.get(key)
+            && front.closing
+            && front.is_settled()
+        {
+            self.close_front(key, !front.broken);
+        }
+    }
+}
+
+/// Where the bytes of one request or reply are.
+#[derive(Clone, Copy)]
+pub(super) enum Raw<'a> {
+    /// In one piece: a slice, from and to.
+    Whole(&'a Slice, usize, usize),
+    /// In several.
+    Spread(&'a Chain),
+}
+
+impl<'a> From<&'a Chain> for Raw<'a> {
+    fn from(chain: &'a Chain) -> Raw<'a> {
+        match chain.as_contiguous() {
+            Some(slice) => Raw::Whole(slice, 0, slice.len()),
+            None => Raw::Spread(chain),
+        }
+    }
+}
+
+impl Raw<'_> {
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Raw::Whole(_, from, to) => to - from,
+            Raw::Spread(chain) => chain.len(),
+        }
+    }
+
+    /// The first byte.
+    #[inline]
+    pub fn first_byte(&self) -> Option<u8> {
+        match self {
+            Raw::Whole(slice, from, _) => slice.get(*from).copied(),
+            Raw::Spread(chain) => chain.first_byte(),
+        }
+    }
+
+    /// Whether a reply of this form reads the same in RESP3.
+    pub fn is_identity(&self, form: resp3::Form) -> bool {
+        let mut start = [0; 2];
+        match self {
+            Raw::Whole(slice, from, to) => {
+                resp3::is_identity(form, slice.get(*from..*to).unwrap_or(&[]))
+            }
+            Raw::Spread(chain) => {
+                let n = chain.gather(0, &mut start);
+                resp3::is_identity(form, start.get(..n).unwrap_or(&[]))
+            }
+        }
+    }
+
+    /// Appends the bytes to `out`, copying nothing.
+    #[inline]
+    pub fn append_to(&self, out: &mut Chain) {
+        match self {
+            Raw::Whole(slice, from, to) => out.push_range(slice, *from, *to),
+            Raw::Spread(chain) => out.append_shared(chain),
+        }
+    }
+
+    /// Runs `f` on the bytes in one piece; copies them if they are in several.
+    pub fn with_bytes<T>(&self, f: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Raw::Whole(slice, from, to) => f(slice.get(*from..*to).unwrap_or(&[])),
+            Raw::Spread(chain) => f(&chain.to_vec()),
+        }
+    }
+
+    /// The pieces, first to last.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let (whole, spread) = match self {
+            Raw::Whole(slice, from, to) => (slice.get(*from..*to), None),
+            Raw::Spread(chain) => (None, Some(chain)),
+        };
+        whole.into_iter().chain(
+            spread
+                .into_iter()
+                .flat_map(|chain| chain.slices().map(|slice| &slice[..])),
+        )
+    }
+}

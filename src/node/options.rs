@@ -1,0 +1,117 @@
+//! What a node needs to know of its configuration.
+
+use crate::config::{Endpoint, SecureOption, Settings};
+use crate::consistency::Consistency;
+use crate::hashkit::HashKind;
+use crate::proto::dnode::{KeyPair, Security};
+use std::rc::Rc;
+
+/// What a node needs to know of its configuration; fields have the names of the keys where there is
+/// one.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Our end of client connections, as `CLIENT INFO` tells it.
+    pub listen: String,
+    /// Where the datastore is.
+    pub datastore: Endpoint,
+    /// `timeout`, in µs.
+    pub timeout_us: u64,
+    /// `server_retry_timeout`, in µs.
+    pub retry_ceiling_us: u64,
+    /// Connections to the datastore, at least 1.
+    pub datastore_connections: usize,
+    /// Connections to each peer in this datacenter.
+    pub local_peer_connections: usize,
+    /// Connections to each peer in another datacenter.
+    pub remote_peer_connections: usize,
+    /// Whether to connect to the datastore at once.
+    pub preconnect: bool,
+    /// 0 is no limit.
+    pub client_connections: usize,
+    /// Most requests in flight.
+    pub max_msgs: usize,
+    /// Bytes of one buffer.
+    pub mbuf_size: usize,
+    /// How keys are hashed.
+    pub hash: HashKind,
+    /// Opening and closing character.
+    pub hash_tag: Option<[u8; 2]>,
+    /// Level of reads whose client has chosen none.
+    pub read_consistency: Consistency,
+    /// Level of writes whose client has chosen none.
+    pub write_consistency: Consistency,
+    /// Messages a second to one peer in another datacenter.
+    pub conn_msg_rate: u32,
+    /// Which peers are spoken to encrypted.
+    pub secure_server_option: SecureOption,
+    /// The cluster's key, if peers are spoken to encrypted.
+    pub key_pair: Option<Rc<KeyPair>>,
+    /// Whether a `DC_ONE` read is served by another rack when the owner in this one cannot answer.
+    pub read_failover: bool,
+}
+
+impl Default for Options {
+    /// The defaults of the configuration file, in front of a Redis on 127.0.0.1:6379.
+    fn default() -> Options {
+        Options {
+            listen: "127.0.0.1:8102".into(),
+            datastore: Endpoint::Tcp {
+                host: "127.0.0.1".into(),
+                port: 6379,
+            },
+            timeout_us: 5_000_000,
+            retry_ceiling_us: 10_000_000,
+            datastore_connections: 1,
+            local_peer_connections: 1,
+            remote_peer_connections: 1,
+            preconnect: true,
+            client_connections: 0,
+            max_msgs: 200_000,
+            mbuf_size: 16_384,
+            hash: HashKind::Murmur,
+            hash_tag: None,
+            read_consistency: Consistency::DcOne,
+            write_consistency: Consistency::DcOne,
+            conn_msg_rate: 50_000,
+            secure_server_option: SecureOption::None,
+            key_pair: None,
+            read_failover: true,
+        }
+    }
+}
+
+impl Options {
+    /// What the configuration says. `key_pair` is what stands in its `pem_key_file`.
+    pub fn new(settings: &Settings, key_pair: Option<Rc<KeyPair>>) -> Options {
+        Options {
+            listen: settings.listen.target.to_string(),
+            datastore: settings.datastore.endpoint.clone(),
+            timeout_us: settings.timeout.as_micros() as u64,
+            retry_ceiling_us: settings.server_retry_timeout.as_micros() as u64,
+            datastore_connections: usize::from(settings.datastore_connections),
+            local_peer_connections: usize::from(settings.local_peer_connections),
+            remote_peer_connections: usize::from(settings.remote_peer_connections),
+            preconnect: settings.preconnect,
+            client_connections: settings.client_connections as usize,
+            max_msgs: settings.max_msgs,
+            mbuf_size: settings.mbuf_size,
+            hash: settings.hash,
+            hash_tag: settings.hash_tag,
+            read_consistency: settings.read_consistency,
+            write_consistency: settings.write_consistency,
+            conn_msg_rate: settings.conn_msg_rate,
+            secure_server_option: settings.secure_server_option,
+            key_pair,
+            read_failover: true,
+        }
+    }
+
+    /// What decoders of the peers' protocol have to know.
+    pub(super) fn security(&self) -> Security {
+        Security {
+            key_pair: self.key_pair.clone(),
+            mbuf_size: self.mbuf_size,
+            refuse_plaintext: false,
+        }
+    }
+}

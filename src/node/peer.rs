@@ -1,0 +1,197 @@
+//! Connections to peers: from their replies to answers.
+
+use super::front::Raw;
+use super::msg::{Msg, NO_COMMAND, NONE};
+use super::upstream::{Loss, State, Upstream, Wire};
+use super::{Next, Node, frame};
+use crate::clock::Now;
+use crate::log_at;
+use crate::mbuf::{Chain, Pool};
+use crate::proto::dnode::{
+    self, Cipher, Header, KeyPair, Security, SessionKey, VERSION, VERSION_ORIGINAL, WRAPPED_LEN,
+};
+use std::io::Read;
+use std::rc::Rc;
+
+/// What makes a peer say who it is: every C node answers it, and says by the version in its answer
+/// that it is one.
+const PROBE: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+/// The peers' protocol on one connection that this node has made.
+pub(super) struct PeerWire {
+    decoder: dnode::Replies,
+    security: Security,
+    secret: Option<Secret>,
+    /// The version in the peer's latest reply; until there is one, it may be a C node.
+    pub version: u32,
+}
+
+/// The encryption of one connection. Fresh after each connect.
+struct Secret {
+    cipher: Cipher,
+    /// The session key as the peer gets it, until it has been sent.
+    wrapped: Option<[u8; WRAPPED_LEN]>,
+}
+
+impl PeerWire {
+    pub fn new(security: Security) -> PeerWire {
+        PeerWire {
+            decoder: dnode::Decoder::replies(security.clone()),
+            security,
+            secret: None,
+            version: VERSION_ORIGINAL,
+        }
+    }
+
+    /// Forgets the connection. What the peer is stays known: it is the same after most reconnects,
+    /// and the first reply corrects it.
+    pub fn reset(&mut self) {
+        self.decoder = dnode::Decoder::replies(self.security.clone());
+        self.secret = None;
+        self.version = VERSION_ORIGINAL;
+    }
+
+    /// Makes a session key, for a connection that is to be encrypted.
+    pub fn seal(&mut self, key_pair: &Rc<KeyPair>) -> Result<(), String> {
+        let failed = |error| format!("no session key: {error}");
+        let key = SessionKey::random().map_err(failed)?;
+        let wrapped = key_pair.wrap(&key).map_err(failed)?;
+        let cipher = Cipher::new(&key, self.security.mbuf_size).map_err(failed)?;
+        self.decoder
+            .set_session(&key)
+            .map_err(|broken| broken.to_string())?;
+        self.secret = Some(Secret {
+            cipher,
+            wrapped: Some(wrapped),
+        });
+        Ok(())
+    }
+
+    /// Whether messages to this peer are encrypted.
+    pub fn is_sealed(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    /// Appends an encrypted message.
+    pub fn encrypt(&mut self, header: Header, raw: Raw<'_>, pool: &Pool, out: &mut Chain) -> bool {
+        let Some(secret) = &mut self.secret else {
+            return false;
+        };
+        let key = secret.wrapped.take();
+        frame::sealed(header, raw, &mut secret.cipher, key.as_ref(), pool, out)
+    }
+}
+
+impl Upstream {
+    /// Whether the peer at the other end is known to be no C node.
+    pub fn is_modern(&self) -> bool {
+        match &self.wire {
+            Wire::Store(_) => true,
+            Wire::Peer(wire) => wire.version >= VERSION,
+        }
+    }
+}
+
+impl Node {
+    /// A connection to a peer is there: encrypts it if it has to be, and asks who the peer is.
+    pub(super) fn peer_connected(&mut self, slot: usize, now: Now) {
+        let secured = self
+            .upstreams
+            .get(slot)
+            .is_some_and(|peer| self.is_secured(peer.node));
+        let key_pair = self.options.key_pair.clone();
+        let Some(Wire::Peer(wire)) = self.upstreams.get_mut(slot).map(|peer| &mut peer.wire) else {
+            return;
+        };
+        if secured {
+            let sealed = key_pair
+                .ok_or_else(|| "no key".to_string())
+                .and_then(|key| wire.seal(&key));
+            if let Err(reason) = sealed {
+                log_at!(Alert, "cannot encrypt a connection to a peer: {reason}");
+                return self.lose_upstream(slot, now, Loss::Error);
+            }
+        }
+        let mut probe = Chain::new();
+        self.pool.copy(PROBE, &mut probe);
+        let id = self.next_wire_id();
+        let mut msg = Msg::new(NONE, NO_COMMAND, PROBE.len(), now.mono_us);
+        msg.wire_id = id;
+        let entry = self.msgs.insert(msg) as u32;
+        let mut frames = frame::Frames::new(id, Raw::from(&probe));
+        self.send_to_peer(slot, entry, now, dnode::Kind::Request, &mut frames);
+    }
+
+    /// Reads from a peer's connection once and hands out what is complete.
+    pub(super) fn receive_peer(&mut self, slot: usize, now: Now, reader: &mut impl Read) -> Next {
+        let Some(peer) = self
+            .upstreams
+            .get_mut(slot)
+            .filter(|peer| peer.state == State::Up)
+        else {
+            return Next::Wait;
+        };
+        let Wire::Peer(wire) = &mut peer.wire else {
+            return Next::Wait;
+        };
+        let expected = wire.decoder.expected(peer.inbound.len());
+        let fill = match peer
+            .inbound
+            .fill(&self.pool, &mut self.shared, expected, reader)
+        {
+            Ok(fill) => fill,
+            Err(error) => return self.upstream_read_failed(slot, now, &error),
+        };
+        if fill.bytes == 0 {
+            log_at!(Notice, "{} recv eof", peer.id);
+            self.lose_upstream(slot, now, Loss::Eof);
+            return Next::Wait;
+        }
+        peer.heard = now.mono_us;
+        self.stats
+            .hist
+            .peer_out_queue
+            .record(u64::from(peer.queue.len()));
+        let mut data = fill.data;
+        loop {
+            let Some(peer) = self.upstreams.get_mut(slot) else {
+                return Next::Wait;
+            };
+            let Wire::Peer(wire) = &mut peer.wire else {
+                return Next::Wait;
+            };
+            match wire.decoder.next(&mut data, &self.pool) {
+                Ok(None) => {
+                    peer.inbound.keep(data, &self.pool);
+                    return if fill.full { Next::Again } else { Next::Wait };
+                }
+                Ok(Some(message)) => {
+                    wire.version = message.version;
+                    let head = peer
+                        .queue
+                        .head()
+                        .and_then(|entry| self.msgs.get(entry as usize))
+                        .map(|msg| msg.wire_id);
+                    if head.is_some_and(|id| id != message.id) {
+                        self.stats.pool.peer_mismatch_requests += 1;
+                    }
+                    // An id that nobody waits for is dropped: a reply must never go to another request.
+                    if let Some(entry) = peer.take(&mut self.msgs, message.id) {
+                        self.answered(slot, entry, now, Raw::from(&message.payload));
+                    } else {
+                        self.stats.own.late_replies_dropped += 1;
+                    }
+                }
+                Err(broken) => {
+                    log_at!(
+                        Alert,
+                        "{} sent what cannot be read ({broken}), closing",
+                        peer.id
+                    );
+                    self.lose_upstream(slot, now, Loss::Error);
+                    return Next::Wait;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! From a request to the connections it goes out on.
+
+use super::frame::Frames;
+use super::front::Raw;
+use super::msg::Flags;
+use super::upstream::{State, Upstream, Wire};
+use super::{Node, collect};
+use crate::clock::Now;
+use crate::cluster::id::NodeId;
+use crate::cluster::route::{Access, Counts, Demand, How, Routing, Target, Targets};
+use crate::cluster::split;
+use crate::cluster::topology::Distance;
+use crate::config::SecureOption;
+use crate::consistency::Consistency;
+use crate::hashkit::{self, Token};
+use crate::mbuf::Chain;
+use crate::proto::dnode::{self, compat};
+use crate::proto::redis::command::{Class, Command, Serve, command};
+use crate::proto::redis::errors;
+use crate::proto::redis::request::{self, Span};
+use std::time::Duration;
+
+/// Longest key a C node takes (with its default `mbuf_size`), in bytes.
+const LONGEST_C_KEY: usize = 16_319;
+/// Longest key that is hashed without a copy when it straddles two buffers, in bytes.
+const KEY_ROOM: usize = 512;
+
+/// A request, as far as placing it is concerned.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub command: &'static Command,
+    /// The command's, or what its arguments make of it.
+    pub class: Class,
+    /// Of its first key.
+    pub token: Token,
+    /// Its bytes.
+    pub raw: Raw<'a>,
+}
+
+/// The cluster's word for a command's class.
+fn access(class: Class) -> Access {
+    match class {
+        Class::Read => Access::Read,
+        Class::Write => Access::Write,
+    }
+}
+
+impl Node {
+    /// Where a key stands on the ring; any place if the ring has one node.
+    pub(super) fn token(&self, key: &[u8]) -> Token {
+        if !self.topology.needs_hash() {
+            return Token::default();
+        }
+        let tagged = hashkit::tagged(key, self.options.hash_tag);
+        Token::of_hash(hashkit::hash(self.options.hash, tagged))
+    }
+
+    /// The same for a key inside a request.
+    #[inline]
+    pub(super) fn token_of(&self, raw: Raw<'_>, key: Span) -> Token {
+        if !self.topology.needs_hash() {
+            return Token::default();
+        }
+        match raw {
+            Raw::Whole(slice, from, to) => self.token(key.of(slice.get(from..to).unwrap_or(&[]))),
+            Raw::Spread(chain) => {
+                let mut room = [0; KEY_ROOM];
+                match room.get_mut(..key.len as usize) {
+                    Some(room) => {
+                        chain.gather(key.at as usize, room);
+                        self.token(room)
+                    }
+                    None => {
+                        let mut copy = vec![0; key.len as usize];
+                        chain.gather(key.at as usize, &mut copy);
+                        self.token(&copy)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a direct command's place depends on nothing, or on its first argument alone.
+    #[inline]
+    pub(super) fn is_placed_by_first(&self, command: &Command) -> bool {
+        !self.topology.needs_hash()
+            || command.serve == Serve::LocalNode
+            || (command.serve == Serve::Keyed && command.first_key == 1)
+    }
+
+    /// The consistency level of a client's request.
+    #[inline]
+    pub(super) fn level_of(&self, key: u32, class: Class) -> Consistency {
+        let own = self
+            .fronts
+            .clients
+            .get(key as usize)
+            .and_then(|client| client.session.consistency);
+        own.unwrap_or(match class {
+            Class::Read => self.options.read_consistency,
+            Class::Write => self.options.write_consistency,
+        })
+    }
+
+    /// What the cluster has to know of a request to place it.
+    fn demand(&self, command: &Command, class: Class, level: Consistency, token: Token) -> Demand {
+        let routing = match command.serve {
+            Serve::LocalNode => Routing::LocalNode,
+            Serve::AllNodes => Routing::AllNodes,
+            _ if command.own_rack => Routing::OwnRackOnly,
+            _ => Routing::Normal,
+        };
+        Demand {
+            routing,
+            access: access(class),
+            level,
+            token,
+            failover: self.options.read_failover,
+        }
+    }
+
+    /// Whether these keys have one owner in every rack that may see the request.
+    pub(super) fn is_one_owner(
+        &self,
+        key: u32,
+        command: &Command,
+        class: Class,
+        tokens: &[Token],
+    ) -> bool {
+        if !self.topology.needs_hash() {
+            return true;
+        }
+        let demand = self.demand(command, class, self.level_of(key, class), Token::default());
+        split::same_owner(&self.topology, tokens, self.topology.rings(demand.scope()))
+    }
+
+    /// The racks by which a request with several keys is divided.
+    pub(super) fn divide(&mut self, key: u32, command: &Command, class: Class, tokens: &[Token]) {
+        let demand = self.demand(command, class, self.level_of(key, class), Token::default());
+        let mut split = std::mem::take(&mut self.split);
+        split.divide(&self.topology, tokens, self.topology.rings(demand.scope()));
+        self.split = split;
+    }
+
+    /// Sends a client's request, or a piece of one, where it belongs. `pin` is the front whose
+    /// requests keep their order.
+    #[inline]
+    pub(super) fn place(
+        &mut self,
+        entry: u32,
+        pin: u32,
+        now: Now,
+        level: Consistency,
+        ask: &Ask<'_>,
+    ) {
+        if self.alone {
+            return self.send_to_store(entry, pin, now, ask.raw);
+        }
+        let demand = self.demand(ask.command, ask.class, level, ask.token);
+        let mut targets = std::mem::take(&mut self.targets);
+        targets.place(&self.topology, &demand, |node| self.reaches(node, now));
+        self.dispatch(entry, pin, now, &targets, demand.effective_level(), ask.raw);
+        self.targets = targets;
+    }
+
+    /// Sends a peer's request where it belongs: to this node's datastore, or, if it is to be
+    /// forwarded, to the owner in every rack of this datacenter.
+    pub(super) fn place_peer(
+        &mut self,
+        entry: u32,
+        pin: u32,
+        now: Now,
+        forward: bool,
+        ask: &Ask<'_>,
+    ) {
+        if !forward || self.alone || matches!(ask.command.serve, Serve::LocalNode | Serve::AllNodes)
+        {
+            return self.send_to_store(entry, pin, now, ask.raw);
+        }
+        let mut targets = std::mem::take(&mut self.targets);
+        targets.place_forward(&self.topology, ask.token, |node| self.reaches(node, now));
+        self.dispatch(entry, pin, now, &targets, Consistency::DcOne, ask.raw);
+        self.targets = targets;
+    }
+
+    /// Whether a request can be sent to a node now.
+    fn reaches(&self, node: NodeId, now: Now) -> bool {
+        self.slots_of(node).any(|slot| {
+            let upstream = &self.upstreams[slot];
+            upstream.takes_requests() && (!upstream.is_overrun() || upstream.is_congested(now))
+        })
+    }
+
+    /// The slots of the connections to a node.
+    fn slots_of(&self, node: NodeId) -> std::ops::Range<usize> {
+        self.links
+            .get(usize::from(node.0))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The connection to a peer that a front's requests use: always the same one, so that they keep
+    /// their order.
+    #[inline]
+    fn slot_for(&self, node: NodeId, pin: u32) -> Option<usize> {
+        let slots = self.slots_of(node);
+        let slot = slots.start + pin as usize % slots.len().max(1);
+        self.upstreams
+            .get(slot)
+            .filter(|upstream| upstream.takes_requests())
+            .map(|_| slot)
+    }
+
+    /// The datastore connection a front's next request goes to: always the same one, so that its
+    /// requests keep their order; another one only while that one is down. Back to its own it goes
+    /// when nothing of the front is under way, or it would overtake itself.
+    #[inline]
+    fn store_for(&mut self, pin: u32) -> Option<usize> {
+        let stores = self.slots_of(NodeId::ME);
+        let takes = |slot: usize| {
+            self.upstreams
+                .get(slot)
+                .is_some_and(Upstream::takes_requests)
+        };
+        if stores.len() <= 1 {
+            return Some(stores.start).filter(|&slot| takes(slot));
+        }
+        let own = pin as usize % stores.len();
+        let front = self.fronts.get_mut(pin)?;
+        // The request to be sent stands in the queue already.
+        if front.queue.len() <= 1 || !takes(front.store.into()) {
+            let mut order = (own..stores.len()).chain(0..own);
+            front.store = order.find(|&slot| takes(slot)).unwrap_or(own) as u16;
+        }
+        Some(usize::from(front.store)).filter(|&slot| takes(slot))
+    }
+
+    /// Sends a request to its targets. The message itself goes to the one whose reply is the answer;
+    /// the others get copies, or, if several replies make the answer, parts.
+    fn dispatch(
+        &mut self,
+        entry: u32,
+        pin: u32,
+        now: Now,
+        targets: &Targets,
+        level: Consistency,
+        raw: Raw<'_>,
+    ) {
+        let mut frames = Frames::new(self.next_wire_id(), raw);
+        let judged = level != Consistency::DcOne;
+        if judged {
+            self.collect_quorum(entry, targets, level);
+        }
+        let mut unreachable = None;
+        let mut part = 0;
+        for target in targets.iter() {
+            match target.counts {
+                Counts::Discarded if target.reachable => {
+                    let Some(copy) = self.msgs.get(entry as usize).map(super::msg::Msg::copy)
+                    else {
+                        return;
+                    };
+                    let copy = self.msgs.insert(copy) as u32;
+                    self.stats.pool.remote_peer_failover_requests +=
+                        u64::from(target.passed_over > 0);
+                    self.send(copy, pin, now, target, &mut frames);
+                }
+                Counts::Discarded => self
+                    .stats
+                    .count_unsendable(self.topology.distance(target.node)),
+                Counts::In(_) if judged => {
+                    self.send_part(entry, part, pin, now, target, &mut frames);
+                    part += 1;
+                }
+                Counts::In(_) if target.reachable => {
+                    self.stats.own.read_failovers += u64::from(target.passed_over > 0);
+                    self.send(entry, pin, now, target, &mut frames);
+                }
+                Counts::In(_) => unreachable = Some(*target),
+            }
+        }
+        if let Some(target) = unreachable {
+            self.finish(entry, now, collect::unreachable_text(&target).as_bytes());
+        }
+    }
+
+    /// Sends one message to one target.
+    pub(super) fn send(
+        &mut self,
+        entry: u32,
+        pin: u32,
+        now: Now,
+        target: &Target,
+        frames: &mut Frames<'_>,
+    ) {
+        match target.how {
+            How::Local => self.send_to_store(entry, pin, now, frames.raw),
+            How::Request | How::Forward => {
+                let kind = if target.how == How::Forward {
+                    dnode::Kind::Forward
+                } else {
+                    dnode::Kind::Request
+                };
+                match self.slot_for(target.node, pin) {
+                    Some(slot) => self.send_to_peer(slot, entry, now, kind, frames),
+                    None => self.give_up(entry, now, errors::PEER_NOT_CONNECTED),
+                }
+            }
+        }
+    }
+
+    /// Puts a request into the queue of a datastore connection, or answers it if there is none.
+    #[inline]
+    pub(super) fn send_to_store(&mut self, entry: u32, pin: u32, now: Now, raw: Raw<'_>) {
+        let Some(slot) = self.store_for(pin) else {
+            return self.give_up(entry, now, errors::STORAGE_REFUSED);
+        };
+        if self.upstreams[slot].state == State::Idle {
+            self.connect_upstream(slot, now, true);
+        }
+        let Some(msg) = self.msgs.get(entry as usize) else {
+            return;
+        };
+        let write = msg.flags.has(Flags::WRITE);
+        if let Some(count) = self.per_command.get_mut(usize::from(msg.command)) {
+            *count += 1;
+        }
+        self.stats.count_sent(Distance::Me, write, raw.len() as u64);
+        self.put_upstream(slot, entry, now, raw);
+    }
+
+    /// Puts a request into the queue of a connection to a peer.
+    pub(super) fn send_to_peer(
+        &mut self,
+        slot: usize,
+        entry: u32,
+        now: Now,
+        kind: dnode::Kind,
+        frames: &mut Frames<'_>,
+    ) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+            return;
+        };
+        msg.wire_id = frames.id;
+        let (distance, write, len) = (
+            upstream.distance,
+            msg.flags.has(Flags::WRITE),
+            frames.raw.len() as u64,
+        );
+        let same_dc = distance.is_same_dc();
+        let mut carried = Chain::new();
+        let mut raw = frames.raw;
+        if !upstream.is_modern() {
+            match for_original(msg.command, raw) {
+                compat::Form::Plain => {}
+                compat::Form::Carried(carrier) => {
+                    let mut text = Vec::new();
+                    raw.with_bytes(|bytes| {
+                        carrier.encode(&request::arguments(bytes).collect::<Vec<_>>(), &mut text)
+                    });
+                    self.pool.copy(&text, &mut carried);
+                    raw = Raw::from(&carried);
+                    msg.flags = msg.flags.with(Flags::CARRIED);
+                }
+                compat::Form::Refused(refusal) => return self.give_up(entry, now, refusal.line()),
+            }
+        }
+        let header = dnode::Header {
+            same_dc,
+            ..super::frame::header(kind, frames.id)
+        };
+        let mut own = Chain::new();
+        let Wire::Peer(wire) = &mut upstream.wire else {
+            return;
+        };
+        let sent: &Chain = if wire.is_sealed() {
+            if !wire.encrypt(header, raw, &self.pool, &mut own) {
+                return self.give_up(entry, now, errors::PEER_REFUSED);
+            }
+            &own
+        } else if carried.is_empty() {
+            frames.plain(kind, same_dc, &self.pool)
+        } else {
+            super::frame::plain(header, raw, &self.pool, &mut own);
+            &own
+        };
+        self.stats.count_sent(distance, write, len);
+        self.put_upstream(slot, entry, now, Raw::from(sent));
+    }
+
+    /// A message that could not be put into any queue is answered with an error, if anybody waits.
+    pub(super) fn give_up(&mut self, entry: u32, now: Now, text: &str) {
+        if self
+            .msgs
+            .get(entry as usize)
+            .is_some_and(super::msg::Msg::is_over)
+        {
+            self.msgs.remove(entry as usize);
+        } else {
+            self.finish(entry, now, text.as_bytes());
+        }
+    }
+
+    /// Whether connections to a node are encrypted.
+    pub(super) fn is_secured(&self, node: NodeId) -> bool {
+        let distance = self.topology.distance(node);
+        match self.options.secure_server_option {
+            SecureOption::None => false,
+            SecureOption::Datacenter => distance == Distance::OtherDc,
+            SecureOption::Rack => matches!(distance, Distance::SameDc | Distance::OtherDc),
+            SecureOption::All => distance != Distance::Me,
+        }
+    }
+
+    /// The next id towards peers.
+    pub(super) fn next_wire_id(&mut self) -> u64 {
+        self.wire_id += 1;
+        self.wire_id
+    }
+}
+
+/// How a request has to be sent to a node that may be the C original.
+fn for_original(index: u16, raw: Raw<'_>) -> compat::Form {
+    let Some(command) = command(index) else {
+        return compat::Form::Plain;
+    };
+    raw.with_bytes(|bytes| {
+        let args: Vec<&[u8]> = request::arguments(bytes).collect();
+        let first = args.get(1).copied().unwrap_or_default();
+        if compat::is_plain(command, args.len(), first, LONGEST_C_KEY) {
+            return compat::Form::Plain;
+        }
+        compat::form(command, &args, LONGEST_C_KEY)
+    })
+}
+
+/// How long a message may wait on an upstream, in µs: by distance, for reads and for writes.
+pub(super) fn granted(timeout_us: u64, factor: u32) -> [[u64; 2]; 4] {
+    let timeout = Duration::from_micros(timeout_us);
+    [
+        Distance::Me,
+        Distance::SameRack,
+        Distance::SameDc,
+        Distance::OtherDc,
+    ]
+    .map(|distance| {
+        [Access::Read, Access::Write].map(|access| {
+            crate::cluster::timeout::request_timeout(timeout, factor, distance, access).as_micros()
+                as u64
+        })
+    })
+}

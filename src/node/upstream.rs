@@ -1,0 +1,551 @@
+//! A connection requests are sent on: what the datastore and a peer have in common.
+
+use super::front::Raw;
+use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
+use super::{Action, ConnId, Kind, Node, limits};
+use crate::clock::Now;
+use crate::cluster::backoff::Backoff;
+use crate::cluster::id::NodeId;
+use crate::cluster::throttle::Throttle;
+use crate::cluster::topology::Distance;
+use crate::log_at;
+use crate::mbuf::{Chain, Inbound};
+use crate::proto::redis::errors;
+use crate::proto::redis::reply::Parser;
+use std::collections::VecDeque;
+
+use super::peer::PeerWire;
+
+/// A connection requests are sent on. Many fronts share it; replies come in the order of requests.
+pub(super) struct Upstream {
+    pub id: ConnId,
+    /// The node at its other end; for the datastore, this one.
+    pub node: NodeId,
+    pub distance: Distance,
+    pub state: State,
+    pub inbound: Inbound,
+    pub wire: Wire,
+    /// Requests on their way out.
+    pub out: Chain,
+    /// Requests that must not leave yet (`conn_msg_rate`), in order, and their bytes.
+    held: VecDeque<Chain>,
+    held_bytes: usize,
+    throttle: Option<Throttle>,
+    /// Requests whose reply is still to come, written or not, in order.
+    pub queue: Queue<OfUpstream>,
+    /// The first read and the first write in the queue that has not been told that it took too
+    /// long. Two, because they are granted different times.
+    due: [u32; 2],
+    /// It stands in the list of connections to be flushed.
+    pub dirty: bool,
+    /// Bytes ever put into `out` of this connection.
+    queued: u64,
+    /// Bytes of those that were written.
+    pub written: u64,
+    /// When bytes up to which offset had been written; for latencies. The oldest first.
+    marks: VecDeque<(u64, u64)>,
+    /// When the last byte arrived, or the connection was made, in µs.
+    pub heard: u64,
+    /// When the kernel last took bytes, or there were none to take, in µs.
+    pub flowed: u64,
+    backoff: Backoff,
+}
+
+/// What an upstream speaks.
+pub(super) enum Wire {
+    /// Replies of a datastore.
+    Store(Parser),
+    /// The peers' protocol.
+    Peer(Box<PeerWire>),
+}
+
+/// The life of an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not wanted yet: the first request connects (`preconnect: false`).
+    Idle,
+    /// Being made since this time. Requests for the datastore wait for the first attempt; later
+    /// ones fail at once, so that a node that is gone costs clients nothing but an error.
+    Connecting { since: u64, first: bool },
+    /// In use.
+    Up,
+    /// Lost; tried again at this time.
+    Down { retry_at: u64 },
+}
+
+/// Why an upstream is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// It ended the stream.
+    Eof,
+    /// It answered nothing for too long.
+    TimedOut,
+    /// Reading, writing or connecting failed, or what came was no reply.
+    Error,
+}
+
+/// Which of the two due marks is a message's.
+fn lane(msg: &Msg) -> usize {
+    usize::from(msg.flags.has(Flags::WRITE))
+}
+
+impl Upstream {
+    pub fn new(
+        id: ConnId,
+        node: NodeId,
+        distance: Distance,
+        wire: Wire,
+        backoff: Backoff,
+    ) -> Upstream {
+        Upstream {
+            id,
+            node,
+            distance,
+            state: State::Idle,
+            inbound: Inbound::default(),
+            wire,
+            out: Chain::new(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+            throttle: None,
+            queue: Queue::default(),
+            due: [NONE; 2],
+            dirty: false,
+            queued: 0,
+            written: 0,
+            marks: VecDeque::with_capacity(16),
+            heard: 0,
+            flowed: 0,
+            backoff,
+        }
+    }
+
+    /// Sets how many messages may leave in a second.
+    pub fn throttled(mut self, throttle: Throttle) -> Upstream {
+        self.throttle = Some(throttle);
+        self
+    }
+
+    /// Whether it leads to the datastore.
+    pub fn is_store(&self) -> bool {
+        self.id.kind == Kind::Store
+    }
+
+    /// Whether a request may be put into its queue now.
+    #[inline]
+    pub fn takes_requests(&self) -> bool {
+        match self.state {
+            State::Up => true,
+            State::Connecting { first, .. } => first && self.is_store(),
+            State::Idle => self.is_store(),
+            State::Down { .. } => false,
+        }
+    }
+
+    /// Bytes that wait to be written.
+    pub fn backlog(&self) -> usize {
+        self.out.len() + self.held_bytes
+    }
+
+    /// Whether so much waits to be written that fronts should wait too. A peer that takes nothing
+    /// at all must not hold up clients that could do without it.
+    #[inline]
+    pub fn is_congested(&self, now: Now) -> bool {
+        self.backlog() >= limits::UPSTREAM_QUEUE
+            && (self.is_store() || now.mono_us.saturating_sub(self.flowed) < limits::STALLED_US)
+    }
+
+    /// Whether no more may be put into the queue of a peer that takes nothing.
+    pub fn is_overrun(&self) -> bool {
+        !self.is_store() && self.backlog() >= 2 * limits::UPSTREAM_QUEUE
+    }
+
+    /// The next message of this lane from `entry` on.
+    fn next_in_lane(msgs: &mut Msgs, mut entry: u32, wanted: usize) -> u32 {
+        while let Some(msg) = msgs.get(entry as usize) {
+            if lane(msg) == wanted {
+                return entry;
+            }
+            entry = Queue::<OfUpstream>::after(msgs, entry).unwrap_or(NONE);
+        }
+        NONE
+    }
+
+    /// Moves the due mark of a message's lane past it, if it stands there.
+    fn pass(&mut self, msgs: &mut Msgs, entry: u32) {
+        let Some(lane) = msgs.get(entry as usize).map(lane) else {
+            return;
+        };
+        if self.due[lane] == entry {
+            let next = Queue::<OfUpstream>::after(msgs, entry).unwrap_or(NONE);
+            self.due[lane] = Self::next_in_lane(msgs, next, lane);
+        }
+    }
+
+    /// Takes the first request off the queue.
+    #[inline]
+    pub fn pop(&mut self, msgs: &mut Msgs) -> Option<u32> {
+        let entry = self.queue.head()?;
+        self.pass(msgs, entry);
+        self.queue.pop(msgs)
+    }
+
+    /// Takes the request with this id off the queue, wherever it stands.
+    pub fn take(&mut self, msgs: &mut Msgs, wire_id: u64) -> Option<u32> {
+        let mut before = self.queue.head()?;
+        if msgs.get(before as usize)?.wire_id == wire_id {
+            return self.pop(msgs);
+        }
+        loop {
+            let entry = Queue::<OfUpstream>::after(msgs, before)?;
+            if msgs.get(entry as usize)?.wire_id == wire_id {
+                self.pass(msgs, entry);
+                return self.queue.remove_after(msgs, before);
+            }
+            before = entry;
+        }
+    }
+
+    /// When the bytes up to `end` were written.
+    #[inline]
+    pub fn written_at(&mut self, end: u64) -> Option<u64> {
+        while self.marks.front().is_some_and(|&(upto, _)| upto < end) {
+            self.marks.pop_front();
+        }
+        self.marks.front().map(|&(_, at)| at)
+    }
+
+    /// Puts a request's bytes behind those that wait, or behind those held back.
+    #[inline]
+    pub fn put(&mut self, now: Now, raw: Raw<'_>) {
+        self.queued += raw.len() as u64;
+        if let Some(throttle) = &mut self.throttle
+            && (!self.held.is_empty() || throttle.take(now.mono_us).is_err())
+        {
+            let mut chain = Chain::new();
+            raw.append_to(&mut chain);
+            self.held_bytes += chain.len();
+            self.held.push_back(chain);
+            return;
+        }
+        if self.out.is_empty() {
+            self.flowed = now.mono_us;
+        }
+        raw.append_to(&mut self.out);
+    }
+
+    /// Lets held requests go as far as the rate allows. Returns when the next one may go.
+    fn let_go(&mut self, now: Now) -> Option<u64> {
+        while !self.held.is_empty() {
+            if let Err(at) = self.throttle.as_mut()?.take(now.mono_us) {
+                return Some(at);
+            }
+            let mut chain = self.held.pop_front()?;
+            self.held_bytes -= chain.len();
+            self.out.append(&mut chain);
+        }
+        None
+    }
+
+    /// Requests not written yet, and their bytes.
+    pub fn unsent(&self, msgs: &mut Msgs) -> (u64, u64) {
+        let mut count = 0;
+        let mut entry = self.queue.head();
+        while let Some(key) = entry {
+            count += u64::from(
+                msgs.get(key as usize)
+                    .is_some_and(|msg| msg.end > self.written),
+            );
+            entry = Queue::<OfUpstream>::after(msgs, key);
+        }
+        (count, self.backlog() as u64)
+    }
+
+    /// Requests whose reply is still to come, and their bytes.
+    pub fn outstanding(&self, msgs: &mut Msgs) -> (u64, u64) {
+        let mut bytes = 0;
+        let mut entry = self.queue.head();
+        while let Some(key) = entry {
+            bytes += msgs.get(key as usize).map_or(0, |msg| u64::from(msg.len));
+            entry = Queue::<OfUpstream>::after(msgs, key);
+        }
+        (u64::from(self.queue.len()), bytes)
+    }
+
+    /// Forgets everything that was on the connection but its queue.
+    fn reset(&mut self) {
+        self.out.clear();
+        self.held.clear();
+        self.held_bytes = 0;
+        self.inbound.clear();
+        self.marks.clear();
+        self.due = [NONE; 2];
+        (self.queued, self.written) = (0, 0);
+        match &mut self.wire {
+            Wire::Store(parser) => *parser = Parser::default(),
+            Wire::Peer(wire) => wire.reset(),
+        }
+    }
+
+    /// What a request gets when this connection breaks under it.
+    fn broken_text(&self) -> &'static str {
+        if self.is_store() {
+            errors::STORAGE_REFUSED
+        } else {
+            errors::PEER_REFUSED
+        }
+    }
+}
+
+impl Node {
+    /// Puts a request, whose bytes for this connection are `raw`, into its queue.
+    #[inline]
+    pub(super) fn put_upstream(&mut self, slot: usize, entry: u32, now: Now, raw: Raw<'_>) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        upstream.put(now, raw);
+        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+            return;
+        };
+        msg.end = upstream.queued;
+        msg.flags = msg.flags.with(Flags::QUEUED);
+        let (lane, start) = (lane(msg), msg.start);
+        upstream.queue.push(&mut self.msgs, entry);
+        if upstream.due[lane] == NONE {
+            upstream.due[lane] = entry;
+            let due = start + self.granted[upstream.distance as usize][lane];
+            self.earliest = self.earliest.min(due);
+        }
+        if !upstream.held.is_empty() {
+            self.earliest = self.earliest.min(now.mono_us);
+        }
+        if !upstream.dirty {
+            upstream.dirty = true;
+            self.dirty.push(upstream.id);
+        }
+    }
+
+    /// The connection is there.
+    pub(super) fn upstream_connected(&mut self, slot: usize, now: Now) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        log_at!(Notice, "{} connected", upstream.id);
+        upstream.state = State::Up;
+        upstream.heard = now.mono_us;
+        upstream.flowed = now.mono_us;
+        upstream.backoff.succeeded();
+        if !upstream.out.is_empty() && !upstream.dirty {
+            upstream.dirty = true;
+            self.dirty.push(upstream.id);
+        }
+        if !upstream.is_store() {
+            self.stats.pool.peer_connections += 1;
+            self.peer_connected(slot, now);
+        }
+    }
+
+    /// Asks for the connection of this slot to be made.
+    pub(super) fn connect_upstream(&mut self, slot: usize, now: Now, first: bool) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        self.generation = self.generation.wrapping_add(1);
+        upstream.id.generation = self.generation;
+        upstream.state = State::Connecting {
+            since: now.mono_us,
+            first,
+        };
+        self.earliest = self
+            .earliest
+            .min(now.mono_us + self.options.timeout_us.max(1_000_000));
+        self.actions.push_back(Action::Connect(upstream.id));
+    }
+
+    /// Gives up a connection: every request on it fails, and it is tried again later.
+    pub(super) fn lose_upstream(&mut self, slot: usize, now: Now, loss: Loss) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        let (unsent, _) = upstream.unsent(&mut self.msgs);
+        let outstanding = u64::from(upstream.queue.len()) - unsent;
+        log_at!(
+            Warn,
+            "close {} Dropped {unsent} outqueue & {outstanding} inqueue requests",
+            upstream.id
+        );
+        let was_up = upstream.state == State::Up;
+        self.stats
+            .count_loss(upstream.distance, loss, was_up, unsent, now);
+        upstream.reset();
+        let wait = upstream.backoff.failed().as_micros() as u64;
+        upstream.state = State::Down {
+            retry_at: now.mono_us + wait,
+        };
+        self.earliest = self.earliest.min(now.mono_us + wait);
+        let text = upstream.broken_text();
+        self.actions.push_back(Action::Close(upstream.id));
+        while let Some(entry) = self
+            .upstreams
+            .get_mut(slot)
+            .and_then(|upstream| upstream.pop(&mut self.msgs))
+        {
+            self.settle(entry, now, Some(text));
+        }
+    }
+
+    /// A message has left its upstream's queue. If it has not been answered, it is with `text`.
+    pub(super) fn settle(&mut self, entry: u32, now: Now, text: Option<&str>) {
+        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+            return;
+        };
+        msg.flags = msg.flags.without(Flags::QUEUED);
+        if msg.is_over() {
+            self.msgs.remove(entry as usize);
+        } else if let Some(text) = text
+            && !msg.flags.has(Flags::EXPIRED)
+        {
+            self.finish(entry, now, text.as_bytes());
+        }
+    }
+
+    /// Notes that `n` bytes went out.
+    pub(super) fn upstream_wrote(&mut self, slot: usize, now: Now, n: usize) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        upstream.written += n as u64;
+        upstream.flowed = now.mono_us;
+        upstream.marks.push_back((upstream.written, now.mono_us));
+        let waiting = u64::from(upstream.queue.len());
+        let hist = &mut self.stats.hist;
+        match upstream.distance {
+            Distance::Me => hist.server_in_queue.record(waiting),
+            Distance::SameRack | Distance::SameDc => hist.peer_in_queue.record(waiting),
+            Distance::OtherDc => hist.remote_peer_in_queue.record(waiting),
+        }
+    }
+
+    /// How long a message may wait on an upstream, in µs.
+    fn granted(&self, distance: Distance, lane: usize) -> u64 {
+        self.granted[distance as usize][lane]
+    }
+
+    /// What an upstream waits for next, as a time in µs.
+    pub(super) fn upstream_deadline(&self, slot: usize) -> Option<u64> {
+        let upstream = self.upstreams.get(slot)?;
+        match upstream.state {
+            State::Idle => None,
+            // While shutting down it is not tried again.
+            State::Down { retry_at } => (!self.is_draining()).then_some(retry_at),
+            State::Connecting { since, .. } => {
+                [Some(since + self.connect_patience()), self.due_at(upstream)]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
+            State::Up => {
+                let held = upstream
+                    .throttle
+                    .as_ref()
+                    .filter(|_| !upstream.held.is_empty());
+                let held = held.map(Throttle::next_us);
+                [self.due_at(upstream), self.dead_at(slot), held]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
+        }
+    }
+
+    /// When the next request on an upstream has waited too long.
+    fn due_at(&self, upstream: &Upstream) -> Option<u64> {
+        let due = (0..2).filter_map(|lane| {
+            let msg = self.msgs.get(upstream.due[lane] as usize)?;
+            Some(msg.start + self.granted(upstream.distance, lane))
+        });
+        due.min()
+    }
+
+    /// How long a connection may take to be made, in µs.
+    fn connect_patience(&self) -> u64 {
+        self.options.timeout_us.max(1_000_000)
+    }
+
+    /// When a silent connection with expired requests counts as dead: nothing has come for as long
+    /// again as its oldest request was granted.
+    fn dead_at(&self, slot: usize) -> Option<u64> {
+        let upstream = self.upstreams.get(slot)?;
+        let head = self.msgs.get(upstream.queue.head()? as usize)?;
+        let granted = self.granted(upstream.distance, lane(head));
+        head.flags
+            .has(Flags::EXPIRED)
+            .then(|| head.start.max(upstream.heard) + 2 * granted)
+    }
+
+    /// Does what is due on an upstream.
+    pub(super) fn tick_upstream(&mut self, slot: usize, now: Now) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        match upstream.state {
+            State::Idle => {}
+            State::Down { retry_at } => {
+                if retry_at <= now.mono_us && !self.is_draining() {
+                    self.connect_upstream(slot, now, false);
+                }
+            }
+            State::Connecting { since, .. } => {
+                let id = upstream.id;
+                self.expire(slot, now);
+                if since + self.connect_patience() <= now.mono_us {
+                    log_at!(Warn, "{id} connect timed out");
+                    self.lose_upstream(slot, now, Loss::TimedOut);
+                }
+            }
+            State::Up => {
+                upstream.let_go(now);
+                if !upstream.out.is_empty() && !upstream.dirty {
+                    upstream.dirty = true;
+                    self.dirty.push(upstream.id);
+                }
+                let id = upstream.id;
+                self.expire(slot, now);
+                if self.dead_at(slot).is_some_and(|at| at <= now.mono_us) {
+                    log_at!(Warn, "{id} answers nothing, closing");
+                    self.lose_upstream(slot, now, Loss::TimedOut);
+                }
+            }
+        }
+    }
+
+    /// Answers requests that have waited too long. Their replies, should they still come, are
+    /// dropped; the connection lives on for the others.
+    fn expire(&mut self, slot: usize, now: Now) {
+        for lane in 0..2 {
+            while let Some(upstream) = self.upstreams.get_mut(slot) {
+                let entry = upstream.due[lane];
+                let granted = self.granted[upstream.distance as usize][lane];
+                let Some(msg) = self
+                    .msgs
+                    .get_mut(entry as usize)
+                    .filter(|msg| msg.start + granted <= now.mono_us)
+                else {
+                    break;
+                };
+                msg.flags = msg.flags.with(Flags::EXPIRED);
+                log_at!(
+                    Warn,
+                    "request on {} timedout, timeout was {}",
+                    upstream.id,
+                    granted / 1000
+                );
+                upstream.pass(&mut self.msgs, entry);
+                let text = upstream.broken_text();
+                self.stats.count_timeout(upstream.distance);
+                self.finish(entry, now, text.as_bytes());
+            }
+        }
+    }
+}
