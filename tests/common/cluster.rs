@@ -270,11 +270,17 @@ impl Cluster {
         self.await_connected();
     }
 
+    /// Starts a killed node again.
+    #[track_caller]
+    pub fn start_node(&mut self, node: usize) {
+        let member = &mut self.members[node];
+        member.node = Some(member.setup.start());
+    }
+
     /// Starts a killed node again, and returns when all are connected.
     #[track_caller]
     pub fn restart(&mut self, node: usize) {
-        let member = &mut self.members[node];
-        member.node = Some(member.setup.start());
+        self.start_node(node);
         self.await_connected();
     }
 
