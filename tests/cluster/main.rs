@@ -6,7 +6,9 @@ mod common;
 
 mod faults;
 mod many_keys;
+mod once_crashed;
 mod order;
+mod owner_gone;
 mod reads;
 mod remote;
 mod scripts;

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// What is to be started: a list of racks with their tokens, and keys of the configuration.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// For each node its datacenter, rack and token.
-    places: Vec<(usize, usize, u32)>,
+    /// For each node its datacenter, rack and tokens.
+    places: Vec<(usize, usize, Vec<u32>)>,
     keys: Vec<(String, String)>,
     others: Vec<(usize, PathBuf)>,
     pools: [i64; 2],
@@ -31,7 +31,7 @@ impl Plan {
         let mut places = Vec::new();
         for (dc, racks) in dcs.iter().enumerate() {
             for (rack, tokens) in racks.iter().enumerate() {
-                places.extend(tokens.iter().map(|&token| (dc, rack, token)));
+                places.extend(tokens.iter().map(|&token| (dc, rack, vec![token])));
             }
         }
         Plan {
@@ -45,6 +45,12 @@ impl Plan {
     /// Sets a key of the configuration of every node.
     pub fn with(mut self, key: &str, value: impl ToString) -> Plan {
         self.keys.push((key.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Gives the node at this place of the list these tokens instead.
+    pub fn with_tokens(mut self, node: usize, tokens: &[u32]) -> Plan {
+        self.places[node].2 = tokens.to_vec();
         self
     }
 
@@ -70,16 +76,16 @@ impl Plan {
             .map(|n| Addresses::free(Ipv4Addr::new(net[0], net[1], net[2], n)))
             .collect();
         let mut members: Vec<Member> = Vec::new();
-        for (index, (store, &(dc, rack, token))) in stores.into_iter().zip(&self.places).enumerate()
+        for (index, (store, (dc, rack, tokens))) in stores.into_iter().zip(&self.places).enumerate()
         {
             let mut seeds = String::new();
             for (other, at) in addresses.iter().enumerate().filter(|&(n, _)| n != index) {
-                let (dc, rack, token) = self.places[other];
-                seeds += &format!("\n  - {}:rack{rack}:dc{dc}:{token}", at.peers);
+                let (dc, rack, tokens) = &self.places[other];
+                seeds += &format!("\n  - {}:rack{rack}:dc{dc}:{}", at.peers, listed(tokens));
             }
             let other = self.others.iter().find(|(n, _)| *n == index);
             let mut setup = Setup::before(&store)
-                .with_token(token)
+                .with_token(listed(tokens))
                 .at(addresses[index])
                 .with_program(other.map(|(_, path)| &**path))
                 .with("datacenter", format!("dc{dc}"))
@@ -91,9 +97,9 @@ impl Plan {
                 setup = setup.with(key, value);
             }
             members.push(Member {
-                dc,
-                rack,
-                token,
+                dc: *dc,
+                rack: *rack,
+                tokens: tokens.clone(),
                 store,
                 addresses: addresses[index],
                 setup,
@@ -118,7 +124,7 @@ impl Plan {
 pub struct Member {
     pub dc: usize,
     pub rack: usize,
-    pub token: u32,
+    pub tokens: Vec<u32>,
     pub store: Redis,
     pub addresses: Addresses,
     setup: Setup,
@@ -202,13 +208,15 @@ impl Cluster {
     pub fn owner(&self, dc: usize, rack: usize, key: &str) -> usize {
         let hash = hash(HashKind::Murmur, key.as_bytes());
         let of_rack = |&n: &usize| self.members[n].dc == dc && self.members[n].rack == rack;
-        let token = |&n: &usize| self.members[n].token;
-        let nodes = || (0..self.members.len()).filter(of_rack);
-        nodes()
-            .filter(|n| token(n) >= hash)
-            .min_by_key(token)
-            .or_else(|| nodes().min_by_key(token))
+        let of_rack = (0..self.members.len()).filter(of_rack);
+        let ring: Vec<(u32, usize)> = of_rack
+            .flat_map(|n| self.members[n].tokens.iter().map(move |&token| (token, n)))
+            .collect();
+        let above = ring.iter().filter(|(token, _)| *token >= hash).min();
+        above
+            .or_else(|| ring.iter().min())
             .expect("a rack of nodes")
+            .1
     }
 
     /// The owners of a key, one in each rack.
@@ -334,6 +342,11 @@ impl Cluster {
             client.ask("ping") == b"+PONG\r\n"
         });
     }
+}
+
+fn listed(tokens: &[u32]) -> String {
+    let texts: Vec<String> = tokens.iter().map(u32::to_string).collect();
+    texts.join(",")
 }
 
 /// Does something for each at the same time.
