@@ -1,8 +1,9 @@
-//! Several replies to one answer: the judge of replicas, and the joiner of pieces.
+//! Several replies to one answer: the judge of replicas, and the parts a joiner waits for.
 
 use super::Node;
 use super::frame::Frames;
 use super::front::Raw;
+use super::join::{Answer, Join, array, values};
 use super::msg::{Msg, NONE};
 use super::route::Ask;
 use crate::clock::Now;
@@ -15,8 +16,7 @@ use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, command};
-use crate::proto::redis::keys::{Key, integer};
-use crate::proto::redis::reply::{Parser, Status};
+use crate::proto::redis::keys::Key;
 use crate::proto::redis::{encode, errors, resp3};
 
 /// Puts one answer together. Lives until every part has come in, answered or not, so that no part
@@ -42,23 +42,8 @@ enum Method {
         /// The datacenter of each part.
         dcs: Vec<DcId>,
     },
-    /// Pieces by different keys are joined.
-    Join {
-        how: Join,
-        /// For each key, in the request's order, its piece.
-        piece_of: Vec<u32>,
-    },
-}
-
-/// How the replies to pieces are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Join {
-    /// One value for each key.
-    Values,
-    /// A number each.
-    Sum,
-    /// A status each.
-    Ok,
+    /// Replies to different pieces, or of different nodes, are joined.
+    Join(Join),
 }
 
 /// The error of a target that could not be reached.
@@ -156,21 +141,15 @@ impl Node {
         let level = self.level_of(key, class);
         self.divide(key, command, class, tokens);
         let pieces: Vec<Vec<u32>> = self.split.pieces().map(<[u32]>::to_vec).collect();
-        let (how, with_values) = match command.name {
-            "mget" => (Join::Values, false),
-            "mset" => (Join::Ok, true),
+        let Ok(count) = u16::try_from(pieces.len()) else {
+            return self.finish(entry, now, errors::PAYLOAD_TOO_LARGE.as_bytes());
+        };
+        let (join, with_values) = match command.name {
+            "mget" => (Join::Values(self.split.piece_of().to_vec()), false),
+            "mset" => (Join::Same, true),
             _ => (Join::Sum, false),
         };
-        let collector = Collector {
-            missing: pieces.len() as u16,
-            done: false,
-            replies: pieces.iter().map(|_| Chain::new()).collect(),
-            method: Method::Join {
-                how,
-                piece_of: self.split.piece_of().to_vec(),
-            },
-        };
-        let collector = self.collectors.insert(collector) as u32;
+        let collector = self.collectors.insert(Collector::joining(count, join)) as u32;
         if let Some(msg) = self.msgs.get_mut(entry as usize) {
             msg.collector = collector;
         }
@@ -246,53 +225,36 @@ impl Node {
             collector.done = true;
             collector.replies.iter_mut().for_each(Chain::clear);
         }
-        match answer {
-            Some(mut answer) => {
-                if !answer.agreed {
-                    match class {
-                        Class::Read => self.stats.pool.client_non_quorum_r_responses += 1,
-                        Class::Write => self.stats.pool.client_non_quorum_w_responses += 1,
-                    }
+        if let Some(mut answer) = answer {
+            if !answer.agreed {
+                match class {
+                    Class::Read => self.stats.pool.client_non_quorum_r_responses += 1,
+                    Class::Write => self.stats.pool.client_non_quorum_w_responses += 1,
                 }
-                let mut reply = Chain::new();
-                self.pool.copy(&answer.text, &mut reply);
-                reply.append(&mut answer.reply);
-                self.finish_raw(parent, now, Raw::from(&reply));
             }
-            None if self.msgs.get(parent as usize).is_some_and(Msg::is_over) => {
-                self.msgs.remove(parent as usize);
-            }
-            None => {}
+            let mut reply = Chain::new();
+            self.pool.copy(&answer.text, &mut reply);
+            reply.append(&mut answer.reply);
+            self.finish_raw(parent, now, Raw::from(&reply));
         }
-    }
-}
-
-/// What a collector answers: text made here, then bytes that came; either may be empty.
-struct Answer {
-    text: Vec<u8>,
-    reply: Chain,
-    agreed: bool,
-}
-
-impl Answer {
-    fn reply(reply: Chain, agreed: bool) -> Answer {
-        Answer {
-            reply,
-            text: Vec::new(),
-            agreed,
-        }
-    }
-
-    fn text(text: impl Into<Vec<u8>>, agreed: bool) -> Answer {
-        Answer {
-            reply: Chain::new(),
-            text: text.into(),
-            agreed,
+        // Also if the front it was for has closed meanwhile.
+        if self.msgs.get(parent as usize).is_some_and(Msg::is_over) {
+            self.msgs.remove(parent as usize);
         }
     }
 }
 
 impl Collector {
+    /// For a request whose replies to so many parts are joined.
+    pub fn joining(parts: u16, join: Join) -> Collector {
+        Collector {
+            missing: parts,
+            done: false,
+            replies: (0..parts).map(|_| Chain::new()).collect(),
+            method: Method::Join(join),
+        }
+    }
+
     /// Takes in a part; the answer, if it is known now.
     fn take(&mut self, part: u16, raw: Raw<'_>) -> Option<Answer> {
         let slot = self.replies.get_mut(usize::from(part))?;
@@ -328,35 +290,11 @@ impl Collector {
                     Verdict::NoQuorum => Some(Answer::text(errors::NO_QUORUM, false)),
                 }
             }
-            Method::Join { how, piece_of } => {
-                if is_error {
-                    return Some(Answer::reply(std::mem::take(slot), true));
-                }
-                (self.missing == 0).then(|| joined(*how, &mut self.replies, piece_of))
+            Method::Join(join) => {
+                join.take(usize::from(part), self.missing == 0, &mut self.replies)
             }
         }
     }
-}
-
-/// The values of a reply that is an array, or nothing.
-fn values(reply: &Chain) -> Vec<Chain> {
-    let mut rest = Chain::new();
-    rest.append_shared(reply);
-    let mut head = [0; 24];
-    let n = rest.gather(0, &mut head);
-    let Some(end) = head.get(..n).and_then(|head| memchr::memchr(b'\n', head)) else {
-        return Vec::new();
-    };
-    if head.first() != Some(&b'*') {
-        return Vec::new();
-    }
-    rest.advance(end + 1);
-    let mut values = Vec::new();
-    let mut parser = Parser::default();
-    while let Status::Complete(len) = parser.find(&rest) {
-        values.push(rest.split_to(len));
-    }
-    values
 }
 
 /// An answer to `MGET` of which every value has its own majority.
@@ -406,52 +344,4 @@ fn merged(level: Consistency, replies: &[Chain]) -> Answer {
         }
     }
     array(chosen.len(), body, merge == Merge::Agreed)
-}
-
-/// An array of so many elements, whose bytes are given.
-fn array(count: usize, body: Chain, agreed: bool) -> Answer {
-    let mut text = Vec::new();
-    encode::array(&mut text, count);
-    Answer {
-        text,
-        reply: body,
-        agreed,
-    }
-}
-
-/// The answer made of all pieces.
-fn joined(how: Join, replies: &mut [Chain], piece_of: &[u32]) -> Answer {
-    match how {
-        Join::Ok => Answer::reply(
-            replies.first_mut().map(std::mem::take).unwrap_or_default(),
-            true,
-        ),
-        Join::Sum => {
-            let sum: i64 = replies.iter().filter_map(number).sum();
-            let mut text = Vec::new();
-            encode::integer(&mut text, sum);
-            Answer::text(text, true)
-        }
-        Join::Values => {
-            let mut pieces: Vec<_> = replies
-                .iter()
-                .map(|reply| values(reply).into_iter())
-                .collect();
-            let mut body = Chain::new();
-            for &piece in piece_of {
-                match pieces.get_mut(piece as usize).and_then(Iterator::next) {
-                    Some(mut value) => body.append(&mut value),
-                    // A replica that gives fewer values than it was asked for.
-                    None => return Answer::text(errors::INTERNAL, true),
-                }
-            }
-            array(piece_of.len(), body, true)
-        }
-    }
-}
-
-/// The number in an integer reply.
-fn number(reply: &Chain) -> Option<i64> {
-    let text = reply.to_vec();
-    integer(text.strip_prefix(b":")?.strip_suffix(b"\r\n")?)
 }

@@ -27,8 +27,10 @@ impl Node {
                     self.tick_upstream(slot, now);
                 }
             }
+            self.expire_retries(now);
             let deadlines =
                 (0..self.upstreams.len()).filter_map(|slot| self.upstream_deadline(slot));
+            let deadlines = deadlines.chain(self.retries.next_us());
             self.earliest = deadlines.min().unwrap_or(u64::MAX);
         }
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {

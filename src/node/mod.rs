@@ -56,7 +56,8 @@
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
-//! | `collect` | several replies to one answer |
+//! | `collect` | several replies to one answer; `join` is how pieces become one |
+//! | `failover` | a read lost on its way, sent to the next rack |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `housekeeping` | what the clock does; `report` and `counting` are what is told of it all |
 
@@ -65,9 +66,11 @@ mod client;
 mod collect;
 mod counting;
 mod dnode_client;
+mod failover;
 mod frame;
 mod front;
 mod housekeeping;
+mod join;
 pub mod limits;
 mod msg;
 mod options;
@@ -81,7 +84,7 @@ pub use options::Options;
 
 use crate::clock::Now;
 use crate::cluster::backoff::{Backoff, PEER_CEILING};
-use crate::cluster::id::NodeId;
+use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::Targets;
 use crate::cluster::split::Split;
 use crate::cluster::throttle::Throttle;
@@ -96,6 +99,7 @@ use crate::sys;
 use client::Client;
 use collect::Collector;
 use dnode_client::DnodeClient;
+use failover::Retries;
 use front::{Fronts, Reading};
 use msg::Msgs;
 use peer::PeerWire;
@@ -108,6 +112,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use upstream::{Loss, State, Upstream, Wire};
+
+#[cfg(test)]
+mod tests;
 
 /// Most slices one gathering write takes.
 const SLICES_PER_WRITE: usize = 64;
@@ -218,6 +225,10 @@ pub struct Node {
     /// Kept for their memory: where the latest request went, how it was split.
     targets: Targets,
     split: Split,
+    /// Reads sent to a second rack.
+    retries: Retries,
+    /// This datacenter has more racks than this one.
+    has_other_racks: bool,
     actions: VecDeque<Action>,
     dirty: Vec<ConnId>,
     /// Fronts that wait for the node's pressure to fall.
@@ -249,7 +260,6 @@ impl Node {
         let (upstreams, links) = upstreams(&options, &topology, now);
         Node {
             alone: topology.nodes().len() == 1,
-            topology,
             pool,
             shared: None,
             fronts: Fronts::default(),
@@ -261,6 +271,10 @@ impl Node {
             per_command: vec![0; command::COUNT],
             targets: Targets::default(),
             split: Split::default(),
+            retries: Retries::default(),
+            has_other_racks: topology
+                .dc(DcId::LOCAL)
+                .is_some_and(|dc| dc.racks().len() > 1),
             actions: VecDeque::new(),
             dirty: Vec::new(),
             waiting: Vec::new(),
@@ -273,6 +287,7 @@ impl Node {
             next_sweep: now.mono_us + limits::SWEEP_US,
             drain_until: None,
             store_version: String::from("7.0.15"),
+            topology,
             options,
         }
     }

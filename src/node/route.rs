@@ -158,7 +158,10 @@ impl Node {
         }
         let demand = self.demand(ask.command, ask.class, level, ask.token);
         let mut targets = std::mem::take(&mut self.targets);
-        targets.place(&self.topology, &demand, |node| self.reaches(node, now));
+        targets.place(&self.topology, &demand, |node| self.reaches(node, pin, now));
+        if self.may_fail_over(&demand) {
+            self.keep_request(entry, ask.raw);
+        }
         self.dispatch(entry, pin, now, &targets, demand.effective_level(), ask.raw);
         self.targets = targets;
     }
@@ -178,17 +181,26 @@ impl Node {
             return self.send_to_store(entry, pin, now, ask.raw);
         }
         let mut targets = std::mem::take(&mut self.targets);
-        targets.place_forward(&self.topology, ask.token, |node| self.reaches(node, now));
+        targets.place_forward(&self.topology, ask.token, |node| {
+            self.reaches(node, pin, now)
+        });
         self.dispatch(entry, pin, now, &targets, Consistency::DcOne, ask.raw);
         self.targets = targets;
     }
 
-    /// Whether a request can be sent to a node now.
-    fn reaches(&self, node: NodeId, now: Now) -> bool {
-        self.slots_of(node).any(|slot| {
-            let upstream = &self.upstreams[slot];
-            upstream.takes_requests() && (!upstream.is_overrun() || upstream.is_congested(now))
-        })
+    /// Whether a front's request can be sent to a node now: to the datastore on any connection, to a
+    /// peer on the front's own.
+    pub(super) fn reaches(&self, node: NodeId, pin: u32, now: Now) -> bool {
+        if node == NodeId::ME {
+            let mut stores = self.slots_of(node);
+            return stores.any(|slot| {
+                let store = self.upstreams.get(slot);
+                store.is_some_and(Upstream::takes_requests)
+            });
+        }
+        self.slot_for(node, pin)
+            .and_then(|slot| self.upstreams.get(slot))
+            .is_some_and(|peer| !peer.is_overrun() || peer.is_congested(now))
     }
 
     /// The slots of the connections to a node.
@@ -202,7 +214,7 @@ impl Node {
     /// The connection to a peer that a front's requests use: always the same one, so that they keep
     /// their order.
     #[inline]
-    fn slot_for(&self, node: NodeId, pin: u32) -> Option<usize> {
+    pub(super) fn slot_for(&self, node: NodeId, pin: u32) -> Option<usize> {
         let slots = self.slots_of(node);
         let slot = slots.start + pin as usize % slots.len().max(1);
         self.upstreams
@@ -216,7 +228,7 @@ impl Node {
     /// when nothing of the front is under way, or it would overtake itself.
     #[inline]
     fn store_for(&mut self, pin: u32) -> Option<usize> {
-        let stores = self.slots_of(NodeId::ME);
+        let mut stores = self.slots_of(NodeId::ME);
         let takes = |slot: usize| {
             self.upstreams
                 .get(slot)
@@ -226,7 +238,10 @@ impl Node {
             return Some(stores.start).filter(|&slot| takes(slot));
         }
         let own = pin as usize % stores.len();
-        let front = self.fronts.get_mut(pin)?;
+        let Some(front) = self.fronts.get_mut(pin) else {
+            // It has closed meanwhile; there is no order left to keep.
+            return stores.find(|&slot| takes(slot));
+        };
         // The request to be sent stands in the queue already.
         if front.queue.len() <= 1 || !takes(front.store.into()) {
             let mut order = (own..stores.len()).chain(0..own);
