@@ -21,7 +21,7 @@ release     = $(or $(CARGO_TARGET_DIR),target)/release
 manpages    = $(wildcard man/*.[1-8])
 docs        = README.md CHANGELOG.md LICENSE
 
-# make bench: BENCH="micro cost latency memory spike copies" (default: all but copies), QUICK=1, STRICT=1,
+# make bench: BENCH="micro cost latency memory spike cluster copies" (default: all but copies), QUICK=1, STRICT=1,
 # RIVALS="predixy=/path c-dynomite=/path", DYNOMITE=/path (instead of building), BENCHFLAGS="--only GET"
 BENCH      ?=
 QUICK      ?=
@@ -44,7 +44,7 @@ help:
 	@echo "make test        every test (installs or names the tools it needs)"
 	@echo "make lint        formatting, clippy, licences and advisories"
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
-	@echo "                 BENCH=\"cost latency memory spike copies micro\" picks experiments"
+	@echo "                 BENCH=\"cost latency memory spike cluster copies micro\" picks experiments"
 	@echo "make fuzz        fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 	@echo "make size        time of a build from scratch, size of the binary"
 	@echo "make install     into prefix=$(prefix); also bindir, sbindir, sysconfdir, mandir, docdir, DESTDIR"
