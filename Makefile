@@ -29,6 +29,8 @@ STRICT     ?=
 RIVALS     ?=
 DYNOMITE   ?=
 BENCHFLAGS ?=
+# make demo: 1 for one node instead of a cluster
+NODES      ?=
 # make fuzz: seconds for each target
 FUZZ_SECONDS ?= 60
 
@@ -40,7 +42,8 @@ all:
 
 help:
 	@echo "make             build the release binaries into $(release)"
-	@echo "make demo        start a Redis and a node, send requests through, show them"
+	@echo "make demo        start a cluster of two datacenters, write here, read there, kill a node;"
+	@echo "                 NODES=1: one node in front of one Redis"
 	@echo "make test        every test (installs or names the tools it needs)"
 	@echo "make lint        formatting, clippy, licences and advisories"
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
@@ -82,7 +85,7 @@ uninstall:
 	@echo "kept: $(DESTDIR)$(sysconfdir)/dynomite"
 
 demo:
-	@CARGO="$(CARGO)" DYNOMITE="$(DYNOMITE)" contrib/demo
+	@CARGO="$(CARGO)" DYNOMITE="$(DYNOMITE)" NODES="$(NODES)" contrib/demo
 
 # The test runner's own summary is the last thing printed.
 test:
