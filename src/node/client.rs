@@ -21,6 +21,8 @@ pub(super) struct Client {
     pub front: Front,
     parser: Parser,
     pub session: Session,
+    /// It believes itself in a transaction that was refused.
+    pub refusing: bool,
 }
 
 /// Longest command name there is, for looking one up in a spread request.
@@ -32,6 +34,7 @@ impl Client {
             front: Front::new(id, addr, now),
             parser: Parser::default(),
             session: Session::new(u64::from(id.generation)),
+            refusing: false,
         }
     }
 }
@@ -69,7 +72,28 @@ impl Node {
 
     /// Serves every complete request in `data`, and returns what is left.
     fn serve_all(&mut self, key: u32, now: Now, parser: &mut Parser, mut data: Chain) -> Chain {
-        while let Some(slice) = data.pop() {
+        // Whether the request under way begins in the first slice and goes on in the next.
+        let mut spread = !parser.is_idle();
+        loop {
+            if spread && data.as_contiguous().is_none() {
+                match parser.find(&data) {
+                    Status::Complete(request) => {
+                        let raw = data.split_to(request.len);
+                        self.serve(key, now, request.kind, Raw::Spread(&raw));
+                        if self.is_deaf(key) {
+                            return Chain::new();
+                        }
+                    }
+                    Status::Incomplete => return data,
+                    Status::Bad(error) => {
+                        self.refuse_stream(key, now, &error.reply());
+                        return Chain::new();
+                    }
+                }
+            }
+            let Some(slice) = data.pop() else {
+                return data;
+            };
             let mut at = 0;
             let status = loop {
                 match parser.parse(slice.get(at..).unwrap_or(&[]), 0) {
@@ -84,34 +108,19 @@ impl Node {
                     other => break other,
                 }
             };
-            let mut rest = Chain::new();
-            rest.push_range(&slice, at, slice.len());
             if let Status::Bad(error) = status {
                 self.refuse_stream(key, now, &error.reply());
                 return Chain::new();
             }
+            spread = at < slice.len();
+            let mut rest = Chain::new();
+            rest.push_range(&slice, at, slice.len());
             rest.append(&mut data);
             data = rest;
-            if data.as_contiguous().is_some() || data.is_empty() {
-                break;
-            }
-            // The request goes on in the next slice.
-            match parser.find(&data) {
-                Status::Complete(request) => {
-                    let raw = data.split_to(request.len);
-                    self.serve(key, now, request.kind, Raw::Spread(&raw));
-                    if self.is_deaf(key) {
-                        return Chain::new();
-                    }
-                }
-                Status::Incomplete => break,
-                Status::Bad(error) => {
-                    self.refuse_stream(key, now, &error.reply());
-                    return Chain::new();
-                }
+            if spread && data.as_contiguous().is_some() {
+                return data;
             }
         }
-        data
     }
 
     /// Serves one request.
@@ -128,6 +137,7 @@ impl Node {
             && command.accepts(argc as usize)
             && let Some(form) = command.fixed_form()
             && self.is_placed_by_first(command)
+            && !self.is_refusing(key)
         {
             let token = self.token_of(raw, first);
             let ask = Ask {
@@ -177,6 +187,9 @@ impl Node {
             }
             return self.refuse_stream(key, now, b"");
         }
+        if self.is_refusing(key) {
+            return self.refuse_in_transaction(key, now, args);
+        }
         let Some(command) = resolve(args, &mut out) else {
             let known = args.first().and_then(|name| lookup(name));
             self.stats.own.unknown_commands += u64::from(known.is_none());
@@ -220,7 +233,55 @@ impl Node {
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
             refused => {
+                if command.name == "multi" {
+                    self.begin_refusing(key);
+                }
                 errors::refused(command, refused, &mut out);
+                self.answer(key, now, &out, false);
+            }
+        }
+    }
+
+    /// Whether the client believes itself in a transaction that was refused.
+    #[inline]
+    fn is_refusing(&self, key: u32) -> bool {
+        self.refusing > 0
+            && self
+                .fronts
+                .clients
+                .get(key as usize)
+                .is_some_and(|client| client.refusing)
+    }
+
+    /// After a refused `MULTI` nothing is executed until the transaction's end: clients send it in one
+    /// go, and must not find half of it done.
+    fn begin_refusing(&mut self, key: u32) {
+        if let Some(client) = self.fronts.clients.get_mut(key as usize)
+            && !std::mem::replace(&mut client.refusing, true)
+        {
+            self.refusing += 1;
+        }
+    }
+
+    /// Refuses a command of a refused transaction.
+    fn refuse_in_transaction(&mut self, key: u32, now: Now, args: &[&[u8]]) {
+        let name = args.first().copied().unwrap_or_default();
+        let ends = [&b"exec"[..], b"discard", b"reset", b"quit"]
+            .iter()
+            .any(|end| name.eq_ignore_ascii_case(end));
+        if ends
+            && let Some(client) = self.fronts.clients.get_mut(key as usize)
+            && std::mem::take(&mut client.refusing)
+        {
+            self.refusing -= 1;
+        }
+        let mut out = Vec::new();
+        match lookup(name) {
+            Some(command) if command.serve == Serve::Proxy && ends => {
+                self.answer_session(key, now, command, args)
+            }
+            _ => {
+                errors::in_transaction(args, &mut out);
                 self.answer(key, now, &out, false);
             }
         }
