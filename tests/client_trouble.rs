@@ -353,20 +353,3 @@ fn many_clients_at_once_get_their_own_answers() {
         thread.join().expect("every answer is right");
     }
 }
-
-/// Clients send a transaction in one go: none of it may be done when its start is refused.
-#[test]
-fn nothing_of_a_refused_transaction_is_executed() {
-    let (redis, node) = pair();
-    let mut client = node.client();
-    client.send(&words("multi"));
-    client.send(&words("set in-transaction 1"));
-    client.send(&words("incr in-transaction"));
-    client.send(&words("exec"));
-    for _ in 0..4 {
-        let reply = shown(&client.reply());
-        assert!(reply.contains("unknown"), "{reply}");
-    }
-    assert_eq!(shown(&redis.client().ask("exists in-transaction")), ":0\r\n");
-    assert_eq!(shown(&client.ask("set after 1")), "+OK\r\n");
-}

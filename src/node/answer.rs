@@ -190,15 +190,6 @@ impl Node {
 
     /// Closes a front: what it still waits for is executed, and nobody hears of it.
     pub(super) fn close_front(&mut self, key: u32, orderly: bool) {
-        if self.refusing > 0
-            && self
-                .fronts
-                .clients
-                .get(key as usize)
-                .is_some_and(|client| client.refusing)
-        {
-            self.refusing -= 1;
-        }
         let Some(mut front) = self.fronts.remove(key) else {
             return;
         };

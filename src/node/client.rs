@@ -21,8 +21,6 @@ pub(super) struct Client {
     pub front: Front,
     parser: Parser,
     pub session: Session,
-    /// It believes itself in a transaction that was refused.
-    pub refusing: bool,
 }
 
 /// Longest command name there is, for looking one up in a spread request.
@@ -34,7 +32,6 @@ impl Client {
             front: Front::new(id, addr, now),
             parser: Parser::default(),
             session: Session::new(u64::from(id.generation)),
-            refusing: false,
         }
     }
 }
@@ -137,7 +134,6 @@ impl Node {
             && command.accepts(argc as usize)
             && let Some(form) = command.fixed_form()
             && self.is_placed_by_first(command)
-            && !self.is_refusing(key)
         {
             let token = self.token_of(raw, first);
             let ask = Ask {
@@ -187,9 +183,6 @@ impl Node {
             }
             return self.refuse_stream(key, now, b"");
         }
-        if self.is_refusing(key) {
-            return self.refuse_in_transaction(key, now, args);
-        }
         let Some(command) = resolve(args, &mut out) else {
             let known = args.first().and_then(|name| lookup(name));
             self.stats.own.unknown_commands += u64::from(known.is_none());
@@ -233,55 +226,7 @@ impl Node {
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
             refused => {
-                if command.name == "multi" {
-                    self.begin_refusing(key);
-                }
                 errors::refused(command, refused, &mut out);
-                self.answer(key, now, &out, false);
-            }
-        }
-    }
-
-    /// Whether the client believes itself in a transaction that was refused.
-    #[inline]
-    fn is_refusing(&self, key: u32) -> bool {
-        self.refusing > 0
-            && self
-                .fronts
-                .clients
-                .get(key as usize)
-                .is_some_and(|client| client.refusing)
-    }
-
-    /// After a refused `MULTI` nothing is executed until the transaction's end: clients send it in one
-    /// go, and must not find half of it done.
-    fn begin_refusing(&mut self, key: u32) {
-        if let Some(client) = self.fronts.clients.get_mut(key as usize)
-            && !std::mem::replace(&mut client.refusing, true)
-        {
-            self.refusing += 1;
-        }
-    }
-
-    /// Refuses a command of a refused transaction.
-    fn refuse_in_transaction(&mut self, key: u32, now: Now, args: &[&[u8]]) {
-        let name = args.first().copied().unwrap_or_default();
-        let ends = [&b"exec"[..], b"discard", b"reset", b"quit"]
-            .iter()
-            .any(|end| name.eq_ignore_ascii_case(end));
-        if ends
-            && let Some(client) = self.fronts.clients.get_mut(key as usize)
-            && std::mem::take(&mut client.refusing)
-        {
-            self.refusing -= 1;
-        }
-        let mut out = Vec::new();
-        match lookup(name) {
-            Some(command) if command.serve == Serve::Proxy && ends => {
-                self.answer_session(key, now, command, args)
-            }
-            _ => {
-                errors::in_transaction(args, &mut out);
                 self.answer(key, now, &out, false);
             }
         }

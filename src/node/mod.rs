@@ -237,8 +237,6 @@ pub struct Node {
     stuck_at: Option<usize>,
     /// A reply on its way from RESP2 to RESP3; empty in between.
     converted: Vec<u8>,
-    /// Clients that believe themselves in a transaction that was refused.
-    refusing: u32,
     generation: u32,
     wire_id: u64,
     /// How long a message may wait, in µs: by distance, for reads and for writes.
@@ -282,7 +280,6 @@ impl Node {
             waiting: Vec::new(),
             stuck_at: None,
             converted: Vec::new(),
-            refusing: 0,
             generation: 0,
             wire_id: 0,
             granted: route::granted(options.timeout_us, 1),

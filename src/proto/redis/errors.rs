@@ -138,13 +138,6 @@ pub fn refused(command: &Command, serve: Serve, out: &mut Vec<u8>) {
     });
 }
 
-/// A command of a transaction whose `MULTI` was refused. `args` is the whole request, name first.
-pub fn in_transaction(args: &[&[u8]], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"-ERR unknown transaction: '");
-    push_quoted(args.first().copied().unwrap_or_default(), out);
-    out.extend_from_slice(b"' is not executed, transactions are not supported by Dynomite\r\n");
-}
-
 /// The keys of a request cannot be told: the words Redis has for it in this command, but for
 /// scripts without keys, which Redis runs and a proxy cannot route.
 pub fn keys(command: &Command, error: KeysError, out: &mut Vec<u8>) {
