@@ -291,7 +291,9 @@ impl Reactor {
             self.node.broken(id, now, &error);
             return;
         }
-        socket.ended |= event.is_read_closed();
+        if event.is_read_closed() && !std::mem::replace(&mut socket.ended, true) {
+            self.node.ended(id);
+        }
         if event.is_writable() && std::mem::take(&mut socket.blocked) {
             socket.blocked = self.node.transmit(id, now, &mut socket.stream);
         }
