@@ -67,6 +67,11 @@ impl Plan {
         self
     }
 
+    /// How many nodes it has.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// Starts everything, and returns when every node is connected to every other.
     #[track_caller]
     pub fn start(self) -> Cluster {
@@ -374,4 +379,13 @@ fn next_net() -> [u8; 3] {
         high,
         low ^ NEXT.fetch_add(1, Ordering::Relaxed).rotate_left(4),
     ]
+}
+
+/// A new private key of 1024 bits, as the nodes of a cluster share it, in a file of this name.
+pub fn new_key(dir: &Path, name: &str) -> PathBuf {
+    let path = dir.join(name);
+    let key = openssl::rsa::Rsa::generate(1024).expect("a key");
+    let pem = key.private_key_to_pem().expect("its text");
+    std::fs::write(&path, pem).expect("a file in a fresh directory");
+    path
 }
