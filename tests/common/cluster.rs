@@ -297,6 +297,12 @@ impl Cluster {
         self.await_connected();
     }
 
+    /// Sets a key of the configuration a killed node is started with.
+    pub fn set(&mut self, node: usize, key: &str, value: &str) {
+        let member = &mut self.members[node];
+        member.setup = member.setup.clone().with(key, value);
+    }
+
     /// Starts a killed node again as another program, or as the one under test.
     #[track_caller]
     pub fn restart_as(&mut self, node: usize, program: Option<&Path>) {
