@@ -111,7 +111,8 @@ impl Reactor {
     pub fn new(settings: &Settings, identity: Identity) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
         let key_pair = match settings.secure_server_option {
-            SecureOption::None => None,
+            // Peers may encrypt already although this node does not yet.
+            SecureOption::None => read_key(&settings.pem_key_file).ok(),
             _ => Some(read_key(&settings.pem_key_file)?),
         };
         let built = Topology::from_settings(settings).map_err(|error| error.to_string())?;

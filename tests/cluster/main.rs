@@ -4,11 +4,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod as_receiver;
+mod as_requester;
+mod encrypted;
 mod faults;
 mod many_keys;
 mod once_crashed;
 mod order;
 mod owner_gone;
+mod raw;
 mod reads;
 mod remote;
 mod scripts;

@@ -68,7 +68,7 @@ fn places_keys_by_the_ring(cluster: &Cluster) {
     }
 }
 
-fn applies_each_write_once(cluster: &Cluster) {
+pub fn applies_each_write_once(cluster: &Cluster) {
     let mut count = 0;
     let key = "counted";
     let owners = cluster.owners(key);

@@ -67,6 +67,11 @@ impl Plan {
         self
     }
 
+    /// How many nodes it has.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// Starts everything, and returns when every node is connected to every other.
     #[track_caller]
     pub fn start(self) -> Cluster {
@@ -292,6 +297,12 @@ impl Cluster {
         self.await_connected();
     }
 
+    /// Sets a key of the configuration a killed node is started with.
+    pub fn set(&mut self, node: usize, key: &str, value: &str) {
+        let member = &mut self.members[node];
+        member.setup = member.setup.clone().with(key, value);
+    }
+
     /// Starts a killed node again as another program, or as the one under test.
     #[track_caller]
     pub fn restart_as(&mut self, node: usize, program: Option<&Path>) {
@@ -374,4 +385,13 @@ fn next_net() -> [u8; 3] {
         high,
         low ^ NEXT.fetch_add(1, Ordering::Relaxed).rotate_left(4),
     ]
+}
+
+/// A new private key of 1024 bits, as the nodes of a cluster share it, in a file of this name.
+pub fn new_key(dir: &Path, name: &str) -> PathBuf {
+    let path = dir.join(name);
+    let key = openssl::rsa::Rsa::generate(1024).expect("a key");
+    let pem = key.private_key_to_pem().expect("its text");
+    std::fs::write(&path, pem).expect("a file in a fresh directory");
+    path
 }

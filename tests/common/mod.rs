@@ -17,7 +17,7 @@ mod redis;
 mod wire;
 
 pub use client::{Client, Transcript};
-pub use cluster::{Cluster, Member, Plan};
+pub use cluster::{Cluster, Member, Plan, new_key};
 pub use fake_store::{FakeStore, StoreConn};
 pub use node::{Addresses, Node, Setup};
 pub use process::{eventually, pause, resume};

@@ -22,6 +22,7 @@ pub struct Setup {
     store: String,
     keys: Vec<(String, String)>,
     files: Option<u32>,
+    verbose: bool,
     on_unix_socket: bool,
     token: String,
     fixed: Option<Addresses>,
@@ -82,6 +83,7 @@ impl Setup {
             store: store.to_owned(),
             keys: Vec::new(),
             files: None,
+            verbose: false,
             on_unix_socket: false,
             token: "0".to_owned(),
             fixed: None,
@@ -107,6 +109,21 @@ impl Setup {
         self
     }
 
+    /// Lets it log everything.
+    pub fn verbose(mut self) -> Setup {
+        self.verbose = true;
+        self
+    }
+
+    /// That it does not start. Returns what it says.
+    #[track_caller]
+    pub fn refuses(&self) -> String {
+        match self.try_start() {
+            Ok(_) => panic!("it starts"),
+            Err(said) => said,
+        }
+    }
+
     /// Lets it open so many files only.
     pub fn with_files(mut self, files: u32) -> Setup {
         self.files = Some(files);
@@ -121,6 +138,7 @@ impl Setup {
 
     /// Sets a key of the configuration.
     pub fn with(mut self, key: &str, value: impl ToString) -> Setup {
+        self.keys.retain(|(known, _)| known != key);
         self.keys.push((key.to_owned(), value.to_string()));
         self
     }
@@ -174,6 +192,9 @@ impl Setup {
                 shell
             }
         };
+        if self.verbose {
+            starter.arg("-v11");
+        }
         let child = starter
             .arg("-c")
             .arg(&conf)
