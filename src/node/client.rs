@@ -127,6 +127,7 @@ impl Node {
             && command.is_direct()
             && command.accepts(argc as usize)
             && let Some(form) = command.fixed_form()
+            && (!self.replicated || command.replicates_as_is(argc as usize))
             && self.is_placed_by_first(command)
         {
             let token = self.token_of(raw, first);
@@ -216,6 +217,9 @@ impl Node {
                     token,
                     raw,
                 };
+                if self.replicated && !command.replicates_as_is(args.len()) {
+                    return self.replicate(key, now, form, &ask, args);
+                }
                 self.forward(key, now, form, &ask);
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
@@ -250,7 +254,7 @@ impl Node {
 
     /// Takes a client's request into its queue and sends it where it belongs.
     #[inline]
-    fn forward(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
+    pub(super) fn forward(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
         let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
             return;
         };

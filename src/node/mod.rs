@@ -57,6 +57,7 @@
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one |
+//! | `replicate` | a write in a form that has the same effect on every replica |
 //! | `failover` | a read lost on its way, sent to the next rack |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `housekeeping` | what the clock does; `report` and `counting` are what is told of it all |
@@ -75,6 +76,7 @@ pub mod limits;
 mod msg;
 mod options;
 mod peer;
+mod replicate;
 mod report;
 mod route;
 mod store;
@@ -229,6 +231,8 @@ pub struct Node {
     retries: Retries,
     /// This datacenter has more racks than this one.
     has_other_racks: bool,
+    /// There are more racks than this one, anywhere.
+    replicated: bool,
     actions: VecDeque<Action>,
     dirty: Vec<ConnId>,
     /// Fronts that wait for the node's pressure to fall.
@@ -270,6 +274,7 @@ impl Node {
             targets: Targets::default(),
             split: Split::default(),
             retries: Retries::default(),
+            replicated: topology.racks().len() > 1,
             has_other_racks: topology
                 .dc(DcId::LOCAL)
                 .is_some_and(|dc| dc.racks().len() > 1),

@@ -2,7 +2,7 @@
 
 use super::frame::Frames;
 use super::front::Raw;
-use super::msg::Flags;
+use super::msg::{Flags, Msg};
 use super::upstream::{State, Upstream, Wire};
 use super::{Node, collect};
 use crate::clock::Now;
@@ -103,7 +103,13 @@ impl Node {
     }
 
     /// What the cluster has to know of a request to place it.
-    fn demand(&self, command: &Command, class: Class, level: Consistency, token: Token) -> Demand {
+    pub(super) fn demand(
+        &self,
+        command: &Command,
+        class: Class,
+        level: Consistency,
+        token: Token,
+    ) -> Demand {
         let routing = match command.serve {
             Serve::LocalNode => Routing::LocalNode,
             Serve::AllNodes => Routing::AllNodes,
@@ -270,19 +276,11 @@ impl Node {
         let mut part = 0;
         for target in targets.iter() {
             match target.counts {
-                Counts::Discarded if target.reachable => {
-                    let Some(copy) = self.msgs.get(entry as usize).map(super::msg::Msg::copy)
-                    else {
-                        return;
-                    };
-                    let copy = self.msgs.insert(copy) as u32;
-                    self.stats.pool.remote_peer_failover_requests +=
-                        u64::from(target.passed_over > 0);
-                    self.send(copy, pin, now, target, &mut frames);
+                Counts::Discarded => {
+                    if let Some(copy) = self.msgs.get(entry as usize).map(Msg::copy) {
+                        self.send_unawaited(copy, pin, now, target, &mut frames);
+                    }
                 }
-                Counts::Discarded => self
-                    .stats
-                    .count_unsendable(self.topology.distance(target.node)),
                 Counts::In(_) if judged => {
                     self.send_part(entry, part, pin, now, target, &mut frames);
                     part += 1;
@@ -297,6 +295,25 @@ impl Node {
         if let Some(target) = unreachable {
             self.finish(entry, now, collect::unreachable_text(&target).as_bytes());
         }
+    }
+
+    /// Sends a message whose reply nobody waits for, if its target can be reached.
+    pub(super) fn send_unawaited(
+        &mut self,
+        msg: Msg,
+        pin: u32,
+        now: Now,
+        target: &Target,
+        frames: &mut Frames<'_>,
+    ) {
+        if !target.reachable {
+            return self
+                .stats
+                .count_unsendable(self.topology.distance(target.node));
+        }
+        self.stats.pool.remote_peer_failover_requests += u64::from(target.passed_over > 0);
+        let entry = self.msgs.insert(msg) as u32;
+        self.send(entry, pin, now, target, frames);
     }
 
     /// Sends one message to one target.
@@ -408,11 +425,7 @@ impl Node {
 
     /// A message that could not be put into any queue is answered with an error, if anybody waits.
     pub(super) fn give_up(&mut self, entry: u32, now: Now, text: &str) {
-        if self
-            .msgs
-            .get(entry as usize)
-            .is_some_and(super::msg::Msg::is_over)
-        {
+        if self.msgs.get(entry as usize).is_some_and(Msg::is_over) {
             self.msgs.remove(entry as usize);
         } else {
             self.finish(entry, now, text.as_bytes());

@@ -2,6 +2,7 @@
 //! peer, and answers as it likes.
 
 mod failover;
+mod replicate;
 
 use super::{Action, ConnId, Kind, Node, NodeId, Options};
 use crate::clock::Now;

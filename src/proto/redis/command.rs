@@ -49,6 +49,18 @@ pub enum Serve {
     ConnConsistency,
 }
 
+/// How a write goes to several replicas, which would not stay equal if each ran the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replicate {
+    /// As it stands.
+    AsIs,
+    /// With so many arguments or more it may hold a time that counts from now, which is made an
+    /// absolute one ([`super::rewrite::absolute`]).
+    Absolute(u8),
+    /// One runs it, and the others get what it did ([`super::rewrite::effect`]).
+    Effect,
+}
+
 /// One command, or one subcommand of a container such as `CONFIG`.
 #[derive(Clone, Copy, Debug)]
 pub struct Command {
@@ -72,6 +84,8 @@ pub struct Command {
     pub nondeterministic: bool,
     /// Two replicas in the same state may answer the same elements in another order.
     pub unordered: bool,
+    /// How it goes to several replicas.
+    pub replicate: Replicate,
     /// Which counters it moves.
     pub stat: ReqStats,
     /// Redis' flags, bits of [`flag`].
@@ -142,6 +156,7 @@ pub(super) const fn row(
         own_rack: false,
         nondeterministic: false,
         unordered: false,
+        replicate: Replicate::AsIs,
         stat: ReqStats::of(if to_store { stats::OTHER } else { 0 }),
         flags,
         categories: categories | implied(flags, categories),
@@ -225,6 +240,11 @@ impl Command {
 
     pub(super) const fn unordered(mut self) -> Self {
         self.unordered = true;
+        self
+    }
+
+    pub(super) const fn replicate(mut self, how: Replicate) -> Self {
+        self.replicate = how;
         self
     }
 
@@ -346,6 +366,16 @@ impl Command {
             argc == wanted
         };
         enough && !(self.pairs && argc.is_multiple_of(2))
+    }
+
+    /// Whether a request of `argc` arguments goes to all replicas as it stands.
+    #[inline]
+    pub fn replicates_as_is(&self, argc: usize) -> bool {
+        match self.replicate {
+            Replicate::AsIs => true,
+            Replicate::Absolute(least) => argc < usize::from(least),
+            Replicate::Effect => false,
+        }
     }
 
     /// Whether the proxy serves it, if only under conditions.

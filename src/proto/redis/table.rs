@@ -6,6 +6,7 @@
 //! are Redis 7.0.15's own (`COMMAND INFO`), with which a test compares every row. Counters are the
 //! original's classification.
 
+use super::command::Replicate::*;
 use super::command::Serve::*;
 use super::command::{Command, row};
 use super::flags::{cat, flag::*};
@@ -56,7 +57,7 @@ pub(super) const ROWS: &[Command] = &[
     row("evalsha_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING),
     row("exec", 1, Transaction, specs::NONE, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, cat::TRANSACTION),
     row("exists", -2, Split, specs::INSPECTED_ALL, READONLY | FAST, cat::KEYSPACE),
-    row("expire", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE),
+    row("expire", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).replicate(Absolute(3)),
     row("expireat", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE),
     row("expiretime", 2, Keyed, specs::READ, READONLY | FAST, cat::KEYSPACE),
     row("failover", -1, Refused, specs::NONE, ADMIN | NOSCRIPT | STALE, 0),
@@ -78,7 +79,7 @@ pub(super) const ROWS: &[Command] = &[
     row("get", 2, Keyed, specs::READ, READONLY | FAST, cat::STRING).stat(stats::GET),
     row("getbit", 3, Keyed, specs::READ, READONLY | FAST, cat::BITMAP),
     row("getdel", 2, Keyed, specs::TAKEN, WRITE | FAST, cat::STRING),
-    row("getex", -2, Keyed, specs::READ_UPDATED, WRITE | FAST, cat::STRING),
+    row("getex", -2, Keyed, specs::READ_UPDATED, WRITE | FAST, cat::STRING).replicate(Absolute(4)),
     row("getrange", 4, Keyed, specs::READ, READONLY, cat::STRING),
     row("getset", 3, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::STRING),
     row("hdel", -3, Keyed, specs::REDUCED, WRITE | FAST, cat::HASH),
@@ -141,7 +142,7 @@ pub(super) const ROWS: &[Command] = &[
     row("multi", 1, Transaction, specs::NONE, NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, cat::TRANSACTION),
     row("object", -2, Keyed, specs::NONE, 0, 0).subcommands(subcommands::OBJECT),
     row("persist", 2, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE),
-    row("pexpire", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE),
+    row("pexpire", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).replicate(Absolute(3)),
     row("pexpireat", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE),
     row("pexpiretime", 2, Keyed, specs::READ, READONLY | FAST, cat::KEYSPACE),
     row("pfadd", -2, Keyed, specs::EXTENDED, WRITE | DENYOOM | FAST, cat::HYPERLOGLOG),
@@ -150,7 +151,7 @@ pub(super) const ROWS: &[Command] = &[
     row("pfmerge", -2, SameNode, specs::MERGED, WRITE | DENYOOM, cat::HYPERLOGLOG),
     row("pfselftest", 1, Refused, specs::NONE, ADMIN, cat::HYPERLOGLOG),
     row("ping", -1, LocalNode, specs::NONE, FAST, cat::CONNECTION).stat(stats::PING),
-    row("psetex", 4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::STRING),
+    row("psetex", 4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::STRING).replicate(Absolute(4)),
     row("psubscribe", -2, PubSub, specs::NONE, PUBSUB | NOSCRIPT | LOADING | STALE, 0),
     row("psync", -3, Refused, specs::NONE, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, 0),
     row("pttl", 2, Keyed, specs::READ, READONLY | FAST, cat::KEYSPACE).nondeterministic(),
@@ -181,9 +182,9 @@ pub(super) const ROWS: &[Command] = &[
     row("sdiff", -2, SameNode, specs::READ_ALL, READONLY, cat::SET).stat(stats::SET | stats::SETS).resp3(Is(Form::Set)).unordered(),
     row("sdiffstore", -3, SameNode, specs::WRITTEN_FROM_ALL, WRITE | DENYOOM, cat::SET).stat(stats::SET | stats::SETS),
     row("select", 2, Proxy, specs::NONE, LOADING | STALE | FAST, cat::CONNECTION),
-    row("set", -3, Keyed, specs::VARIABLE, WRITE | DENYOOM, cat::STRING).stat(stats::SET),
+    row("set", -3, Keyed, specs::VARIABLE, WRITE | DENYOOM, cat::STRING).stat(stats::SET).replicate(Absolute(5)),
     row("setbit", 4, Keyed, specs::READ_UPDATED, WRITE | DENYOOM, cat::BITMAP).stat(stats::SET),
-    row("setex", 4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::STRING).stat(stats::SET),
+    row("setex", 4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::STRING).stat(stats::SET).replicate(Absolute(4)),
     row("setnx", 3, Keyed, specs::CREATED, WRITE | DENYOOM | FAST, cat::STRING),
     row("setrange", 4, Keyed, specs::UPDATED, WRITE | DENYOOM, cat::STRING).stat(stats::SET),
     row("shutdown", -1, Refused, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY, 0),
@@ -198,7 +199,7 @@ pub(super) const ROWS: &[Command] = &[
     row("smove", 4, SameNode, specs::TAKEN_THEN_EXTENDED, WRITE | FAST, cat::SET),
     row("sort", -2, Keyed, specs::SORT, WRITE | DENYOOM | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS).stat(stats::SORT).finder(Finder::Sort).varies(),
     row("sort_ro", -2, Keyed, specs::SORT_RO, READONLY | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS),
-    row("spop", -2, Keyed, specs::TAKEN, WRITE | FAST, cat::SET).resp3(Args(3, Form::Plain, Form::Set)).nondeterministic(),
+    row("spop", -2, Keyed, specs::TAKEN, WRITE | FAST, cat::SET).resp3(Args(3, Form::Plain, Form::Set)).nondeterministic().replicate(Effect),
     row("spublish", 3, PubSub, specs::CHANNEL, PUBSUB | LOADING | STALE | FAST, 0),
     row("srandmember", -2, Keyed, specs::READ, READONLY, cat::SET).nondeterministic(),
     row("srem", -3, Keyed, specs::REDUCED, WRITE | FAST, cat::SET).stat(stats::SET | stats::SETS),
@@ -222,7 +223,7 @@ pub(super) const ROWS: &[Command] = &[
     row("wait", 3, Proxy, specs::NONE, NOSCRIPT, cat::CONNECTION),
     row("watch", -2, Transaction, specs::INSPECTED_ALL, NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, cat::TRANSACTION),
     row("xack", -4, Keyed, specs::UPDATED, WRITE | FAST, cat::STREAM),
-    row("xadd", -5, Keyed, specs::UPDATED, WRITE | DENYOOM | FAST, cat::STREAM).nondeterministic(),
+    row("xadd", -5, Keyed, specs::UPDATED, WRITE | DENYOOM | FAST, cat::STREAM).nondeterministic().replicate(Effect),
     row("xautoclaim", -6, Keyed, specs::REDUCED, WRITE | FAST, cat::STREAM).nondeterministic(),
     row("xclaim", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::STREAM).nondeterministic(),
     row("xdel", -3, Keyed, specs::REDUCED, WRITE | FAST, cat::STREAM),
