@@ -57,6 +57,7 @@
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one |
+//! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
 //! | `replicate` | a write in a form that has the same effect on every replica |
 //! | `failover` | a read lost on its way, sent to the next rack |
 //! | `answer` | answers, in their order, to the front's output |
@@ -68,6 +69,7 @@ mod collect;
 mod counting;
 mod dnode_client;
 mod failover;
+mod fanout;
 mod frame;
 mod front;
 mod housekeeping;
@@ -76,13 +78,16 @@ pub mod limits;
 mod msg;
 mod options;
 mod peer;
+mod purge;
 mod replicate;
 mod report;
 mod route;
 mod store;
+pub mod switches;
 mod upstream;
 
 pub use options::Options;
+pub use switches::Switches;
 
 use crate::clock::Now;
 use crate::cluster::backoff::{Backoff, PEER_CEILING};
@@ -233,6 +238,8 @@ pub struct Node {
     has_other_racks: bool,
     /// There are more racks than this one, anywhere.
     replicated: bool,
+    /// Not every request with a key goes on as it stands.
+    looks_closer: bool,
     actions: VecDeque<Action>,
     dirty: Vec<ConnId>,
     /// Fronts that wait for the node's pressure to fall.
@@ -274,6 +281,8 @@ impl Node {
             targets: Targets::default(),
             split: Split::default(),
             retries: Retries::default(),
+            looks_closer: topology.nodes().len() > 1
+                && (topology.racks().len() > 1 || options.admin_operation == 1),
             replicated: topology.racks().len() > 1,
             has_other_racks: topology
                 .dc(DcId::LOCAL)
@@ -294,11 +303,15 @@ impl Node {
         }
     }
 
-    /// Begins: connects to the peers, and to the datastore unless that is to wait for the first
+    /// Begins: connects to the peers, unless in admin mode, and to the datastore unless that is to wait for the first
     /// request.
     pub fn start(&mut self, now: Now) {
         for slot in 0..self.upstreams.len() {
-            if self.options.preconnect || !self.upstreams[slot].is_store() {
+            let wanted = match self.upstreams.get(slot) {
+                Some(store) if store.is_store() => self.options.preconnect,
+                _ => self.options.admin_operation == 0,
+            };
+            if wanted {
                 self.connect_upstream(slot, now, true);
             }
         }

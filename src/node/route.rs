@@ -85,7 +85,28 @@ impl Node {
     pub(super) fn is_placed_by_first(&self, command: &Command) -> bool {
         !self.topology.needs_hash()
             || command.serve == Serve::LocalNode
+            || (command.serve == Serve::RackNodes && !self.is_fanned_out(command.serve))
             || (command.serve == Serve::Keyed && command.first_key == 1)
+    }
+
+    /// Whether a client's request by key goes to its replicas as it stands.
+    #[inline]
+    pub(super) fn goes_straight(&self, command: &Command, argc: usize) -> bool {
+        (!self.replicated || command.replicates_as_is(argc)) && !self.is_purge(command)
+    }
+
+    /// Whether requests served so go to a datastore.
+    pub(super) fn is_routed(&self, serve: Serve) -> bool {
+        match serve {
+            Serve::Keyed
+            | Serve::Split
+            | Serve::SameNode
+            | Serve::LocalNode
+            | Serve::RackNodes
+            | Serve::AllNodes => true,
+            Serve::AllNodesGuarded => self.options.enable_flush,
+            _ => false,
+        }
     }
 
     /// The consistency level of a client's request.
@@ -111,8 +132,8 @@ impl Node {
         token: Token,
     ) -> Demand {
         let routing = match command.serve {
-            Serve::LocalNode => Routing::LocalNode,
-            Serve::AllNodes => Routing::AllNodes,
+            Serve::LocalNode | Serve::RackNodes => Routing::LocalNode,
+            Serve::AllNodes | Serve::AllNodesGuarded => Routing::AllNodes,
             _ if command.own_rack => Routing::OwnRackOnly,
             _ => Routing::Normal,
         };
@@ -182,8 +203,11 @@ impl Node {
         forward: bool,
         ask: &Ask<'_>,
     ) {
-        if !forward || self.alone || matches!(ask.command.serve, Serve::LocalNode | Serve::AllNodes)
-        {
+        let by_key = matches!(
+            ask.command.serve,
+            Serve::Keyed | Serve::Split | Serve::SameNode
+        );
+        if !forward || self.alone || !by_key {
             return self.send_to_store(entry, pin, now, ask.raw);
         }
         let mut targets = std::mem::take(&mut self.targets);

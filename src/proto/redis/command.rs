@@ -32,6 +32,8 @@ pub enum Serve {
     Proxy,
     /// The datastore of the node that was asked.
     LocalNode,
+    /// The datastores of all nodes of this rack, which together hold all keys.
+    RackNodes,
     /// The datastores of all nodes.
     AllNodes,
     /// The datastores of all nodes, if the operator allowed it; refused otherwise.
@@ -134,12 +136,13 @@ pub(super) const fn row(
             | Serve::Split
             | Serve::SameNode
             | Serve::LocalNode
+            | Serve::RackNodes
             | Serve::AllNodes
             | Serve::AllNodesGuarded
     );
     let asks = matches!(
         serve,
-        Serve::LocalNode | Serve::Proxy | Serve::ConnConsistency
+        Serve::LocalNode | Serve::RackNodes | Serve::Proxy | Serve::ConnConsistency
     );
     let (first, _, _) = legacy_range(specs);
     Command {
@@ -295,7 +298,7 @@ pub(super) static TABLE: [Command; COUNT] = {
 
 const fn is_direct(row: &Command) -> bool {
     let plain = match row.serve {
-        Serve::LocalNode => true,
+        Serve::LocalNode | Serve::RackNodes => true,
         Serve::Keyed | Serve::Split | Serve::SameNode => row.first_key > 0,
         _ => false,
     };
