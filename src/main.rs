@@ -3,6 +3,7 @@
 use dynomite::cli::{self, Command, Options};
 use dynomite::clock::Now;
 use dynomite::config::{self, Overrides, Settings};
+use dynomite::node::Switches;
 use dynomite::process::daemon::{self, Report};
 use dynomite::process::log_sink::{self, LogHandle};
 use dynomite::process::pidfile::PidFile;
@@ -152,7 +153,12 @@ fn live(
     if options.admin_operation > 0 {
         log_at!(Warn, "admin mode {} is on", options.admin_operation);
     }
-    let mut reactor = Reactor::new(settings, identity(settings))?;
+    let (mut switches, complaints) = Switches::read(|name| std::env::var(name).ok());
+    for complaint in &complaints {
+        log_at!(Warn, "{complaint}");
+    }
+    switches.admin_operation = options.admin_operation;
+    let mut reactor = Reactor::new(settings, identity(settings), &switches)?;
     if let Some(report) = report.take() {
         report.ready();
     }

@@ -133,6 +133,7 @@ impl Node {
             && command.is_direct()
             && command.accepts(argc as usize)
             && let Some(form) = command.fixed_form()
+            && (!self.looks_closer || self.goes_straight(command, argc as usize))
             && self.is_placed_by_first(command)
         {
             let token = self.token_of(raw, first);
@@ -190,7 +191,7 @@ impl Node {
         };
         let refined = command.refine(args);
         match refined.serve {
-            Serve::Keyed | Serve::Split | Serve::SameNode | Serve::LocalNode | Serve::AllNodes => {
+            serve if self.is_routed(serve) => {
                 let mut keys = Vec::new();
                 if let Err(error) = command.keys(args, &mut keys) {
                     errors::keys(command, error, &mut out);
@@ -202,6 +203,15 @@ impl Node {
                     .filter_map(|key| args.get(key.index))
                     .map(|key| self.token(key))
                     .collect();
+                if self.is_purge(command) {
+                    let ask = Ask {
+                        command,
+                        class: refined.class,
+                        token: Token::default(),
+                        raw,
+                    };
+                    return self.purge(key, now, form, &ask, &tokens);
+                }
                 if tokens.len() > 1 && !self.is_one_owner(key, command, refined.class, &tokens) {
                     if refined.serve == Serve::Split {
                         let ask = Ask {
@@ -222,6 +232,12 @@ impl Node {
                     token,
                     raw,
                 };
+                if self.is_fanned_out(refined.serve) {
+                    return self.fan_out(key, now, form, &ask, args);
+                }
+                if self.replicated && !command.replicates_as_is(args.len()) {
+                    return self.replicate(key, now, form, &ask, args);
+                }
                 self.forward(key, now, form, &ask);
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
@@ -256,7 +272,7 @@ impl Node {
 
     /// Takes a client's request into its queue and sends it where it belongs.
     #[inline]
-    fn forward(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
+    pub(super) fn forward(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
         let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
             return;
         };

@@ -5,6 +5,7 @@ use super::frame::Frames;
 use super::front::Raw;
 use super::join::{Answer, Join, array, values};
 use super::msg::{Msg, NONE};
+use super::replicate::Step;
 use super::route::Ask;
 use crate::clock::Now;
 use crate::cluster::digest::{Order, digest};
@@ -29,6 +30,8 @@ pub(super) struct Collector {
     /// What has come, by part.
     replies: Vec<Chain>,
     method: Method,
+    /// The request is the first of two steps: its reply says what the second is.
+    step: Option<Box<Step>>,
 }
 
 enum Method {
@@ -41,6 +44,9 @@ enum Method {
         lists: bool,
         /// The datacenter of each part.
         dcs: Vec<DcId>,
+        /// Part 0 was the first of two steps; this is the digest of the other parts' replies if they
+        /// agree with it.
+        agreed: Option<u64>,
     },
     /// Replies to different pieces, or of different nodes, are joined.
     Join(Join),
@@ -58,7 +64,7 @@ pub(super) fn unreachable_text(target: &Target) -> &'static str {
 impl Node {
     /// Gives a request a judge for the replies of its replicas.
     pub(super) fn collect_quorum(&mut self, entry: u32, targets: &Targets, level: Consistency) {
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+        let Some(msg) = self.msgs.get(entry as usize) else {
             return;
         };
         let row = command(msg.command);
@@ -75,13 +81,29 @@ impl Node {
                 Counts::Discarded => None,
             })
             .collect();
+        let collector = self.quorum_collector(dcs, level, order, lists, None);
+        let collector = self.collectors.insert(collector) as u32;
+        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+            msg.collector = collector;
+        }
+    }
+
+    /// A judge of replies from these datacenters. `agreed`: see [`Method::Quorum`].
+    pub(super) fn quorum_collector(
+        &self,
+        dcs: Vec<DcId>,
+        level: Consistency,
+        order: Order,
+        lists: bool,
+        agreed: Option<u64>,
+    ) -> Collector {
         let expected = (0..self.topology.dcs().len() as u16)
             .map(|dc| dcs.iter().filter(|at| at.0 == dc).count() as u16);
         let mut quorum = Quorum::new(level, expected);
         if lists {
             quorum = quorum.of_lists();
         }
-        let collector = Collector {
+        Collector {
             missing: dcs.len() as u16,
             done: false,
             replies: dcs.iter().map(|_| Chain::new()).collect(),
@@ -91,9 +113,10 @@ impl Node {
                 order,
                 lists,
                 dcs,
+                agreed,
             },
-        };
-        msg.collector = self.collectors.insert(collector) as u32;
+            step: None,
+        }
     }
 
     /// Sends one part of a judged request.
@@ -106,12 +129,29 @@ impl Node {
         target: &Target,
         frames: &mut Frames<'_>,
     ) {
-        let Some(mut copy) = self.msgs.get(parent as usize).map(Msg::copy) else {
-            return;
-        };
-        copy.parent = parent;
-        copy.part = part;
-        let child = self.msgs.insert(copy) as u32;
+        if let Some(copy) = self.msgs.get(parent as usize).map(Msg::copy) {
+            self.send_new_part(parent, part, copy, pin, now, target, frames);
+        }
+    }
+
+    /// The same for a message that is no copy of its parent.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what is sent, for whom, where to"
+    )]
+    pub(super) fn send_new_part(
+        &mut self,
+        parent: u32,
+        part: u16,
+        mut msg: Msg,
+        pin: u32,
+        now: Now,
+        target: &Target,
+        frames: &mut Frames<'_>,
+    ) {
+        msg.parent = parent;
+        msg.part = part;
+        let child = self.msgs.insert(msg) as u32;
         if target.reachable {
             self.send(child, pin, now, target, frames);
         } else {
@@ -203,6 +243,10 @@ impl Node {
         else {
             return;
         };
+        let collector = self.collectors.get_mut(place);
+        if let Some(step) = collector.and_then(|collector| collector.step.take()) {
+            self.take_second_step(parent, now, *step, raw);
+        }
         let Some(collector) = self.collectors.get_mut(place) else {
             return;
         };
@@ -252,6 +296,15 @@ impl Collector {
             done: false,
             replies: (0..parts).map(|_| Chain::new()).collect(),
             method: Method::Join(join),
+            step: None,
+        }
+    }
+
+    /// For a request that is the first of two steps.
+    pub fn of_step(step: Step) -> Collector {
+        Collector {
+            step: Some(Box::new(step)),
+            ..Collector::joining(1, Join::Only)
         }
     }
 
@@ -267,17 +320,26 @@ impl Collector {
                 order,
                 lists,
                 dcs,
+                agreed,
             } => {
-                let reply = if is_error {
-                    Reply::Error
-                } else {
-                    Reply::Good(digest(raw.pieces(), *order))
+                let reply = match agreed {
+                    _ if is_error => Reply::Error,
+                    Some(agreed) if part == 0 => Reply::Good(*agreed),
+                    _ => Reply::Good(digest(raw.pieces(), *order)),
                 };
                 let dc = dcs.get(usize::from(part)).copied()?;
                 match quorum.reply(dc, part, reply) {
                     Verdict::Pending => None,
                     Verdict::Answer { agreed: false, .. } | Verdict::NoQuorum if *lists => {
                         Some(merged(*level, &self.replies))
+                    }
+                    // A majority against the first step: only its reply is one to the request.
+                    Verdict::Answer { target: 1.., .. } if agreed.is_some() => {
+                        Some(if *level == Consistency::DcQuorum {
+                            Answer::reply(std::mem::take(self.replies.first_mut()?), false)
+                        } else {
+                            Answer::text(errors::NO_QUORUM, false)
+                        })
                     }
                     Verdict::Answer { target, agreed } => Some(Answer::reply(
                         std::mem::take(self.replies.get_mut(usize::from(target))?),

@@ -2,7 +2,7 @@
 
 use super::frame::Frames;
 use super::front::Raw;
-use super::msg::Flags;
+use super::msg::{Flags, Msg};
 use super::upstream::{State, Upstream, Wire};
 use super::{Node, collect};
 use crate::clock::Now;
@@ -85,7 +85,28 @@ impl Node {
     pub(super) fn is_placed_by_first(&self, command: &Command) -> bool {
         !self.topology.needs_hash()
             || command.serve == Serve::LocalNode
+            || (command.serve == Serve::RackNodes && !self.is_fanned_out(command.serve))
             || (command.serve == Serve::Keyed && command.first_key == 1)
+    }
+
+    /// Whether a client's request by key goes to its replicas as it stands.
+    #[inline]
+    pub(super) fn goes_straight(&self, command: &Command, argc: usize) -> bool {
+        (!self.replicated || command.replicates_as_is(argc)) && !self.is_purge(command)
+    }
+
+    /// Whether requests served so go to a datastore.
+    pub(super) fn is_routed(&self, serve: Serve) -> bool {
+        match serve {
+            Serve::Keyed
+            | Serve::Split
+            | Serve::SameNode
+            | Serve::LocalNode
+            | Serve::RackNodes
+            | Serve::AllNodes => true,
+            Serve::AllNodesGuarded => self.options.enable_flush,
+            _ => false,
+        }
     }
 
     /// The consistency level of a client's request.
@@ -103,10 +124,16 @@ impl Node {
     }
 
     /// What the cluster has to know of a request to place it.
-    fn demand(&self, command: &Command, class: Class, level: Consistency, token: Token) -> Demand {
+    pub(super) fn demand(
+        &self,
+        command: &Command,
+        class: Class,
+        level: Consistency,
+        token: Token,
+    ) -> Demand {
         let routing = match command.serve {
-            Serve::LocalNode => Routing::LocalNode,
-            Serve::AllNodes => Routing::AllNodes,
+            Serve::LocalNode | Serve::RackNodes => Routing::LocalNode,
+            Serve::AllNodes | Serve::AllNodesGuarded => Routing::AllNodes,
             _ if command.own_rack => Routing::OwnRackOnly,
             _ => Routing::Normal,
         };
@@ -176,8 +203,11 @@ impl Node {
         forward: bool,
         ask: &Ask<'_>,
     ) {
-        if !forward || self.alone || matches!(ask.command.serve, Serve::LocalNode | Serve::AllNodes)
-        {
+        let by_key = matches!(
+            ask.command.serve,
+            Serve::Keyed | Serve::Split | Serve::SameNode
+        );
+        if !forward || self.alone || !by_key {
             return self.send_to_store(entry, pin, now, ask.raw);
         }
         let mut targets = std::mem::take(&mut self.targets);
@@ -270,19 +300,11 @@ impl Node {
         let mut part = 0;
         for target in targets.iter() {
             match target.counts {
-                Counts::Discarded if target.reachable => {
-                    let Some(copy) = self.msgs.get(entry as usize).map(super::msg::Msg::copy)
-                    else {
-                        return;
-                    };
-                    let copy = self.msgs.insert(copy) as u32;
-                    self.stats.pool.remote_peer_failover_requests +=
-                        u64::from(target.passed_over > 0);
-                    self.send(copy, pin, now, target, &mut frames);
+                Counts::Discarded => {
+                    if let Some(copy) = self.msgs.get(entry as usize).map(Msg::copy) {
+                        self.send_unawaited(copy, pin, now, target, &mut frames);
+                    }
                 }
-                Counts::Discarded => self
-                    .stats
-                    .count_unsendable(self.topology.distance(target.node)),
                 Counts::In(_) if judged => {
                     self.send_part(entry, part, pin, now, target, &mut frames);
                     part += 1;
@@ -297,6 +319,25 @@ impl Node {
         if let Some(target) = unreachable {
             self.finish(entry, now, collect::unreachable_text(&target).as_bytes());
         }
+    }
+
+    /// Sends a message whose reply nobody waits for, if its target can be reached.
+    pub(super) fn send_unawaited(
+        &mut self,
+        msg: Msg,
+        pin: u32,
+        now: Now,
+        target: &Target,
+        frames: &mut Frames<'_>,
+    ) {
+        if !target.reachable {
+            return self
+                .stats
+                .count_unsendable(self.topology.distance(target.node));
+        }
+        self.stats.pool.remote_peer_failover_requests += u64::from(target.passed_over > 0);
+        let entry = self.msgs.insert(msg) as u32;
+        self.send(entry, pin, now, target, frames);
     }
 
     /// Sends one message to one target.
@@ -408,11 +449,7 @@ impl Node {
 
     /// A message that could not be put into any queue is answered with an error, if anybody waits.
     pub(super) fn give_up(&mut self, entry: u32, now: Now, text: &str) {
-        if self
-            .msgs
-            .get(entry as usize)
-            .is_some_and(super::msg::Msg::is_over)
-        {
+        if self.msgs.get(entry as usize).is_some_and(Msg::is_over) {
             self.msgs.remove(entry as usize);
         } else {
             self.finish(entry, now, text.as_bytes());

@@ -31,7 +31,7 @@ use crate::clock::Now;
 use crate::cluster::topology::Topology;
 use crate::config::{Endpoint, SecureOption, Settings};
 use crate::log_at;
-use crate::node::{Action, ConnId, Kind, Next, Node, Options};
+use crate::node::{Action, ConnId, Kind, Next, Node, Options, Switches};
 use crate::process::signals::{Signal, Signals};
 use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
@@ -108,7 +108,11 @@ impl Reactor {
     ///
     /// # Errors
     /// The lines to log: which address, and why not.
-    pub fn new(settings: &Settings, identity: Identity) -> Result<Reactor, String> {
+    pub fn new(
+        settings: &Settings,
+        identity: Identity,
+        switches: &Switches,
+    ) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
         let key_pair = match settings.secure_server_option {
             // Peers may encrypt already although this node does not yet.
@@ -141,7 +145,7 @@ impl Reactor {
         let started = Instant::now();
         let now = clock(started);
         let mut reactor = Reactor {
-            node: Node::new(Options::new(settings, key_pair), topology, now),
+            node: Node::new(Options::new(settings, key_pair, switches), topology, now),
             admin: Admin::new(),
             identity,
             listeners: [None, None, Some(stats_listener)],

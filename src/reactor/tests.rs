@@ -25,7 +25,7 @@ fn reactor(dir: &std::path::Path, servers: &str) -> Reactor {
         server_name: "s".into(),
         started: Now::default(),
     };
-    Reactor::new(&settings, identity).unwrap()
+    Reactor::new(&settings, identity, &Switches::default()).unwrap()
 }
 
 fn connections(reactor: &mut Reactor) -> u64 {

@@ -2,6 +2,9 @@
 //! peer, and answers as it likes.
 
 mod failover;
+mod fanout;
+mod purge;
+mod replicate;
 
 use super::{Action, ConnId, Kind, Node, NodeId, Options};
 use crate::clock::Now;
@@ -180,10 +183,16 @@ impl Rig {
         std::mem::take(&mut self.asked.get_mut(&node).unwrap().unseen)
     }
 
+    /// Whether this node has a connection to that one.
+    pub fn is_connected(&self, node: u16) -> bool {
+        self.asked.contains_key(&node)
+    }
+
     /// The kinds of the messages that wait for an answer of a node.
     pub fn kinds(&self, node: u16) -> Vec<dnode::Kind> {
-        let waiting = &self.asked[&node].waiting;
-        waiting.iter().map(|(_, kind, _)| *kind).collect()
+        let waiting = self.asked.get(&node).map(|asked| &asked.waiting);
+        let waiting = waiting.into_iter().flatten();
+        waiting.map(|(_, kind, _)| *kind).collect()
     }
 
     /// A node answers its oldest request.
@@ -253,4 +262,9 @@ pub fn key_of(rig: &Rig, node: u16) -> String {
     };
     let mut keys = (0..).map(|number| format!("key:{number}"));
     keys.find(|key| owner(key) == Some(NodeId(node))).unwrap()
+}
+
+/// How many nodes the cluster has.
+pub fn member_count(rig: &Rig) -> u16 {
+    rig.node.topology.nodes().len() as u16
 }
