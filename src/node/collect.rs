@@ -18,6 +18,44 @@ use crate::proto::redis::command::{Class, command};
 use crate::proto::redis::keys::{Key, integer};
 use crate::proto::redis::reply::{Parser, Status};
 use crate::proto::redis::{encode, errors, resp3};
+use slab::Slab;
+
+/// The collectors at work, and the memory of finished judges: the next ones allocate nothing.
+#[derive(Default)]
+pub(super) struct Collectors {
+    live: Slab<Collector>,
+    spare: Vec<Spare>,
+}
+
+/// How many judges' memory is kept, some 400 bytes each; that of more goes back to the allocator.
+const SPARES: usize = 1024;
+
+/// What a judge owned.
+struct Spare {
+    quorum: Box<Quorum>,
+    dcs: Vec<DcId>,
+    replies: Vec<Chain>,
+}
+
+impl Collectors {
+    /// Ends a collector.
+    fn remove(&mut self, place: usize) {
+        let Some(collector) = self.live.try_remove(place) else {
+            return;
+        };
+        if let Method::Quorum { quorum, dcs, .. } = collector.method
+            && self.spare.len() < SPARES
+        {
+            let mut replies = collector.replies;
+            replies.clear();
+            self.spare.push(Spare {
+                quorum,
+                dcs,
+                replies,
+            });
+        }
+    }
+}
 
 /// Puts one answer together. Lives until every part has come in, answered or not, so that no part
 /// ever outlives what it belongs to.
@@ -83,32 +121,43 @@ impl Node {
             Some(row) if row.unordered => Order::Elements,
             _ => Order::Kept,
         };
-        let dcs: Vec<DcId> = targets
-            .iter()
-            .filter_map(|target| match target.counts {
-                Counts::In(dc) => Some(dc),
-                Counts::Discarded => None,
-            })
-            .collect();
+        let spare = self.collectors.spare.pop();
+        let (place, mut dcs, mut replies) = match spare {
+            Some(spare) => (Some(spare.quorum), spare.dcs, spare.replies),
+            None => (None, Vec::new(), Vec::new()),
+        };
+        dcs.clear();
+        dcs.extend(targets.iter().filter_map(|target| match target.counts {
+            Counts::In(dc) => Some(dc),
+            Counts::Discarded => None,
+        }));
+        replies.resize_with(dcs.len(), Chain::new);
         let expected = (0..self.topology.dcs().len() as u16)
             .map(|dc| dcs.iter().filter(|at| at.0 == dc).count() as u16);
         let mut quorum = Quorum::new(level, expected);
         if lists {
             quorum = quorum.of_lists();
         }
+        let quorum = match place {
+            Some(mut place) => {
+                *place = quorum;
+                place
+            }
+            None => Box::new(quorum),
+        };
         let collector = Collector {
             missing: dcs.len() as u16,
             done: false,
-            replies: dcs.iter().map(|_| Chain::new()).collect(),
+            replies,
             method: Method::Quorum {
-                quorum: Box::new(quorum),
+                quorum,
                 level,
                 order,
                 lists,
                 dcs,
             },
         };
-        msg.collector = self.collectors.insert(collector) as u32;
+        msg.collector = self.collectors.live.insert(collector) as u32;
     }
 
     /// Sends one part of a judged request.
@@ -170,7 +219,7 @@ impl Node {
                 piece_of: self.split.piece_of().to_vec(),
             },
         };
-        let collector = self.collectors.insert(collector) as u32;
+        let collector = self.collectors.live.insert(collector) as u32;
         if let Some(msg) = self.msgs.get_mut(entry as usize) {
             msg.collector = collector;
         }
@@ -224,7 +273,7 @@ impl Node {
         else {
             return;
         };
-        let Some(collector) = self.collectors.get_mut(place) else {
+        let Some(collector) = self.collectors.live.get_mut(place) else {
             return;
         };
         collector.missing -= 1;
