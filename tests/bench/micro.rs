@@ -9,7 +9,7 @@ use dynomite::cluster::id::NodeId;
 use dynomite::cluster::ring::Ring;
 use dynomite::hashkit::{HashKind, Token, hash};
 use dynomite::mbuf::{Chain, Pool};
-use dynomite::proto::dnode::{Data, Decoder, Header, Kind, MAX_KEYLESS, Security};
+use dynomite::proto::dnode::{Data, Decoder, Header, Kind, MAX_ENCODED, Security};
 use dynomite::proto::redis::{lookup, reply, request};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -108,13 +108,13 @@ fn chains() -> Vec<Entry> {
 
 /// The peers' protocol, and what replies are compared by.
 fn peers() -> Vec<Entry> {
-    let mut room = [0; MAX_KEYLESS];
+    let mut room = [0; MAX_ENCODED];
     let write = entry("write a dnode header", 0, move || {
         let header = black_box(Header::new(Kind::Request, 123_456_789, 150));
         header.encode(Data::None, &mut room).len()
     });
     let (pool, mut text) = (Pool::new(16_384, 1 << 24), Vec::new());
-    let mut room = [0; MAX_KEYLESS];
+    let mut room = [0; MAX_ENCODED];
     for id in 0..16 {
         let header = Header::new(Kind::Request, 123_456_789 + id, set(100).len());
         text.extend_from_slice(header.encode(Data::None, &mut room));
