@@ -53,7 +53,7 @@ impl Node {
             {
                 stalled.push(key as u32);
             }
-            if (front.closing || front.ended)
+            if (front.closing || front.ended || front.reading == Reading::Full)
                 && !front.out.is_empty()
                 && now.mono_us.saturating_sub(front.taken.max(front.heard)) >= limits::UNREAD_US
             {
@@ -65,11 +65,7 @@ impl Node {
         }
         for key in deaf {
             if let Some(front) = self.fronts.get(key) {
-                log_at!(
-                    Warn,
-                    "{} does not read its last replies, closing",
-                    front.told()
-                );
+                log_at!(Warn, "{} does not read its replies, closing", front.told());
             }
             self.close_front(key, false);
         }
