@@ -19,6 +19,70 @@ use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, command};
 use crate::proto::redis::keys::Key;
 use crate::proto::redis::{encode, errors, resp3};
+use slab::Slab;
+
+/// The collectors at work, and the memory of finished judges: the next ones allocate nothing.
+#[derive(Default)]
+pub(super) struct Collectors {
+    live: Slab<Collector>,
+    spare: Vec<Spare>,
+}
+
+/// How many judges' memory is kept, some 400 bytes each; that of more goes back to the allocator.
+const SPARES: usize = 1024;
+
+/// What a judge owned; empty but for its memory.
+#[derive(Default)]
+pub(super) struct Spare {
+    quorum: Option<Box<Quorum>>,
+    /// The datacenter of each part of the next judge.
+    pub dcs: Vec<DcId>,
+    replies: Vec<Chain>,
+}
+
+impl Collectors {
+    /// Memory for another judge.
+    pub fn spare(&mut self) -> Spare {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes in a collector; its place.
+    pub fn insert(&mut self, collector: Collector) -> usize {
+        self.live.insert(collector)
+    }
+
+    /// The collector in this place.
+    pub fn get_mut(&mut self, place: usize) -> Option<&mut Collector> {
+        self.live.get_mut(place)
+    }
+
+    /// Whether none is at work.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// Ends a collector.
+    fn remove(&mut self, place: usize) {
+        let Some(collector) = self.live.try_remove(place) else {
+            return;
+        };
+        if let Method::Quorum {
+            quorum, mut dcs, ..
+        } = collector.method
+            && self.spare.len() < SPARES
+        {
+            let mut replies = collector.replies;
+            replies.clear();
+            dcs.clear();
+            self.spare.push(Spare {
+                quorum: Some(quorum),
+                dcs,
+                replies,
+            });
+        }
+    }
+}
 
 /// Puts one answer together. Lives until every part has come in, answered or not, so that no part
 /// ever outlives what it belongs to.
@@ -74,41 +138,55 @@ impl Node {
             Some(row) if row.unordered => Order::Elements,
             _ => Order::Kept,
         };
-        let dcs: Vec<DcId> = targets
-            .iter()
-            .filter_map(|target| match target.counts {
+        let mut spare = self.collectors.spare();
+        spare
+            .dcs
+            .extend(targets.iter().filter_map(|target| match target.counts {
                 Counts::In(dc) => Some(dc),
                 Counts::Discarded => None,
-            })
-            .collect();
-        let collector = self.quorum_collector(dcs, level, order, lists, None);
+            }));
+        let collector = self.quorum_collector(spare, level, order, lists, None);
         let collector = self.collectors.insert(collector) as u32;
         if let Some(msg) = self.msgs.get_mut(entry as usize) {
             msg.collector = collector;
         }
     }
 
-    /// A judge of replies from these datacenters. `agreed`: see [`Method::Quorum`].
+    /// A judge of replies from the datacenters that stand in `spare`, in whose memory it works.
+    /// `agreed`: see [`Method::Quorum`].
     pub(super) fn quorum_collector(
         &self,
-        dcs: Vec<DcId>,
+        spare: Spare,
         level: Consistency,
         order: Order,
         lists: bool,
         agreed: Option<u64>,
     ) -> Collector {
+        let Spare {
+            quorum: place,
+            dcs,
+            mut replies,
+        } = spare;
+        replies.resize_with(dcs.len(), Chain::new);
         let expected = (0..self.topology.dcs().len() as u16)
             .map(|dc| dcs.iter().filter(|at| at.0 == dc).count() as u16);
         let mut quorum = Quorum::new(level, expected);
         if lists {
             quorum = quorum.of_lists();
         }
+        let quorum = match place {
+            Some(mut place) => {
+                *place = quorum;
+                place
+            }
+            None => Box::new(quorum),
+        };
         Collector {
             missing: dcs.len() as u16,
             done: false,
-            replies: dcs.iter().map(|_| Chain::new()).collect(),
+            replies,
             method: Method::Quorum {
-                quorum: Box::new(quorum),
+                quorum,
                 level,
                 order,
                 lists,

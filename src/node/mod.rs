@@ -107,13 +107,12 @@ use crate::proto::redis::reply::Parser;
 use crate::stats::Stats;
 use crate::sys;
 use client::Client;
-use collect::Collector;
+use collect::Collectors;
 use dnode_client::DnodeClient;
 use failover::Retries;
 use front::{Fronts, Reading};
 use msg::Msgs;
 use peer::PeerWire;
-use slab::Slab;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
@@ -143,7 +142,7 @@ pub struct Node {
     /// For each node, which of `upstreams` lead to it.
     links: Vec<Range<usize>>,
     msgs: Msgs,
-    collectors: Slab<Collector>,
+    collectors: Collectors,
     stats: Stats,
     /// Requests sent to the datastore, per row of the command table.
     per_command: Vec<u64>,
@@ -195,7 +194,7 @@ impl Node {
             upstreams,
             links,
             msgs: Msgs::new(),
-            collectors: Slab::new(),
+            collectors: Collectors::default(),
             stats: Stats::new(now),
             per_command: vec![0; command::COUNT],
             targets: Targets::default(),

@@ -180,8 +180,10 @@ impl Node {
                 Counts::In(dc) => Some(dc),
                 Counts::Discarded => None,
             });
-        let dcs = std::iter::once(DcId::LOCAL).chain(others).collect();
-        let quorum = self.quorum_collector(dcs, step.level, Order::Kept, false, Some(agreed));
+        let mut spare = self.collectors.spare();
+        spare.dcs.push(DcId::LOCAL);
+        spare.dcs.extend(others);
+        let quorum = self.quorum_collector(spare, step.level, Order::Kept, false, Some(agreed));
         if let Some(collector) = self.collectors.get_mut(place as usize) {
             *collector = quorum;
         }

@@ -244,7 +244,7 @@ impl Rig {
     #[track_caller]
     pub fn assert_at_rest(&self) {
         assert_eq!(self.node.msgs.len(), 0, "{:?}", self.node.msgs);
-        assert_eq!(self.node.collectors.len(), 0);
+        assert!(self.node.collectors.is_empty());
     }
 }
 
