@@ -8,7 +8,6 @@ use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
 use dynomite::node::{Action, ConnId, Kind, Next, Node, Options};
 use dynomite::proto::redis::{reply, request};
-use std::sync::Arc;
 
 use super::pieces;
 
