@@ -6,6 +6,7 @@ mod common;
 
 mod as_receiver;
 mod as_requester;
+mod bulk;
 mod encrypted;
 mod faults;
 mod many_keys;
@@ -35,6 +36,6 @@ fn expect(client: &mut Client, line: &str, reply: &str) {
 }
 
 /// A value as a reply, as it is shown.
-fn bulk(value: &str) -> String {
+pub fn bulk(value: &str) -> String {
     format!("${}\\r\\n{value}\\r\\n", value.len())
 }

@@ -41,7 +41,7 @@ pub fn bytes(text: &str) -> Vec<u8> {
         let count: usize = part[..digits].parse().expect("a number behind ×");
         let repeated = *out.last().expect("a character before ×");
         out.resize(out.len() + count - 1, repeated);
-        out.extend_from_slice(part[digits..].as_bytes());
+        out.extend_from_slice(&part.as_bytes()[digits..]);
     }
     out
 }
