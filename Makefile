@@ -29,10 +29,12 @@ STRICT     ?=
 RIVALS     ?=
 DYNOMITE   ?=
 BENCHFLAGS ?=
+# make sim: how many seeded worlds; SIM_SEED=4711 runs that one only
+SEEDS ?= 20000
 # make fuzz: seconds for each target
 FUZZ_SECONDS ?= 60
 
-.PHONY: all help install install-strip uninstall demo test lint bench fuzz size clean
+.PHONY: all help install install-strip uninstall demo test lint bench sim fuzz size clean
 
 all:
 	@contrib/ensure-tools build
@@ -45,6 +47,7 @@ help:
 	@echo "make lint        formatting, clippy, licences and advisories"
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
 	@echo "                 BENCH=\"cost latency memory spike copies micro\" picks experiments"
+	@echo "make sim         run a node in SEEDS=$(SEEDS) simulated worlds; SIM_SEED=number repeats one"
 	@echo "make fuzz        fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 	@echo "make size        time of a build from scratch, size of the binary"
 	@echo "make install     into prefix=$(prefix); also bindir, sbindir, sysconfdir, mandir, docdir, DESTDIR"
@@ -115,6 +118,11 @@ end-to-end = $(CARGO) bench $(CARGOFLAGS) --bench e2e -- $(if $(QUICK),--quick) 
 fuzz:
 	@contrib/ensure-tools build
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test fuzz -- --nocapture targets::
+
+# Optimized, but with the checks of a debug build.
+sim:
+	@contrib/ensure-tools build
+	SIM_SEEDS=$(SEEDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test sim -- --nocapture nothing_goes_wrong
 
 size:
 	@contrib/ensure-tools build

@@ -64,11 +64,13 @@ impl Chain {
         }
     }
 
-    /// Appends bytes `from..to` of `parent` (which must lie inside it); where they continue the last
-    /// slice this touches no count.
+    /// Appends bytes `from..to` of `parent`, both cut to its length; where they continue the last slice
+    /// this touches no count.
     #[inline]
     pub fn push_range(&mut self, parent: &Slice, from: usize, to: usize) {
-        debug_assert!(from <= to && to <= parent.len());
+        // Not only asserted: the last slice must never grow over bytes that `parent` does not see.
+        let to = to.min(parent.len());
+        let from = from.min(to);
         if let Some(last) = self.last_mut()
             && last.continues_in(parent, from)
         {
@@ -277,6 +279,22 @@ mod tests {
         chain.push(whole.sub(0, 3));
         assert_eq!((chain.slice_count(), chain.len()), (2, 9));
         assert_eq!(chain.to_vec(), b"aaabbbaaa");
+    }
+
+    #[test]
+    fn a_range_beyond_its_parent_is_cut() {
+        let pool = Pool::new(64, 1 << 20);
+        let mut writer = pool.writer();
+        writer.spare()[..6].copy_from_slice(b"abcdef");
+        let whole = writer.commit(6);
+        let part = whole.sub(0, 4);
+        let mut chain = Chain::new();
+        chain.push_range(&part, 0, 2);
+        chain.push_range(&part, 2, 1000);
+        assert_eq!(chain.to_vec(), b"abcd");
+        chain.push_range(&part, 9, 1);
+        chain.push_range(&part, 3, 2);
+        assert_eq!((chain.len(), chain.to_vec()), (4, b"abcd".to_vec()));
     }
 
     proptest! {

@@ -40,10 +40,11 @@ pub(super) struct Inner {
 }
 
 impl Pool {
-    /// A pool of blocks of `capacity` bytes each (at least 64), which reports pressure once
-    /// `limit_bytes` are in use.
+    /// A pool of blocks of `capacity` bytes each (64 to 2^30), which reports pressure once `limit_bytes`
+    /// are in use.
     pub fn new(capacity: usize, limit_bytes: usize) -> Self {
-        let capacity = capacity.max(64);
+        // Offsets inside a block are 32 bits.
+        let capacity = capacity.clamp(64, 1 << 30);
         let inner = Inner {
             capacity,
             limit_blocks: (limit_bytes / capacity).max(16),

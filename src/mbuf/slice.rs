@@ -21,7 +21,7 @@ impl Block {
     fn layout(capacity: usize) -> Layout {
         let head = Layout::new::<Block>();
         let Ok(layout) = Layout::from_size_align(head.size() + capacity, head.align()) else {
-            // Capacities come from `mbuf_size`, checked to be at most 512,000.
+            // `Pool::new` allows at most 2^30.
             unreachable!("block of {capacity} bytes")
         };
         layout

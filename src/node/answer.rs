@@ -49,11 +49,11 @@ impl Node {
                 raw.append_to(&mut front.out);
             }
         } else if msg.flags.has(Flags::RESP3) && !raw.is_identity(msg.form) {
-            raw.with_bytes(|reply| {
-                let mut converted = Vec::new();
-                resp3::convert(msg.form, reply, &mut converted);
-                self.pool.copy(&converted, &mut msg.reply);
-            });
+            let converted = &mut self.converted;
+            raw.with_bytes(|reply| resp3::convert(msg.form, reply, converted));
+            self.pool.copy(converted, &mut msg.reply);
+            converted.clear();
+            converted.shrink_to(limits::CONVERTED_KEPT);
         } else {
             raw.append_to(&mut msg.reply);
         }

@@ -26,6 +26,8 @@ pub(super) struct Front {
     pub dirty: bool,
     /// Close once the queue and the output are empty.
     pub closing: bool,
+    /// It has ended its stream, though not all of that may have been read.
+    pub ended: bool,
     /// It broke the protocol: its end counts as an error.
     pub broken: bool,
     /// The datastore connection its latest request went to.
@@ -36,6 +38,8 @@ pub(super) struct Front {
     pub since: u64,
     /// When the last byte arrived, in µs.
     pub heard: u64,
+    /// When the last byte was taken, in µs.
+    pub taken: u64,
 }
 
 /// Whether a front is read.
@@ -61,11 +65,13 @@ impl Front {
             reading: Reading::On,
             dirty: false,
             closing: false,
+            ended: false,
             broken: false,
             store: 0,
             addr,
             since: now.mono_us,
             heard: now.mono_us,
+            taken: now.mono_us,
         }
     }
 

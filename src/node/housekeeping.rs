@@ -43,7 +43,7 @@ impl Node {
 
     /// Looks after quiet connections and gives memory back.
     fn sweep(&mut self, now: Now) -> usize {
-        let mut stalled = Vec::new();
+        let (mut stalled, mut deaf) = (Vec::new(), Vec::new());
         for (key, client) in &mut self.fronts.clients {
             let front = &mut client.front;
             let quiet = tidy(front, &self.pool, now);
@@ -53,9 +53,21 @@ impl Node {
             {
                 stalled.push(key as u32);
             }
+            if (front.closing || front.ended || front.reading == Reading::Full)
+                && !front.out.is_empty()
+                && now.mono_us.saturating_sub(front.taken.max(front.heard)) >= limits::UNREAD_US
+            {
+                deaf.push(key as u32);
+            }
         }
         for (_, peer) in &mut self.fronts.peers {
             tidy(&mut peer.front, &self.pool, now);
+        }
+        for key in deaf {
+            if let Some(front) = self.fronts.get(key) {
+                log_at!(Warn, "{} does not read its replies, closing", front.told());
+            }
+            self.close_front(key, false);
         }
         for key in stalled {
             self.refuse_stream(

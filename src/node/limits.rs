@@ -11,6 +11,7 @@
 //! | [`DNODE_CLIENTS`] | a new connection of a peer is closed |
 //! | `client_connections` | a new client is told so and closed |
 //! | [`INCOMPLETE_US`] | a client that began a request and fell silent is told so and closed |
+//! | [`UNREAD_US`] | a connection that is read no more, because it ended its stream or has asked for too much, and takes nothing of its replies is closed |
 //! | [`DRAIN_US`] | at shutdown, clients still waiting are closed |
 //!
 //! Waiting costs a client nothing but time: its bytes stay in the kernel, and TCP tells it to slow
@@ -30,9 +31,13 @@ pub const STALLED_US: u64 = 1_000_000;
 pub const DNODE_CLIENTS: usize = 4096;
 /// How long a begun request may stay incomplete without a byte arriving, in µs.
 pub const INCOMPLETE_US: u64 = 30_000_000;
+/// How long replies may wait for somebody who takes none of them and is read no more, in µs.
+pub const UNREAD_US: u64 = 20_000_000;
 /// How long requests in flight get to finish at shutdown, in µs.
 pub const DRAIN_US: u64 = 5_000_000;
 /// How often quiet connections and the pool are looked after, in µs.
 pub const SWEEP_US: u64 = 1_000_000;
 /// Unsent reply bytes up to which a quiet client's output is moved together.
 pub const COMPACT_OUT: usize = 4096;
+/// Room kept for converting the next reply for a RESP3 client, in bytes.
+pub const CONVERTED_KEPT: usize = 64 << 10;

@@ -6,8 +6,8 @@
 //!
 //! # The verbs, and their order
 //!
-//! The driver calls [`Node::accepted`], [`Node::receive`], [`Node::connected`], [`Node::broken`] and
-//! [`Node::tick`] as the world turns. When it has told everything of one turn, it
+//! The driver calls [`Node::accepted`], [`Node::receive`], [`Node::ended`], [`Node::connected`],
+//! [`Node::broken`] and [`Node::tick`] as the world turns. When it has told everything of one turn, it
 //!
 //! 1. calls [`Node::end_turn`],
 //! 2. carries out every [`Action`] from [`Node::next_action`],
@@ -28,7 +28,7 @@
 //! | `QUIT` | earlier ones are answered first; later ones are not read | closes behind `+OK` |
 //! | protocol error | earlier ones are answered first | closes behind the error |
 //! | a begun request stalls ([`limits::INCOMPLETE_US`]) | are answered | closes behind an error |
-//! | it does not read its replies ([`limits::CLIENT_OUT_MAX`]) | run; answers are dropped | is closed |
+//! | it does not read its replies ([`limits::CLIENT_OUT_MAX`], [`limits::UNREAD_US`]) | run; answers are dropped | is closed |
 //! | shutdown | run, and are answered, for [`limits::DRAIN_US`] | closes when the last answer is out |
 //!
 //! A datastore connection:
@@ -224,6 +224,8 @@ pub struct Node {
     waiting: Vec<ConnId>,
     /// Blocks in use when the last sweep found that nothing would free any.
     stuck_at: Option<usize>,
+    /// A reply on its way from RESP2 to RESP3; empty in between.
+    converted: Vec<u8>,
     generation: u32,
     wire_id: u64,
     /// How long a message may wait, in µs: by distance, for reads and for writes.
@@ -263,6 +265,7 @@ impl Node {
             dirty: Vec::new(),
             waiting: Vec::new(),
             stuck_at: None,
+            converted: Vec::new(),
             generation: 0,
             wire_id: 0,
             granted: route::granted(options.timeout_us, 1),
@@ -351,6 +354,18 @@ impl Node {
         }
     }
 
+    /// Whoever connected will send no more. What has been sent is still to be read, as far as it is
+    /// wanted.
+    pub fn ended(&mut self, id: ConnId) {
+        if let Some(front) = self
+            .fronts
+            .get_mut(Fronts::key(id))
+            .filter(|front| front.id == id)
+        {
+            front.ended = true;
+        }
+    }
+
     /// A connection asked for by [`Action::Connect`] is there.
     pub fn connected(&mut self, id: ConnId, now: Now) {
         if self.knows(id) {
@@ -436,6 +451,7 @@ impl Node {
                 let key = Fronts::key(id);
                 if let Some(front) = self.fronts.get_mut(key) {
                     front.out.advance(n);
+                    front.taken = now.mono_us;
                 }
                 self.resume_if_drained(key);
             }

@@ -51,6 +51,8 @@ use table::{Name, Tables};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
+/// What one connection's socket takes in the reactor's tables, in bytes.
+pub const SOCKET_BYTES: usize = size_of::<Option<socket::Socket>>();
 
 /// One event loop with its node and all its sockets.
 pub struct Reactor {
@@ -290,7 +292,9 @@ impl Reactor {
             self.node.broken(id, now, &error);
             return;
         }
-        socket.ended |= event.is_read_closed();
+        if event.is_read_closed() && !std::mem::replace(&mut socket.ended, true) {
+            self.node.ended(id);
+        }
         if event.is_writable() && std::mem::take(&mut socket.blocked) {
             socket.blocked = self.node.transmit(id, now, &mut socket.stream);
         }

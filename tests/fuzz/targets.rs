@@ -2,6 +2,7 @@
 
 mod configuration;
 mod http;
+mod node;
 mod pieces;
 mod resp;
 mod resp_reply;
@@ -30,4 +31,6 @@ targets! {
     resp_reply: resp_reply::all, resp::WORDS;
     configuration: configuration::text, configuration::WORDS;
     http: http::conversation, http::WORDS;
+    node_client: node::client, resp::WORDS;
+    node_datastore: node::datastore, resp::WORDS;
 }

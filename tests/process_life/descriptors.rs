@@ -55,12 +55,19 @@ fn running_out_of_descriptors_costs_existing_clients_nothing() {
     }
     assert_eq!(answered, 60);
     first.ask(&["GET", "k"], "$1\r\nv\r\n");
-    until("room for statistics", || {
+    let info = until("room for statistics", || {
         let mut stats = node.stats();
-        stats.send("GET /ping HTTP/1.0\r\n\r\n");
+        stats.send("GET /info HTTP/1.0\r\n\r\n");
         let mut answer = String::new();
         stats.read_to_string(&mut answer).ok()?;
-        answer.ends_with("OK\r\n").then_some(())
+        Some(answer.split_once("\r\n\r\n")?.1.to_owned())
     });
+    // About ten a second, and one for each that left; a loop that spins makes thousands.
+    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    let paused = info["dynomite_rs"]["accepts_paused"].as_u64().unwrap();
+    assert!(
+        (1..1000).contains(&paused),
+        "accepting paused {paused} times"
+    );
     assert_eq!(node.stop(), Some(0));
 }

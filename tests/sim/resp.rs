@@ -106,9 +106,12 @@ pub fn command(args: &[&[u8]]) -> Vec<u8> {
     Reply::Array(args.iter().map(|arg| Reply::Bulk(arg.to_vec())).collect()).encode(false)
 }
 
+/// Arguments of a request, and its length.
+pub type Request = (Vec<Vec<u8>>, usize);
+
 /// The first request in `bytes`, and its length. A datastore is strict: anything but a canonical array of
 /// bulks is an error.
-pub fn request(bytes: &[u8]) -> Result<Option<(Vec<Vec<u8>>, usize)>, String> {
+pub fn request(bytes: &[u8]) -> Result<Option<Request>, String> {
     let shown = || String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
     if bytes.is_empty() {
         return Ok(None);

@@ -189,11 +189,11 @@ impl Store {
             let conn = &mut self.conns[at];
             executed += 1;
             match self.canary {
-                Some(StoreCanary::SwapsReplies) if self.random.chance(30) => {
-                    if conn.swapped.is_none() {
-                        conn.swapped = Some(reply);
-                        continue;
-                    }
+                Some(StoreCanary::SwapsReplies)
+                    if conn.swapped.is_none() && self.random.chance(30) =>
+                {
+                    conn.swapped = Some(reply);
+                    continue;
                 }
                 Some(StoreCanary::SkipsReply) if self.random.chance(5) => continue,
                 Some(StoreCanary::ExecutesTwice) if self.random.chance(5) => {

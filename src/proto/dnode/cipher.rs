@@ -9,7 +9,7 @@
 use super::broken::Broken;
 use super::keys::SessionKey;
 use super::payload::{Found, Payload};
-use super::pieces;
+use super::pieces::{self, Sealed};
 use crate::mbuf::{Chain, Pool};
 use openssl::cipher::Cipher as Algorithm;
 use openssl::cipher_ctx::CipherCtx;
@@ -121,9 +121,13 @@ impl Cipher {
         let mut stream = cipher.clone();
         stream.resize(cipher.len() + BLOCK, 0);
         self.decrypt_piece(&mut stream)?;
-        let (plain, shape) =
-            pieces::assemble(parser, &cipher, &stream, &self.iv, self.piece + BLOCK)
-                .ok_or(Broken::Decrypt)?;
+        let sealed = Sealed {
+            cipher: &cipher,
+            stream: &stream,
+            iv: &self.iv,
+            full: self.piece + BLOCK,
+        };
+        let (plain, shape) = pieces::assemble(parser, &sealed).ok_or(Broken::Decrypt)?;
         let mut out = Chain::new();
         pool.copy(&plain, &mut out);
         Ok((out, shape))

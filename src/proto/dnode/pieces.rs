@@ -2,8 +2,13 @@
 //!
 //! Two facts make it possible. A CBC stream decrypted past its end goes wrong in one block only, so
 //! one pass over everything leaves just the first block of each piece to be put right. And the
-//! plaintext must be exactly one payload, so a wrong guess shows sooner or later. Guesses are made
-//! from the longest possible piece downwards, because C nodes cut short by no more than a token.
+//! plaintext must be exactly one payload, so a wrong guess shows sooner or later.
+//!
+//! A full piece where one is due is never doubted: its sixteen bytes of padding are no accident.
+//! Otherwise guesses are made from the longest possible piece downwards. A short piece may end where
+//! a C node ends one early, in front of a length line or of an argument; only the first may end
+//! anywhere, because the rest of a relayed message's first buffer can have held anything. If there is
+//! more than one way to a payload, none is taken: a message refused is better than one made up.
 
 use super::cipher::BLOCK;
 use super::payload::{Found, Payload};
@@ -27,29 +32,32 @@ pub(super) fn unpadded(piece: &[u8]) -> Option<&[u8]> {
 /// A piece under way.
 struct Piece<P> {
     start: usize,
-    /// Where it ends in the next guess; 0 when all were made.
+    /// Where it ends in the next guess; not beyond `start` when all were made.
     end: usize,
     /// Plaintext and parser as they were before it.
     plain_len: usize,
     parser: P,
 }
 
-/// The payload whose ciphertext is `cipher`, and what `parser` learned of it. `stream` is `cipher`
-/// decrypted as if it were one piece, `longest` the length of a full piece of ciphertext.
-pub(super) fn assemble<P: Payload>(
-    parser: &P,
-    cipher: &[u8],
-    stream: &[u8],
-    iv: &[u8; BLOCK],
-    longest: usize,
-) -> Option<(Vec<u8>, P::Shape)> {
-    let total = cipher.len();
-    let first_end = |start: usize| total.min(start + longest);
+/// A payload as it is received.
+pub(super) struct Sealed<'a> {
+    pub cipher: &'a [u8],
+    /// `cipher` decrypted as if it were one piece.
+    pub stream: &'a [u8],
+    pub iv: &'a [u8; BLOCK],
+    /// Length of a full piece of ciphertext.
+    pub full: usize,
+}
+
+/// The plaintext, and what `parser` (idle) learned of it; `None` if there is none, or no certain one.
+pub(super) fn assemble<P: Payload>(parser: &P, sealed: &Sealed<'_>) -> Option<(Vec<u8>, P::Shape)> {
+    let total = sealed.cipher.len();
     let mut plain = Vec::with_capacity(total);
     let mut guesses = 0;
+    let mut answer: Option<(Vec<u8>, P::Shape)> = None;
     let mut open = vec![Piece {
         start: 0,
-        end: first_end(0),
+        end: total.min(sealed.full),
         plain_len: 0,
         parser: parser.clone(),
     }];
@@ -58,32 +66,40 @@ pub(super) fn assemble<P: Payload>(
             open.pop();
             continue;
         }
-        let (start, end) = (piece.start, piece.end);
-        piece.end -= BLOCK;
-        plain.truncate(piece.plain_len);
-        if !ends_in_padding(cipher, stream, iv, start, end) {
+        let (start, end, first) = (piece.start, piece.end, piece.plain_len == 0);
+        let Some(pad) = sealed.padding(start, end) else {
+            piece.end -= BLOCK;
             continue;
-        }
+        };
+        piece.end = if end - start == sealed.full {
+            start
+        } else {
+            end - BLOCK
+        };
+        plain.truncate(piece.plain_len);
         guesses += 1;
         if guesses > MAX_GUESSES {
             return None;
         }
-        decrypt_onto(&mut plain, cipher, stream, iv, start, end);
-        let pad = plain.last().map_or(0, |&pad| usize::from(pad));
-        // A full piece holds a full buffer: sixteen bytes of padding, no fewer.
-        if end - start == longest && pad != BLOCK {
-            continue;
-        }
+        sealed.open(&mut plain, start, end);
         plain.truncate(plain.len() - pad);
         let mut parser = piece.parser.clone();
-        match parser.parse(&plain) {
+        let found = parser.parse(&plain);
+        let before_a_token = parser.expected() == 0 || plain.ends_with(b"\r\n");
+        match found {
             Found::Complete(len, shape) if end == total && len == plain.len() => {
-                return Some((plain, shape));
+                if answer.as_ref().is_some_and(|(other, _)| *other != plain) {
+                    return None;
+                }
+                answer = Some((plain.clone(), shape));
             }
-            Found::Incomplete if end < total => {
+            Found::Incomplete
+                if end < total && (first || before_a_token || end - start == sealed.full) =>
+            {
+                let next_end = total.min(end + sealed.full);
                 open.push(Piece {
                     start: end,
-                    end: first_end(end),
+                    end: next_end,
                     plain_len: plain.len(),
                     parser,
                 });
@@ -91,55 +107,45 @@ pub(super) fn assemble<P: Payload>(
             _ => {}
         }
     }
-    None
+    answer
 }
 
-/// Whether a piece from `start` to `end` ends in valid padding.
-fn ends_in_padding(
-    cipher: &[u8],
-    stream: &[u8],
-    iv: &[u8; BLOCK],
-    start: usize,
-    end: usize,
-) -> bool {
-    let last = end - BLOCK;
-    let mut block = [0; BLOCK];
-    block.copy_from_slice(stream.get(last..end).unwrap_or(&[0; BLOCK]));
-    if last == start {
-        restart(&mut block, cipher, iv, start);
+impl Sealed<'_> {
+    /// Bytes of padding of a piece from `start` to `end`, if it ends in valid padding. A full piece
+    /// holds a full buffer and has a whole block of it.
+    fn padding(&self, start: usize, end: usize) -> Option<usize> {
+        let last = end.checked_sub(BLOCK)?;
+        let mut block: [u8; BLOCK] = *self.stream.get(last..end)?.first_chunk()?;
+        if last == start {
+            self.restart(&mut block, start);
+        }
+        let pad = BLOCK - unpadded(&block)?.len();
+        (end - start < self.full || pad == BLOCK).then_some(pad)
     }
-    unpadded(&block).is_some()
-}
 
-/// Appends the piece's plaintext, padding included.
-fn decrypt_onto(
-    plain: &mut Vec<u8>,
-    cipher: &[u8],
-    stream: &[u8],
-    iv: &[u8; BLOCK],
-    start: usize,
-    end: usize,
-) {
-    let at = plain.len();
-    plain.extend_from_slice(stream.get(start..end).unwrap_or_default());
-    if let Some(first) = plain
-        .get_mut(at..)
-        .and_then(|piece| piece.first_chunk_mut())
-    {
-        restart(first, cipher, iv, start);
+    /// Appends the plaintext of a piece, padding included.
+    fn open(&self, plain: &mut Vec<u8>, start: usize, end: usize) {
+        let at = plain.len();
+        plain.extend_from_slice(self.stream.get(start..end).unwrap_or_default());
+        if let Some(first) = plain
+            .get_mut(at..)
+            .and_then(|piece| piece.first_chunk_mut())
+        {
+            self.restart(first, start);
+        }
     }
-}
 
-/// Turns the block at `start`, decrypted as if it followed its neighbour, into a piece's first.
-fn restart(block: &mut [u8; BLOCK], cipher: &[u8], iv: &[u8; BLOCK], start: usize) {
-    let Some(before) = start
-        .checked_sub(BLOCK)
-        .and_then(|at| cipher.get(at..start))
-    else {
-        return;
-    };
-    for ((byte, before), iv) in block.iter_mut().zip(before).zip(iv) {
-        *byte ^= before ^ iv;
+    /// Turns the block at `start`, decrypted as if it followed its neighbour, into a piece's first.
+    fn restart(&self, block: &mut [u8; BLOCK], start: usize) {
+        let Some(before) = start
+            .checked_sub(BLOCK)
+            .and_then(|at| self.cipher.get(at..start))
+        else {
+            return;
+        };
+        for ((byte, before), iv) in block.iter_mut().zip(before).zip(self.iv) {
+            *byte ^= before ^ iv;
+        }
     }
 }
 

@@ -1,0 +1,388 @@
+//! In the steady state a request costs no allocation, and what a client costs in memory is known.
+//!
+//! A node is driven through connections in memory, in this thread. The allocator counts what this thread
+//! asks it for; the harness itself works in buffers it made before.
+
+use dynomite::clock::Now;
+use dynomite::cluster::topology::Topology;
+use dynomite::node::{Action, ConnId, Kind, Node, Options};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::sync::Arc;
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static LIVE_BYTES: Cell<i64> = const { Cell::new(0) };
+}
+
+/// Counts a call that made `more` bytes out of `less`.
+fn count(more: usize, less: usize) {
+    // A thread on its way out has no counters any more.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + u64::from(more > 0)));
+    let _ = LIVE_BYTES.try_with(|bytes| bytes.set(bytes.get() + more as i64 - less as i64));
+}
+
+// SAFETY: all is left to the system's allocator; counting touches nothing of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size, layout.size());
+        // SAFETY: as above.
+        unsafe { System.realloc(old, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        count(0, layout.size());
+        // SAFETY: as above.
+        unsafe { System.dealloc(old, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The node's end of a connection: gives out what it was filled with, and counts what is written.
+struct Pipe {
+    input: Vec<u8>,
+    at: usize,
+    output: Vec<u8>,
+}
+
+impl Pipe {
+    fn new() -> Pipe {
+        Pipe {
+            input: Vec::with_capacity(64 << 10),
+            at: 0,
+            output: Vec::with_capacity(64 << 10),
+        }
+    }
+
+    fn fill(&mut self, bytes: &[u8]) {
+        if self.at == self.input.len() {
+            self.input.clear();
+            self.at = 0;
+        }
+        self.input.extend_from_slice(bytes);
+    }
+
+    fn has_input(&self) -> bool {
+        self.at < self.input.len()
+    }
+}
+
+impl Read for Pipe {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = out.len().min(self.input.len() - self.at);
+        if n == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        out[..n].copy_from_slice(&self.input[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+
+    fn read_vectored(&mut self, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let mut total = 0;
+        for part in parts {
+            match self.read(part) {
+                Ok(n) => total += n,
+                Err(_) if total > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(total)
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        for part in parts {
+            self.output.extend_from_slice(part);
+        }
+        Ok(parts.iter().map(|part| part.len()).sum())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Bench {
+    node: Node,
+    now: Now,
+    store: Pipe,
+    store_id: Option<ConnId>,
+    clients: Vec<(ConnId, Pipe)>,
+}
+
+impl Bench {
+    fn new(clients: usize) -> Bench {
+        let now = Now {
+            mono_us: 1,
+            wall_us: 1_700_000_000_000_000,
+        };
+        let options = Options {
+            listen: "127.0.0.1:8102".into(),
+            timeout_us: 5_000_000,
+            retry_ceiling_us: 30_000_000,
+            datastore_connections: 1,
+            preconnect: true,
+            client_connections: 0,
+            max_msgs: 200_000,
+            mbuf_size: 16_384,
+            ..Options::default()
+        };
+        let mut bench = Bench {
+            node: Node::new(options, Arc::new(Topology::alone()), now),
+            now,
+            store: Pipe::new(),
+            store_id: None,
+            clients: Vec::new(),
+        };
+        bench.node.start(now);
+        bench.settle();
+        for _ in 0..clients {
+            bench.join();
+        }
+        bench
+    }
+
+    fn join(&mut self) {
+        let id = self
+            .node
+            .accepted(Kind::Client, None, self.now)
+            .expect("no limit");
+        self.clients.push((id, Pipe::new()));
+    }
+
+    fn settle(&mut self) {
+        self.node.end_turn(self.now);
+        loop {
+            let mut idle = true;
+            while let Some(action) = self.node.next_action() {
+                idle = false;
+                if let Action::Connect(id) = action {
+                    self.store_id = Some(id);
+                    self.node.connected(id, self.now);
+                }
+            }
+            while let Some(id) = self.node.next_dirty() {
+                idle = false;
+                let pipe = match id.kind {
+                    Kind::Store => &mut self.store,
+                    // Others do not read.
+                    _ => match self.clients.iter_mut().find(|(it, _)| *it == id) {
+                        Some((_, pipe)) => pipe,
+                        None => continue,
+                    },
+                };
+                assert!(!self.node.transmit(id, self.now, pipe));
+            }
+            if idle {
+                return;
+            }
+        }
+    }
+
+    /// Every client sends `batch` of these requests; all are answered with `reply`. The time passes.
+    fn round(&mut self, request: &[u8], reply: &[u8], batch: usize) {
+        self.now.mono_us += 50_000;
+        self.now.wall_us += 50_000;
+        for at in 0..self.clients.len() {
+            let (id, pipe) = &mut self.clients[at];
+            for _ in 0..batch {
+                pipe.fill(request);
+            }
+            while pipe.has_input() {
+                self.node.receive(*id, self.now, pipe);
+            }
+        }
+        self.settle();
+        assert_eq!(
+            self.store.output.len(),
+            request.len() * batch * self.clients.len()
+        );
+        self.store.output.clear();
+        for _ in 0..batch * self.clients.len() {
+            self.store.fill(reply);
+        }
+        let id = self.store_id.expect("connected");
+        while self.store.has_input() {
+            self.node.receive(id, self.now, &mut self.store);
+        }
+        self.settle();
+        if self.node.next_deadline() <= self.now.mono_us {
+            self.node.tick(self.now);
+            self.settle();
+        }
+    }
+
+    /// Takes what clients were written, and returns how much.
+    fn taken(&mut self) -> usize {
+        let mut total = 0;
+        for (_, pipe) in &mut self.clients {
+            total += pipe.output.len();
+            pipe.output.clear();
+        }
+        total
+    }
+}
+
+const GET: &[u8] = b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n";
+const VALUE: &[u8] = b"$100\r\n0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\r\n";
+const SET: &[u8] = b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$100\r\n0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\r\n";
+const MSET: &[u8] = b"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n";
+const OK: &[u8] = b"+OK\r\n";
+const NULL: &[u8] = b"$-1\r\n";
+const NULL3: &[u8] = b"_\r\n";
+
+#[test]
+fn a_request_costs_no_allocation_in_the_steady_state() {
+    // what, request, the datastore's reply, what the client gets
+    let cases = [
+        ("GET", GET, VALUE, VALUE, false),
+        ("SET", SET, OK, OK, false),
+        ("MSET", MSET, OK, OK, false),
+        ("GET in RESP3", GET, VALUE, VALUE, true),
+        ("GET of nothing in RESP3", GET, NULL, NULL3, true),
+    ];
+    for (what, request, reply, answer, resp3) in cases {
+        let mut bench = Bench::new(50);
+        if resp3 {
+            for (id, pipe) in &mut bench.clients {
+                pipe.fill(b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n");
+                bench.node.receive(*id, bench.now, pipe);
+            }
+            bench.settle();
+            bench.taken();
+        }
+        for batch in [1, 16, 64] {
+            // More than two sweeps, with their trimming.
+            for _ in 0..45 {
+                bench.round(request, reply, batch);
+                bench.taken();
+            }
+            let rounds = 10_000usize.div_ceil(50 * batch);
+            let before = ALLOCATIONS.get();
+            for _ in 0..rounds {
+                bench.round(request, reply, batch);
+                assert_eq!(bench.taken(), 50 * batch * answer.len());
+            }
+            let allocations = ALLOCATIONS.get() - before;
+            assert_eq!(allocations, 0, "{what}, {batch} at a time, {rounds} rounds");
+        }
+    }
+}
+
+/// What a node holds for a client that has been served and is idle, and for its socket.
+#[test]
+fn an_idle_client_costs_at_most_512_bytes() {
+    let mut bench = Bench::new(1);
+    bench.round(GET, VALUE, 1);
+    bench.taken();
+    // A number at which tables that grow by doubling are full.
+    const CLIENTS: usize = 1 << 14;
+    let before = LIVE_BYTES.get();
+    for _ in 0..CLIENTS - 1 {
+        let id = bench
+            .node
+            .accepted(Kind::Client, None, bench.now)
+            .expect("no limit");
+        bench.clients[0].0 = id;
+        bench.round(GET, VALUE, 1);
+        assert_eq!(bench.taken(), VALUE.len());
+    }
+    let held = LIVE_BYTES.get() - before;
+    let each = held as usize / CLIENTS + dynomite::reactor::SOCKET_BYTES;
+    println!(
+        "{each} bytes for a client, {} of them for its socket",
+        dynomite::reactor::SOCKET_BYTES
+    );
+    assert!(each <= 512, "{each} bytes");
+}
+
+/// Ten thousand clients with deep pipelines come and go; a minute later their memory is gone as well.
+#[test]
+fn memory_comes_back_after_a_crowd_has_gone() {
+    const CROWD: usize = 10_000;
+    let mut bench = Bench::new(1);
+    bench.round(GET, VALUE, 1);
+    let before = LIVE_BYTES.get();
+    let (mut pipe, store_id) = (Pipe::new(), bench.store_id.expect("connected"));
+    let mut crowd = Vec::with_capacity(CROWD);
+    for _ in 0..CROWD {
+        let id = bench
+            .node
+            .accepted(Kind::Client, None, bench.now)
+            .expect("no limit");
+        crowd.push(id);
+        for _ in 0..32 {
+            pipe.fill(GET);
+        }
+        while pipe.has_input() {
+            bench.node.receive(id, bench.now, &mut pipe);
+        }
+        bench.settle();
+        bench.store.output.clear();
+        // Half of the requests are answered, and nobody reads the answers.
+        for _ in 0..16 {
+            bench.store.fill(VALUE);
+        }
+        while bench.store.has_input() {
+            bench.node.receive(store_id, bench.now, &mut bench.store);
+        }
+        bench.settle();
+    }
+    assert!(bench.node.memory().alloc_mbufs > 500, "a peak");
+    // They go, whatever is under way.
+    for id in crowd {
+        bench
+            .node
+            .broken(id, bench.now, &io::ErrorKind::ConnectionReset.into());
+    }
+    bench.settle();
+    for _ in 0..16 * CROWD {
+        bench.store.fill(OK);
+    }
+    while bench.store.has_input() {
+        bench.node.receive(store_id, bench.now, &mut bench.store);
+    }
+    bench.settle();
+    bench.store = Pipe::new();
+    drop(pipe);
+    for _ in 0..60 {
+        bench.now.mono_us += 1_000_000;
+        bench.now.wall_us += 1_000_000;
+        bench.node.tick(bench.now);
+        bench.settle();
+    }
+    let memory = bench.node.memory();
+    assert_eq!(memory.alloc_msgs - memory.free_msgs, 0);
+    assert!(
+        memory.alloc_mbufs <= 64 + 2,
+        "{} blocks",
+        memory.alloc_mbufs
+    );
+    let more = LIVE_BYTES.get() - before;
+    // The reserve of 64 blocks, and little else.
+    assert!(more < (64 + 8) * 16_500, "{more} bytes more than before");
+}

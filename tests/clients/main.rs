@@ -1,0 +1,57 @@
+//! Real clients with their default settings.
+//!
+//! Libraries are installed once into `target/clients`, from the package registries. Where those
+//! cannot be reached the test says that it is skipped, and why.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod install;
+mod redis_tools;
+
+use common::*;
+use std::path::Path;
+use std::process::Command;
+
+fn script(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/clients")
+        .join(name)
+}
+
+/// Runs a client program against a fresh node; it tells what is wrong and exits with an error.
+fn run(installed: Result<Command, String>, name: &str) {
+    let mut program = match installed {
+        Ok(program) => program,
+        Err(why) => return eprintln!("skipped {name}: {why}"),
+    };
+    let redis = Redis::start();
+    let mut node = Setup::before(&redis).start();
+    let output = program
+        .arg(script(name))
+        .arg(node.addr.port().to_string())
+        .output()
+        .expect("an interpreter that was just used to install");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.ends_with("all is well\n"),
+        "{name}: {}\n{said}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    node.expect_alive();
+}
+
+#[test]
+fn redis_py() {
+    run(install::python(), "redis_py.py");
+}
+
+#[test]
+fn ioredis() {
+    run(install::node(), "ioredis.js");
+}
+
+#[test]
+fn node_redis() {
+    run(install::node(), "node_redis.js");
+}
