@@ -26,6 +26,33 @@ fn every_option_serves_every_level() {
     });
 }
 
+#[test]
+fn small_buffers_cut_often() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let pem = new_key(dir.path(), "shared");
+    for size in [512, 1024] {
+        let plan = Plan::of(2, 1, 1).with("mbuf_size", size);
+        let cluster = secured(plan, "all", &pem).start();
+        let mut client = at_level(cluster.client(0), "dc_each_safe_quorum");
+        for length in (size - 120..size)
+            .step_by(7)
+            .chain((3 * size - 250..3 * size).step_by(9))
+        {
+            let value = vec![b'v'; length];
+            let key = format!("k{length}");
+            assert_eq!(
+                client.ask_args(&[b"set", key.as_bytes(), &value]),
+                b"+OK\r\n"
+            );
+            let wanted = [format!("${length}\r\n").as_bytes(), &value, b"\r\n"].concat();
+            assert!(
+                client.ask(&format!("get {key}")) == wanted,
+                "{length} of {size}"
+            );
+        }
+    }
+}
+
 /// Sizes around the ends of encrypted pieces, and many of them.
 fn large_values(cluster: &Cluster) {
     let sizes = [

@@ -6,8 +6,11 @@ mod common;
 
 mod as_receiver;
 mod as_requester;
+mod bulk;
+mod chaos;
 mod encrypted;
 mod faults;
+mod kinds;
 mod many_keys;
 mod once_crashed;
 mod order;
@@ -35,6 +38,6 @@ fn expect(client: &mut Client, line: &str, reply: &str) {
 }
 
 /// A value as a reply, as it is shown.
-fn bulk(value: &str) -> String {
+pub fn bulk(value: &str) -> String {
     format!("${}\\r\\n{value}\\r\\n", value.len())
 }

@@ -128,3 +128,68 @@ fn the_levels_of_the_configuration_hold_for_new_connections() {
         "-ERR Dynomite: Failed to achieve Quorum\r\n",
     );
 }
+
+#[test]
+fn the_order_of_a_set_is_no_disagreement() {
+    let cluster = Plan::of(1, 3, 1).start();
+    // Not all integers, so that a redis-server keeps them in the order they came in.
+    for (member, order) in cluster.members.iter().zip(["a b 3", "3 b a", "b a 3"]) {
+        member.store.client().ask(&format!("sadd s {order}"));
+    }
+    for (n, odd) in ["x", "y", "z"].iter().enumerate() {
+        cluster.members[n]
+            .store
+            .client()
+            .ask(&format!("sadd t {odd}"));
+    }
+    let mut client = at_level(cluster.client(0), "dc_safe_quorum");
+    let reply = client.ask("smembers s");
+    let text = String::from_utf8_lossy(&reply).into_owned();
+    let mut members: Vec<&str> = text.split("\r\n").filter(|line| line.len() == 1).collect();
+    members.sort_unstable();
+    assert_eq!(members, ["3", "a", "b"]);
+    expect(
+        &mut client,
+        "smembers t",
+        "-ERR Dynomite: Failed to achieve Quorum\r\n",
+    );
+}
+
+#[test]
+fn answers_without_a_quorum_are_counted() {
+    let mut cluster = Plan::of(1, 3, 1).start();
+    for (member, value) in cluster.members.iter().zip(["a", "bb", "ccc"]) {
+        member.store.client().ask(&format!("set k {value}"));
+    }
+    let counted = |cluster: &super::common::Cluster| {
+        let names = [
+            "client_non_quorum_r_responses",
+            "client_non_quorum_w_responses",
+        ];
+        names.map(|name| cluster.members[0].node().stat(name))
+    };
+    for level in ["dc_quorum", "dc_safe_quorum"] {
+        let before = counted(&cluster);
+        let mut client = at_level(cluster.client(0), level);
+        client.ask("get k");
+        client.ask("append k .");
+        let [reads, writes] = counted(&cluster);
+        assert_eq!(
+            [reads - before[0], writes - before[1]],
+            [1, 1],
+            "nothing agrees, {level}"
+        );
+    }
+    cluster.kill(1);
+    cluster.kill(2);
+    let before = counted(&cluster);
+    let mut client = at_level(cluster.client(0), "dc_quorum");
+    client.ask("get k");
+    client.ask("set k v");
+    let [reads, writes] = counted(&cluster);
+    assert_eq!([reads - before[0], writes - before[1]], [1, 1], "too few");
+    let mut client = cluster.client(0);
+    client.ask("get k");
+    client.ask("set k v");
+    assert_eq!(counted(&cluster), [reads, writes], "DC_ONE has no quorum");
+}

@@ -126,3 +126,38 @@ fn a_paused_remote_datacenter_does_not_delay_anybody_here() {
         "$1\\r\\nv\\r\\n"
     );
 }
+
+#[test]
+fn the_rate_of_messages_to_another_datacenter_is_kept_without_loss_or_spinning() {
+    let cluster = Plan::of(2, 1, 1).with("conn_msg_rate", 5).start();
+    let mut client = cluster.client(0);
+    let before = cpu_ticks(cluster.members[0].node().pid());
+    for n in 0..15 {
+        expect(
+            &mut client,
+            &format!("rpush list {n}"),
+            &format!(":{}\r\n", n + 1),
+        );
+    }
+    eventually("all arrive", || {
+        cluster.members[1].store.client().ask("llen list") == b":15\r\n"
+    });
+    let mut wanted = "*15\\r\\n".to_owned();
+    (0..15).for_each(|n| wanted += &super::bulk(&n.to_string()));
+    assert_eq!(
+        shown(&cluster.members[1].store.client().ask("lrange list 0 -1")),
+        wanted
+    );
+    let spent = cpu_ticks(cluster.members[0].node().pid()) - before;
+    assert!(spent < 60, "{spent} ticks of 10 ms");
+}
+
+/// Time a process has spent on a processor, in ticks of usually 10 ms.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let (_, rest) = stat.rsplit_once(") ").expect("a name in parentheses");
+    let numbers = rest.split(' ').skip(11).take(2);
+    numbers
+        .map(|text| text.parse::<u64>().expect("a number"))
+        .sum()
+}

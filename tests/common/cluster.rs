@@ -143,6 +143,11 @@ impl Member {
         self.node.as_ref().expect("the node was killed")
     }
 
+    /// Whether the node has not been killed.
+    pub fn runs(&self) -> bool {
+        self.node.is_some()
+    }
+
     /// Connects to the node.
     #[track_caller]
     pub fn client(&self) -> Client {
@@ -281,6 +286,12 @@ impl Cluster {
     pub fn kill(&mut self, node: usize) {
         self.members[node].node.take().expect("it runs").kill();
         self.await_connected();
+    }
+
+    /// Kills a node, whoever knows.
+    #[track_caller]
+    pub fn kill_quietly(&mut self, node: usize) {
+        self.members[node].node.take().expect("it runs").kill();
     }
 
     /// Starts a killed node again.

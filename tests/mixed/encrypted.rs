@@ -87,3 +87,74 @@ fn values_of_every_size_cross_an_encrypted_link_in_both_directions() {
         }
     }
 }
+
+#[test]
+fn lists_whose_lengths_fall_on_the_ends_of_pieces_are_read() {
+    let Some(program) = other() else { return };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let key = super::common::new_key(dir.path(), "shared");
+    // The other's datacenter writes to ours, and ours reads theirs. What the other cannot read of
+    // its own kind is not asked of it: the lists are put into its datastore directly.
+    let plan = Plan::of(2, 1, 1)
+        .with("secure_server_option", "datacenter")
+        .with("pem_key_file", key.display());
+    let cluster = mixed(plan, &[1], &program).start();
+    let mut ours = at_level(cluster.client(0), "dc_each_safe_quorum");
+    let mut theirs = cluster.client(1);
+    for size in 1..60 {
+        let element = vec![b'e'; size];
+        let count = 40_000 / (size + 8);
+        let name = format!("list{size}");
+        let mut push: Vec<&[u8]> = vec![b"rpush", name.as_bytes()];
+        push.extend((0..count).map(|_| &element[..]));
+        let pushed = format!(":{count}\r\n");
+        assert_eq!(theirs.ask_args(&push), pushed.as_bytes(), "{size}");
+        eventually(
+            &format!("the list of {size} bytes each arrives here"),
+            || {
+                cluster.members[0]
+                    .store
+                    .client()
+                    .ask(&format!("llen {name}"))
+                    == pushed.as_bytes()
+            },
+        );
+        let reply = ours.ask(&format!("lrange {name} 0 -1"));
+        assert!(
+            reply.starts_with(format!("*{count}\r\n").as_bytes()),
+            "{size}"
+        );
+    }
+}
+
+#[test]
+fn small_buffers_cut_alike() {
+    let Some(program) = other() else { return };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let key = super::common::new_key(dir.path(), "shared");
+    for size in [512, 1024] {
+        let plan = Plan::of(2, 1, 1)
+            .with("mbuf_size", size)
+            .with("secure_server_option", "datacenter")
+            .with("pem_key_file", key.display());
+        let cluster = mixed(plan, &[1], &program).start();
+        for through in [0, 1] {
+            let mut client = cluster.client(through);
+            let edges =
+                |pieces: usize| (pieces * (size - 64) - 60..pieces * (size - 64) + 20).step_by(3);
+            for length in edges(1).chain(edges(2)).chain(edges(3)) {
+                let value = vec![b'v'; length];
+                let name = format!("k{through}.{length}");
+                assert_eq!(
+                    client.ask_args(&[b"set", name.as_bytes(), &value]),
+                    b"+OK\r\n"
+                );
+                let there = &cluster.members[1 - through].store;
+                eventually(&format!("{length} bytes from {through} arrive"), || {
+                    there.client().ask(&format!("strlen {name}"))
+                        == format!(":{length}\r\n").as_bytes()
+                });
+            }
+        }
+    }
+}
