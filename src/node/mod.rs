@@ -29,7 +29,7 @@
 //! | protocol error | earlier ones are answered first | closes behind the error |
 //! | a begun request stalls ([`limits::INCOMPLETE_US`]) | are answered | closes behind an error |
 //! | it does not read its replies ([`limits::CLIENT_OUT_MAX`], [`limits::UNREAD_US`]) | run; answers are dropped | is closed |
-//! | shutdown | run, and are answered, for [`limits::DRAIN_US`] | closes when the last answer is out |
+//! | shutdown | run, and are answered, for [`limits::DRAIN_US`]; so long copies for peers may take too | closes when the last answer is out |
 //!
 //! A datastore connection:
 //!
@@ -174,6 +174,8 @@ pub struct Node {
     next_sweep: u64,
     /// While shutting down: when fronts that still wait are closed.
     drain_until: Option<u64>,
+    /// That time has passed.
+    drain_over: bool,
     /// The datastore's version, as clients are told it.
     store_version: String,
 }
@@ -217,6 +219,7 @@ impl Node {
             earliest: u64::MAX,
             next_sweep: now.mono_us + limits::SWEEP_US,
             drain_until: None,
+            drain_over: false,
             store_version: String::from("7.0.15"),
             topology,
             options,

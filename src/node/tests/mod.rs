@@ -4,6 +4,7 @@
 mod failover;
 mod fanout;
 mod purge;
+mod quorum;
 mod replicate;
 
 use super::{Action, ConnId, Kind, Node, NodeId, Options};
