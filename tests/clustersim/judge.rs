@@ -261,11 +261,16 @@ fn one(
         };
         format!("{:?}", given.iter().map(text).collect::<Vec<_>>())
     };
+    let each = asked.level == Consistency::DcEachSafeQuorum;
+    if part.first() == Some(&b'-') {
+        // A datastore's own error.
+        let mut concerned = (0..world.plan.racks.len()).filter(|&dc| each || dc == home.dc);
+        let given = concerned
+            .any(|dc| replies(asked, name, dc, world).any(|reply| reply.as_ref() == Some(&part)));
+        return given.then_some(()).ok_or("no store gave this error".into());
+    }
     if equal == 0 {
         return Err(format!("no store here answered that, but {}", shown()));
-    }
-    if part.first() == Some(&b'-') {
-        return Ok(()); // A datastore's own error.
     }
     let quorum = given.len() / 2 + 1;
     match asked.level {

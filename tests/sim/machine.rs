@@ -150,6 +150,11 @@ impl Machine {
         self.settle(now, links, dial)
     }
 
+    /// Each connection may be flushed and closed or resumed a few times in a turn; more is a circle.
+    fn most(&self) -> usize {
+        16 + 8 * (self.sockets.len() + 4)
+    }
+
     fn insert(&mut self, id: ConnId, link: usize, connecting: bool) {
         let socket = Socket {
             link,
@@ -214,20 +219,18 @@ impl Machine {
     ) -> Result<(), String> {
         self.node.end_turn(now);
         let mut count = 0;
-        // Each connection may be flushed and closed or resumed a few times; more is a circle.
-        let most = 16 + 8 * (self.sockets.len() + 4);
         loop {
             let before = count;
             while let Some(action) = self.node.next_action() {
                 count += 1;
                 self.act(action, now, links, dial)?;
-                if count > most {
+                if count > self.most() {
                     return Err(format!("no end of actions: {action:?}"));
                 }
             }
             while let Some(id) = self.node.next_dirty() {
                 count += 1;
-                if count > most {
+                if count > self.most() {
                     return Err(format!("no end of flushes: {id}"));
                 }
                 let Some(socket) = self.sockets.get_mut(&id) else {
