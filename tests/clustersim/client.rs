@@ -228,6 +228,13 @@ impl Client {
             while let Some(length) = resp::delimit(&self.inbox[at..])? {
                 let reply = &self.inbox[at..at + length];
                 let text = String::from_utf8_lossy(&reply[..reply.len().min(80)]).into_owned();
+                if world.tight && reply == b"-ERR Dynomite: out of buffers\r\n" {
+                    // What it was sending is given up, and the connection with it.
+                    self.waiting.clear();
+                    self.calm_down();
+                    at += length;
+                    continue;
+                }
                 let Some(request) = self.waiting.pop_front() else {
                     return Err(format!("was sent {text:?} and waits for nothing"));
                 };

@@ -58,6 +58,8 @@ pub struct World<'a> {
     pub now: u64,
     /// Something has gone wrong at some time.
     pub disturbed: bool,
+    /// Memory is so tight that the node may give up whoever holds the most.
+    pub tight: bool,
     pub plan: &'a Plan,
     pub stores: &'a [Store],
     pub timeout_us: u64,

@@ -26,6 +26,7 @@ mod random;
 #[allow(dead_code)]
 mod resp;
 
+mod cases;
 mod client;
 mod judge;
 mod network;

@@ -111,6 +111,16 @@ impl Store {
         self.mood = Mood::Well;
     }
 
+    /// Answers nothing until it is told to.
+    pub fn stall(&mut self) {
+        self.mood = Mood::Stalled(u64::MAX);
+    }
+
+    /// Sets a value behind everybody's back.
+    pub fn put(&mut self, name: &str, value: &str) {
+        self.data.insert(name.into(), Value::Text(value.into()));
+    }
+
     /// Whether it is well again at this time. Returns what to trace.
     pub fn recover(&mut self, now: u64) -> Option<String> {
         match self.mood {
@@ -220,11 +230,13 @@ impl Store {
 
     /// Whether it has nothing left to do.
     pub fn is_idle(&self, links: &[Link]) -> bool {
-        self.conns.iter().all(|conn| {
-            let link = &links[conn.link];
-            link.closed
-                || conn.input.is_empty() && conn.output.is_empty() && link.written.len() == 0
-        })
+        let stalled = matches!(self.mood, Mood::Stalled(_));
+        stalled
+            || self.conns.iter().all(|conn| {
+                let link = &links[conn.link];
+                link.closed
+                    || conn.input.is_empty() && conn.output.is_empty() && link.written.len() == 0
+            })
     }
 
     /// Runs a request, and looks at whether it may be here at all.

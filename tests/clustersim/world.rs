@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 /// Steps in which anything may happen.
-const STEPS: usize = 150;
+const STEPS: usize = 100;
 /// Steps in which everything must come to rest.
 const REST_STEPS: usize = 5_000;
 /// How late a machine may be with a deadline, in µs.
@@ -108,23 +108,23 @@ impl Summary {
 
 pub struct World {
     seed: u64,
-    now: Now,
+    pub now: Now,
     random: Random,
     plan: Plan,
-    network: Network,
+    pub network: Network,
     /// `None` while it is switched off.
-    machines: Vec<Option<Machine>>,
+    pub machines: Vec<Option<Machine>>,
     /// When a machine that is off comes back.
     back_at: Vec<u64>,
     options: Vec<Options>,
     failover: Vec<bool>,
-    stores: Vec<Store>,
+    pub stores: Vec<Store>,
     clients: Vec<Client>,
     client_count: usize,
     /// Nothing ever breaks.
     calm: bool,
     disturbed: bool,
-    resting: bool,
+    pub resting: bool,
     canary: Option<Canary>,
     so_far: Summary,
     trace: Vec<String>,
@@ -160,6 +160,8 @@ impl World {
             false => random.pick(&[50_000, 400_000, 5_000_000]),
         };
         let tight = !calm && random.chance(100);
+        // Encrypted data comes in pieces of this size: as with the original, all nodes must agree on it.
+        let mbuf_size = random.pick(&[512, 2048, 16_384]);
         let options: Vec<Options> = (0..plan.nodes.len())
             .map(|node| Options {
                 listen: format!("n{node}:8102"),
@@ -170,7 +172,10 @@ impl World {
                 remote_peer_connections: random.pick(&[1, 1, 3]),
                 preconnect: random.chance(700),
                 max_msgs: if tight { 20 } else { 200_000 },
-                mbuf_size: random.pick(&[512, 2048, 16_384]),
+                mbuf_size: match secure {
+                    SecureOption::None => random.pick(&[512, 2048, 16_384]),
+                    _ => mbuf_size,
+                },
                 hash_tag: Some(*b"{}"),
                 read_consistency: random.pick(&Consistency::ALL),
                 write_consistency: random.pick(&Consistency::ALL),
@@ -181,17 +186,36 @@ impl World {
                 ..Options::default()
             })
             .collect();
+        let mut world = World::of(plan, options, calm, random, tracing);
+        world.seed = seed;
+        world.canary = canary;
+        world.network.loses = canary == Some(Canary::LosesMessages);
+        world.so_far.sealed = (secure != SecureOption::None).into();
+        if let Some(Canary::Store(canary)) = canary {
+            world
+                .stores
+                .iter_mut()
+                .for_each(|s| s.canary = Some(canary));
+        }
+        world
+    }
+
+    /// A cluster whose nodes are all off.
+    pub fn of(
+        plan: Plan,
+        options: Vec<Options>,
+        calm: bool,
+        random: &mut Random,
+        tracing: bool,
+    ) -> World {
         let now = Now {
             mono_us: 1 + random.below(1_000_000) as u64,
             wall_us: 1_700_000_000_000_000,
         };
-        let mut world = World {
-            seed,
+        World {
+            seed: 0,
             now,
-            network: Network {
-                loses: canary == Some(Canary::LosesMessages),
-                ..Network::default()
-            },
+            network: Network::default(),
             machines: plan.nodes.iter().map(|_| None).collect(),
             back_at: vec![0; plan.nodes.len()],
             failover: options
@@ -208,23 +232,15 @@ impl World {
             calm,
             disturbed: false,
             resting: false,
-            canary,
+            canary: None,
             so_far: Summary {
                 calm: calm.into(),
-                sealed: (secure != SecureOption::None).into(),
                 ..Summary::default()
             },
             trace: Vec::new(),
             tracing,
             random: random.fork(),
-        };
-        if let Some(Canary::Store(canary)) = canary {
-            world
-                .stores
-                .iter_mut()
-                .for_each(|s| s.canary = Some(canary));
         }
-        world
     }
 
     /// Runs to the end. The error tells what was not right, and how to see it again.
@@ -271,7 +287,7 @@ impl World {
         }
     }
 
-    fn switch_on(&mut self, node: usize) {
+    pub fn switch_on(&mut self, node: usize) {
         self.note(|| format!("node {node} begins"));
         let topology = match self.canary == Some(Canary::Misled) && node == 0 {
             true => self.plan.misled(node, &mut self.random),
@@ -282,7 +298,7 @@ impl World {
         self.machines[node] = Some(Machine::new(new, self.random.fork(), self.tracing));
     }
 
-    fn switch_off(&mut self, node: usize) {
+    pub fn switch_off(&mut self, node: usize) {
         self.disturbed = true;
         if let Some(mut machine) = self.machines[node].take() {
             self.note(|| format!("node {node} crashes"));
@@ -393,7 +409,7 @@ impl World {
         Ok(())
     }
 
-    fn let_stores_act(&mut self) -> Result<(), String> {
+    pub fn let_stores_act(&mut self) -> Result<(), String> {
         for node in 0..self.stores.len() {
             if self.random.chance(300) {
                 continue;
@@ -406,7 +422,7 @@ impl World {
     }
 
     /// Lets some of what is on its way arrive.
-    fn deliver(&mut self) {
+    pub fn deliver(&mut self) {
         for link in 0..self.network.links.len() {
             if self.random.chance(700) {
                 self.network.carry(link, &mut self.random, self.resting);
@@ -467,7 +483,7 @@ impl World {
     }
 
     /// When the first machine has something to do.
-    fn deadline(&self) -> u64 {
+    pub fn deadline(&self) -> u64 {
         let machines = self.machines.iter().flatten();
         let deadlines = machines.map(|machine| machine.node.next_deadline());
         deadlines.min().unwrap_or(self.now.mono_us + 1_000_000)
@@ -479,14 +495,14 @@ impl World {
         self.set_time((self.now.mono_us + passed).min(late));
     }
 
-    fn set_time(&mut self, mono_us: u64) {
+    pub fn set_time(&mut self, mono_us: u64) {
         let passed = mono_us.saturating_sub(self.now.mono_us);
         self.now.wall_us += passed;
         self.now.mono_us += passed;
     }
 
     /// Machines have a turn; then everything is looked at.
-    fn turns(&mut self, all: bool) -> Result<(), String> {
+    pub fn turns(&mut self, all: bool) -> Result<(), String> {
         for node in 0..self.machines.len() {
             let Some(machine) = &self.machines[node] else {
                 continue;
@@ -570,6 +586,7 @@ impl World {
         let world = judge::World {
             now: self.now.mono_us,
             disturbed: self.disturbed,
+            tight: self.options[0].max_msgs < 1000,
             plan: &self.plan,
             stores: &self.stores,
             timeout_us: self.options[0].timeout_us,
@@ -634,20 +651,7 @@ impl World {
             }
             self.let_stores_act()?;
             self.deliver();
-            let links = &self.network.links;
-            let quiet = self.clients.iter().all(|c| c.gone || c.is_quiet())
-                && self.stores.iter().all(|store| store.is_idle(links))
-                && links.iter().zip(&self.network.far).all(|(link, far)| {
-                    link.closed
-                        || !link.has_flight()
-                            && !link.edges.any()
-                            && (!matches!(far, Far::Node(_)) || link.written.len() == 0)
-                })
-                && self
-                    .machines
-                    .iter()
-                    .flatten()
-                    .all(|machine| !machine.is_busy());
+            let quiet = self.is_quiet();
             match quiet {
                 true => self.set_time(self.deadline()),
                 false => self.pass_time(300),
@@ -673,12 +677,29 @@ impl World {
         Err(text)
     }
 
+    /// Whether nothing happens until time passes.
+    pub fn is_quiet(&self) -> bool {
+        let links = &self.network.links;
+        self.clients.iter().all(|c| c.gone || c.is_quiet())
+            && self.stores.iter().all(|store| store.is_idle(links))
+            && links.iter().zip(&self.network.far).all(|(link, far)| {
+                let is_node = matches!(far, Far::Node(_));
+                let carried = !is_node || link.written.len() == 0;
+                link.closed || !link.has_flight() && !link.edges.any() && carried
+            })
+            && self
+                .machines
+                .iter()
+                .flatten()
+                .all(|machine| !machine.is_busy())
+    }
+
     fn is_quiescent(&mut self) -> bool {
         self.unrest().is_empty() && self.is_meshed()
     }
 
     /// What is not zero though nothing is under way.
-    fn unrest(&mut self) -> Vec<(usize, String)> {
+    pub fn unrest(&mut self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         for (node, machine) in self.machines.iter_mut().enumerate() {
             let Some(machine) = machine else { continue };
