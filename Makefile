@@ -50,7 +50,7 @@ help:
 	@echo "make lint        formatting, clippy, licences and advisories"
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
 	@echo "                 BENCH=\"cost latency memory spike cluster copies micro\" picks experiments"
-	@echo "make sim         run a node in SEEDS=$(SEEDS) simulated worlds; SIM_SEED=number repeats one"
+	@echo "make sim         run a node and clusters in SEEDS=$(SEEDS) simulated worlds; SIM_SEED=number repeats one"
 	@echo "make fuzz        fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 	@echo "make size        time of a build from scratch, size of the binary"
 	@echo "make install     into prefix=$(prefix); also bindir, sbindir, sysconfdir, mandir, docdir, DESTDIR"
@@ -125,7 +125,7 @@ fuzz:
 # Optimized, but with the checks of a debug build.
 sim:
 	@contrib/ensure-tools build
-	SIM_SEEDS=$(SEEDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test sim -- --nocapture nothing_goes_wrong
+	SIM_SEEDS=$(SEEDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test sim --test clustersim -- --nocapture nothing_goes_wrong
 
 size:
 	@contrib/ensure-tools build

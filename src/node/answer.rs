@@ -40,6 +40,10 @@ impl Node {
         }
         let key = msg.front;
         let Some(front) = self.fronts.get_mut(key) else {
+            // Whoever asked is gone.
+            if msg.is_over() {
+                self.msgs.remove(entry as usize);
+            }
             return;
         };
         if raw.first_byte() == Some(b'-') {

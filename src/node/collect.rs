@@ -409,7 +409,7 @@ impl Collector {
                 match quorum.reply(dc, part, reply) {
                     Verdict::Pending => None,
                     Verdict::Answer { agreed: false, .. } | Verdict::NoQuorum if *lists => {
-                        Some(merged(*level, &self.replies))
+                        Some(merged(*level, &self.replies, dcs))
                     }
                     // A majority against the first step: only its reply is one to the request.
                     Verdict::Answer { target: 1.., .. } if agreed.is_some() => {
@@ -437,13 +437,33 @@ impl Collector {
     }
 }
 
-/// An answer to `MGET` of which every value has its own majority.
-fn merged(level: Consistency, replies: &[Chain]) -> Answer {
-    let good: Vec<Vec<Chain>> = replies
+/// An answer to `MGET` of which every value has its own majority: of the replies of one datacenter,
+/// as at any level. If several datacenters count, each must have one; this one's is the answer.
+fn merged(level: Consistency, replies: &[Chain], dcs: &[DcId]) -> Answer {
+    let mut answer = None;
+    for dc in dcs.chunk_by(PartialEq::eq) {
+        let of_dc = |at: &&DcId| dc.first() == Some(*at);
+        let its: Vec<&Chain> = replies
+            .iter()
+            .zip(dcs)
+            .filter_map(|(reply, at)| of_dc(&at).then_some(reply))
+            .collect();
+        match merged_in(level, &its) {
+            Some(merged) => answer = answer.or(Some(merged)),
+            None => return Answer::text(errors::NO_QUORUM, false),
+        }
+    }
+    answer.unwrap_or_else(|| Answer::text(errors::NO_QUORUM, false))
+}
+
+/// The same for the replies of one datacenter; `None` if they have no quorum.
+fn merged_in(level: Consistency, replies: &[&Chain]) -> Option<Answer> {
+    let lists: Vec<&Chain> = replies
         .iter()
         .filter(|reply| reply.first_byte() == Some(b'*'))
-        .map(values)
+        .copied()
         .collect();
+    let good: Vec<Vec<Chain>> = lists.iter().map(|list| values(list)).collect();
     let digests: Vec<Vec<u64>> = good
         .iter()
         .map(|values| {
@@ -457,19 +477,10 @@ fn merged(level: Consistency, replies: &[Chain]) -> Answer {
     let mut chosen = Vec::new();
     let merge = merge::merge(level, replies.len(), &digests, &mut chosen);
     if merge == Merge::Impossible {
-        return match good.into_iter().next() {
-            Some(_) if level == Consistency::DcQuorum => {
-                let first = replies
-                    .iter()
-                    .find(|reply| reply.first_byte() == Some(b'*'));
-                let mut reply = Chain::new();
-                if let Some(first) = first {
-                    reply.append_shared(first);
-                }
-                Answer::reply(reply, false)
-            }
-            _ => Answer::text(errors::NO_QUORUM, false),
-        };
+        let first = lists.first().filter(|_| level == Consistency::DcQuorum)?;
+        let mut reply = Chain::new();
+        reply.append_shared(first);
+        return Some(Answer::reply(reply, false));
     }
     let mut values: Vec<_> = good.into_iter().map(Vec::into_iter).collect();
     let mut body = Chain::new();
@@ -483,5 +494,5 @@ fn merged(level: Consistency, replies: &[Chain]) -> Answer {
             }
         }
     }
-    array(chosen.len(), body, merge == Merge::Agreed)
+    Some(array(chosen.len(), body, merge == Merge::Agreed))
 }
