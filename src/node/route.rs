@@ -158,7 +158,7 @@ impl Node {
         }
         let demand = self.demand(ask.command, ask.class, level, ask.token);
         let mut targets = std::mem::take(&mut self.targets);
-        targets.place(&self.topology, &demand, |node| self.reaches(node, now));
+        targets.place(&self.topology, &demand, |node| self.reaches(node, pin, now));
         self.dispatch(entry, pin, now, &targets, demand.effective_level(), ask.raw);
         self.targets = targets;
     }
@@ -178,17 +178,25 @@ impl Node {
             return self.send_to_store(entry, pin, now, ask.raw);
         }
         let mut targets = std::mem::take(&mut self.targets);
-        targets.place_forward(&self.topology, ask.token, |node| self.reaches(node, now));
+        targets.place_forward(&self.topology, ask.token, |node| {
+            self.reaches(node, pin, now)
+        });
         self.dispatch(entry, pin, now, &targets, Consistency::DcOne, ask.raw);
         self.targets = targets;
     }
 
-    /// Whether a request can be sent to a node now.
-    fn reaches(&self, node: NodeId, now: Now) -> bool {
-        self.slots_of(node).any(|slot| {
-            let upstream = &self.upstreams[slot];
+    /// Whether a front's request can be sent to a node now: to a peer on the connection the front
+    /// uses, whatever others there are.
+    fn reaches(&self, node: NodeId, pin: u32, now: Now) -> bool {
+        let is_open = |upstream: &Upstream| {
             upstream.takes_requests() && (!upstream.is_overrun() || upstream.is_congested(now))
-        })
+        };
+        let open = |slot: usize| self.upstreams.get(slot).is_some_and(is_open);
+        if node == NodeId::ME {
+            self.slots_of(node).any(open)
+        } else {
+            self.slot_for(node, pin).is_some_and(open)
+        }
     }
 
     /// The slots of the connections to a node.
