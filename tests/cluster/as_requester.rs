@@ -213,3 +213,38 @@ fn the_key_travels_once_with_each_connection_and_never_into_the_log() {
         assert!(!log.contains(&secret), "{secret} is in the log");
     }
 }
+
+#[test]
+fn a_client_whose_connection_to_a_peer_is_gone_goes_to_the_next_rack() {
+    let redis = Redis::start();
+    let listeners = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let addr = |n: usize| listeners[n].local_addr().expect("a bound socket");
+    let node = Setup::before(&redis)
+        .with("datacenter", "dc0")
+        .with("rack", "rack0")
+        .with("remote_peer_connections", 2)
+        .with(
+            "dyn_seeds",
+            format!("\n  - {}:rack0:dc1:0\n  - {}:rack1:dc1:0", addr(0), addr(1)),
+        )
+        .start();
+    let mut peers: Vec<Peer> = [0, 0, 1, 1]
+        .iter()
+        .map(|&n: &usize| Peer::accept_as_original(&listeners[n]))
+        .collect();
+    node.await_stat("peer_connections", |n| n == 4);
+    // One of the two connections to the preselected rack ends, and is not made again.
+    let [first, _other] = listeners;
+    drop(first);
+    drop(peers.remove(0));
+    node.await_stat("peer_connections", |n| n == 3);
+    // Clients use one or the other.
+    let mut clients = [node.client(), node.client(), node.client(), node.client()];
+    for client in &mut clients {
+        assert_eq!(client.ask("set k v"), b"+OK\r\n");
+    }
+    assert_eq!(node.stat("remote_peer_dropped_requests"), 0);
+    assert_eq!(node.stat("remote_peer_failover_requests"), 2);
+    assert_eq!(peers[0].message().payload, words("set k v"));
+    assert_eq!(peers[0].message().payload, words("set k v"));
+}
