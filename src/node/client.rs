@@ -5,7 +5,6 @@ use super::msg::{Flags, Msg};
 use super::route::Ask;
 use super::{ConnId, Next, Node};
 use crate::clock::Now;
-use crate::hashkit::Token;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command, Serve};
@@ -203,35 +202,22 @@ impl Node {
                     .filter_map(|key| args.get(key.index))
                     .map(|key| self.token(key))
                     .collect();
+                let ask = Ask {
+                    command,
+                    class: refined.class,
+                    token: tokens.first().copied().unwrap_or_default(),
+                    raw,
+                };
                 if self.is_purge(command) {
-                    let ask = Ask {
-                        command,
-                        class: refined.class,
-                        token: Token::default(),
-                        raw,
-                    };
                     return self.purge(key, now, form, &ask, &tokens);
                 }
                 if tokens.len() > 1 && !self.is_one_owner(key, command, refined.class, &tokens) {
                     if refined.serve == Serve::Split {
-                        let ask = Ask {
-                            command,
-                            class: refined.class,
-                            token: Token::default(),
-                            raw,
-                        };
                         return self.split(key, now, form, &ask, args, &keys, &tokens);
                     }
                     let text = errors::spans_nodes(command);
                     return self.answer(key, now, text.as_bytes(), false);
                 }
-                let token = tokens.first().copied().unwrap_or_default();
-                let ask = Ask {
-                    command,
-                    class: refined.class,
-                    token,
-                    raw,
-                };
                 if self.is_fanned_out(refined.serve) {
                     return self.fan_out(key, now, form, &ask, args);
                 }

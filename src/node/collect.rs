@@ -207,28 +207,21 @@ impl Node {
         target: &Target,
         frames: &mut Frames<'_>,
     ) {
-        if let Some(copy) = self.msgs.get(parent as usize).map(Msg::copy) {
-            self.send_new_part(parent, part, copy, pin, now, target, frames);
+        if let Some(mut copy) = self.msgs.get(parent as usize).map(Msg::copy) {
+            (copy.parent, copy.part) = (parent, part);
+            self.send_awaited(copy, pin, now, target, frames);
         }
     }
 
-    /// The same for a message that is no copy of its parent.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what is sent, for whom, where to"
-    )]
-    pub(super) fn send_new_part(
+    /// Sends a message that its parent waits for; if its target cannot be reached, that is its answer.
+    pub(super) fn send_awaited(
         &mut self,
-        parent: u32,
-        part: u16,
-        mut msg: Msg,
+        msg: Msg,
         pin: u32,
         now: Now,
         target: &Target,
         frames: &mut Frames<'_>,
     ) {
-        msg.parent = parent;
-        msg.part = part;
         let child = self.msgs.insert(msg) as u32;
         if target.reachable {
             self.send(child, pin, now, target, frames);

@@ -160,7 +160,8 @@ impl Node {
             msg.flags = Flags::WRITE;
             if judged && target.counts != Counts::Discarded {
                 part += 1;
-                self.send_new_part(parent, part, msg, step.pin, now, target, &mut frames);
+                (msg.parent, msg.part) = (parent, part);
+                self.send_awaited(msg, step.pin, now, target, &mut frames);
             } else {
                 self.send_unawaited(msg, step.pin, now, target, &mut frames);
             }
