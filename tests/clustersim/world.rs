@@ -110,7 +110,7 @@ pub struct World {
     seed: u64,
     pub now: Now,
     random: Random,
-    plan: Plan,
+    pub plan: Plan,
     pub network: Network,
     /// `None` while it is switched off.
     pub machines: Vec<Option<Machine>>,
@@ -159,7 +159,7 @@ impl World {
             true => 100_000_000,
             false => random.pick(&[50_000, 400_000, 5_000_000]),
         };
-        let tight = !calm && random.chance(100);
+        let tight = random.chance(100);
         // Encrypted data comes in pieces of this size: as with the original, all nodes must agree on it.
         let mbuf_size = random.pick(&[512, 2048, 16_384]);
         let options: Vec<Options> = (0..plan.nodes.len())
@@ -173,6 +173,7 @@ impl World {
                 preconnect: random.chance(700),
                 max_msgs: if tight { 20 } else { 200_000 },
                 mbuf_size: match secure {
+                    _ if tight && calm => 16_384,
                     SecureOption::None => random.pick(&[512, 2048, 16_384]),
                     _ => mbuf_size,
                 },
