@@ -63,7 +63,7 @@ impl Rig {
 
     fn client(&mut self, node: usize) -> usize {
         let link = Link::new(1 << 30, Random::new(3));
-        let link = self.world.network.add(link, Far::Client);
+        let link = self.world.network.add(link, Far::Client, node);
         let machine = self.world.machines[node].as_mut().unwrap();
         machine.backlog.push(link);
         self.settle();
