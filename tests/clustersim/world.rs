@@ -17,6 +17,7 @@ use dynomite::config::{Endpoint, SecureOption};
 use dynomite::consistency::Consistency;
 use dynomite::node::{Node, Options};
 use dynomite::proto::dnode::KeyPair;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
@@ -474,11 +475,12 @@ impl World {
             if self.machines[node].is_none() && self.back_at[node] <= now {
                 self.switch_on(node);
             }
+            self.stop_if_drained(node);
         }
         self.network.wake(now);
         let node = self.random.below(self.machines.len());
         let timeout = self.options[0].timeout_us.min(5_000_000) as usize;
-        match self.random.below(1000) {
+        match self.random.below(500) {
             0..=15 if !self.is_victim(node) => {}
             0..=9 => {
                 let length = self.random.below(4 * timeout) as u64;
@@ -487,9 +489,29 @@ impl World {
                 self.disturbed = true;
                 self.note(|| text);
             }
-            10..=15 if self.machines[node].is_some() => {
+            10..=12 if self.machines[node].is_some() => {
                 self.switch_off(node);
                 self.back_at[node] = now + self.random.below(5_000_000) as u64;
+            }
+            13 if self.machines[node].is_some() => {
+                // Nobody is told, until it is back.
+                self.switch_off(node);
+                self.back_at[node] = now + self.random.below(20_000_000) as u64;
+                for link in 0..self.network.links.len() {
+                    let near = self.network.node[link] == node;
+                    if near && matches!(self.network.far[link], Far::Node(_)) {
+                        self.network.silent.push((link, self.back_at[node]));
+                    }
+                }
+            }
+            14..=15 => {
+                if let Some(machine) = &mut self.machines[node]
+                    && !machine.node.is_draining()
+                {
+                    self.disturbed = true;
+                    machine.node.drain(self.now);
+                    self.note(|| format!("node {node} is told to stop"));
+                }
             }
             16..=35 if !self.network.links.is_empty() => {
                 let link = self.random.below(self.network.links.len());
@@ -510,6 +532,15 @@ impl World {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A node that was told to stop, and has, is off.
+    fn stop_if_drained(&mut self, node: usize) {
+        let machine = self.machines[node].as_ref();
+        if machine.is_some_and(|machine| machine.node.is_drained()) {
+            self.switch_off(node);
+            self.back_at[node] = self.now.mono_us + self.random.below(1_000_000) as u64;
         }
     }
 
@@ -590,7 +621,7 @@ impl World {
             return Ok(());
         };
         let deadline = machine.node.next_deadline();
-        match deadline <= now.mono_us {
+        match deadline <= now.mono_us && !machine.node.is_drained() {
             true => Err(format!("the next deadline, {deadline}, is past")),
             false => Ok(()),
         }
@@ -685,6 +716,12 @@ impl World {
             }
             self.let_stores_act()?;
             self.deliver();
+            for node in 0..self.machines.len() {
+                self.stop_if_drained(node);
+                if self.machines[node].is_none() {
+                    self.switch_on(node);
+                }
+            }
             let quiet = self.is_quiet();
             match quiet {
                 true => self.set_time(self.deadline()),
@@ -786,6 +823,7 @@ impl World {
                 for asked in writes {
                     self.is_everywhere(asked, home.dc, client.link)?;
                 }
+                self.is_in_order(client, home.dc)?;
             }
         }
         for node in 0..self.machines.len() {
@@ -799,6 +837,30 @@ impl World {
             sum.errors += client.errors;
         }
         Ok(sum)
+    }
+
+    /// Whether the stores of the client's datacenter ran its requests for each key in their order.
+    fn is_in_order(&self, client: &Client, home: usize) -> Result<(), String> {
+        let mut latest: HashMap<(usize, &str), (u64, &judge::Asked)> = HashMap::new();
+        for asked in &client.sent {
+            for name in &asked.names {
+                for owner in self.plan.owners(home, name) {
+                    let Some(order) = self.stores[owner].order(asked.tag, name) else {
+                        continue;
+                    };
+                    if self.victim.is_some() && self.is_victim(owner) {
+                        continue;
+                    }
+                    match latest.insert((owner, name), (order, asked)) {
+                        Some((before, first)) if before > order => {
+                            return Err(format!("store {owner} ran {asked:?} before {first:?}"));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether a write has reached all its owners that nothing happened to, or, if its client broke
