@@ -25,6 +25,7 @@ pub mod reply;
 pub mod req_stats;
 pub mod request;
 pub mod resp3;
+mod resume;
 pub mod rewrite;
 pub mod session;
 mod subcommands;

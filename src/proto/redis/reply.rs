@@ -7,6 +7,7 @@
 //! The datastore is spoken to in RESP2 only. Anything else, RESP3 types included, is garbage after
 //! which the stream cannot be trusted: the connection has to be closed.
 
+use super::resume::{Digits, Resumable, digits, find};
 use crate::mbuf::Chain;
 
 /// Deepest nesting of arrays that is followed.
@@ -28,7 +29,7 @@ pub enum Status {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// At the type byte of an element.
     #[default]
     Element,
@@ -59,36 +60,46 @@ pub struct Parser {
 /// `[-]digits CR LF` at `data[at..]`: the value and where the next byte is; `Ok(None)` if incomplete.
 #[inline]
 fn number(data: &[u8], at: usize) -> Result<Option<(i64, usize)>, ()> {
-    let mut p = at;
-    let negative = data.get(p) == Some(&b'-');
-    p += usize::from(negative);
-    let digits = p;
-    let mut value: i64 = 0;
-    while let Some(&byte) = data.get(p) {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
-        p += 1;
-    }
+    let Digits {
+        value, count, next, ..
+    } = digits(data, at);
     // An i64 has at most 19 digits.
-    if p - digits > 19 {
+    if count > 19 {
         return Err(());
     }
-    match (data.get(p), data.get(p + 1)) {
-        (Some(b'\r'), Some(b'\n')) if p > digits => {
-            // The smallest integer has no positive counterpart.
-            let value = if negative {
-                value.wrapping_neg()
-            } else {
-                value
-            };
-            Ok(Some((value, p + 2)))
-        }
-        (Some(b'\r'), None) if p > digits => Ok(None),
+    match (data.get(next), data.get(next + 1)) {
+        (Some(b'\r'), Some(b'\n')) if count > 0 => Ok(Some((value, next + 2))),
+        (Some(b'\r'), None) if count > 0 => Ok(None),
         (None, _) => Ok(None),
         _ => Err(()),
+    }
+}
+
+impl Resumable for Parser {
+    type Found = Status;
+    type Phase = Phase;
+    /// The type, a sign, 19 digits, CR LF, and a byte to see that it is too long.
+    const LINE: usize = 24;
+
+    fn look(&mut self, piece: &[u8], base: usize) -> Option<Status> {
+        Some(self.parse(piece, base)).filter(|status| *status != Status::Incomplete)
+    }
+
+    fn position(&self) -> usize {
+        self.pos
+    }
+
+    fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    fn is_in_payload(&self) -> bool {
+        self.phase == Phase::Payload
+    }
+
+    fn too_long(&self) -> Option<Status> {
+        // A number too long is garbage already; other lines are walked wherever they are cut.
+        None
     }
 }
 
@@ -212,35 +223,7 @@ impl Parser {
 
     /// Looks for the end of the reply that begins at the first byte of `data`, over slice borders.
     pub fn find(&mut self, data: &Chain) -> Status {
-        /// Longest number line: type, sign, 19 digits, CR LF, and a byte to see that it is too long.
-        const WINDOW: usize = 24;
-        loop {
-            let before = (self.pos, self.phase);
-            let mut base = 0;
-            for slice in data.slices() {
-                let end = base + slice.len();
-                if self.pos < end || (self.pos == end && self.phase == Phase::Payload) {
-                    let status = self.parse(slice, base);
-                    if status != Status::Incomplete {
-                        return status;
-                    }
-                }
-                if self.pos < end {
-                    let mut window = [0; WINDOW];
-                    let n = data.gather(self.pos, &mut window);
-                    let at = self.pos;
-                    let status = self.parse(&window[..n], at);
-                    if status != Status::Incomplete || self.pos == at {
-                        return status;
-                    }
-                    break;
-                }
-                base = end;
-            }
-            if (self.pos, self.phase) == before || self.pos >= data.len() {
-                return Status::Incomplete;
-            }
-        }
+        find(self, data).unwrap_or(Status::Incomplete)
     }
 }
 

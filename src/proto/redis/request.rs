@@ -15,6 +15,7 @@
 
 use super::errors;
 use super::inline::MAX_LINE as MAX_LINE_LEN;
+use super::resume::{Digits, Resumable, digits, find};
 use crate::mbuf::Chain;
 
 /// Most arguments of one request, its name included (Redis 6's limit for clients).
@@ -121,7 +122,7 @@ impl ProtocolError {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// At the first byte of a request.
     #[default]
     Start,
@@ -164,33 +165,53 @@ enum Line {
 /// Reads `[-]digits CR LF` at `data[at..]`.
 #[inline]
 fn length_line(data: &[u8], at: usize) -> Line {
-    let mut p = at;
-    let negative = data.get(p) == Some(&b'-');
-    p += usize::from(negative);
-    let digits = p;
-    let mut value: i64 = 0;
-    while let Some(&byte) = data.get(p) {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        // Twelve digits cannot overflow, and more are refused below.
-        value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
-        p += 1;
-    }
-    let count = p - digits;
+    let Digits {
+        value,
+        negative,
+        count,
+        first,
+        next,
+    } = digits(data, at);
+    // Twelve digits do not overflow, and no length is longer.
     let canonical =
-        (1..=12).contains(&count) && (data[digits] != b'0' || (count == 1 && !negative));
-    match (data.get(p), data.get(p + 1)) {
-        (Some(b'\r'), Some(b'\n')) if canonical => {
-            Line::Number(if negative { -value } else { value }, p + 2)
-        }
+        (1..=12).contains(&count) && (data.get(first) != Some(&b'0') || (count == 1 && !negative));
+    match (data.get(next), data.get(next + 1)) {
+        (Some(b'\r'), Some(b'\n')) if canonical => Line::Number(value, next + 2),
         (Some(b'\r'), None) | (None, _) if canonical || count == 0 => Line::Partial,
         // As Redis, wait for the line's end before judging it.
-        _ if memchr::memchr(b'\r', &data[at..]).is_none() && data.len() - at <= MAX_LINE_LEN => {
+        _ if memchr::memchr(b'\r', data.get(at..).unwrap_or_default()).is_none()
+            && data.len() - at <= MAX_LINE_LEN =>
+        {
             Line::Partial
         }
         _ => Line::Bad,
+    }
+}
+
+impl Resumable for Parser {
+    type Found = Status;
+    type Phase = Phase;
+    /// `$`, a sign, 12 digits, CR LF.
+    const LINE: usize = 16;
+
+    fn look(&mut self, piece: &[u8], base: usize) -> Option<Status> {
+        Some(self.parse(piece, base)).filter(|status| *status != Status::Incomplete)
+    }
+
+    fn position(&self) -> usize {
+        self.pos
+    }
+
+    fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    fn is_in_payload(&self) -> bool {
+        self.phase == Phase::Payload
+    }
+
+    fn too_long(&self) -> Option<Status> {
+        Some(Status::Bad(ProtocolError::LineTooLong))
     }
 }
 
@@ -319,43 +340,7 @@ impl Parser {
 
     /// Looks for the end of the request that begins at the first byte of `data`, over slice borders.
     pub fn find(&mut self, data: &Chain) -> Status {
-        /// Longest length line that may straddle two slices: `$`, 12 digits, a sign, CR LF.
-        const WINDOW: usize = 16;
-        loop {
-            let before = (self.pos, self.phase);
-            let mut base = 0;
-            for slice in data.slices() {
-                let end = base + slice.len();
-                if self.pos < end || (self.pos == end && self.phase == Phase::Payload) {
-                    let status = self.parse(slice, base);
-                    if status != Status::Incomplete {
-                        return status;
-                    }
-                }
-                if self.pos < end {
-                    // A line or a payload's end is cut by the slice's end: look at it in a window.
-                    let mut window = [0; WINDOW];
-                    let n = data.gather(self.pos, &mut window);
-                    let at = self.pos;
-                    let status = self.parse(&window[..n], at);
-                    if status != Status::Incomplete {
-                        return status;
-                    }
-                    if self.pos == at {
-                        return match n {
-                            // A whole window and still no line: none can be this long.
-                            WINDOW => Status::Bad(ProtocolError::LineTooLong),
-                            _ => Status::Incomplete,
-                        };
-                    }
-                    break;
-                }
-                base = end;
-            }
-            if (self.pos, self.phase) == before || self.pos >= data.len() {
-                return Status::Incomplete;
-            }
-        }
+        find(self, data).unwrap_or(Status::Incomplete)
     }
 }
 
