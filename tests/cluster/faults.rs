@@ -119,7 +119,7 @@ const TABLE: &[Row] = &[
     both("both other stores killed", CALM, SAME, &[KillStore(1), KillStore(2)], quorum(STORAGE)),
     both("both other stores paused", SHORT, SAME, &[PauseStore(1), PauseStore(2)], quorum(STORAGE)),
     row("own store killed", CALM, SAME, &[KillStore(0)], OK, Some([Error(STORAGE), Value("a"), Value("a")])),
-    both("own store paused", SHORT, SAME, &[PauseStore(0)], [Error(STORAGE), Value("a"), Value("a")]),
+    row("own store paused", SHORT, SAME, &[PauseStore(0)], OK, Some([Error(STORAGE), Value("a"), Value("a")])),
     both("own and another node's store killed", CALM, SAME, &[KillStore(0), KillStore(2)], [Error(STORAGE); 3]).but_read(Value("a")),
     both("A B B", CALM, ["a", "bb", "bb"], &[], [Value("a"), Value("bb"), Value("bb")]),
     both("A B A", CALM, ["a", "bb", "a"], &[], [Value("a"); 3]),

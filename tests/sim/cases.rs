@@ -5,7 +5,10 @@ use crate::machine::Machine;
 use crate::random::Random;
 use crate::resp;
 use dynomite::clock::Now;
-use dynomite::node::{Options, limits};
+use dynomite::cluster::topology::Topology;
+use dynomite::config::Endpoint;
+use dynomite::node::{Node, Options, limits};
+use std::sync::Arc;
 
 /// A node with its datastore connections, and clients that do as the test says.
 struct Rig {
@@ -39,7 +42,11 @@ impl Rig {
             wall_us: 1_700_000_000_000_000,
         };
         let mut rig = Rig {
-            machine: Machine::new(options, now, Random::new(1), false),
+            machine: Machine::new(
+                Node::new(options, Arc::new(Topology::alone()), now),
+                Random::new(1),
+                false,
+            ),
             links: Vec::new(),
             now,
             stores: Vec::new(),
@@ -57,7 +64,7 @@ impl Rig {
                 link.deliver(usize::MAX);
             }
             let up = self.up;
-            let mut dial = |links: &mut Vec<Link>| {
+            let mut dial = |_: Option<&Endpoint>, links: &mut Vec<Link>| {
                 links.push(Link::new(1 << 30, Random::new(2)));
                 (links.len() - 1, Some(up))
             };

@@ -126,6 +126,11 @@ impl Link {
         }
     }
 
+    /// Bytes from the peer that the node has not read.
+    pub fn unread(&self) -> usize {
+        self.flight.len() + self.arrived.len()
+    }
+
     /// Whether something is on its way.
     pub fn has_flight(&self) -> bool {
         !self.reset && (self.flight.len() > 0 || self.fin_sent && !self.fin_arrived)

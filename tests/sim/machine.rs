@@ -6,11 +6,10 @@
 use crate::link::Link;
 use crate::random::Random;
 use dynomite::clock::Now;
-use dynomite::cluster::topology::Topology;
-use dynomite::node::{Action, ConnId, Kind, Next, Node, Options};
+use dynomite::config::Endpoint;
+use dynomite::node::{Action, ConnId, Kind, Next, Node};
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::Arc;
 
 /// How the event loop breaks on purpose, to see that it would be noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +40,10 @@ pub struct Machine {
     /// In the order of their making, so that a run repeats.
     order: Vec<ConnId>,
     run: Vec<ConnId>,
-    /// Waiting to be accepted.
+    /// Clients waiting to be accepted.
     pub backlog: Vec<usize>,
+    /// Peers waiting to be accepted.
+    pub peer_backlog: Vec<usize>,
     attempts: Vec<Attempt>,
     pub canary: Option<MachineCanary>,
     random: Random,
@@ -52,17 +53,18 @@ pub struct Machine {
     pub tracing: bool,
 }
 
-/// What the world answers to an attempt to connect; `None` leaves it hanging.
-pub type Dial<'a> = &'a mut dyn FnMut(&mut Vec<Link>) -> (usize, Option<bool>);
+/// What the world answers to an attempt to connect to an endpoint; `None` leaves it hanging.
+pub type Dial<'a> = &'a mut dyn FnMut(Option<&Endpoint>, &mut Vec<Link>) -> (usize, Option<bool>);
 
 impl Machine {
-    pub fn new(options: Options, now: Now, random: Random, tracing: bool) -> Machine {
+    pub fn new(node: Node, random: Random, tracing: bool) -> Machine {
         Machine {
-            node: Node::new(options, Arc::new(Topology::alone()), now),
+            node,
             sockets: HashMap::new(),
             order: Vec::new(),
             run: Vec::new(),
             backlog: Vec::new(),
+            peer_backlog: Vec::new(),
             attempts: Vec::new(),
             canary: None,
             random,
@@ -82,7 +84,15 @@ impl Machine {
 
     /// Whether something is to be done without any event.
     pub fn is_busy(&self) -> bool {
-        !self.run.is_empty() || !self.backlog.is_empty()
+        !(self.run.is_empty() && self.backlog.is_empty() && self.peer_backlog.is_empty())
+    }
+
+    /// Loses power: all its connections are closed.
+    pub fn fail(self, links: &mut [Link]) {
+        let open = self.sockets.values().map(|socket| socket.link);
+        for link in open.chain(self.backlog).chain(self.peer_backlog) {
+            links[link].closed = true;
+        }
     }
 
     fn note(&mut self, text: impl FnOnce() -> String) {
@@ -109,8 +119,11 @@ impl Machine {
         for id in ready {
             self.ready(id, now, links);
         }
-        for link in std::mem::take(&mut self.backlog) {
-            match self.node.accepted(Kind::Client, None, now) {
+        let clients = std::mem::take(&mut self.backlog).into_iter();
+        let peers = std::mem::take(&mut self.peer_backlog).into_iter();
+        let clients = clients.map(|link| (Kind::Client, link));
+        for (kind, link) in clients.chain(peers.map(|link| (Kind::DnodeClient, link))) {
+            match self.node.accepted(kind, None, now) {
                 Ok(id) => {
                     self.note(|| format!("accepted {id}"));
                     self.insert(id, link, false);
@@ -135,6 +148,11 @@ impl Machine {
             self.node.tick(now);
         }
         self.settle(now, links, dial)
+    }
+
+    /// Each connection may be flushed and closed or resumed a few times in a turn; more is a circle.
+    fn most(&self) -> usize {
+        16 + 8 * (self.sockets.len() + 4)
     }
 
     fn insert(&mut self, id: ConnId, link: usize, connecting: bool) {
@@ -164,7 +182,9 @@ impl Machine {
                 .broken(id, now, &io::ErrorKind::ConnectionReset.into());
             return;
         }
-        socket.ended |= edges.ended;
+        if edges.ended && !std::mem::replace(&mut socket.ended, true) {
+            self.node.ended(id);
+        }
         if edges.writable
             && self.canary != Some(MachineCanary::LosesWritableEdge)
             && std::mem::take(&mut socket.blocked)
@@ -201,20 +221,18 @@ impl Machine {
     ) -> Result<(), String> {
         self.node.end_turn(now);
         let mut count = 0;
-        // Each connection may be flushed and closed or resumed a few times; more is a circle.
-        let most = 16 + 8 * (self.sockets.len() + 4);
         loop {
             let before = count;
             while let Some(action) = self.node.next_action() {
                 count += 1;
                 self.act(action, now, links, dial)?;
-                if count > most {
+                if count > self.most() {
                     return Err(format!("no end of actions: {action:?}"));
                 }
             }
             while let Some(id) = self.node.next_dirty() {
                 count += 1;
-                if count > most {
+                if count > self.most() {
                     return Err(format!("no end of flushes: {id}"));
                 }
                 let Some(socket) = self.sockets.get_mut(&id) else {
@@ -252,7 +270,7 @@ impl Machine {
                         links[socket.link].closed = true;
                     }
                     // An attempt that could not even begin has no socket.
-                    None if id.kind == Kind::Store => {}
+                    None if matches!(id.kind, Kind::Store | Kind::Peer) => {}
                     None => return Err(format!("closes {id} twice")),
                 }
             }
@@ -268,7 +286,7 @@ impl Machine {
                 }
             }
             Action::Connect(id) => {
-                let (link, outcome) = dial(links);
+                let (link, outcome) = dial(self.node.endpoint(id), links);
                 match outcome {
                     Some(false) if self.random.chance(500) => {
                         self.node

@@ -9,7 +9,10 @@ use crate::machine::{Machine, MachineCanary};
 use crate::random::Random;
 use crate::store::{Store, StoreCanary};
 use dynomite::clock::Now;
-use dynomite::node::{Options, limits};
+use dynomite::cluster::topology::Topology;
+use dynomite::config::Endpoint;
+use dynomite::node::{Node, Options, limits};
+use std::sync::Arc;
 
 /// Steps in which anything may happen.
 const STEPS: usize = 350;
@@ -114,7 +117,11 @@ impl World {
         };
         let mut store = Store::new(random.fork(), calm);
         store.canary = canary.store;
-        let mut machine = Machine::new(options.clone(), now, random.fork(), tracing);
+        let mut machine = Machine::new(
+            Node::new(options.clone(), Arc::new(Topology::alone()), now),
+            random.fork(),
+            tracing,
+        );
         machine.canary = canary.machine;
         World {
             seed,
@@ -252,7 +259,7 @@ impl World {
     fn turn(&mut self) -> Result<(), String> {
         let (now, store, random) = (self.now, &self.store, &mut self.random);
         let resting = self.resting;
-        let mut dial = |links: &mut Vec<Link>| {
+        let mut dial = |_: Option<&Endpoint>, links: &mut Vec<Link>| {
             let room = match resting {
                 true => 1 << 30,
                 false => random.pick(&[50, 2000, 4_000_000]),
@@ -331,7 +338,11 @@ impl World {
             .map(|client| client.answered_blocks(&self.store.ledger, self.options.mbuf_size))
             .sum();
         let connections = self.machine.clients() + self.options.datastore_connections;
-        let bound = self.options.max_msgs.max(16) + 32 + 3 * connections + msgs + answered;
+        // A reply on its way in, whether its client is still there or not: two long bulks at most.
+        let arriving = self.options.datastore_connections
+            * (2 * self.store.longest / self.options.mbuf_size + 4);
+        let bound =
+            self.options.max_msgs.max(16) + 32 + 3 * connections + msgs + answered + arriving;
         if in_use > bound {
             return Err(format!("{in_use} blocks in use, at most {bound} expected"));
         }

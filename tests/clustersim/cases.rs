@@ -1,0 +1,138 @@
+//! What once went wrong: each told by hand, step by step.
+
+use crate::link::Link;
+use crate::network::Far;
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::resp;
+use crate::world::World;
+use dynomite::node::Options;
+
+/// A cluster in which nothing happens but what the test says.
+struct Rig {
+    world: World,
+}
+
+impl Rig {
+    /// For each datacenter, for each rack, how many nodes.
+    fn new(shape: &[&[usize]], options: Options) -> Rig {
+        let plan = Plan::of(shape);
+        let options = (0..plan.nodes.len())
+            .map(|_| Options {
+                hash_tag: Some(*b"{}"),
+                mbuf_size: 512,
+                ..options.clone()
+            })
+            .collect::<Vec<_>>();
+        let mut world = World::of(plan, options, true, &mut Random::new(1), false);
+        world.resting = true;
+        let mut rig = Rig { world };
+        for node in 0..rig.world.machines.len() {
+            rig.world.switch_on(node);
+        }
+        rig.settle();
+        // Whoever tried too early tries again.
+        rig.pass(2_000_000);
+        rig
+    }
+
+    /// Turns until nothing happens by itself any more.
+    fn settle(&mut self) {
+        let mut quiet = 0;
+        for _ in 0..10_000 {
+            self.world.let_stores_act().unwrap();
+            self.world.deliver();
+            self.world.turns(true).unwrap();
+            quiet = if self.world.is_quiet() { quiet + 1 } else { 0 };
+            if quiet == 3 {
+                return;
+            }
+        }
+        panic!("no end of turns");
+    }
+
+    /// Lets time pass, with a turn at every deadline.
+    fn pass(&mut self, us: u64) {
+        let until = self.world.now.mono_us + us;
+        while self.world.now.mono_us < until {
+            let next = self.world.deadline().min(until);
+            self.world.set_time(next);
+            self.settle();
+        }
+    }
+
+    fn client(&mut self, node: usize) -> usize {
+        let link = Link::new(1 << 30, Random::new(3));
+        let link = self.world.network.add(link, Far::Client);
+        let machine = self.world.machines[node].as_mut().unwrap();
+        machine.backlog.push(link);
+        self.settle();
+        link
+    }
+
+    fn send(&mut self, link: usize, words: &str) {
+        let args: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+        let bytes = resp::command(&args);
+        self.world.network.links[link].flight.push(&bytes);
+        self.settle();
+    }
+
+    /// What a client has been told since the last time.
+    fn received(&mut self, link: usize) -> String {
+        let link = &mut self.world.network.links[link];
+        let text = String::from_utf8_lossy(link.written.view()).into_owned();
+        link.written.clear();
+        text
+    }
+
+    fn assert_at_rest(&mut self) {
+        assert_eq!(self.world.unrest(), []);
+    }
+}
+
+/// When the reply that decided was also the last one, the request stayed for ever.
+#[test]
+fn a_client_that_leaves_before_a_quorum_leaves_nothing_behind() {
+    for shape in [[1, 1].as_slice(), &[1], &[1, 1, 1]] {
+        let mut rig = Rig::new(&[shape], Options::default());
+        let client = rig.client(0);
+        rig.send(client, "dyno_config:conn_consistency DC_QUORUM");
+        for store in &mut rig.world.stores {
+            store.stall();
+        }
+        rig.send(client, "SET {k}c0.0 v");
+        rig.world.network.links[client].reset();
+        rig.settle();
+        for store in &mut rig.world.stores {
+            store.calm_down();
+        }
+        rig.settle();
+        for store in &rig.world.stores {
+            assert!(store.answered((0, 0), "k").is_some());
+        }
+        rig.pass(2_000_000);
+        rig.assert_at_rest();
+    }
+}
+
+/// Three of four replies were a majority, though in this datacenter they were one of two.
+#[test]
+fn mget_has_a_majority_in_each_datacenter_or_none() {
+    let mut rig = Rig::new(&[&[1, 1], &[1, 1]], Options::default());
+    let values = ["old", "new", "new", "new"];
+    for (store, value) in rig.world.stores.iter_mut().zip(values) {
+        store.put("k", value);
+        store.put("l", "same");
+    }
+    for node in 0..4 {
+        let client = rig.client(node);
+        rig.send(client, "dyno_config:conn_consistency DC_EACH_SAFE_QUORUM");
+        rig.send(client, &format!("MGET {{k}}c{node}.0 {{l}}c{node}.0"));
+        assert_eq!(
+            rig.received(client),
+            "+OK\r\n-ERR Dynomite: Failed to achieve Quorum\r\n"
+        );
+        rig.send(client, &format!("MGET {{l}}c{node}.1"));
+        assert_eq!(rig.received(client), "*1\r\n$4\r\nsame\r\n");
+    }
+}

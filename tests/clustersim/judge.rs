@@ -1,0 +1,308 @@
+//! What a client may be told.
+
+use crate::plan::Plan;
+use crate::store::{Store, Tag};
+use dynomite::consistency::Consistency;
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Get,
+    Set,
+    Incr,
+    Del,
+    Exists,
+    Mget,
+    Mset,
+    Sadd,
+    Smembers,
+    Echo,
+    /// Another level from now on.
+    Level(Consistency),
+}
+
+impl What {
+    pub fn word(self) -> &'static str {
+        match self {
+            What::Get => "GET",
+            What::Set => "SET",
+            What::Incr => "INCR",
+            What::Del => "DEL",
+            What::Exists => "EXISTS",
+            What::Mget => "MGET",
+            What::Mset => "MSET",
+            What::Sadd => "SADD",
+            What::Smembers => "SMEMBERS",
+            What::Echo => "ECHO",
+            What::Level(_) => "dyno_config:conn_consistency",
+        }
+    }
+
+    pub fn is_write(self) -> bool {
+        use What::*;
+        matches!(self, Set | Incr | Del | Mset | Sadd)
+    }
+}
+
+/// A request, as far as its answer is concerned.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub tag: Tag,
+    pub what: What,
+    pub names: Vec<String>,
+    pub level: Consistency,
+}
+
+/// What is known when an answer is judged.
+pub struct World<'a> {
+    pub now: u64,
+    /// Something has gone wrong at some time.
+    pub disturbed: bool,
+    /// Memory is so tight that the node may give up whoever holds the most.
+    pub tight: bool,
+    pub plan: &'a Plan,
+    pub stores: &'a [Store],
+    pub timeout_us: u64,
+    pub lateness: u64,
+    /// Whether reads may be served by other racks.
+    pub failover: &'a [bool],
+}
+
+const UNREACHED: [&[u8]; 3] = [
+    b"-ERR Storage: Datastore refused connection\r\n",
+    b"-ERR Peer: Peer Node is not connected\r\n",
+    b"-ERR Peer: Peer Node refused connection\r\n",
+];
+const NO_QUORUM: &[u8] = b"-ERR Dynomite: Failed to achieve Quorum\r\n";
+
+/// Whether it is an error of the cluster's.
+pub fn is_error(reply: &[u8]) -> bool {
+    UNREACHED.contains(&reply) || reply == NO_QUORUM
+}
+
+/// How long an answer may take, in µs.
+pub fn granted(asked: &Asked, world: &World<'_>) -> u64 {
+    let each = asked.level == Consistency::DcEachSafeQuorum;
+    let allowance = match (asked.what.is_write(), each) {
+        (false, false) => 200_000,
+        (false, true) => 5_000_000,
+        (true, false) => 20_200_000,
+        (true, true) => 25_000_000,
+    };
+    world.timeout_us + allowance + world.lateness
+}
+
+/// The reply with its order made canonical, if it has none of its own.
+fn canonical(what: What, reply: &[u8]) -> Vec<u8> {
+    if what != What::Smembers || reply.first() != Some(&b'*') {
+        return reply.to_vec();
+    }
+    let (head, mut values) = array(reply);
+    values.sort_unstable();
+    [head.to_vec(), values.concat()].concat()
+}
+
+/// The head of an array of bulks, and its values.
+fn array(reply: &[u8]) -> (&[u8], Vec<&[u8]>) {
+    let line = |at: usize| {
+        let rest = &reply[at..];
+        at + rest
+            .iter()
+            .position(|b| *b == b'\n')
+            .map_or(rest.len(), |end| end + 1)
+    };
+    let first = line(0);
+    let (mut at, mut values) = (first, Vec::new());
+    while at < reply.len() {
+        let end = line(at);
+        let length: i64 = String::from_utf8_lossy(&reply[at + 1..end])
+            .trim()
+            .parse()
+            .unwrap_or(-1);
+        let end = match reply[at] == b'$' && length >= 0 {
+            true => (end + length as usize + 2).min(reply.len()),
+            false => end,
+        };
+        values.push(&reply[at..end]);
+        at = end;
+    }
+    (&reply[..first], values)
+}
+
+fn number(reply: &[u8]) -> Option<i64> {
+    let text = reply.strip_prefix(b":")?.strip_suffix(b"\r\n")?;
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Judges one answer that a client got at a node.
+pub fn answer(asked: &Asked, reply: &[u8], node: usize, world: &World<'_>) -> Result<(), String> {
+    match asked.what {
+        What::Level(_) => {
+            return (reply == b"+OK\r\n")
+                .then_some(())
+                .ok_or("that is no OK".into());
+        }
+        What::Echo => {
+            let tag = format!("c{}.{}", asked.tag.0, asked.tag.1);
+            let text = String::from_utf8_lossy(reply);
+            let told = text.lines().nth(1).unwrap_or_default();
+            let same = told.trim_end_matches('x') == tag;
+            return same.then_some(()).ok_or("somebody else's echo".into());
+        }
+        _ => {}
+    }
+    if UNREACHED.contains(&reply) {
+        return match world.disturbed {
+            true => Ok(()),
+            false => Err("nothing is broken".into()),
+        };
+    }
+    let home = &world.plan.nodes[node];
+    if reply == NO_QUORUM {
+        return match asked.level {
+            Consistency::DcOne | Consistency::DcQuorum => Err("that is not its level".into()),
+            _ if asked
+                .names
+                .iter()
+                .any(|name| differs(asked, name, home.dc, world)) =>
+            {
+                Ok(())
+            }
+            _ => Err("all replies are equal".into()),
+        };
+    }
+    let of = |name: &str, part: &[u8]| {
+        one(asked, name, part, node, world).map_err(|why| format!("{name}: {why}"))
+    };
+    match asked.what {
+        What::Mget if reply.first() == Some(&b'*') => {
+            let (_, values) = array(reply);
+            if values.len() != asked.names.len() {
+                return Err("another number of values".into());
+            }
+            for (name, value) in asked.names.iter().zip(values) {
+                of(name, value)?;
+            }
+            Ok(())
+        }
+        What::Mset => {
+            for name in &asked.names {
+                of(name, reply)?;
+            }
+            Ok(())
+        }
+        What::Del | What::Exists => {
+            let n = number(reply).ok_or("no number")?;
+            let (mut least, mut most) = (0, 0);
+            for name in &asked.names {
+                let any = [b":0\r\n".as_slice(), b":1\r\n"].map(|part| of(name, part).is_ok());
+                match any {
+                    [false, false] => return of(name, b":0\r\n"),
+                    [zero, one] => {
+                        least += i64::from(!zero);
+                        most += i64::from(one);
+                    }
+                }
+            }
+            match (least..=most).contains(&n) {
+                true => Ok(()),
+                false => Err(format!("between {least} and {most} is right")),
+            }
+        }
+        _ => of(&asked.names[0], reply),
+    }
+}
+
+/// What the owners of a key in a datacenter answered.
+fn replies<'a>(
+    asked: &'a Asked,
+    name: &'a str,
+    dc: usize,
+    world: &'a World<'_>,
+) -> impl Iterator<Item = Option<Vec<u8>>> + 'a {
+    let owners = world.plan.owners(dc, name).into_iter();
+    owners.map(move |owner| {
+        let reply = world.stores[owner].answered(asked.tag, name)?;
+        Some(canonical(asked.what, reply))
+    })
+}
+
+/// Whether replicas gave different answers for a key where that counts.
+fn differs(asked: &Asked, name: &str, home: usize, world: &World<'_>) -> bool {
+    let each = asked.level == Consistency::DcEachSafeQuorum;
+    (0..world.plan.racks.len())
+        .filter(|&dc| each || dc == home)
+        .any(|dc| {
+            let mut given: Vec<_> = replies(asked, name, dc, world).flatten().collect();
+            given.sort_unstable();
+            given.dedup();
+            given.len() > 1
+        })
+}
+
+/// Judges the part of an answer that belongs to one key.
+fn one(
+    asked: &Asked,
+    name: &str,
+    part: &[u8],
+    node: usize,
+    world: &World<'_>,
+) -> Result<(), String> {
+    let home = &world.plan.nodes[node];
+    let part = canonical(asked.what, part);
+    let given: Vec<_> = replies(asked, name, home.dc, world).collect();
+    let equal = given
+        .iter()
+        .flatten()
+        .filter(|reply| **reply == part)
+        .count();
+    let shown = || {
+        let text = |reply: &Option<Vec<u8>>| match reply {
+            None => "-".into(),
+            Some(reply) => String::from_utf8_lossy(&reply[..reply.len().min(30)]).into_owned(),
+        };
+        format!("{:?}", given.iter().map(text).collect::<Vec<_>>())
+    };
+    let each = asked.level == Consistency::DcEachSafeQuorum;
+    if part.first() == Some(&b'-') {
+        // A datastore's own error.
+        let mut concerned = (0..world.plan.racks.len()).filter(|&dc| each || dc == home.dc);
+        let given = concerned
+            .any(|dc| replies(asked, name, dc, world).any(|reply| reply.as_ref() == Some(&part)));
+        return given.then_some(()).ok_or("no store gave this error".into());
+    }
+    if equal == 0 {
+        return Err(format!("no store here answered that, but {}", shown()));
+    }
+    let quorum = given.len() / 2 + 1;
+    match asked.level {
+        Consistency::DcOne => {
+            let own = given[home.rack].as_ref() == Some(&part);
+            let elsewhere = !asked.what.is_write() && world.failover[node] && world.disturbed;
+            match own || elsewhere {
+                true => Ok(()),
+                false => Err(format!("another rack answered that: {}", shown())),
+            }
+        }
+        Consistency::DcQuorum => match given.iter().flatten().count() >= quorum {
+            true => Ok(()),
+            false => Err(format!("too few racks have it: {}", shown())),
+        },
+        _ if equal < quorum => Err(format!("too few racks agree: {}", shown())),
+        Consistency::DcSafeQuorum => Ok(()),
+        Consistency::DcEachSafeQuorum => {
+            for dc in 0..world.plan.racks.len() {
+                let given: Vec<_> = replies(asked, name, dc, world).collect();
+                let most = given
+                    .iter()
+                    .flatten()
+                    .map(|one| given.iter().flatten().filter(|other| *other == one).count())
+                    .max();
+                if most.unwrap_or(0) < given.len() / 2 + 1 {
+                    return Err(format!("no majority in datacenter {dc}: {given:?}"));
+                }
+            }
+            Ok(())
+        }
+    }
+}
