@@ -9,12 +9,13 @@ use crate::cluster::topology::Distance;
 use crate::stats::Stats;
 
 impl Stats {
-    /// An upstream was given up, with so many requests that had not been written.
+    /// An upstream was given up, with so many requests that had not been written. `was_counted`: it
+    /// stands in `peer_connections`.
     pub(super) fn count_loss(
         &mut self,
         distance: Distance,
         loss: Loss,
-        was_up: bool,
+        was_counted: bool,
         unsent: u64,
         now: Now,
     ) {
@@ -44,7 +45,7 @@ impl Stats {
         }
         pool.peer_ejected_at = now.unix_millis();
         pool.peer_ejects += 1;
-        pool.peer_connections -= u64::from(was_up);
+        pool.peer_connections -= u64::from(was_counted);
     }
 
     /// A request took too long.

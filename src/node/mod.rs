@@ -44,7 +44,10 @@
 //! A connection to a peer is like one to the datastore, with these differences: the error is `Peer:
 //! Peer Node refused connection`, or `Peer: Peer Node is not connected` while there is none; the time
 //! granted to a request depends on the distance and on whether it writes; nothing waits for the first
-//! connect. On either, a `DC_ONE` read gets the error only when no other rack can answer it (`failover`). A reply whose id nobody waits for is dropped. A connection from a peer is like a client's,
+//! connect, and a new connection counts as there only when the peer has answered a question of the
+//! node's own by which it knows what the peer understands. On either, a `DC_ONE` read gets the error
+//! only when no other rack can answer it (`failover`). A reply whose id nobody waits for is dropped.
+//! A connection from a peer is like a client's,
 //! but that bytes which cannot be read close it at once, and that no request of its is ever refused
 //! by closing.
 //!

@@ -43,8 +43,7 @@ impl PeerWire {
         }
     }
 
-    /// Forgets the connection. What the peer is stays known: it is the same after most reconnects,
-    /// and the first reply corrects it.
+    /// Forgets the connection, and what the peer was: the next one there may be another program.
     pub fn reset(&mut self) {
         self.decoder = dnode::Decoder::replies(self.security.clone());
         self.secret = None;
@@ -167,6 +166,10 @@ impl Node {
                 }
                 Ok(Some(message)) => {
                     wire.version = message.version;
+                    self.peer_known(slot);
+                    let Some(peer) = self.upstreams.get_mut(slot) else {
+                        return Next::Wait;
+                    };
                     let head = peer
                         .queue
                         .head()

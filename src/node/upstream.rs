@@ -23,6 +23,9 @@ pub(super) struct Upstream {
     pub node: NodeId,
     pub distance: Distance,
     pub state: State,
+    /// A peer has said, or has had its time to say, what it is. Until then nothing but that question
+    /// is sent to it: what may be asked how depends on it.
+    known: bool,
     pub inbound: Inbound,
     pub wire: Wire,
     /// Requests on their way out.
@@ -102,6 +105,7 @@ impl Upstream {
             node,
             distance,
             state: State::Idle,
+            known: false,
             inbound: Inbound::default(),
             wire,
             out: Chain::new(),
@@ -135,7 +139,7 @@ impl Upstream {
     #[inline]
     pub fn takes_requests(&self) -> bool {
         match self.state {
-            State::Up => true,
+            State::Up => self.known,
             State::Connecting { first, .. } => first && self.is_store(),
             State::Idle => self.is_store(),
             State::Down { .. } => false,
@@ -280,6 +284,7 @@ impl Upstream {
         self.inbound.clear();
         self.marks.clear();
         self.due = [NONE; 2];
+        self.known = false;
         (self.queued, self.written) = (0, 0);
         match &mut self.wire {
             Wire::Store(parser) => *parser = Parser::default(),
@@ -340,9 +345,22 @@ impl Node {
             upstream.dirty = true;
             self.dirty.push(upstream.id);
         }
-        if !upstream.is_store() {
-            self.stats.pool.peer_connections += 1;
+        if upstream.is_store() {
+            upstream.known = true;
+        } else {
             self.peer_connected(slot, now);
+        }
+    }
+
+    /// It is known what the peer is, or it will not be.
+    #[inline]
+    pub(super) fn peer_known(&mut self, slot: usize) {
+        if let Some(peer) = self.upstreams.get_mut(slot)
+            && !peer.known
+            && !peer.is_store()
+        {
+            peer.known = true;
+            self.stats.pool.peer_connections += 1;
         }
     }
 
@@ -375,9 +393,8 @@ impl Node {
             "close {} Dropped {unsent} outqueue & {outstanding} inqueue requests",
             upstream.id
         );
-        let was_up = upstream.state == State::Up;
         self.stats
-            .count_loss(upstream.distance, loss, was_up, unsent, now);
+            .count_loss(upstream.distance, loss, upstream.known, unsent, now);
         upstream.reset();
         let wait = upstream.backoff.failed().as_micros() as u64;
         upstream.state = State::Down {
@@ -559,6 +576,8 @@ impl Node {
         upstream.pass(&mut self.msgs, entry);
         let (node, text) = (upstream.node, upstream.broken_text());
         self.stats.count_timeout(upstream.distance);
+        // One that does not say what it is counts as the original.
+        self.peer_known(slot);
         self.fail(entry, now, node, text);
     }
 }

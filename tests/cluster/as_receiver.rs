@@ -294,7 +294,7 @@ fn what_cannot_be_decrypted_closes_its_connection_and_no_other() {
     }
     good.send(&key.request(3, None, GET.as_bytes()));
     assert_eq!(good.message().id, 3);
-    assert!(node.log().contains("cannot be read"), "{}", node.log());
+    eventually("the log says so", || node.log().contains("cannot be read"));
     node.expect_alive();
 }
 

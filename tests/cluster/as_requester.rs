@@ -149,6 +149,39 @@ fn answer((name, answer, then, replies): &Row, client: &mut Client, peer: &mut P
 }
 
 #[test]
+fn a_peer_is_sent_nothing_before_it_has_said_what_it_is() {
+    let rig = rig("dc0", |setup| setup.with("timeout", 200));
+    let mut client = rig.node.client();
+    // Nothing the original could be asked, so that it matters.
+    let line = format!("bitfield {KEY} get u63 0");
+    let mut peer = Peer::accept(&rig.listener);
+    let probe = peer.message();
+    let not_connected = "-ERR Peer: Peer Node is not connected\r\n";
+    super::expect(&mut client, &line, not_connected);
+    super::expect(&mut client, &format!("get {KEY}"), not_connected);
+    let pong = format!("   $2014$ {} 5 0 2 1 *1 d *7\r\n+PONG\r\n", probe.id);
+    peer.send(pong.as_bytes());
+    rig.node.await_stat("peer_connections", |n| n == 1);
+    client.send(&words(&line));
+    let request = peer.message();
+    assert_eq!(request.payload, words(&line));
+    let nine = format!("   $2014$ {} 5 0 2 1 *1 d *8\r\n*1\r\n:9\r\n", request.id);
+    peer.send(nine.as_bytes());
+    super::expect_reply(&mut client, "*1\r\n:9\r\n");
+    // One that does not say it counts as the original after a while.
+    drop(peer);
+    let mut peer = Peer::accept(&rig.listener);
+    assert_eq!(peer.message().payload, words("PING"));
+    rig.node.await_stat("peer_connections", |n| n == 1);
+    assert!(
+        client
+            .ask(&line)
+            .starts_with(b"-ERR Dynomite: reply of this command is unknown")
+    );
+    settle(&mut client, &mut peer);
+}
+
+#[test]
 fn late_replies_go_to_nobody() {
     let rig = rig("dc0", |setup| setup.with("timeout", 200));
     let mut peer = Peer::accept_as_original(&rig.listener);

@@ -186,6 +186,10 @@ fn settle(cluster: &mut Cluster) {
         ] {
             node.await_stat(queue, |n| n == 0);
         }
+        // Every request that ever was has been forgotten.
+        eventually("no message is kept", || {
+            node.stat("alloc_msgs") == node.stat("free_msgs")
+        });
         let resident = node.resident();
         assert!(resident < 200 << 20, "{resident} bytes");
     }

@@ -140,26 +140,21 @@ fn values_larger_than_every_queue() {
     let mut wanted = format!("${}\r\n", value.len()).into_bytes();
     wanted.extend(&value);
     wanted.extend(b"\r\n");
-    std::thread::scope(|scope| {
-        for (through, level) in [(0, "dc_one"), (1, "dc_quorum"), (3, "dc_each_safe_quorum")] {
-            let (cluster, value, wanted) = (&cluster, &value, &wanted);
-            scope.spawn(move || {
-                let mut client = at_level(cluster.client(through), level);
-                let key = format!("large{level}");
-                assert_eq!(
-                    client.ask_args(&[b"set", key.as_bytes(), value]),
-                    b"+OK\r\n"
-                );
-                assert!(client.ask(&format!("get {key}")) == *wanted, "{level}");
-                for member in &cluster.members {
-                    eventually("each rack has it", || {
-                        let reply = member.store.client().ask(&format!("strlen {key}"));
-                        reply == format!(":{}\r\n", value.len()).as_bytes()
-                    });
-                }
+    for (through, level) in [(0, "dc_one"), (1, "dc_quorum"), (3, "dc_each_safe_quorum")] {
+        let mut client = at_level(cluster.client(through), level);
+        let key = format!("large{level}");
+        assert_eq!(
+            client.ask_args(&[b"set", key.as_bytes(), &value]),
+            b"+OK\r\n"
+        );
+        assert!(client.ask(&format!("get {key}")) == wanted, "{level}");
+        for member in &cluster.members {
+            eventually("each rack has it", || {
+                let reply = member.store.client().ask(&format!("strlen {key}"));
+                reply == format!(":{}\r\n", value.len()).as_bytes()
             });
         }
-    });
+    }
 }
 
 #[test]

@@ -37,6 +37,12 @@ fn expect(client: &mut Client, line: &str, reply: &str) {
     assert_eq!(shown(&client.ask(line)), shown(reply.as_bytes()), "{line}");
 }
 
+/// Compares the next reply.
+#[track_caller]
+fn expect_reply(client: &mut Client, reply: &str) {
+    assert_eq!(shown(&client.reply()), shown(reply.as_bytes()));
+}
+
 /// A value as a reply, as it is shown.
 pub fn bulk(value: &str) -> String {
     format!("${}\\r\\n{value}\\r\\n", value.len())
