@@ -82,6 +82,14 @@ impl Machine {
             .count()
     }
 
+    /// Connections to peers that are made.
+    pub fn peers(&self) -> usize {
+        self.sockets
+            .iter()
+            .filter(|(id, socket)| id.kind == Kind::Peer && !socket.connecting)
+            .count()
+    }
+
     /// Whether something is to be done without any event.
     pub fn is_busy(&self) -> bool {
         !(self.run.is_empty() && self.backlog.is_empty() && self.peer_backlog.is_empty())
