@@ -21,7 +21,7 @@ release     = $(or $(CARGO_TARGET_DIR),target)/release
 manpages    = $(wildcard man/*.[1-8])
 docs        = README.md CHANGELOG.md LICENSE
 
-# make bench: BENCH="micro cost latency memory spike copies" (default: all but copies), QUICK=1, STRICT=1,
+# make bench: BENCH="micro cost latency memory spike cluster copies" (default: all but copies), QUICK=1, STRICT=1,
 # RIVALS="predixy=/path c-dynomite=/path", DYNOMITE=/path (instead of building), BENCHFLAGS="--only GET"
 BENCH      ?=
 QUICK      ?=
@@ -29,6 +29,8 @@ STRICT     ?=
 RIVALS     ?=
 DYNOMITE   ?=
 BENCHFLAGS ?=
+# make demo: 1 for one node instead of a cluster
+NODES      ?=
 # make sim: how many seeded worlds; SIM_SEED=4711 runs that one only
 SEEDS ?= 20000
 # make fuzz: seconds for each target
@@ -42,11 +44,12 @@ all:
 
 help:
 	@echo "make             build the release binaries into $(release)"
-	@echo "make demo        start a Redis and a node, send requests through, show them"
+	@echo "make demo        start a cluster of two datacenters, write here, read there, kill a node;"
+	@echo "                 NODES=1: one node in front of one Redis"
 	@echo "make test        every test (installs or names the tools it needs)"
 	@echo "make lint        formatting, clippy, licences and advisories"
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
-	@echo "                 BENCH=\"cost latency memory spike copies micro\" picks experiments"
+	@echo "                 BENCH=\"cost latency memory spike cluster copies micro\" picks experiments"
 	@echo "make sim         run a node and clusters in SEEDS=$(SEEDS) simulated worlds; SIM_SEED=number repeats one"
 	@echo "make fuzz        fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 	@echo "make size        time of a build from scratch, size of the binary"
@@ -85,7 +88,7 @@ uninstall:
 	@echo "kept: $(DESTDIR)$(sysconfdir)/dynomite"
 
 demo:
-	@CARGO="$(CARGO)" DYNOMITE="$(DYNOMITE)" contrib/demo
+	@CARGO="$(CARGO)" DYNOMITE="$(DYNOMITE)" NODES="$(NODES)" contrib/demo
 
 # The test runner's own summary is the last thing printed.
 test:

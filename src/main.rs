@@ -3,6 +3,7 @@
 use dynomite::cli::{self, Command, Options};
 use dynomite::clock::Now;
 use dynomite::config::{self, Overrides, Settings};
+use dynomite::node::Switches;
 use dynomite::process::daemon::{self, Report};
 use dynomite::process::log_sink::{self, LogHandle};
 use dynomite::process::pidfile::PidFile;
@@ -72,17 +73,32 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
     };
     let log = log_sink::install(options.output.as_deref(), options.verbosity).map_err(told)?;
     let settings = configure(options)?;
-    let report = if options.daemonize {
+    let mut report = if options.daemonize {
         Some(daemon::daemonize().map_err(told)?)
     } else {
         None
     };
-    let ended = live(options, &settings, &log, report);
+    let ended = live(options, &settings, &log, &mut report);
+    if let Err(message) = &ended {
+        for line in message.lines() {
+            log_at!(Alert, "{line}");
+        }
+    }
     log.stop_writer(LAST_LINES);
     log_at!(Always, "done, rabbit done");
     match ended {
         Ok(Ended::Stopped) => Ok(()),
-        Ok(Ended::Killed) | Err(()) => Err(ExitCode::FAILURE),
+        Ok(Ended::Killed) => Err(ExitCode::FAILURE),
+        Err(message) => {
+            // Last of all: whoever is told may start another node with the same pid file.
+            match report {
+                Some(report) => report.failed(&message),
+                // With the log on stderr the lines stand there already.
+                None if options.output.is_some() => tell(&format!("{message}\n")),
+                None => {}
+            }
+            Err(ExitCode::FAILURE)
+        }
     }
 }
 
@@ -112,31 +128,19 @@ fn configure(options: &Options) -> Result<Settings, ExitCode> {
     Ok(loaded.settings)
 }
 
-/// From the pid file to the end of the loop. A failure has been logged and reported.
+/// From the pid file to the end of the loop. An error is what to log and to report; by then nothing
+/// is left behind. The report is taken when the node serves.
 fn live(
     options: &Options,
     settings: &Settings,
     log: &LogHandle,
-    report: Option<Report>,
-) -> Result<Ended, ()> {
-    let fail = |report: Option<Report>, message: &str| {
-        for line in message.lines() {
-            log_at!(Alert, "{line}");
-        }
-        match report {
-            Some(report) => report.failed(message),
-            // With the log on stderr the lines stand there already.
-            None if options.output.is_some() => tell(&format!("{message}\n")),
-            None => {}
-        }
-    };
-    let _pid_file = match options.pid_file.as_deref().map(PidFile::create).transpose() {
-        Ok(pid_file) => pid_file,
-        Err(message) => {
-            fail(report, &message);
-            return Err(());
-        }
-    };
+    report: &mut Option<Report>,
+) -> Result<Ended, String> {
+    let _pid_file = options
+        .pid_file
+        .as_deref()
+        .map(PidFile::create)
+        .transpose()?;
     let version = env!("CARGO_PKG_VERSION");
     log_at!(
         Always,
@@ -149,14 +153,13 @@ fn live(
     if options.admin_operation > 0 {
         log_at!(Warn, "admin mode {} is on", options.admin_operation);
     }
-    let mut reactor = match Reactor::new(settings, identity(settings)) {
-        Ok(reactor) => reactor,
-        Err(message) => {
-            fail(report, &message);
-            return Err(());
-        }
-    };
-    if let Some(report) = report {
+    let (mut switches, complaints) = Switches::read(|name| std::env::var(name).ok());
+    for complaint in &complaints {
+        log_at!(Warn, "{complaint}");
+    }
+    switches.admin_operation = options.admin_operation;
+    let mut reactor = Reactor::new(settings, identity(settings), &switches)?;
+    if let Some(report) = report.take() {
         report.ready();
     }
     notify::ready(&format!("serving clients on {}", settings.listen.target));
@@ -167,7 +170,7 @@ fn live(
         );
     }
     let ended = reactor.run(&mut |signal| act(signal, log));
-    ended.map_err(|error| log_at!(Alert, "event loop failed: {error}"))
+    ended.map_err(|error| format!("event loop failed: {}", sys::reason(&error)))
 }
 
 /// What a signal asks of the process; the event loop does its own part.

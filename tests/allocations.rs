@@ -140,17 +140,7 @@ impl Bench {
             mono_us: 1,
             wall_us: 1_700_000_000_000_000,
         };
-        let options = Options {
-            listen: "127.0.0.1:8102".into(),
-            timeout_us: 5_000_000,
-            retry_ceiling_us: 30_000_000,
-            datastore_connections: 1,
-            preconnect: true,
-            client_connections: 0,
-            max_msgs: 200_000,
-            mbuf_size: 16_384,
-            ..Options::default()
-        };
+        let options = Options::default();
         let mut bench = Bench {
             node: Node::new(options, Arc::new(Topology::alone()), now),
             now,
@@ -188,12 +178,14 @@ impl Bench {
             while let Some(id) = self.node.next_dirty() {
                 idle = false;
                 let pipe = match id.kind {
-                    Kind::Store => &mut self.store,
+                    Kind::Store | Kind::Peer => &mut self.store,
                     // Others do not read.
-                    _ => match self.clients.iter_mut().find(|(it, _)| *it == id) {
-                        Some((_, pipe)) => pipe,
-                        None => continue,
-                    },
+                    Kind::Client | Kind::DnodeClient => {
+                        match self.clients.iter_mut().find(|(it, _)| *it == id) {
+                            Some((_, pipe)) => pipe,
+                            None => continue,
+                        }
+                    }
                 };
                 assert!(!self.node.transmit(id, self.now, pipe));
             }

@@ -511,3 +511,24 @@ fn nested_and_odd_replies_stay_with_their_request() {
         }
     }
 }
+
+/// An empty tag stopped the C original.
+#[test]
+fn keys_with_odd_hash_tags_are_served() {
+    let redis = Redis::start();
+    let mut node = Setup::before(&redis).with("hash_tag", "'{}'").start();
+    let mut client = node.client();
+    for key in ["a{}b", "{}", "{", "}", "}{", "{a", "{{a}}", "x{a}y{b}", ""] {
+        assert_eq!(
+            shown(&client.ask(&format!("set {key} v"))),
+            "+OK\\r\\n",
+            "{key}"
+        );
+        assert_eq!(
+            shown(&client.ask(&format!("mget {key} {key}"))),
+            "*2\\r\\n$1\\r\\nv\\r\\n$1\\r\\nv\\r\\n",
+            "{key}"
+        );
+    }
+    node.expect_alive();
+}

@@ -90,6 +90,15 @@ impl Ring {
         self.owners.get(index).copied().unwrap_or(self.lowest)
     }
 
+    /// Every node that owns something, once, in ring order from the lowest token: the same on every
+    /// node of the rack.
+    pub fn owners(&self) -> Vec<NodeId> {
+        let mut seen = std::collections::HashSet::new();
+        let mut owners = self.owners.clone();
+        owners.retain(|node| seen.insert(*node));
+        owners
+    }
+
     /// The same for two rings exactly if they divide all keys alike, whatever their nodes are
     /// called: each token with the number of its owner, owners counted in ring order.
     pub(super) fn shape(&self) -> Vec<(u64, usize)> {

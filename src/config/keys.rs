@@ -147,7 +147,7 @@ pub const KEYS: &[Key] = &[
     key("local_peer_connections", Count, "1", "connections", Live, "Connections to each peer in this datacenter."),
     key("remote_peer_connections", Count, "1", "connections", Live, "Connections to each peer in another datacenter."),
     key("secure_server_option", Secure, "none", "", Live, "Which peers to encrypt towards: none, those in other racks, those in other datacenters, or all. Must be the same on every node."),
-    key("pem_key_file", Text, "conf/dynomite.pem", "", Live, "RSA private key that wraps the session keys between peers, the same file on every node; read only if secure_server_option is not none. Relative to the working directory."),
+    key("pem_key_file", Text, "conf/dynomite.pem", "", Live, "RSA private key that wraps the session keys between peers, the same file on every node; with secure_server_option none it may be missing, and is used for what peers send encrypted if it is there. Relative to the working directory."),
     key("recon_key_file", Text, "conf/recon_key.pem", "", Inert, "Accepted for old files; never read."),
     key("recon_iv_file", Text, "conf/recon_iv.pem", "", Inert, "Accepted for old files; never read."),
     key("read_consistency", Consistency, "DC_ONE", "", Live, "How many replicas must answer a read; any case."),

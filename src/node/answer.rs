@@ -25,9 +25,15 @@ impl Node {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
-        if msg.flags.has(Flags::CARRIED) {
-            msg.flags = msg.flags.without(Flags::CARRIED);
-            return self.finish_carried(entry, now, raw);
+        if msg.flags.has_any(Flags::CARRIED.with(Flags::KEPT)) {
+            if msg.flags.has(Flags::KEPT) {
+                msg.reply.clear();
+            }
+            let carried = msg.flags.has(Flags::CARRIED);
+            msg.flags = msg.flags.without(Flags::CARRIED.with(Flags::KEPT));
+            if carried {
+                return self.finish_carried(entry, now, raw);
+            }
         }
         if msg.parent != NONE {
             return self.collect(entry, now, raw);

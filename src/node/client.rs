@@ -5,7 +5,6 @@ use super::msg::{Flags, Msg};
 use super::route::Ask;
 use super::{ConnId, Next, Node};
 use crate::clock::Now;
-use crate::hashkit::Token;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command, Serve};
@@ -69,7 +68,28 @@ impl Node {
 
     /// Serves every complete request in `data`, and returns what is left.
     fn serve_all(&mut self, key: u32, now: Now, parser: &mut Parser, mut data: Chain) -> Chain {
-        while let Some(slice) = data.pop() {
+        // Whether the request under way begins in the first slice and goes on in the next.
+        let mut spread = !parser.is_idle();
+        loop {
+            if spread && data.as_contiguous().is_none() {
+                match parser.find(&data) {
+                    Status::Complete(request) => {
+                        let raw = data.split_to(request.len);
+                        self.serve(key, now, request.kind, Raw::Spread(&raw));
+                        if self.is_deaf(key) {
+                            return Chain::new();
+                        }
+                    }
+                    Status::Incomplete => return data,
+                    Status::Bad(error) => {
+                        self.refuse_stream(key, now, &error.reply());
+                        return Chain::new();
+                    }
+                }
+            }
+            let Some(slice) = data.pop() else {
+                return data;
+            };
             let mut at = 0;
             let status = loop {
                 match parser.parse(slice.get(at..).unwrap_or(&[]), 0) {
@@ -84,34 +104,19 @@ impl Node {
                     other => break other,
                 }
             };
-            let mut rest = Chain::new();
-            rest.push_range(&slice, at, slice.len());
             if let Status::Bad(error) = status {
                 self.refuse_stream(key, now, &error.reply());
                 return Chain::new();
             }
+            spread = at < slice.len();
+            let mut rest = Chain::new();
+            rest.push_range(&slice, at, slice.len());
             rest.append(&mut data);
             data = rest;
-            if data.as_contiguous().is_some() || data.is_empty() {
-                break;
-            }
-            // The request goes on in the next slice.
-            match parser.find(&data) {
-                Status::Complete(request) => {
-                    let raw = data.split_to(request.len);
-                    self.serve(key, now, request.kind, Raw::Spread(&raw));
-                    if self.is_deaf(key) {
-                        return Chain::new();
-                    }
-                }
-                Status::Incomplete => break,
-                Status::Bad(error) => {
-                    self.refuse_stream(key, now, &error.reply());
-                    return Chain::new();
-                }
+            if spread && data.as_contiguous().is_some() {
+                return data;
             }
         }
-        data
     }
 
     /// Serves one request.
@@ -127,6 +132,7 @@ impl Node {
             && command.is_direct()
             && command.accepts(argc as usize)
             && let Some(form) = command.fixed_form()
+            && (!self.looks_closer || self.goes_straight(command, argc as usize))
             && self.is_placed_by_first(command)
         {
             let token = self.token_of(raw, first);
@@ -184,7 +190,7 @@ impl Node {
         };
         let refined = command.refine(args);
         match refined.serve {
-            Serve::Keyed | Serve::Split | Serve::SameNode | Serve::LocalNode | Serve::AllNodes => {
+            serve if self.is_routed(serve) => {
                 let mut keys = Vec::new();
                 if let Err(error) = command.keys(args, &mut keys) {
                     errors::keys(command, error, &mut out);
@@ -196,26 +202,28 @@ impl Node {
                     .filter_map(|key| args.get(key.index))
                     .map(|key| self.token(key))
                     .collect();
+                let ask = Ask {
+                    command,
+                    class: refined.class,
+                    token: tokens.first().copied().unwrap_or_default(),
+                    raw,
+                };
+                if self.is_purge(command) {
+                    return self.purge(key, now, form, &ask, &tokens);
+                }
                 if tokens.len() > 1 && !self.is_one_owner(key, command, refined.class, &tokens) {
                     if refined.serve == Serve::Split {
-                        let ask = Ask {
-                            command,
-                            class: refined.class,
-                            token: Token::default(),
-                            raw,
-                        };
                         return self.split(key, now, form, &ask, args, &keys, &tokens);
                     }
                     let text = errors::spans_nodes(command);
                     return self.answer(key, now, text.as_bytes(), false);
                 }
-                let token = tokens.first().copied().unwrap_or_default();
-                let ask = Ask {
-                    command,
-                    class: refined.class,
-                    token,
-                    raw,
-                };
+                if self.is_fanned_out(refined.serve) {
+                    return self.fan_out(key, now, form, &ask, args);
+                }
+                if self.replicated && !command.replicates_as_is(args.len()) {
+                    return self.replicate(key, now, form, &ask, args);
+                }
                 self.forward(key, now, form, &ask);
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
@@ -250,7 +258,7 @@ impl Node {
 
     /// Takes a client's request into its queue and sends it where it belongs.
     #[inline]
-    fn forward(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
+    pub(super) fn forward(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
         let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
             return;
         };

@@ -1,9 +1,11 @@
-//! Several replies to one answer: the judge of replicas, and the joiner of pieces.
+//! Several replies to one answer: the judge of replicas, and the parts a joiner waits for.
 
 use super::Node;
 use super::frame::Frames;
 use super::front::Raw;
+use super::join::{Answer, Join, array, values};
 use super::msg::{Msg, NONE};
+use super::replicate::Step;
 use super::route::Ask;
 use crate::clock::Now;
 use crate::cluster::digest::{Order, digest};
@@ -15,9 +17,72 @@ use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, command};
-use crate::proto::redis::keys::{Key, integer};
-use crate::proto::redis::reply::{Parser, Status};
+use crate::proto::redis::keys::Key;
 use crate::proto::redis::{encode, errors, resp3};
+use slab::Slab;
+
+/// The collectors at work, and the memory of finished judges: the next ones allocate nothing.
+#[derive(Default)]
+pub(super) struct Collectors {
+    live: Slab<Collector>,
+    spare: Vec<Spare>,
+}
+
+/// How many judges' memory is kept, some 400 bytes each; that of more goes back to the allocator.
+const SPARES: usize = 1024;
+
+/// What a judge owned; empty but for its memory.
+#[derive(Default)]
+pub(super) struct Spare {
+    quorum: Option<Box<Quorum>>,
+    /// The datacenter of each part of the next judge.
+    pub dcs: Vec<DcId>,
+    replies: Vec<Chain>,
+}
+
+impl Collectors {
+    /// Memory for another judge.
+    pub fn spare(&mut self) -> Spare {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes in a collector; its place.
+    pub fn insert(&mut self, collector: Collector) -> usize {
+        self.live.insert(collector)
+    }
+
+    /// The collector in this place.
+    pub fn get_mut(&mut self, place: usize) -> Option<&mut Collector> {
+        self.live.get_mut(place)
+    }
+
+    /// Whether none is at work.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// Ends a collector.
+    fn remove(&mut self, place: usize) {
+        let Some(collector) = self.live.try_remove(place) else {
+            return;
+        };
+        if let Method::Quorum {
+            quorum, mut dcs, ..
+        } = collector.method
+            && self.spare.len() < SPARES
+        {
+            let mut replies = collector.replies;
+            replies.clear();
+            dcs.clear();
+            self.spare.push(Spare {
+                quorum: Some(quorum),
+                dcs,
+                replies,
+            });
+        }
+    }
+}
 
 /// Puts one answer together. Lives until every part has come in, answered or not, so that no part
 /// ever outlives what it belongs to.
@@ -29,6 +94,8 @@ pub(super) struct Collector {
     /// What has come, by part.
     replies: Vec<Chain>,
     method: Method,
+    /// The request is the first of two steps: its reply says what the second is.
+    step: Option<Box<Step>>,
 }
 
 enum Method {
@@ -41,24 +108,12 @@ enum Method {
         lists: bool,
         /// The datacenter of each part.
         dcs: Vec<DcId>,
+        /// Part 0 was the first of two steps; this is the digest of the other parts' replies if they
+        /// agree with it.
+        agreed: Option<u64>,
     },
-    /// Pieces by different keys are joined.
-    Join {
-        how: Join,
-        /// For each key, in the request's order, its piece.
-        piece_of: Vec<u32>,
-    },
-}
-
-/// How the replies to pieces are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Join {
-    /// One value for each key.
-    Values,
-    /// A number each.
-    Sum,
-    /// A status each.
-    Ok,
+    /// Replies to different pieces, or of different nodes, are joined.
+    Join(Join),
 }
 
 /// The error of a target that could not be reached.
@@ -73,7 +128,7 @@ pub(super) fn unreachable_text(target: &Target) -> &'static str {
 impl Node {
     /// Gives a request a judge for the replies of its replicas.
     pub(super) fn collect_quorum(&mut self, entry: u32, targets: &Targets, level: Consistency) {
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+        let Some(msg) = self.msgs.get(entry as usize) else {
             return;
         };
         let row = command(msg.command);
@@ -83,32 +138,63 @@ impl Node {
             Some(row) if row.unordered => Order::Elements,
             _ => Order::Kept,
         };
-        let dcs: Vec<DcId> = targets
-            .iter()
-            .filter_map(|target| match target.counts {
+        let mut spare = self.collectors.spare();
+        spare
+            .dcs
+            .extend(targets.iter().filter_map(|target| match target.counts {
                 Counts::In(dc) => Some(dc),
                 Counts::Discarded => None,
-            })
-            .collect();
+            }));
+        let collector = self.quorum_collector(spare, level, order, lists, None);
+        let collector = self.collectors.insert(collector) as u32;
+        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+            msg.collector = collector;
+        }
+    }
+
+    /// A judge of replies from the datacenters that stand in `spare`, in whose memory it works.
+    /// `agreed`: see [`Method::Quorum`].
+    pub(super) fn quorum_collector(
+        &self,
+        spare: Spare,
+        level: Consistency,
+        order: Order,
+        lists: bool,
+        agreed: Option<u64>,
+    ) -> Collector {
+        let Spare {
+            quorum: place,
+            dcs,
+            mut replies,
+        } = spare;
+        replies.resize_with(dcs.len(), Chain::new);
         let expected = (0..self.topology.dcs().len() as u16)
             .map(|dc| dcs.iter().filter(|at| at.0 == dc).count() as u16);
         let mut quorum = Quorum::new(level, expected);
         if lists {
             quorum = quorum.of_lists();
         }
-        let collector = Collector {
+        let quorum = match place {
+            Some(mut place) => {
+                *place = quorum;
+                place
+            }
+            None => Box::new(quorum),
+        };
+        Collector {
             missing: dcs.len() as u16,
             done: false,
-            replies: dcs.iter().map(|_| Chain::new()).collect(),
+            replies,
             method: Method::Quorum {
-                quorum: Box::new(quorum),
+                quorum,
                 level,
                 order,
                 lists,
                 dcs,
+                agreed,
             },
-        };
-        msg.collector = self.collectors.insert(collector) as u32;
+            step: None,
+        }
     }
 
     /// Sends one part of a judged request.
@@ -121,12 +207,22 @@ impl Node {
         target: &Target,
         frames: &mut Frames<'_>,
     ) {
-        let Some(mut copy) = self.msgs.get(parent as usize).map(Msg::copy) else {
-            return;
-        };
-        copy.parent = parent;
-        copy.part = part;
-        let child = self.msgs.insert(copy) as u32;
+        if let Some(mut copy) = self.msgs.get(parent as usize).map(Msg::copy) {
+            (copy.parent, copy.part) = (parent, part);
+            self.send_awaited(copy, pin, now, target, frames);
+        }
+    }
+
+    /// Sends a message that its parent waits for; if its target cannot be reached, that is its answer.
+    pub(super) fn send_awaited(
+        &mut self,
+        msg: Msg,
+        pin: u32,
+        now: Now,
+        target: &Target,
+        frames: &mut Frames<'_>,
+    ) {
+        let child = self.msgs.insert(msg) as u32;
         if target.reachable {
             self.send(child, pin, now, target, frames);
         } else {
@@ -156,21 +252,15 @@ impl Node {
         let level = self.level_of(key, class);
         self.divide(key, command, class, tokens);
         let pieces: Vec<Vec<u32>> = self.split.pieces().map(<[u32]>::to_vec).collect();
-        let (how, with_values) = match command.name {
-            "mget" => (Join::Values, false),
-            "mset" => (Join::Ok, true),
+        let Ok(count) = u16::try_from(pieces.len()) else {
+            return self.finish(entry, now, errors::PAYLOAD_TOO_LARGE.as_bytes());
+        };
+        let (join, with_values) = match command.name {
+            "mget" => (Join::Values(self.split.piece_of().to_vec()), false),
+            "mset" => (Join::Same, true),
             _ => (Join::Sum, false),
         };
-        let collector = Collector {
-            missing: pieces.len() as u16,
-            done: false,
-            replies: pieces.iter().map(|_| Chain::new()).collect(),
-            method: Method::Join {
-                how,
-                piece_of: self.split.piece_of().to_vec(),
-            },
-        };
-        let collector = self.collectors.insert(collector) as u32;
+        let collector = self.collectors.insert(Collector::joining(count, join)) as u32;
         if let Some(msg) = self.msgs.get_mut(entry as usize) {
             msg.collector = collector;
         }
@@ -224,6 +314,10 @@ impl Node {
         else {
             return;
         };
+        let collector = self.collectors.get_mut(place);
+        if let Some(step) = collector.and_then(|collector| collector.step.take()) {
+            self.take_second_step(parent, now, *step, raw);
+        }
         let Some(collector) = self.collectors.get_mut(place) else {
             return;
         };
@@ -246,53 +340,45 @@ impl Node {
             collector.done = true;
             collector.replies.iter_mut().for_each(Chain::clear);
         }
-        match answer {
-            Some(mut answer) => {
-                if !answer.agreed {
-                    match class {
-                        Class::Read => self.stats.pool.client_non_quorum_r_responses += 1,
-                        Class::Write => self.stats.pool.client_non_quorum_w_responses += 1,
-                    }
+        if let Some(mut answer) = answer {
+            if !answer.agreed {
+                match class {
+                    Class::Read => self.stats.pool.client_non_quorum_r_responses += 1,
+                    Class::Write => self.stats.pool.client_non_quorum_w_responses += 1,
                 }
-                let mut reply = Chain::new();
-                self.pool.copy(&answer.text, &mut reply);
-                reply.append(&mut answer.reply);
-                self.finish_raw(parent, now, Raw::from(&reply));
             }
-            None if self.msgs.get(parent as usize).is_some_and(Msg::is_over) => {
-                self.msgs.remove(parent as usize);
-            }
-            None => {}
+            let mut reply = Chain::new();
+            self.pool.copy(&answer.text, &mut reply);
+            reply.append(&mut answer.reply);
+            self.finish_raw(parent, now, Raw::from(&reply));
         }
-    }
-}
-
-/// What a collector answers: text made here, then bytes that came; either may be empty.
-struct Answer {
-    text: Vec<u8>,
-    reply: Chain,
-    agreed: bool,
-}
-
-impl Answer {
-    fn reply(reply: Chain, agreed: bool) -> Answer {
-        Answer {
-            reply,
-            text: Vec::new(),
-            agreed,
-        }
-    }
-
-    fn text(text: impl Into<Vec<u8>>, agreed: bool) -> Answer {
-        Answer {
-            reply: Chain::new(),
-            text: text.into(),
-            agreed,
+        // Also if the front it was for has closed meanwhile.
+        if self.msgs.get(parent as usize).is_some_and(Msg::is_over) {
+            self.msgs.remove(parent as usize);
         }
     }
 }
 
 impl Collector {
+    /// For a request whose replies to so many parts are joined.
+    pub fn joining(parts: u16, join: Join) -> Collector {
+        Collector {
+            missing: parts,
+            done: false,
+            replies: (0..parts).map(|_| Chain::new()).collect(),
+            method: Method::Join(join),
+            step: None,
+        }
+    }
+
+    /// For a request that is the first of two steps.
+    pub fn of_step(step: Step) -> Collector {
+        Collector {
+            step: Some(Box::new(step)),
+            ..Collector::joining(1, Join::Only)
+        }
+    }
+
     /// Takes in a part; the answer, if it is known now.
     fn take(&mut self, part: u16, raw: Raw<'_>) -> Option<Answer> {
         let slot = self.replies.get_mut(usize::from(part))?;
@@ -305,17 +391,26 @@ impl Collector {
                 order,
                 lists,
                 dcs,
+                agreed,
             } => {
-                let reply = if is_error {
-                    Reply::Error
-                } else {
-                    Reply::Good(digest(raw.pieces(), *order))
+                let reply = match agreed {
+                    _ if is_error => Reply::Error,
+                    Some(agreed) if part == 0 => Reply::Good(*agreed),
+                    _ => Reply::Good(digest(raw.pieces(), *order)),
                 };
                 let dc = dcs.get(usize::from(part)).copied()?;
                 match quorum.reply(dc, part, reply) {
                     Verdict::Pending => None,
                     Verdict::Answer { agreed: false, .. } | Verdict::NoQuorum if *lists => {
                         Some(merged(*level, &self.replies, dcs))
+                    }
+                    // A majority against the first step: only its reply is one to the request.
+                    Verdict::Answer { target: 1.., .. } if agreed.is_some() => {
+                        Some(if *level == Consistency::DcQuorum {
+                            Answer::reply(std::mem::take(self.replies.first_mut()?), false)
+                        } else {
+                            Answer::text(errors::NO_QUORUM, false)
+                        })
                     }
                     Verdict::Answer { target, agreed } => Some(Answer::reply(
                         std::mem::take(self.replies.get_mut(usize::from(target))?),
@@ -328,35 +423,11 @@ impl Collector {
                     Verdict::NoQuorum => Some(Answer::text(errors::NO_QUORUM, false)),
                 }
             }
-            Method::Join { how, piece_of } => {
-                if is_error {
-                    return Some(Answer::reply(std::mem::take(slot), true));
-                }
-                (self.missing == 0).then(|| joined(*how, &mut self.replies, piece_of))
+            Method::Join(join) => {
+                join.take(usize::from(part), self.missing == 0, &mut self.replies)
             }
         }
     }
-}
-
-/// The values of a reply that is an array, or nothing.
-fn values(reply: &Chain) -> Vec<Chain> {
-    let mut rest = Chain::new();
-    rest.append_shared(reply);
-    let mut head = [0; 24];
-    let n = rest.gather(0, &mut head);
-    let Some(end) = head.get(..n).and_then(|head| memchr::memchr(b'\n', head)) else {
-        return Vec::new();
-    };
-    if head.first() != Some(&b'*') {
-        return Vec::new();
-    }
-    rest.advance(end + 1);
-    let mut values = Vec::new();
-    let mut parser = Parser::default();
-    while let Status::Complete(len) = parser.find(&rest) {
-        values.push(rest.split_to(len));
-    }
-    values
 }
 
 /// An answer to `MGET` of which every value has its own majority: of the replies of one datacenter,
@@ -417,52 +488,4 @@ fn merged_in(level: Consistency, replies: &[&Chain]) -> Option<Answer> {
         }
     }
     Some(array(chosen.len(), body, merge == Merge::Agreed))
-}
-
-/// An array of so many elements, whose bytes are given.
-fn array(count: usize, body: Chain, agreed: bool) -> Answer {
-    let mut text = Vec::new();
-    encode::array(&mut text, count);
-    Answer {
-        text,
-        reply: body,
-        agreed,
-    }
-}
-
-/// The answer made of all pieces.
-fn joined(how: Join, replies: &mut [Chain], piece_of: &[u32]) -> Answer {
-    match how {
-        Join::Ok => Answer::reply(
-            replies.first_mut().map(std::mem::take).unwrap_or_default(),
-            true,
-        ),
-        Join::Sum => {
-            let sum: i64 = replies.iter().filter_map(number).sum();
-            let mut text = Vec::new();
-            encode::integer(&mut text, sum);
-            Answer::text(text, true)
-        }
-        Join::Values => {
-            let mut pieces: Vec<_> = replies
-                .iter()
-                .map(|reply| values(reply).into_iter())
-                .collect();
-            let mut body = Chain::new();
-            for &piece in piece_of {
-                match pieces.get_mut(piece as usize).and_then(Iterator::next) {
-                    Some(mut value) => body.append(&mut value),
-                    // A replica that gives fewer values than it was asked for.
-                    None => return Answer::text(errors::INTERNAL, true),
-                }
-            }
-            array(piece_of.len(), body, true)
-        }
-    }
-}
-
-/// The number in an integer reply.
-fn number(reply: &Chain) -> Option<i64> {
-    let text = reply.to_vec();
-    integer(text.strip_prefix(b":")?.strip_suffix(b"\r\n")?)
 }

@@ -16,7 +16,7 @@ use crate::log_at;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::payload::RequestShape;
 use crate::proto::dnode::{self, Header, Kind, Message, Security, VERSION};
-use crate::proto::redis::command::{Class, Serve};
+use crate::proto::redis::command::Class;
 use crate::proto::redis::lookup::resolve;
 use crate::proto::redis::{errors, request};
 use std::io::Read;
@@ -180,11 +180,7 @@ impl Node {
             let refined = command.refine(args);
             class = refined.class;
             match refined.serve {
-                Serve::Keyed
-                | Serve::Split
-                | Serve::SameNode
-                | Serve::LocalNode
-                | Serve::AllNodes => {
+                serve if self.is_routed(serve) => {
                     if let Err(error) = command.keys(args, &mut keys) {
                         errors::keys(command, error, &mut out);
                     }

@@ -1,6 +1,7 @@
 //! What is done by the clock: timeouts, reconnects, quiet connections, shutdown.
 
 use super::front::{Front, Fronts, Reading};
+use super::upstream::{State, Upstream};
 use super::{Node, limits};
 use crate::clock::Now;
 use crate::log_at;
@@ -27,11 +28,14 @@ impl Node {
                     self.tick_upstream(slot, now);
                 }
             }
+            self.expire_retries(now);
             let deadlines =
                 (0..self.upstreams.len()).filter_map(|slot| self.upstream_deadline(slot));
+            let deadlines = deadlines.chain(self.retries.next_us());
             self.earliest = deadlines.min().unwrap_or(u64::MAX);
         }
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {
+            self.drain_over = true;
             self.close_all();
         }
         if now.mono_us < self.next_sweep {
@@ -162,9 +166,14 @@ impl Node {
         }
     }
 
-    /// Whether a node that shuts down has no client left.
+    /// Whether a node that shuts down has no client left, and no peer that may not have got a write
+    /// yet; or its time is over.
     pub fn is_drained(&self) -> bool {
-        self.is_draining() && self.fronts.is_empty()
+        let owed =
+            |peer: &Upstream| !peer.is_store() && peer.state == State::Up && !peer.queue.is_empty();
+        self.is_draining()
+            && self.fronts.is_empty()
+            && (self.drain_over || !self.upstreams.iter().any(owed))
     }
 
     /// Closes every front as it is.

@@ -29,7 +29,7 @@
 //! | protocol error | earlier ones are answered first | closes behind the error |
 //! | a begun request stalls ([`limits::INCOMPLETE_US`]) | are answered | closes behind an error |
 //! | it does not read its replies ([`limits::CLIENT_OUT_MAX`], [`limits::UNREAD_US`]) | run; answers are dropped | is closed |
-//! | shutdown | run, and are answered, for [`limits::DRAIN_US`] | closes when the last answer is out |
+//! | shutdown | run, and are answered, for [`limits::DRAIN_US`]; so long copies for peers may take too | closes when the last answer is out |
 //!
 //! A datastore connection:
 //!
@@ -44,7 +44,7 @@
 //! A connection to a peer is like one to the datastore, with these differences: the error is `Peer:
 //! Peer Node refused connection`, or `Peer: Peer Node is not connected` while there is none; the time
 //! granted to a request depends on the distance and on whether it writes; nothing waits for the first
-//! connect. A reply whose id nobody waits for is dropped. A connection from a peer is like a client's,
+//! connect. On either, a `DC_ONE` read gets the error only when no other rack can answer it (`failover`). A reply whose id nobody waits for is dropped. A connection from a peer is like a client's,
 //! but that bytes which cannot be read close it at once, and that no request of its is ever refused
 //! by closing.
 //!
@@ -52,11 +52,15 @@
 //!
 //! | file | noun |
 //! |---|---|
+//! | `conn` | what this node and its driver call a connection |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
-//! | `collect` | several replies to one answer |
+//! | `collect` | several replies to one answer; `join` is how pieces become one |
+//! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
+//! | `replicate` | a write in a form that has the same effect on every replica |
+//! | `failover` | a read lost on its way, sent to the next rack |
 //! | `pressure` | who waits when too much is under way |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `housekeeping` | what the clock does; `report` and `counting` are what is told of it all |
@@ -64,26 +68,35 @@
 mod answer;
 mod client;
 mod collect;
+mod conn;
 mod counting;
 mod dnode_client;
+mod failover;
+mod fanout;
 mod frame;
 mod front;
 mod housekeeping;
+mod join;
 pub mod limits;
 mod msg;
 mod options;
 mod peer;
 mod pressure;
+mod purge;
+mod replicate;
 mod report;
 mod route;
 mod store;
+pub mod switches;
 mod upstream;
 
+pub use conn::{Action, ConnId, Kind, Next, Told};
 pub use options::Options;
+pub use switches::Switches;
 
 use crate::clock::Now;
 use crate::cluster::backoff::{Backoff, PEER_CEILING};
-use crate::cluster::id::NodeId;
+use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::Targets;
 use crate::cluster::split::Split;
 use crate::cluster::throttle::Throttle;
@@ -96,14 +109,13 @@ use crate::proto::redis::reply::Parser;
 use crate::stats::Stats;
 use crate::sys;
 use client::Client;
-use collect::Collector;
+use collect::Collectors;
 use dnode_client::DnodeClient;
+use failover::Retries;
 use front::Fronts;
 use msg::Msgs;
 use peer::PeerWire;
-use slab::Slab;
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -111,92 +123,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use upstream::{Loss, State, Upstream, Wire};
 
+#[cfg(test)]
+mod tests;
+
 /// Most slices one gathering write takes.
 const SLICES_PER_WRITE: usize = 64;
-
-/// What kind of connection an id names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// A client, accepted on `listen`.
-    Client,
-    /// The datastore, connected to.
-    Store,
-    /// A peer, accepted on `dyn_listen`.
-    DnodeClient,
-    /// A peer, connected to.
-    Peer,
-}
-
-/// Names a connection between the node and its driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnId {
-    /// What it is.
-    pub kind: Kind,
-    /// Its place among connections of its kind; reused.
-    pub key: u32,
-    /// Tells it from earlier ones in the same place.
-    pub generation: u32,
-}
-
-impl ConnId {
-    /// The name of an accepted connection in the log: `<CONN_CLIENT 3 #17 from '10.0.0.1:40000'>`,
-    /// the original's form with our place and number for its address and descriptor. Without an
-    /// address, as over a Unix socket, there is no `from`.
-    pub fn told(self, from: Option<SocketAddr>) -> Told {
-        Told { id: self, from }
-    }
-}
-
-impl fmt::Display for ConnId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told(None).fmt(f)
-    }
-}
-
-/// A connection as the log names it: [`ConnId::told`].
-#[derive(Clone, Copy, Debug)]
-pub struct Told {
-    id: ConnId,
-    from: Option<SocketAddr>,
-}
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.id.kind {
-            Kind::Client => "CONN_CLIENT",
-            Kind::Store => "CONN_SERVER",
-            Kind::DnodeClient => "CONN_PEER_CLIENT",
-            Kind::Peer => "CONN_PEER_SERVER",
-        };
-        write!(f, "<{kind} {} #{}", self.id.key, self.id.generation)?;
-        if let Some(from) = self.from {
-            write!(f, " from '{from}'")?;
-        }
-        f.write_str(">")
-    }
-}
-
-/// What the driver is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Connect to [`Node::endpoint`] of this id; report by [`Node::connected`] or [`Node::broken`].
-    Connect(ConnId),
-    /// Close the socket; the node has forgotten the connection. No report.
-    Close(ConnId),
-    /// Read from this connection again: an earlier `receive` said [`Next::Paused`].
-    Resume(ConnId),
-}
-
-/// What the reader of a connection should do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Wait until there is something to read.
-    Wait,
-    /// There may be more: read again, after others have had their turn.
-    Again,
-    /// Do not read until [`Action::Resume`].
-    Paused,
-}
 
 /// One node.
 pub struct Node {
@@ -213,13 +144,21 @@ pub struct Node {
     /// For each node, which of `upstreams` lead to it.
     links: Vec<Range<usize>>,
     msgs: Msgs,
-    collectors: Slab<Collector>,
+    collectors: Collectors,
     stats: Stats,
     /// Requests sent to the datastore, per row of the command table.
     per_command: Vec<u64>,
     /// Kept for their memory: where the latest request went, how it was split.
     targets: Targets,
     split: Split,
+    /// Reads sent to a second rack.
+    retries: Retries,
+    /// This datacenter has more racks than this one.
+    has_other_racks: bool,
+    /// There are more racks than this one, anywhere.
+    replicated: bool,
+    /// Not every request with a key goes on as it stands.
+    looks_closer: bool,
     actions: VecDeque<Action>,
     dirty: Vec<ConnId>,
     /// Clients that wait for the node's pressure to fall.
@@ -239,6 +178,8 @@ pub struct Node {
     next_sweep: u64,
     /// While shutting down: when fronts that still wait are closed.
     drain_until: Option<u64>,
+    /// That time has passed.
+    drain_over: bool,
     /// The datastore's version, as clients are told it.
     store_version: String,
 }
@@ -253,18 +194,24 @@ impl Node {
         let (upstreams, links) = upstreams(&options, &topology, now);
         Node {
             alone: topology.nodes().len() == 1,
-            topology,
             pool,
             shared: None,
             fronts: Fronts::default(),
             upstreams,
             links,
             msgs: Msgs::new(),
-            collectors: Slab::new(),
+            collectors: Collectors::default(),
             stats: Stats::new(now),
             per_command: vec![0; command::COUNT],
             targets: Targets::default(),
             split: Split::default(),
+            retries: Retries::default(),
+            looks_closer: topology.nodes().len() > 1
+                && (topology.racks().len() > 1 || options.admin_operation == 1),
+            replicated: topology.racks().len() > 1,
+            has_other_racks: topology
+                .dc(DcId::LOCAL)
+                .is_some_and(|dc| dc.racks().len() > 1),
             actions: VecDeque::new(),
             dirty: Vec::new(),
             waiting: Vec::new(),
@@ -277,16 +224,22 @@ impl Node {
             earliest: u64::MAX,
             next_sweep: now.mono_us + limits::SWEEP_US,
             drain_until: None,
+            drain_over: false,
             store_version: String::from("7.0.15"),
+            topology,
             options,
         }
     }
 
-    /// Begins: connects to the peers, and to the datastore unless that is to wait for the first
+    /// Begins: connects to the peers, unless in admin mode, and to the datastore unless that is to wait for the first
     /// request.
     pub fn start(&mut self, now: Now) {
         for slot in 0..self.upstreams.len() {
-            if self.options.preconnect || !self.upstreams[slot].is_store() {
+            let wanted = match self.upstreams.get(slot) {
+                Some(store) if store.is_store() => self.options.preconnect,
+                _ => self.options.admin_operation == 0,
+            };
+            if wanted {
                 self.connect_upstream(slot, now, true);
             }
         }

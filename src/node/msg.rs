@@ -51,7 +51,8 @@ pub struct Msg {
     pub front_id: u64,
     /// The id it has on its upstream, a peer.
     pub wire_id: u64,
-    /// The answer, while an earlier request of the front is still waiting for its own.
+    /// The answer, while an earlier request of the front is still waiting for its own; before, the
+    /// request if it is [`Flags::KEPT`].
     pub reply: Chain,
 }
 
@@ -76,6 +77,8 @@ impl Flags {
     pub const WRITE: Flags = Flags(64);
     /// It was sent to a C node inside a script; the reply has to be unwrapped.
     pub const CARRIED: Flags = Flags(128);
+    /// The request's bytes stand where the answer will, for another attempt.
+    pub const KEPT: Flags = Flags(256);
 
     /// Both sets together.
     #[must_use]
@@ -87,6 +90,11 @@ impl Flags {
     #[must_use]
     pub fn without(self, other: Flags) -> Flags {
         Flags(self.0 & !other.0)
+    }
+
+    /// Whether any of the other set is in this one.
+    pub fn has_any(self, other: Flags) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Whether all of the other set are in this one.

@@ -1,5 +1,6 @@
 //! What a node needs to know of its configuration.
 
+use super::switches::Switches;
 use crate::config::{Endpoint, SecureOption, Settings};
 use crate::consistency::Consistency;
 use crate::hashkit::HashKind;
@@ -48,6 +49,12 @@ pub struct Options {
     pub key_pair: Option<Rc<KeyPair>>,
     /// Whether a `DC_ONE` read is served by another rack when the owner in this one cannot answer.
     pub read_failover: bool,
+    /// See [`Switches`].
+    pub local_scan: bool,
+    /// See [`Switches`].
+    pub enable_flush: bool,
+    /// See [`Switches`].
+    pub admin_operation: u32,
 }
 
 impl Default for Options {
@@ -76,13 +83,16 @@ impl Default for Options {
             secure_server_option: SecureOption::None,
             key_pair: None,
             read_failover: true,
+            local_scan: false,
+            enable_flush: false,
+            admin_operation: 0,
         }
     }
 }
 
 impl Options {
-    /// What the configuration says. `key_pair` is what stands in its `pem_key_file`.
-    pub fn new(settings: &Settings, key_pair: Option<Rc<KeyPair>>) -> Options {
+    /// What the configuration and the switches say. `key_pair` is what stands in its `pem_key_file`.
+    pub fn new(settings: &Settings, key_pair: Option<Rc<KeyPair>>, switches: &Switches) -> Options {
         Options {
             listen: settings.listen.target.to_string(),
             datastore: settings.datastore.endpoint.clone(),
@@ -102,7 +112,10 @@ impl Options {
             conn_msg_rate: settings.conn_msg_rate,
             secure_server_option: settings.secure_server_option,
             key_pair,
-            read_failover: true,
+            read_failover: switches.read_failover,
+            local_scan: switches.local_scan,
+            enable_flush: switches.enable_flush,
+            admin_operation: switches.admin_operation,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::frame::Frames;
 use super::front::Raw;
-use super::msg::Flags;
+use super::msg::{Flags, Msg};
 use super::upstream::{State, Upstream, Wire};
 use super::{Node, collect};
 use crate::clock::Now;
@@ -85,7 +85,28 @@ impl Node {
     pub(super) fn is_placed_by_first(&self, command: &Command) -> bool {
         !self.topology.needs_hash()
             || command.serve == Serve::LocalNode
+            || (command.serve == Serve::RackNodes && !self.is_fanned_out(command.serve))
             || (command.serve == Serve::Keyed && command.first_key == 1)
+    }
+
+    /// Whether a client's request by key goes to its replicas as it stands.
+    #[inline]
+    pub(super) fn goes_straight(&self, command: &Command, argc: usize) -> bool {
+        (!self.replicated || command.replicates_as_is(argc)) && !self.is_purge(command)
+    }
+
+    /// Whether requests served so go to a datastore.
+    pub(super) fn is_routed(&self, serve: Serve) -> bool {
+        match serve {
+            Serve::Keyed
+            | Serve::Split
+            | Serve::SameNode
+            | Serve::LocalNode
+            | Serve::RackNodes
+            | Serve::AllNodes => true,
+            Serve::AllNodesGuarded => self.options.enable_flush,
+            _ => false,
+        }
     }
 
     /// The consistency level of a client's request.
@@ -103,10 +124,16 @@ impl Node {
     }
 
     /// What the cluster has to know of a request to place it.
-    fn demand(&self, command: &Command, class: Class, level: Consistency, token: Token) -> Demand {
+    pub(super) fn demand(
+        &self,
+        command: &Command,
+        class: Class,
+        level: Consistency,
+        token: Token,
+    ) -> Demand {
         let routing = match command.serve {
-            Serve::LocalNode => Routing::LocalNode,
-            Serve::AllNodes => Routing::AllNodes,
+            Serve::LocalNode | Serve::RackNodes => Routing::LocalNode,
+            Serve::AllNodes | Serve::AllNodesGuarded => Routing::AllNodes,
             _ if command.own_rack => Routing::OwnRackOnly,
             _ => Routing::Normal,
         };
@@ -158,7 +185,10 @@ impl Node {
         }
         let demand = self.demand(ask.command, ask.class, level, ask.token);
         let mut targets = std::mem::take(&mut self.targets);
-        targets.place(&self.topology, &demand, |node| self.reaches(node, now));
+        targets.place(&self.topology, &demand, |node| self.reaches(node, pin, now));
+        if self.may_fail_over(&demand) {
+            self.keep_request(entry, ask.raw);
+        }
         self.dispatch(entry, pin, now, &targets, demand.effective_level(), ask.raw);
         self.targets = targets;
     }
@@ -173,22 +203,34 @@ impl Node {
         forward: bool,
         ask: &Ask<'_>,
     ) {
-        if !forward || self.alone || matches!(ask.command.serve, Serve::LocalNode | Serve::AllNodes)
-        {
+        let by_key = matches!(
+            ask.command.serve,
+            Serve::Keyed | Serve::Split | Serve::SameNode
+        );
+        if !forward || self.alone || !by_key {
             return self.send_to_store(entry, pin, now, ask.raw);
         }
         let mut targets = std::mem::take(&mut self.targets);
-        targets.place_forward(&self.topology, ask.token, |node| self.reaches(node, now));
+        targets.place_forward(&self.topology, ask.token, |node| {
+            self.reaches(node, pin, now)
+        });
         self.dispatch(entry, pin, now, &targets, Consistency::DcOne, ask.raw);
         self.targets = targets;
     }
 
-    /// Whether a request can be sent to a node now.
-    fn reaches(&self, node: NodeId, now: Now) -> bool {
-        self.slots_of(node).any(|slot| {
-            let upstream = &self.upstreams[slot];
-            upstream.takes_requests() && (!upstream.is_overrun() || upstream.is_congested(now))
-        })
+    /// Whether a front's request can be sent to a node now: to the datastore on any connection, to a
+    /// peer on the front's own.
+    pub(super) fn reaches(&self, node: NodeId, pin: u32, now: Now) -> bool {
+        if node == NodeId::ME {
+            let mut stores = self.slots_of(node);
+            return stores.any(|slot| {
+                let store = self.upstreams.get(slot);
+                store.is_some_and(Upstream::takes_requests)
+            });
+        }
+        self.slot_for(node, pin)
+            .and_then(|slot| self.upstreams.get(slot))
+            .is_some_and(|peer| !peer.is_overrun() || peer.is_congested(now))
     }
 
     /// The slots of the connections to a node.
@@ -202,7 +244,7 @@ impl Node {
     /// The connection to a peer that a front's requests use: always the same one, so that they keep
     /// their order.
     #[inline]
-    fn slot_for(&self, node: NodeId, pin: u32) -> Option<usize> {
+    pub(super) fn slot_for(&self, node: NodeId, pin: u32) -> Option<usize> {
         let slots = self.slots_of(node);
         let slot = slots.start + pin as usize % slots.len().max(1);
         self.upstreams
@@ -216,7 +258,7 @@ impl Node {
     /// when nothing of the front is under way, or it would overtake itself.
     #[inline]
     fn store_for(&mut self, pin: u32) -> Option<usize> {
-        let stores = self.slots_of(NodeId::ME);
+        let mut stores = self.slots_of(NodeId::ME);
         let takes = |slot: usize| {
             self.upstreams
                 .get(slot)
@@ -226,7 +268,10 @@ impl Node {
             return Some(stores.start).filter(|&slot| takes(slot));
         }
         let own = pin as usize % stores.len();
-        let front = self.fronts.get_mut(pin)?;
+        let Some(front) = self.fronts.get_mut(pin) else {
+            // It has closed meanwhile; there is no order left to keep.
+            return stores.find(|&slot| takes(slot));
+        };
         // The request to be sent stands in the queue already.
         if front.queue.len() <= 1 || !takes(front.store.into()) {
             let mut order = (own..stores.len()).chain(0..own);
@@ -255,19 +300,11 @@ impl Node {
         let mut part = 0;
         for target in targets.iter() {
             match target.counts {
-                Counts::Discarded if target.reachable => {
-                    let Some(copy) = self.msgs.get(entry as usize).map(super::msg::Msg::copy)
-                    else {
-                        return;
-                    };
-                    let copy = self.msgs.insert(copy) as u32;
-                    self.stats.pool.remote_peer_failover_requests +=
-                        u64::from(target.passed_over > 0);
-                    self.send(copy, pin, now, target, &mut frames);
+                Counts::Discarded => {
+                    if let Some(copy) = self.msgs.get(entry as usize).map(Msg::copy) {
+                        self.send_unawaited(copy, pin, now, target, &mut frames);
+                    }
                 }
-                Counts::Discarded => self
-                    .stats
-                    .count_unsendable(self.topology.distance(target.node)),
                 Counts::In(_) if judged => {
                     self.send_part(entry, part, pin, now, target, &mut frames);
                     part += 1;
@@ -282,6 +319,25 @@ impl Node {
         if let Some(target) = unreachable {
             self.finish(entry, now, collect::unreachable_text(&target).as_bytes());
         }
+    }
+
+    /// Sends a message whose reply nobody waits for, if its target can be reached.
+    pub(super) fn send_unawaited(
+        &mut self,
+        msg: Msg,
+        pin: u32,
+        now: Now,
+        target: &Target,
+        frames: &mut Frames<'_>,
+    ) {
+        if !target.reachable {
+            return self
+                .stats
+                .count_unsendable(self.topology.distance(target.node));
+        }
+        self.stats.pool.remote_peer_failover_requests += u64::from(target.passed_over > 0);
+        let entry = self.msgs.insert(msg) as u32;
+        self.send(entry, pin, now, target, frames);
     }
 
     /// Sends one message to one target.
@@ -393,11 +449,7 @@ impl Node {
 
     /// A message that could not be put into any queue is answered with an error, if anybody waits.
     pub(super) fn give_up(&mut self, entry: u32, now: Now, text: &str) {
-        if self
-            .msgs
-            .get(entry as usize)
-            .is_some_and(super::msg::Msg::is_over)
-        {
+        if self.msgs.get(entry as usize).is_some_and(Msg::is_over) {
             self.msgs.remove(entry as usize);
         } else {
             self.finish(entry, now, text.as_bytes());

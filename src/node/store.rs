@@ -156,7 +156,7 @@ impl Node {
         };
         msg.flags = msg.flags.without(Flags::QUEUED);
         let expired = msg.flags.has(Flags::EXPIRED);
-        let over = msg.is_over();
+        let (over, kept, node) = (msg.is_over(), msg.flags.has(Flags::KEPT), upstream.node);
         let used = msg.front != NONE || msg.parent != NONE;
         if let Some(written) = upstream.written_at(msg.end) {
             let (wait, latency) = (
@@ -177,7 +177,10 @@ impl Node {
         if over {
             self.msgs.remove(entry as usize);
         } else if !expired {
-            self.finish_raw(entry, now, raw);
+            let unserved = kept && raw.first_byte() == Some(b'-') && Node::is_unserved(raw);
+            if !(unserved && self.fail_over(entry, now, node)) {
+                self.finish_raw(entry, now, raw);
+            }
         }
     }
 }

@@ -172,7 +172,7 @@ impl Upstream {
     }
 
     /// Moves the due mark of a message's lane past it, if it stands there.
-    fn pass(&mut self, msgs: &mut Msgs, entry: u32) {
+    pub fn pass(&mut self, msgs: &mut Msgs, entry: u32) {
         let Some(lane) = msgs.get(entry as usize).map(lane) else {
             return;
         };
@@ -384,29 +384,28 @@ impl Node {
             retry_at: now.mono_us + wait,
         };
         self.earliest = self.earliest.min(now.mono_us + wait);
-        let text = upstream.broken_text();
+        let (node, text) = (upstream.node, upstream.broken_text());
         self.actions.push_back(Action::Close(upstream.id));
         while let Some(entry) = self
             .upstreams
             .get_mut(slot)
             .and_then(|upstream| upstream.pop(&mut self.msgs))
         {
-            self.settle(entry, now, Some(text));
+            self.settle(entry, now, node, text);
         }
     }
 
-    /// A message has left its upstream's queue. If it has not been answered, it is with `text`.
-    pub(super) fn settle(&mut self, entry: u32, now: Now, text: Option<&str>) {
+    /// A message has left the queue of a lost connection to this node. If it has not been answered,
+    /// it is with `text`, unless another rack can.
+    fn settle(&mut self, entry: u32, now: Now, node: NodeId, text: &str) {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
         msg.flags = msg.flags.without(Flags::QUEUED);
         if msg.is_over() {
             self.msgs.remove(entry as usize);
-        } else if let Some(text) = text
-            && !msg.flags.has(Flags::EXPIRED)
-        {
-            self.finish(entry, now, text.as_bytes());
+        } else if !msg.flags.has(Flags::EXPIRED) {
+            self.fail(entry, now, node, text);
         }
     }
 
@@ -430,6 +429,11 @@ impl Node {
     /// How long a message may wait on an upstream, in µs.
     fn granted(&self, distance: Distance, lane: usize) -> u64 {
         self.granted[distance as usize][lane]
+    }
+
+    /// The same for a read.
+    pub(super) fn granted_read(&self, distance: Distance) -> u64 {
+        self.granted(distance, 0)
     }
 
     /// What an upstream waits for next, as a time in µs.
@@ -527,25 +531,34 @@ impl Node {
             while let Some(upstream) = self.upstreams.get_mut(slot) {
                 let entry = upstream.due[lane];
                 let granted = self.granted[upstream.distance as usize][lane];
-                let Some(msg) = self
-                    .msgs
-                    .get_mut(entry as usize)
-                    .filter(|msg| msg.start + granted <= now.mono_us)
-                else {
+                let msg = self.msgs.get(entry as usize);
+                if msg.is_none_or(|msg| msg.start + granted > now.mono_us) {
                     break;
-                };
-                msg.flags = msg.flags.with(Flags::EXPIRED);
-                log_at!(
-                    Warn,
-                    "request on {} timedout, timeout was {}",
-                    upstream.id,
-                    granted / 1000
-                );
-                upstream.pass(&mut self.msgs, entry);
-                let text = upstream.broken_text();
-                self.stats.count_timeout(upstream.distance);
-                self.finish(entry, now, text.as_bytes());
+                }
+                self.expire_one(slot, entry, now);
             }
         }
+    }
+
+    /// Answers one request that has waited too long on this upstream.
+    pub(super) fn expire_one(&mut self, slot: usize, entry: u32, now: Now) {
+        let (Some(upstream), Some(msg)) = (
+            self.upstreams.get_mut(slot),
+            self.msgs.get_mut(entry as usize),
+        ) else {
+            return;
+        };
+        msg.flags = msg.flags.with(Flags::EXPIRED);
+        let granted = self.granted[upstream.distance as usize][lane(msg)];
+        log_at!(
+            Warn,
+            "request on {} timedout, timeout was {}",
+            upstream.id,
+            granted / 1000
+        );
+        upstream.pass(&mut self.msgs, entry);
+        let (node, text) = (upstream.node, upstream.broken_text());
+        self.stats.count_timeout(upstream.distance);
+        self.fail(entry, now, node, text);
     }
 }

@@ -31,7 +31,7 @@ use crate::clock::Now;
 use crate::cluster::topology::Topology;
 use crate::config::{Endpoint, SecureOption, Settings};
 use crate::log_at;
-use crate::node::{Action, ConnId, Next, Node, Options};
+use crate::node::{Action, ConnId, Kind, Next, Node, Options, Switches};
 use crate::process::signals::{Signal, Signals};
 use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
@@ -53,6 +53,9 @@ use table::{Name, Tables};
 const EVENTS: usize = 1024;
 /// What one connection's socket takes in the reactor's tables, in bytes.
 pub const SOCKET_BYTES: usize = size_of::<Option<socket::Socket>>();
+
+/// Reads from a client that has broken its connection, at most.
+const READS_BEFORE_ERROR: usize = 64;
 
 /// One event loop with its node and all its sockets.
 pub struct Reactor {
@@ -105,10 +108,15 @@ impl Reactor {
     ///
     /// # Errors
     /// The lines to log: which address, and why not.
-    pub fn new(settings: &Settings, identity: Identity) -> Result<Reactor, String> {
+    pub fn new(
+        settings: &Settings,
+        identity: Identity,
+        switches: &Switches,
+    ) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
         let key_pair = match settings.secure_server_option {
-            SecureOption::None => None,
+            // Peers may encrypt already although this node does not yet.
+            SecureOption::None => read_key(&settings.pem_key_file).ok(),
             _ => Some(read_key(&settings.pem_key_file)?),
         };
         let built = Topology::from_settings(settings).map_err(|error| error.to_string())?;
@@ -137,7 +145,7 @@ impl Reactor {
         let started = Instant::now();
         let now = clock(started);
         let mut reactor = Reactor {
-            node: Node::new(Options::new(settings, key_pair), topology, now),
+            node: Node::new(Options::new(settings, key_pair, switches), topology, now),
             admin: Admin::new(),
             identity,
             listeners: [None, None, Some(stats_listener)],
@@ -282,6 +290,14 @@ impl Reactor {
             return self.finish_connect(id, event, now);
         }
         if event.is_error() {
+            if id.kind == Kind::Client && event.is_readable() {
+                // Requests that arrived before the error are executed.
+                for _ in 0..READS_BEFORE_ERROR {
+                    if self.node.receive(id, now, &mut socket.stream) != Next::Again {
+                        break;
+                    }
+                }
+            }
             let error = socket
                 .stream
                 .take_error()

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 fn reactor(dir: &std::path::Path, servers: &str) -> Reactor {
     let dir = dir.display();
     let text = format!(
-        "d:\n  listen: {dir}/listen\n  dyn_listen: 127.0.0.1:1\n  stats_listen: {dir}/stats\n  \
+        "d:\n  listen: {dir}/listen\n  dyn_listen: {dir}/peers\n  stats_listen: {dir}/stats\n  \
          tokens: '1'\n  backlog: 1024\n  servers: {servers}\n"
     );
     let settings = parse(&text, "test.yml", &Overrides::default())
@@ -25,7 +25,7 @@ fn reactor(dir: &std::path::Path, servers: &str) -> Reactor {
         server_name: "s".into(),
         started: Now::default(),
     };
-    Reactor::new(&settings, identity).unwrap()
+    Reactor::new(&settings, identity, &Switches::default()).unwrap()
 }
 
 fn connections(reactor: &mut Reactor) -> u64 {

@@ -16,6 +16,7 @@ pub enum Experiment {
     Memory,
     Spike,
     Copies,
+    Cluster,
 }
 
 /// Every experiment by name; the flag says whether it runs when none is named.
@@ -25,6 +26,7 @@ const EXPERIMENTS: &[(&str, Experiment, bool)] = &[
     ("memory", Experiment::Memory, true),
     ("spike", Experiment::Spike, true),
     ("copies", Experiment::Copies, false),
+    ("cluster", Experiment::Cluster, true),
 ];
 
 /// What was asked for.
@@ -115,7 +117,7 @@ impl Args {
             "where the figures go (default target/bench/e2e.json)",
             "PATH",
         );
-        let brief = "usage: e2e [options] [cost] [latency] [memory] [spike] [copies]";
+        let brief = "usage: e2e [options] [cost] [latency] [memory] [spike] [copies] [cluster]";
         let given = options
             .parse(words)
             .map_err(|e| format!("{e}\n{}", options.usage(brief)))?;

@@ -112,8 +112,12 @@ fn set_once(address: SocketAddr) -> std::io::Result<bool> {
 
 /// An address on the loopback that nobody listened on a moment ago.
 pub fn free_address() -> Result<SocketAddr> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| format!("no free port: {e}"))?;
+    free_address_on(Ipv4Addr::LOCALHOST)
+}
+
+/// The same on a loopback address of one's choice.
+pub fn free_address_on(host: Ipv4Addr) -> Result<SocketAddr> {
+    let listener = TcpListener::bind((host, 0)).map_err(|e| format!("no free port: {e}"))?;
     listener.local_addr().map_err(|e| e.to_string())
 }
 

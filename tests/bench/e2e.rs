@@ -12,6 +12,7 @@
 //! | `latency` | p50, p99, p99.9 at a fixed rate of half of nutcracker's maximum |
 //! | `memory` | resident bytes per idle connection that has been used |
 //! | `spike` | resident memory a minute after many pipelining clients, and after large values |
+//! | `cluster` | the same for three racks and for two datacenters, coordinator and replica (rivals: *dynomite*) |
 //! | `copies` | instructions and copied bytes per byte of a large value (needs valgrind; only on request) |
 //!
 //! Rounds of the proxies are interleaved (A B C, B C A, …) and ratios are taken within a round, so that a
@@ -21,9 +22,11 @@
 mod args;
 mod child;
 mod client;
+mod cluster;
 mod copies;
 mod cost;
 mod latency;
+mod members;
 mod memory;
 mod paced;
 mod procfs;
@@ -89,6 +92,7 @@ fn run(args: &Args) -> Result<ExitCode> {
             Experiment::Memory => memory::idle,
             Experiment::Spike => memory::spike,
             Experiment::Copies => copies::run,
+            Experiment::Cluster => cluster::run,
         };
         if let Err(reason) = measure(args, &proxies, &store, scratch.path(), &mut report) {
             report.failed(&reason);

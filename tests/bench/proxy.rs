@@ -59,6 +59,11 @@ impl Proxy {
         }
     }
 
+    /// The program.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether this is the one the targets are for.
     pub fn under_test(&self) -> bool {
         self.name == UNDER_TEST

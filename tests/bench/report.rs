@@ -60,6 +60,22 @@ impl Report {
         format!("{figure:.3} <= {most} {mark}")
     }
 
+    /// Compares a figure with the least it must be; the text of a table's cell.
+    pub fn judge_least(&mut self, what: &str, figure: f64, least: Option<f64>) -> String {
+        let Some(least) = least else {
+            return format!("{figure:.2}");
+        };
+        let mark = if figure >= least {
+            self.met += 1;
+            "ok"
+        } else {
+            self.missed
+                .push(format!("{what}: {figure:.2}, at least {least}"));
+            "MISSED"
+        };
+        format!("{figure:.2} >= {least} {mark}")
+    }
+
     /// Prints a table: the first column to the left, the others to the right.
     pub fn table(&self, title: &str, head: &[String], rows: &[Vec<String>]) {
         println!("\n{title}\n");

@@ -1,24 +1,11 @@
 //! Client libraries in `target/clients`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 const PYTHON: &str = "redis==8.1.0";
 const NODE: &[&str] = &["ioredis@6.0.0", "redis@6.3.1"];
-
-/// The directory for one language, with nobody else installing at the same time.
-fn place(language: &str) -> Result<(PathBuf, File), String> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .ok_or("no target directory")?;
-    let dir = target.join("clients").join(language);
-    fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
-    let lock = File::create(dir.join("lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    Ok((dir, lock))
-}
 
 fn succeed(command: &mut Command) -> Result<(), String> {
     let output = command
@@ -32,64 +19,73 @@ fn succeed(command: &mut Command) -> Result<(), String> {
     Err(format!("{:?} failed: {last}", command.get_program()))
 }
 
-/// Does the steps unless the same were done before.
-fn once(dir: &Path, what: &str, steps: &mut [Command]) -> Result<(), String> {
-    let mark = dir.join("installed");
-    if fs::read_to_string(&mark).is_ok_and(|text| text == what) {
-        return Ok(());
+/// The directory of this name, made by `install` unless it is there. It is made beside its place and
+/// moved there complete, so that tests that do so at the same time do not disturb each other.
+fn installed(
+    name: &str,
+    install: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<PathBuf, String> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .ok_or("no target directory")?;
+    let place = target.join("clients").join(name);
+    if place.exists() {
+        return Ok(place);
     }
-    for step in steps {
-        succeed(step)?;
+    let fresh = place.with_extension(format!(
+        "{}.{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    let made = fs::create_dir_all(&fresh)
+        .map_err(|error| error.to_string())
+        .and_then(|()| install(&fresh));
+    if made.is_ok() && fs::rename(&fresh, &place).is_ok() {
+        return Ok(place);
     }
-    fs::write(mark, what).map_err(|error| error.to_string())
+    // Somebody else was faster, or it failed; nothing depends on what is left.
+    let _ = fs::remove_dir_all(&fresh);
+    made.map(|()| place)
 }
 
 /// A Python with redis-py.
 pub fn python() -> Result<Command, String> {
-    static READY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let ready = READY.get_or_init(|| {
-        let (dir, _lock) = place("python")?;
-        let python = dir.join("bin/python");
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv"]).arg(&dir);
-        let mut pip = Command::new(&python);
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ])
-        .args(["--timeout", "10", "--retries", "1", PYTHON]);
-        once(&dir, PYTHON, &mut [venv, pip])?;
-        Ok(python)
-    });
-    ready.clone().map(Command::new)
+    let dir = installed(PYTHON, |dir| {
+        succeed(Command::new("python3").args(["-m", "venv"]).arg(dir))?;
+        succeed(
+            Command::new(dir.join("bin/python"))
+                .args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                ])
+                .args(["--timeout", "10", "--retries", "1", PYTHON]),
+        )
+    })?;
+    Ok(Command::new(dir.join("bin/python")))
 }
 
 /// A Node.js that finds ioredis and node-redis.
 pub fn node() -> Result<Command, String> {
-    static READY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let ready = READY.get_or_init(|| {
-        let (dir, _lock) = place("node")?;
-        let mut npm = Command::new("npm");
-        npm.arg("--prefix")
-            .arg(&dir)
-            .args([
-                "install",
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-                "--silent",
-            ])
-            .args(["--fetch-timeout=10000", "--fetch-retries=1"])
-            .args(NODE);
-        once(&dir, &NODE.join(" "), &mut [npm])?;
-        Ok(dir.join("node_modules"))
-    });
-    ready.clone().map(|modules| {
-        let mut command = Command::new("node");
-        command.env("NODE_PATH", modules);
-        command
-    })
+    let dir = installed(&NODE.join("+"), |dir| {
+        succeed(
+            Command::new("npm")
+                .arg("--prefix")
+                .arg(dir)
+                .args([
+                    "install",
+                    "--ignore-scripts",
+                    "--no-audit",
+                    "--no-fund",
+                    "--silent",
+                ])
+                .args(["--fetch-timeout=10000", "--fetch-retries=1"])
+                .args(NODE),
+        )
+    })?;
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", dir.join("node_modules"));
+    Ok(command)
 }

@@ -9,14 +9,18 @@
 #![allow(dead_code, unused_imports)]
 
 mod client;
+mod cluster;
 mod fake_store;
 mod node;
+mod process;
 mod redis;
 mod wire;
 
 pub use client::{Client, Transcript};
+pub use cluster::{Cluster, Member, Plan, new_key};
 pub use fake_store::{FakeStore, StoreConn};
-pub use node::{Node, Setup};
+pub use node::{Addresses, Node, Setup};
+pub use process::{eventually, pause, resume};
 pub use redis::Redis;
 pub use wire::{bytes, command, shown, words};
 

@@ -3,9 +3,9 @@
 use super::{Client, FakeStore, PATIENCE, Redis};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,12 +17,43 @@ const TRIES: usize = 10;
 const POLL: Duration = Duration::from_millis(5);
 
 /// What is to be started.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Setup {
     store: String,
     keys: Vec<(String, String)>,
     files: Option<u32>,
+    verbose: bool,
     on_unix_socket: bool,
+    token: String,
+    fixed: Option<Addresses>,
+    other: Option<PathBuf>,
+}
+
+/// Where a node listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// For clients.
+    pub listen: SocketAddr,
+    /// For statistics.
+    pub stats: SocketAddr,
+    /// For peers.
+    pub peers: SocketAddr,
+}
+
+impl Addresses {
+    /// Ports nobody listens on just now, on this address.
+    pub fn free(ip: Ipv4Addr) -> Addresses {
+        let probes: [TcpListener; 3] =
+            std::array::from_fn(|_| TcpListener::bind((ip, 0)).expect("a free port"));
+        let [listen, stats, peers] = probes
+            .each_ref()
+            .map(|probe| probe.local_addr().expect("a bound socket"));
+        Addresses {
+            listen,
+            stats,
+            peers,
+        }
+    }
 }
 
 /// The running program; killed when dropped.
@@ -52,7 +83,44 @@ impl Setup {
             store: store.to_owned(),
             keys: Vec::new(),
             files: None,
+            verbose: false,
             on_unix_socket: false,
+            token: "0".to_owned(),
+            fixed: None,
+            other: None,
+        }
+    }
+
+    /// Gives it these tokens.
+    pub fn with_token(mut self, token: impl ToString) -> Setup {
+        self.token = token.to_string();
+        self
+    }
+
+    /// Lets it listen here, whenever it is started.
+    pub fn at(mut self, addresses: Addresses) -> Setup {
+        self.fixed = Some(addresses);
+        self
+    }
+
+    /// Starts this program instead of the one under test.
+    pub fn with_program(mut self, program: Option<&Path>) -> Setup {
+        self.other = program.map(Path::to_owned);
+        self
+    }
+
+    /// Lets it log everything.
+    pub fn verbose(mut self) -> Setup {
+        self.verbose = true;
+        self
+    }
+
+    /// That it does not start. Returns what it says.
+    #[track_caller]
+    pub fn refuses(&self) -> String {
+        match self.try_start() {
+            Ok(_) => panic!("it starts"),
+            Err(said) => said,
         }
     }
 
@@ -70,6 +138,7 @@ impl Setup {
 
     /// Sets a key of the configuration.
     pub fn with(mut self, key: &str, value: impl ToString) -> Setup {
+        self.keys.retain(|(known, _)| known != key);
         self.keys.push((key.to_owned(), value.to_string()));
         self
     }
@@ -89,16 +158,18 @@ impl Setup {
 
     fn try_start(&self) -> Result<Node, String> {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let [addr, stats_addr, dyn_addr] = free_addresses();
+        let at = self
+            .fixed
+            .unwrap_or_else(|| Addresses::free(Ipv4Addr::LOCALHOST));
         let socket = dir.path().join("clients");
         let listen = match self.on_unix_socket {
             true => socket.display().to_string(),
-            false => addr.to_string(),
+            false => at.listen.to_string(),
         };
         let mut text = format!(
-            "dyn_o_mite:\n  listen: {listen}\n  stats_listen: {stats_addr}\n  dyn_listen: {dyn_addr}\n  \
-             tokens: '0'\n  data_store: 0\n  servers:\n  - {}\n",
-            self.store
+            "dyn_o_mite:\n  listen: {listen}\n  stats_listen: {}\n  dyn_listen: {}\n  \
+             tokens: '{}'\n  data_store: 0\n  servers:\n  - {}\n",
+            at.stats, at.peers, self.token, self.store
         );
         for (key, value) in &self.keys {
             let _ = writeln!(text, "  {key}: {value}");
@@ -110,7 +181,8 @@ impl Setup {
         notify
             .set_read_timeout(Some(Duration::from_millis(100)))
             .expect("a socket");
-        let program = env!("CARGO_BIN_EXE_dynomite");
+        let own = Path::new(env!("CARGO_BIN_EXE_dynomite"));
+        let program = self.other.as_deref().unwrap_or(own);
         let mut starter = match self.files {
             None => Command::new(program),
             Some(files) => {
@@ -120,6 +192,9 @@ impl Setup {
                 shell
             }
         };
+        if self.verbose {
+            starter.arg("-v11");
+        }
         let child = starter
             .arg("-c")
             .arg(&conf)
@@ -132,8 +207,8 @@ impl Setup {
             .expect("the program was built");
         let mut node = Node {
             child,
-            addr,
-            stats_addr,
+            addr: at.listen,
+            stats_addr: at.stats,
             socket: self.on_unix_socket.then_some(socket),
             dir,
         };
@@ -142,6 +217,10 @@ impl Setup {
         loop {
             match notify.recv(&mut message) {
                 Ok(n) if message[..n].starts_with(b"READY=1") => return Ok(node),
+                // Another program does not say when it is ready.
+                _ if self.other.is_some() && TcpStream::connect(at.listen).is_ok() => {
+                    return Ok(node);
+                }
                 _ => {}
             }
             let ended = node.child.try_wait().expect("our child");
@@ -186,6 +265,11 @@ impl Node {
         let ended = self.child.try_wait().expect("our child");
         assert_eq!(ended, None, "the program ended:\n{}", self.log());
         self.client().expect_open();
+    }
+
+    /// Ends it at once.
+    pub fn kill(mut self) {
+        self.child.kill().expect("our child");
     }
 
     /// Its statistics.
@@ -267,13 +351,4 @@ fn find(value: &serde_json::Value, name: &str) -> Option<i64> {
             .or_else(|| map.values().find_map(|inner| find(inner, name))),
         _ => None,
     }
-}
-
-/// Addresses nobody listens on just now.
-fn free_addresses() -> [SocketAddr; 3] {
-    let probes: [TcpListener; 3] =
-        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    probes
-        .each_ref()
-        .map(|probe| probe.local_addr().expect("a bound socket"))
 }

@@ -2,7 +2,7 @@
 
 use super::Client;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A redis-server of its own for one test, on a Unix socket in a temporary directory, without
@@ -16,25 +16,25 @@ pub struct Redis {
 impl Redis {
     pub fn start() -> Redis {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no"])
-            .arg("--unixsocket")
-            .arg(dir.path().join("s"))
-            .arg("--dir")
-            .arg(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("redis-server must be in PATH for these tests");
-        let mut log = BufReader::new(child.stdout.take().expect("a pipe was asked for"));
-        let mut line = String::new();
-        while !line.contains("ready to accept connections") {
-            line.clear();
-            let read = log.read_line(&mut line).expect("its log is text");
-            assert_ne!(read, 0, "redis-server ended before it was ready");
-        }
-        // Its later lines are few; the pipe holds them until it ends.
-        child.stdout = Some(log.into_inner());
+        let child = start_in(dir.path());
         Redis { child, dir }
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("our child");
+        self.child.wait().expect("our child");
+    }
+
+    /// Starts it again, empty, where it was.
+    pub fn restart(&mut self) {
+        let _ = std::fs::remove_file(self.socket());
+        self.child = start_in(self.dir.path());
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Where it listens.
@@ -46,6 +46,28 @@ impl Redis {
     pub fn client(&self) -> Client {
         Client::unix(&self.socket()).expect("the server listens")
     }
+}
+
+fn start_in(dir: &Path) -> Child {
+    let mut child = Command::new("redis-server")
+        .args(["--port", "0", "--save", "", "--appendonly", "no"])
+        .arg("--unixsocket")
+        .arg(dir.join("s"))
+        .arg("--dir")
+        .arg(dir)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("redis-server must be in PATH for these tests");
+    let mut log = BufReader::new(child.stdout.take().expect("a pipe was asked for"));
+    let mut line = String::new();
+    while !line.contains("ready to accept connections") {
+        line.clear();
+        let read = log.read_line(&mut line).expect("its log is text");
+        assert_ne!(read, 0, "redis-server ended before it was ready");
+    }
+    // Its later lines are few; the pipe holds them until it ends.
+    child.stdout = Some(log.into_inner());
+    child
 }
 
 impl Drop for Redis {

@@ -125,13 +125,14 @@ pub fn run(target: &Target, seeds: &[Vec<u8>], budget: &Budget) -> Result<u64, F
     Ok(runs)
 }
 
-/// Takes ever smaller pieces out of a failing input while it keeps failing.
+/// Takes ever smaller pieces out of a failing input while it keeps failing, for a while.
 fn cut_down(mut input: Vec<u8>, fails: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     quietly(true);
+    let start = Instant::now();
     let mut piece = input.len() / 2;
     while piece > 0 {
         let mut at = 0;
-        while at < input.len() {
+        while at < input.len() && start.elapsed() < HANG {
             let end = (at + piece).min(input.len());
             let shorter = [&input[..at], &input[end..]].concat();
             if fails(&shorter) {

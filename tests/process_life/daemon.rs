@@ -103,6 +103,7 @@ fn the_parent_exits_1_when_the_daemon_cannot_serve() {
     let conf = || Conf::new(dir.path());
     for (conf, pid, reason) in [
         (conf().set("listen", &taken_addr), "d.pid", &*in_use),
+        (conf().set("dyn_listen", &taken_addr), "d.pid", &*in_use),
         (conf().set("stats_listen", &taken_addr), "d.pid", &*in_use),
         (conf().set("bogus", 1), "d.pid", "syntax is invalid"),
         (

@@ -304,6 +304,7 @@ fn an_address_that_cannot_be_bound_is_told() {
     let taken_addr = taken.local_addr().unwrap().to_string();
     for (key, addr, what, reason) in [
         ("listen", &*taken_addr, "p", "Address already in use"),
+        ("dyn_listen", &*taken_addr, "p", "Address already in use"),
         ("stats_listen", &*taken_addr, "m", "Address already in use"),
         // RFC 5737: nobody's address.
         (

@@ -97,7 +97,7 @@ impl Generator {
         };
         let random = &mut self.random;
         match what {
-            "B" | "E" | "H" => format!("{what}{}", random.below(3)).into_bytes(),
+            "B" | "E" | "H" | "Z" => format!("{what}{}", random.below(3)).into_bytes(),
             "s" | "l" | "h" | "t" | "z" | "x" | "g" | "p" | "b" => self.key(what),
             "v" => self.value(),
             "w" => self.short(),

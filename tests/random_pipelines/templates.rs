@@ -2,7 +2,8 @@
 //!
 //! Words in braces are drawn anew each time: a key of a family (`{s}` string, `{l}` list, `{h}` hash,
 //! `{t}` set, `{z}` sorted set, `{x}` stream, `{g}` geo, `{p}` HyperLogLog, `{b}` bitmap, `{B}` large
-//! string, `{H}` hash of large values, `{E}` key that will expire), a value (`{v}`, `{w}` short, `{V}` up to 300 KB), a number
+//! string, `{H}` hash of large values, `{E}` key that will expire,
+//! `{Z}` sorted set of one score, which is what ranges by name are defined for), a value (`{v}`, `{w}` short, `{V}` up to 300 KB), a number
 //! (`{i}` index, `{n}` anything number-like, `{c}` score, `{m}` member of a set), a word (`{f}` field,
 //! `{M}` member, `{P}` place, `{r}` stream id, `{G}` group, `{lon} {lat}`), a script (`{lua}`, `{sha}`).
 //!
@@ -30,7 +31,7 @@ pub const TEMPLATES: &[&str] = &[
     "type {s}", "type {h}", "type {x}", "expireat {s} 4102444800", "expireat {s} 4102444800 nx", "pexpireat {l} 1",
     "expiretime {s}", "pexpiretime {s}", "persist {s}", "rename {s} {s}", "renamenx {s} {s}", "copy {s} {s}",
     "copy {z} {z} replace", "dump {B}", "restore {s} 0 {w}", "object encoding {s}",
-    "object encoding {t}", "object refcount {h}", "object freq {s}", "dbsize", "expire {s} {n} bad",
+    "object encoding {t}", "object refcount {h}", "object freq {s}", "dbsize", "expire {s} {n} bad worse",
     "sort {l}", "sort {l} alpha limit 0 3", "sort {t} desc", "sort {t} by nosort get # get {s}", "sort {t} store {l}",
     "sort_ro {l} alpha desc",
     // Bitmaps.
@@ -59,14 +60,14 @@ pub const TEMPLATES: &[&str] = &[
     "zadd {z} incr {c} {M}", "zadd {z} gt incr {c} {M}", "zincrby {z} {c} {M}", "zscore {z} {M}", "zmscore {z} {M} {M}",
     "zcard {z}", "zcount {z} -inf {c}", "zrank {z} {M}", "zrevrank {z} {M}", "zrem {z} {M} {M}", "zrange {z} {i} {i}",
     "zrange {z} 0 -1 withscores", "zrange {z} 0 -1 rev withscores", "zrange {z} {c} {c} byscore limit 0 5 withscores",
-    "zrange {z} - + bylex", "zrangebyscore {z} -inf +inf withscores", "zrangebyscore {z} {c} {c}",
+    "zadd {Z} 0 {M} 0 {M} 0 {M}", "zrange {Z} - + bylex", "zrangebyscore {z} -inf +inf withscores", "zrangebyscore {z} {c} {c}",
     "zrevrangebyscore {z} +inf -inf withscores limit 0 3", "zrevrange {z} 0 -1 withscores", "zrevrange {z} 0 {i}",
-    "zrangebylex {z} - +", "zrevrangebylex {z} + -", "zlexcount {z} - +", "zpopmin {z}", "zpopmax {z}", "zpopmin {z} {i}",
+    "zrangebylex {Z} - +", "zrevrangebylex {Z} + -", "zlexcount {Z} - +", "zpopmin {z}", "zpopmax {z}", "zpopmin {z} {i}",
     "zpopmax {z} 2", "zmpop 2 {z} {z} min count 2", "zmpop 1 {z} max", "zunion 2 {z} {z} withscores",
     "zinter 2 {z} {z} withscores", "zdiff 2 {z} {z} withscores", "zunion 2 {z} {t} weights 2 {i} aggregate max",
     "zunion {n} {z}", "zdiff 1 {z}", "zinter 2 {z} {z}", "zintercard 2 {z} {z}", "zunionstore {z} 2 {z} {z}",
     "zinterstore {z} 2 {z} {t} weights 1 2", "zdiffstore {z} 2 {z} {z}", "zrangestore {z} {z} 0 3",
-    "zremrangebyrank {z} {i} {i}", "zremrangebyscore {z} {c} {c}", "zremrangebylex {z} [a [c", "zscan {z} 0 match nosuch count 1000",
+    "zremrangebyrank {z} {i} {i}", "zremrangebyscore {z} {c} {c}", "zremrangebylex {Z} [a [c", "zscan {z} 0 match nosuch count 1000",
     // Streams.
     "xadd {x} {r} {f} {w}", "xadd {x} {r} {f} {w} {f} {w}", "xadd {x} nomkstream maxlen 5 {r} {f} {w}", "xlen {x}",
     "xrange {x} - +", "xrange {x} {r} + count 2", "xrevrange {x} + -", "xdel {x} {r}", "xtrim {x} maxlen {i}",

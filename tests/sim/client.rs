@@ -4,6 +4,7 @@ use crate::link::{Bytes, Link};
 use crate::random::Random;
 use crate::resp;
 use crate::store::{Ledger, Tag};
+use dynomite::node::limits;
 use std::collections::{HashSet, VecDeque};
 
 const STORAGE_ERROR: &[u8] = b"-ERR Storage: Datastore refused connection\r\n";
@@ -105,6 +106,8 @@ pub struct Client {
     finished: bool,
     /// It has been told that its stream is over.
     told_off: bool,
+    /// Reply bytes it has not taken, and since when that has been so.
+    untaken: (usize, u64),
     pub gone: bool,
 }
 
@@ -135,6 +138,7 @@ impl Client {
             confirmed: HashSet::new(),
             finished: false,
             told_off: false,
+            untaken: (0, 0),
             gone: false,
             random: random.fork(),
         }
@@ -408,6 +412,9 @@ impl Client {
 
     /// Judges what the node has written since the last time.
     pub fn judge(&mut self, link: &mut Link, view: &View<'_>) -> Result<(), String> {
+        if self.untaken.0 != link.waiting {
+            self.untaken = (link.waiting, view.now);
+        }
         for request in &mut self.waiting {
             if request.read_at.is_none() && request.end <= link.read {
                 request.read_at = Some(view.now);
@@ -499,6 +506,9 @@ impl Client {
         self.gone = true;
         if link.is_reset() || view.draining || view.tight {
             return Ok(());
+        }
+        if link.blocked && self.untaken.1 + limits::UNREAD_US <= view.now {
+            return Ok(()); // It takes nothing.
         }
         let owed = self.waiting.iter().find(|request| {
             !matches!(request.answer, Answer::Silence | Answer::Fatal("")) && !request.last

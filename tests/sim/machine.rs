@@ -189,7 +189,9 @@ impl Machine {
                 .broken(id, now, &io::ErrorKind::ConnectionReset.into());
             return;
         }
-        socket.ended |= edges.ended;
+        if edges.ended && !std::mem::replace(&mut socket.ended, true) {
+            self.node.ended(id);
+        }
         if edges.writable
             && self.canary != Some(MachineCanary::LosesWritableEdge)
             && std::mem::take(&mut socket.blocked)

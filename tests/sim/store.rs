@@ -72,7 +72,7 @@ pub struct Store {
     /// Never misbehaves.
     pub calm: bool,
     /// Longest bulk in a reply.
-    longest: usize,
+    pub longest: usize,
     pub canary: Option<StoreCanary>,
     pub ledger: Ledger,
 }

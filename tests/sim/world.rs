@@ -338,7 +338,11 @@ impl World {
             .map(|client| client.answered_blocks(&self.store.ledger, self.options.mbuf_size))
             .sum();
         let connections = self.machine.clients() + self.options.datastore_connections;
-        let bound = self.options.max_msgs.max(16) + 32 + 3 * connections + msgs + answered;
+        // A reply on its way in, whether its client is still there or not: two long bulks at most.
+        let arriving = self.options.datastore_connections
+            * (2 * self.store.longest / self.options.mbuf_size + 4);
+        let bound =
+            self.options.max_msgs.max(16) + 32 + 3 * connections + msgs + answered + arriving;
         if in_use > bound {
             return Err(format!("{in_use} blocks in use, at most {bound} expected"));
         }

@@ -159,7 +159,12 @@ pub fn form(command: &Command, args: &[&[u8]], longest_key: usize) -> Form {
     }
     let to_store = matches!(
         command.refine(args).serve,
-        Serve::Keyed | Serve::Split | Serve::SameNode | Serve::LocalNode | Serve::AllNodesGuarded
+        Serve::Keyed
+            | Serve::Split
+            | Serve::SameNode
+            | Serve::LocalNode
+            | Serve::RackNodes
+            | Serve::AllNodesGuarded
     );
     let barred = flag::NOSCRIPT | flag::PUBSUB | flag::ADMIN;
     if !to_store

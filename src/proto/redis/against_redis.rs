@@ -6,6 +6,7 @@ use std::process::{Child, Command as Process, Stdio};
 
 mod forms;
 mod matrix;
+mod rewritten;
 mod texts;
 
 /// A redis-server of its own for one test, on a socket in a temporary directory; ended when

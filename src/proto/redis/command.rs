@@ -32,6 +32,8 @@ pub enum Serve {
     Proxy,
     /// The datastore of the node that was asked.
     LocalNode,
+    /// The datastores of all nodes of this rack, which together hold all keys.
+    RackNodes,
     /// The datastores of all nodes.
     AllNodes,
     /// The datastores of all nodes, if the operator allowed it; refused otherwise.
@@ -47,6 +49,18 @@ pub enum Serve {
     /// The original's pseudo-command that sets the connection's consistency level; answered by
     /// [`super::session::Session::answer`].
     ConnConsistency,
+}
+
+/// How a write goes to several replicas, which would not stay equal if each ran the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replicate {
+    /// As it stands.
+    AsIs,
+    /// With so many arguments or more it may hold a time that counts from now, which is made an
+    /// absolute one ([`super::rewrite::absolute`]).
+    Absolute(u8),
+    /// One runs it, and the others get what it did ([`super::rewrite::effect`]).
+    Effect,
 }
 
 /// One command, or one subcommand of a container such as `CONFIG`.
@@ -72,6 +86,8 @@ pub struct Command {
     pub nondeterministic: bool,
     /// Two replicas in the same state may answer the same elements in another order.
     pub unordered: bool,
+    /// How it goes to several replicas.
+    pub replicate: Replicate,
     /// Which counters it moves.
     pub stat: ReqStats,
     /// Redis' flags, bits of [`flag`].
@@ -120,12 +136,13 @@ pub(super) const fn row(
             | Serve::Split
             | Serve::SameNode
             | Serve::LocalNode
+            | Serve::RackNodes
             | Serve::AllNodes
             | Serve::AllNodesGuarded
     );
     let asks = matches!(
         serve,
-        Serve::LocalNode | Serve::Proxy | Serve::ConnConsistency
+        Serve::LocalNode | Serve::RackNodes | Serve::Proxy | Serve::ConnConsistency
     );
     let (first, _, _) = legacy_range(specs);
     Command {
@@ -142,6 +159,7 @@ pub(super) const fn row(
         own_rack: false,
         nondeterministic: false,
         unordered: false,
+        replicate: Replicate::AsIs,
         stat: ReqStats::of(if to_store { stats::OTHER } else { 0 }),
         flags,
         categories: categories | implied(flags, categories),
@@ -228,6 +246,11 @@ impl Command {
         self
     }
 
+    pub(super) const fn replicate(mut self, how: Replicate) -> Self {
+        self.replicate = how;
+        self
+    }
+
     pub(super) const fn subcommands(mut self, rows: &'static [Command]) -> Self {
         self.children = Children::Declared(rows);
         self
@@ -275,7 +298,7 @@ pub(super) static TABLE: [Command; COUNT] = {
 
 const fn is_direct(row: &Command) -> bool {
     let plain = match row.serve {
-        Serve::LocalNode => true,
+        Serve::LocalNode | Serve::RackNodes => true,
         Serve::Keyed | Serve::Split | Serve::SameNode => row.first_key > 0,
         _ => false,
     };
@@ -346,6 +369,16 @@ impl Command {
             argc == wanted
         };
         enough && !(self.pairs && argc.is_multiple_of(2))
+    }
+
+    /// Whether a request of `argc` arguments goes to all replicas as it stands.
+    #[inline]
+    pub fn replicates_as_is(&self, argc: usize) -> bool {
+        match self.replicate {
+            Replicate::AsIs => true,
+            Replicate::Absolute(least) => argc < usize::from(least),
+            Replicate::Effect => false,
+        }
     }
 
     /// Whether the proxy serves it, if only under conditions.

@@ -41,6 +41,8 @@ pub const CROSSSLOT: &str = "-CROSSSLOT Keys in request don't hash to the same n
 pub const CLUSTER_DISABLED: &str = "-ERR This instance has cluster support disabled\r\n";
 /// Redis' generic syntax error.
 pub const SYNTAX: &str = "-ERR syntax error\r\n";
+/// Redis' complaint about a cursor that is none.
+pub const INVALID_CURSOR: &str = "-ERR invalid cursor\r\n";
 /// Redis' generic complaint about a number.
 pub const NOT_AN_INTEGER: &str = "-ERR value is not an integer or out of range\r\n";
 

@@ -10,6 +10,7 @@
 //! | [`encode`] | canonical requests and replies |
 //! | [`request`], [`reply`] | where a message ends: resumable, in place |
 //! | [`resp3`] | RESP2 replies in RESP3 |
+//! | [`rewrite`] | writes in a form that has the same effect on every replica |
 //! | [`session`] | one client's connection state, and the commands the proxy answers itself |
 
 pub mod command;
@@ -24,6 +25,7 @@ pub mod reply;
 pub mod req_stats;
 pub mod request;
 pub mod resp3;
+pub mod rewrite;
 pub mod session;
 mod subcommands;
 mod table;

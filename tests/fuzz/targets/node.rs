@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::sync::Arc;
 
 use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
 use dynomite::node::{Action, ConnId, Kind, Next, Node, Options};
 use dynomite::proto::redis::{reply, request};
-use std::sync::Arc;
 
 use super::pieces;
 
@@ -71,13 +71,6 @@ struct World {
 impl World {
     fn new(mbuf_size: usize) -> World {
         let options = Options {
-            listen: "127.0.0.1:8102".into(),
-            timeout_us: 5_000_000,
-            retry_ceiling_us: 30_000_000,
-            datastore_connections: 1,
-            preconnect: true,
-            client_connections: 0,
-            max_msgs: 200_000,
             mbuf_size,
             ..Options::default()
         };

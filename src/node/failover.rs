@@ -1,0 +1,203 @@
+//! A `DC_ONE` read that was lost on its way, sent to the next rack.
+//!
+//! A read is placed on the owner in this rack, or, while that one cannot be reached, on the first
+//! rack's that can. When the connection it went out on is lost, when it takes too long there, or when
+//! the peer answers that its datastore cannot, it goes on to the next of
+//! [`read_candidates`](crate::cluster::route::read_candidates). The client gets an answer in place of
+//! an error, within the time it would have waited anyway: each attempt is granted what is left of the
+//! time since the request came in. Writes are never sent twice: the first attempt may have been run.
+//!
+//! Until the answer is known the request's slices wait where the answer will, in `Msg::reply`. The
+//! second attempt is a part of the first, which waits for it as for any part; so the first may stand
+//! in its upstream's queue for a late reply while the second is under way.
+
+use super::Node;
+use super::collect::Collector;
+use super::frame::Frames;
+use super::front::Raw;
+use super::join::Join;
+use super::msg::{Flags, Msg, NONE};
+use crate::clock::Now;
+use crate::cluster::id::{DcId, NodeId};
+use crate::cluster::route::{Access, Counts, Demand, How, Routing, Target, read_candidates};
+use crate::consistency::Consistency;
+use crate::hashkit::Token;
+use crate::mbuf::Chain;
+use crate::proto::redis::command::command;
+use crate::proto::redis::{errors, request};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// When a second attempt has to be given up. It stands behind younger requests in its upstream's
+/// queue, whose due marks follow the queue's order and so would find it late.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at: u64,
+    slot: u32,
+    entry: u32,
+    wire_id: u64,
+}
+
+/// The second attempts under way, with some that are over: in the order of their making, which
+/// nearly is that of their times.
+#[derive(Debug, Default)]
+pub(super) struct Retries(VecDeque<Due>);
+
+impl Retries {
+    /// When the first of them has to be given up, in µs.
+    pub fn next_us(&self) -> Option<u64> {
+        self.0.front().map(|due| due.at)
+    }
+}
+
+impl Node {
+    /// Whether a request may be sent again elsewhere.
+    pub(super) fn may_fail_over(&self, demand: &Demand) -> bool {
+        self.has_other_racks
+            && demand.failover
+            && demand.routing == Routing::Normal
+            && demand.access == Access::Read
+            && demand.level == Consistency::DcOne
+    }
+
+    /// Keeps a request's bytes until it is answered.
+    pub(super) fn keep_request(&mut self, entry: u32, raw: Raw<'_>) {
+        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+            msg.flags = msg.flags.with(Flags::KEPT);
+            raw.append_to(&mut msg.reply);
+        }
+    }
+
+    /// Answers a message that failed on this node's connection: by another rack if it may, else with
+    /// `text`.
+    pub(super) fn fail(&mut self, entry: u32, now: Now, node: NodeId, text: &str) {
+        if !self.fail_over(entry, now, node) {
+            self.finish(entry, now, text.as_bytes());
+        }
+    }
+
+    /// Sends a read that this node has not answered to the next one that may. `false` if there is
+    /// none, or nobody waits any more, or it is no such read; nothing is changed then.
+    pub(super) fn fail_over(&mut self, entry: u32, now: Now, failed: NodeId) -> bool {
+        let Some(msg) = self.msgs.get(entry as usize) else {
+            return false;
+        };
+        if !msg.flags.has(Flags::KEPT) {
+            return false;
+        }
+        let Some(pin) = self.front_of(entry) else {
+            return false;
+        };
+        let (start, mut copy) = (msg.start, msg.copy());
+        let Some(token) = self.token_of_kept(msg) else {
+            return false;
+        };
+        let topology = Arc::clone(&self.topology);
+        let next = read_candidates(&topology, token)
+            .skip_while(|node| *node != failed)
+            .skip(1)
+            .map(|node| (node, start + self.granted_read(topology.distance(node))))
+            .find(|&(node, at)| at > now.mono_us && self.reaches(node, pin, now));
+        let Some((node, at)) = next else {
+            return false;
+        };
+        let mut request = Chain::new();
+        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+            request.append(&mut msg.reply);
+            msg.flags = msg.flags.without(Flags::KEPT.with(Flags::CARRIED));
+            msg.collector = self.collectors.insert(Collector::joining(1, Join::Only)) as u32;
+        }
+        let wire_id = self.next_wire_id();
+        copy.parent = entry;
+        copy.wire_id = wire_id;
+        copy.flags = copy.flags.with(Flags::KEPT);
+        copy.reply.append_shared(&request);
+        let child = self.msgs.insert(copy) as u32;
+        self.stats.own.read_failovers += 1;
+        if let Some(slot) = self.slot_for(node, pin) {
+            self.watch(Due {
+                at,
+                slot: slot as u32,
+                entry: child,
+                wire_id,
+            });
+        }
+        let target = Target {
+            node,
+            how: How::Request,
+            counts: Counts::In(DcId::LOCAL),
+            reachable: true,
+            passed_over: 1,
+        };
+        let mut frames = Frames::new(wire_id, Raw::from(&request));
+        self.send(child, pin, now, &target, &mut frames);
+        true
+    }
+
+    /// Whether a peer's reply says that it could not ask its datastore.
+    pub(super) fn is_unserved(raw: Raw<'_>) -> bool {
+        [errors::STORAGE_REFUSED, errors::STATE_FORBIDS]
+            .iter()
+            .any(|text| raw.len() == text.len() && raw.with_bytes(|bytes| bytes == text.as_bytes()))
+    }
+
+    /// The front that waits for a message, through all it is a part of.
+    fn front_of(&self, mut entry: u32) -> Option<u32> {
+        loop {
+            let msg = self.msgs.get(entry as usize)?;
+            if msg.parent == NONE {
+                return (msg.front != NONE).then_some(msg.front);
+            }
+            entry = msg.parent;
+        }
+    }
+
+    /// The token of a kept request's first key.
+    fn token_of_kept(&self, msg: &Msg) -> Option<Token> {
+        if !self.topology.needs_hash() {
+            return Some(Token::default());
+        }
+        let row = command(msg.command)?;
+        Raw::from(&msg.reply).with_bytes(|bytes| {
+            let args: Vec<&[u8]> = request::arguments(bytes).collect();
+            let mut keys = Vec::new();
+            row.keys(&args, &mut keys).ok()?;
+            Some(self.token(args.get(keys.first()?.index)?))
+        })
+    }
+
+    /// Takes note of a second attempt, and forgets earlier ones that are over.
+    fn watch(&mut self, due: Due) {
+        while let Some(first) = self.retries.0.front().copied() {
+            if self.is_under_way(first) {
+                break;
+            }
+            self.retries.0.pop_front();
+        }
+        self.retries.0.push_back(due);
+        self.earliest = self.earliest.min(due.at);
+    }
+
+    /// Whether a second attempt still waits for its reply.
+    fn is_under_way(&self, due: Due) -> bool {
+        self.msgs.get(due.entry as usize).is_some_and(|msg| {
+            msg.wire_id == due.wire_id
+                && msg.parent != NONE
+                && msg.flags.has(Flags::QUEUED)
+                && !msg.flags.has(Flags::EXPIRED)
+        })
+    }
+
+    /// Gives up second attempts that have waited too long.
+    pub(super) fn expire_retries(&mut self, now: Now) {
+        while let Some(due) = self.retries.0.front().copied() {
+            if due.at > now.mono_us && self.is_under_way(due) {
+                break;
+            }
+            self.retries.0.pop_front();
+            if self.is_under_way(due) {
+                self.expire_one(due.slot as usize, due.entry, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Requests without a key that several nodes answer together.
+//!
+//! | request | who is asked | the answer |
+//! |---|---|---|
+//! | `DBSIZE` | all nodes of this rack, which together hold all keys once | the sum |
+//! | `KEYS` | the same | all names, one list |
+//! | `RANDOMKEY` | the same | the first name that comes; nil if no node has a key |
+//! | `SCAN` | one node of this rack, by the cursor | its keys, and the cursor that goes on |
+//! | `SCRIPT EXISTS` | all nodes of this rack | 1 where all have the script |
+//! | `SCRIPT LOAD`, `SCRIPT FLUSH`, `FUNCTION LOAD`, `DELETE`, `FLUSH`, `RESTORE` | all nodes of the cluster | of a node, if all of this datacenter have done it |
+//! | `SCRIPT KILL`, `FUNCTION KILL` | the same | `OK` if one of this datacenter had something to kill |
+//! | `FLUSHALL`, `FLUSHDB`, if switched on | the same | `OK` if all of the cluster have done it |
+//!
+//! The first error, or that of a node that cannot be reached, is the answer, and what other nodes have
+//! done stays done; but a single key is enough for `RANDOMKEY`, and a single success for `KILL`.
+//!
+//! A cursor of `SCAN` is that of the node's datastore, with the node's place in this rack's ring in the
+//! upper 16 of its 64 bits: any node of the rack can go on with it, as long as the rack has the same
+//! members. A place the rack does not have is an invalid cursor. Another rack's nodes would read it
+//! differently, unless they have as many nodes and the same data in them.
+
+use super::Node;
+use super::collect::Collector;
+use super::frame::Frames;
+use super::front::Raw;
+use super::join::{CURSOR_BITS, Join};
+use super::msg::{Msg, NONE};
+use super::route::Ask;
+use crate::clock::Now;
+use crate::cluster::id::{DcId, NodeId};
+use crate::cluster::route::{Counts, Demand, How, Routing, Target};
+use crate::mbuf::Chain;
+use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::redis::{encode, errors, resp3};
+
+/// How the replies to a command are joined.
+fn join_of(command: &Command) -> Join {
+    match (command.parent().map(|parent| parent.name), command.name) {
+        (None, "dbsize") => Join::Sum,
+        (None, "keys") => Join::Lists,
+        (None, "randomkey") => Join::Any,
+        (Some(_), "exists") => Join::And,
+        (Some(_), "kill") => Join::One,
+        _ => Join::Same,
+    }
+}
+
+impl Node {
+    /// Whether requests served so go to several nodes.
+    pub(super) fn is_fanned_out(&self, serve: Serve) -> bool {
+        !self.alone
+            && match serve {
+                Serve::RackNodes => !self.options.local_scan && self.options.admin_operation == 0,
+                Serve::AllNodes | Serve::AllNodesGuarded => true,
+                _ => false,
+            }
+    }
+
+    /// Sends a client's request to all nodes that have to answer it, or to the one that goes on with
+    /// its cursor.
+    pub(super) fn fan_out(
+        &mut self,
+        key: u32,
+        now: Now,
+        form: resp3::Form,
+        ask: &Ask<'_>,
+        args: &[&[u8]],
+    ) {
+        if ask.command.name == "scan" {
+            return self.scan(key, now, form, ask, args);
+        }
+        // What only asks needs one copy of the data, what changes something all.
+        let routing = match ask.class {
+            Class::Read => Routing::AllNodesOwnRack,
+            Class::Write => Routing::AllNodes,
+        };
+        let everywhere = ask.command.serve == Serve::AllNodesGuarded;
+        let demand = Demand {
+            routing,
+            ..self.demand(
+                ask.command,
+                ask.class,
+                self.level_of(key, ask.class),
+                ask.token,
+            )
+        };
+        let mut targets = std::mem::take(&mut self.targets);
+        targets.place(&self.topology, &demand, |node| self.reaches(node, key, now));
+        let counted: Vec<Target> = targets.to_vec();
+        self.targets = targets;
+        let (counted, others): (Vec<Target>, Vec<Target>) = counted
+            .into_iter()
+            .partition(|target| everywhere || self.topology.distance(target.node).is_same_dc());
+        let parts = counted.len() as u16;
+        let collector = Collector::joining(parts, join_of(ask.command));
+        let Some(entry) = self.begin(key, now, form, ask, collector) else {
+            return;
+        };
+        let mut frames = Frames::new(self.next_wire_id(), ask.raw);
+        for target in &others {
+            if let Some(copy) = self.msgs.get(entry as usize).map(Msg::copy) {
+                self.send_unawaited(copy, key, now, target, &mut frames);
+            }
+        }
+        for (part, target) in (0..).zip(&counted) {
+            self.send_part(entry, part, key, now, target, &mut frames);
+        }
+    }
+
+    /// A message for a client's request, whose parts this collects.
+    fn begin(
+        &mut self,
+        key: u32,
+        now: Now,
+        form: resp3::Form,
+        ask: &Ask<'_>,
+        collector: Collector,
+    ) -> Option<u32> {
+        let entry = self.enqueue(key, now, form, ask, ask.raw.len())?;
+        self.count_request(ask);
+        let collector = self.collectors.insert(collector) as u32;
+        let msg = self.msgs.get_mut(entry as usize)?;
+        debug_assert_eq!(msg.collector, NONE);
+        msg.collector = collector;
+        Some(entry)
+    }
+
+    /// Asks the node that a cursor belongs to.
+    fn scan(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>, args: &[&[u8]]) {
+        let rack = self.topology.rack(self.topology.my_rack());
+        let nodes = rack.map(|rack| rack.ring.owners()).unwrap_or_default();
+        let cursor = args.get(1).and_then(|text| cursor(text));
+        let place = cursor.and_then(|cursor| u16::try_from(cursor >> CURSOR_BITS).ok());
+        let node = place.and_then(|place| nodes.get(usize::from(place)).copied());
+        let (Some(cursor), Some(place), Some(node)) = (cursor, place, node) else {
+            return self.answer(key, now, errors::INVALID_CURSOR.as_bytes(), false);
+        };
+        let join = Join::Scan {
+            node: place,
+            of: nodes.len() as u16,
+        };
+        let Some(entry) = self.begin(key, now, form, ask, Collector::joining(1, join)) else {
+            return;
+        };
+        let inner = (cursor & ((1 << CURSOR_BITS) - 1)).to_string();
+        let mut words = args.to_vec();
+        if let Some(word) = words.get_mut(1) {
+            *word = inner.as_bytes();
+        }
+        let mut text = Vec::new();
+        encode::command(&mut text, &words);
+        let mut chain = Chain::new();
+        self.pool.copy(&text, &mut chain);
+        let target = Target {
+            node,
+            how: match node {
+                NodeId::ME => How::Local,
+                _ => How::Request,
+            },
+            counts: Counts::In(DcId::LOCAL),
+            reachable: self.reaches(node, key, now),
+            passed_over: 0,
+        };
+        let mut frames = Frames::new(self.next_wire_id(), Raw::from(&chain));
+        self.send_part(entry, 0, key, now, &target, &mut frames);
+    }
+}
+
+/// A cursor: decimal digits of at most 64 bits.
+fn cursor(text: &[u8]) -> Option<u64> {
+    if !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

@@ -1,0 +1,236 @@
+//! The replies of several nodes as one.
+
+use crate::mbuf::Chain;
+use crate::proto::redis::keys::integer;
+use crate::proto::redis::reply::{Parser, Status};
+use crate::proto::redis::{encode, errors};
+
+/// How replies are joined. Which commands are joined how is Redis' own advice for clusters (its
+/// command tips `response_policy`), but for `SCAN` and `RANDOMKEY`.
+///
+/// Where one of the replies is an error, the first is the answer, at once; unless it says otherwise
+/// here.
+#[derive(Debug)]
+pub(super) enum Join {
+    /// There is but one.
+    Only,
+    /// One value for each key; for each key, in the request's order, its piece.
+    Values(Vec<u32>),
+    /// A number each: their sum.
+    Sum,
+    /// Each the same, a status or a name.
+    Same,
+    /// A list each: one after the other.
+    Lists,
+    /// A key or nil each: the first key. An error only if there is none.
+    Any,
+    /// A list of 0 and 1 each: at every position the least.
+    And,
+    /// Enough that one has done it; else the first error.
+    One,
+    /// The keys and the cursor of one node, which is the `node`th of `of`.
+    Scan { node: u16, of: u16 },
+}
+
+/// Bits of a cursor of `SCAN` below the number of the node it belongs to. A cursor of Redis is an
+/// index into a table of at most 2^(these) places.
+pub(super) const CURSOR_BITS: u32 = 48;
+
+/// What a collector answers: text made here, then bytes that came; either may be empty.
+pub(super) struct Answer {
+    pub text: Vec<u8>,
+    pub reply: Chain,
+    pub agreed: bool,
+}
+
+impl Answer {
+    pub fn reply(reply: Chain, agreed: bool) -> Answer {
+        Answer {
+            reply,
+            text: Vec::new(),
+            agreed,
+        }
+    }
+
+    pub fn text(text: impl Into<Vec<u8>>, agreed: bool) -> Answer {
+        Answer {
+            reply: Chain::new(),
+            text: text.into(),
+            agreed,
+        }
+    }
+}
+
+impl Join {
+    /// Takes in a reply, which stands in its place among `replies`; `last` if none is missing now.
+    /// The answer, if it is known.
+    pub fn take(&self, part: usize, last: bool, replies: &mut [Chain]) -> Option<Answer> {
+        let reply = replies.get_mut(part)?;
+        let first = reply.first_byte();
+        let ready = match self {
+            Join::Any => first == Some(b'$') && !is_nil(reply),
+            Join::One => first != Some(b'-'),
+            _ => first == Some(b'-'),
+        };
+        if ready {
+            return Some(Answer::reply(std::mem::take(reply), true));
+        }
+        last.then(|| self.all(replies))
+    }
+
+    /// The answer made of all replies.
+    fn all(&self, replies: &mut [Chain]) -> Answer {
+        match self {
+            Join::Only | Join::Same => Answer::reply(
+                replies.first_mut().map(std::mem::take).unwrap_or_default(),
+                true,
+            ),
+            Join::Any | Join::One => {
+                let error = replies
+                    .iter()
+                    .position(|reply| reply.first_byte() == Some(b'-'));
+                let chosen = replies.get_mut(error.unwrap_or(0));
+                Answer::reply(chosen.map(std::mem::take).unwrap_or_default(), true)
+            }
+            Join::Sum => {
+                let sum: i64 = replies.iter().filter_map(number).sum();
+                let mut text = Vec::new();
+                encode::integer(&mut text, sum);
+                Answer::text(text, true)
+            }
+            Join::Lists => {
+                let mut count = 0;
+                let mut body = Chain::new();
+                for mut value in replies.iter().flat_map(values) {
+                    body.append(&mut value);
+                    count += 1;
+                }
+                array(count, body, true)
+            }
+            Join::And => and(replies),
+            Join::Values(piece_of) => by_piece(replies, piece_of),
+            Join::Scan { node, of } => scan(replies, *node, *of),
+        }
+    }
+}
+
+/// The values of all keys, in the order of the request.
+fn by_piece(replies: &[Chain], piece_of: &[u32]) -> Answer {
+    let mut pieces: Vec<_> = replies
+        .iter()
+        .map(|reply| values(reply).into_iter())
+        .collect();
+    let mut body = Chain::new();
+    for &piece in piece_of {
+        match pieces.get_mut(piece as usize).and_then(Iterator::next) {
+            Some(mut value) => body.append(&mut value),
+            // A replica that gives fewer values than it was asked for.
+            None => return Answer::text(errors::INTERNAL, true),
+        }
+    }
+    array(piece_of.len(), body, true)
+}
+
+/// At every position the least of the numbers there.
+fn and(replies: &[Chain]) -> Answer {
+    let numbers =
+        |reply: &Chain| -> Option<Vec<i64>> { values(reply).iter().map(number).collect() };
+    let mut least: Option<Vec<i64>> = None;
+    for reply in replies {
+        least = match (least, numbers(reply)) {
+            (None, Some(found)) => Some(found),
+            (Some(least), Some(found)) if least.len() == found.len() => Some(
+                least
+                    .into_iter()
+                    .zip(found)
+                    .map(|(a, b)| a.min(b))
+                    .collect(),
+            ),
+            _ => return Answer::text(errors::INTERNAL, true),
+        };
+    }
+    let least = least.unwrap_or_default();
+    let mut text = Vec::new();
+    encode::array(&mut text, least.len());
+    least
+        .into_iter()
+        .for_each(|number| encode::integer(&mut text, number));
+    Answer::text(text, true)
+}
+
+/// One node's part of a `SCAN`, with the number of the node that goes on in its cursor.
+fn scan(replies: &[Chain], node: u16, of: u16) -> Answer {
+    let mut parts = replies.first().map(values).unwrap_or_default().into_iter();
+    let (Some(cursor), Some(mut keys)) = (parts.next(), parts.next()) else {
+        return Answer::text(errors::INTERNAL, true);
+    };
+    let next = match bulk_number(&cursor) {
+        Some(0) if node + 1 >= of => 0,
+        Some(0) => u64::from(node + 1) << CURSOR_BITS,
+        Some(inner) if inner >> CURSOR_BITS == 0 => u64::from(node) << CURSOR_BITS | inner,
+        // No store's cursor, or one so large that it cannot be told from the next node's.
+        _ => return Answer::text(errors::INTERNAL, true),
+    };
+    let mut text = Vec::new();
+    encode::array(&mut text, 2);
+    encode::bulk(&mut text, next.to_string().as_bytes());
+    let mut reply = Chain::new();
+    reply.append(&mut keys);
+    Answer {
+        text,
+        reply,
+        agreed: true,
+    }
+}
+
+/// The values of a reply that is an array, or nothing.
+pub(super) fn values(reply: &Chain) -> Vec<Chain> {
+    let mut rest = Chain::new();
+    rest.append_shared(reply);
+    let mut head = [0; 24];
+    let n = rest.gather(0, &mut head);
+    let Some(end) = head.get(..n).and_then(|head| memchr::memchr(b'\n', head)) else {
+        return Vec::new();
+    };
+    if head.first() != Some(&b'*') {
+        return Vec::new();
+    }
+    rest.advance(end + 1);
+    let mut values = Vec::new();
+    let mut parser = Parser::default();
+    while let Status::Complete(len) = parser.find(&rest) {
+        values.push(rest.split_to(len));
+    }
+    values
+}
+
+/// An array of so many elements, whose bytes are given.
+pub(super) fn array(count: usize, body: Chain, agreed: bool) -> Answer {
+    let mut text = Vec::new();
+    encode::array(&mut text, count);
+    Answer {
+        text,
+        reply: body,
+        agreed,
+    }
+}
+
+/// Whether a reply is the null bulk string.
+fn is_nil(reply: &Chain) -> bool {
+    let mut start = [0; 2];
+    reply.gather(0, &mut start) == 2 && start == *b"$-"
+}
+
+/// The number in an integer reply.
+fn number(reply: &Chain) -> Option<i64> {
+    let text = reply.to_vec();
+    integer(text.strip_prefix(b":")?.strip_suffix(b"\r\n")?)
+}
+
+/// The number in a bulk string.
+fn bulk_number(reply: &Chain) -> Option<u64> {
+    let text = reply.to_vec();
+    let end = memchr::memchr(b'\n', &text)?;
+    let digits = text.get(end + 1..)?.strip_suffix(b"\r\n")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}

@@ -1,0 +1,34 @@
+//! Admin mode: a node that is fed every key with `DEL` removes from its datastore only what it owns
+//! (the original's `-x 1`).
+
+use super::Node;
+use super::route::Ask;
+use crate::clock::Now;
+use crate::hashkit::Token;
+use crate::proto::redis::command::Command;
+use crate::proto::redis::{errors, resp3};
+
+impl Node {
+    /// Whether a request is one that admin mode keeps from being replicated.
+    pub(super) fn is_purge(&self, command: &Command) -> bool {
+        self.options.admin_operation == 1 && command.name == "del"
+    }
+
+    /// Deletes keys in this node's datastore, if this node owns them all; else deletes nothing.
+    pub(super) fn purge(
+        &mut self,
+        key: u32,
+        now: Now,
+        form: resp3::Form,
+        ask: &Ask<'_>,
+        tokens: &[Token],
+    ) {
+        if !tokens.iter().all(|token| self.topology.is_mine(*token)) {
+            return self.answer(key, now, errors::ADMIN_MODE.as_bytes(), false);
+        }
+        if let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) {
+            self.count_request(ask);
+            self.send_to_store(entry, key, now, ask.raw);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Writes whose replicas would not stay equal if each ran the request as it came.
+//!
+//! Where a cluster has more than one rack, a time that counts from now is made an absolute one, here,
+//! by this node's clock; the request then goes on like any other.
+//!
+//! What only a datastore can decide (`SPOP`, `XADD` with an id to be made) is done in two steps:
+//!
+//! 1. The request goes to one owner alone: the one in this rack; at a quorum level, while that one
+//!    cannot be reached, the first rack's of this datacenter that can.
+//! 2. What its reply says has been done goes to the other replicas, those in other datacenters
+//!    included, as `SREM` of the members, as `XADD` with the id.
+//!
+//! | level | the client's answer |
+//! |---|---|
+//! | any, if step 1 failed or changed nothing | the reply of step 1, at once; there is no step 2 |
+//! | `DC_ONE` | the reply of step 1, at once; nobody waits for step 2 |
+//! | the others | the reply of step 1 as soon as replicas are a majority, as for any write: the one of step 1 counts, and each other whose reply says that it was in the same state (it had the members, it took the id). A failed replica is an error; one in another state is a replica that disagrees |
+//!
+//! When the replicas of step 2 disagree with that of step 1, `DC_QUORUM` gives the reply of step 1
+//! all the same; the stricter levels give the quorum error. The effect stays where it was taken, as
+//! with any write.
+//!
+//! Each step is granted the time of a write. If the reply of step 1 is lost or late, the client gets an
+//! error and step 2 is not taken, so that the replica may have done what others have not: as with any
+//! write whose reply is lost. What the same client asks before it has the answer may reach the other
+//! replicas before step 2.
+
+use super::Node;
+use super::collect::Collector;
+use super::frame::Frames;
+use super::front::Raw;
+use super::msg::{Flags, Msg, NONE};
+use super::route::Ask;
+use crate::clock::Now;
+use crate::cluster::digest::{Order, digest};
+use crate::cluster::id::{DcId, NodeId};
+use crate::cluster::route::{Counts, How, Target, Targets, read_candidates};
+use crate::consistency::Consistency;
+use crate::hashkit::Token;
+use crate::mbuf::Chain;
+use crate::proto::redis::command::{Class, Command};
+use crate::proto::redis::rewrite::{self, Rewritten};
+use crate::proto::redis::{encode, request, resp3};
+use std::sync::Arc;
+
+/// The first step of a write in two.
+pub(super) struct Step {
+    command: &'static Command,
+    /// The request.
+    request: Chain,
+    token: Token,
+    level: Consistency,
+    /// The client's front.
+    pin: u32,
+    /// Who runs it.
+    owner: NodeId,
+}
+
+impl Node {
+    /// Sends a client's write that is not replicated as it stands.
+    pub(super) fn replicate(
+        &mut self,
+        key: u32,
+        now: Now,
+        form: resp3::Form,
+        ask: &Ask<'_>,
+        args: &[&[u8]],
+    ) {
+        if let Some(rewritten) = rewrite::absolute(ask.command, args, now.unix_millis()) {
+            let chain = self.encoded(&rewritten);
+            let ask = Ask {
+                command: rewritten.command,
+                raw: Raw::from(&chain),
+                ..*ask
+            };
+            self.forward(key, now, form, &ask);
+        } else if rewrite::has_effect(ask.command, args) {
+            self.take_first_step(key, now, form, ask);
+        } else {
+            self.forward(key, now, form, ask);
+        }
+    }
+
+    /// A rewritten request's bytes.
+    fn encoded(&self, rewritten: &Rewritten<'_>) -> Chain {
+        let mut text = Vec::new();
+        encode::command(&mut text, &rewritten.words);
+        let mut chain = Chain::new();
+        self.pool.copy(&text, &mut chain);
+        chain
+    }
+
+    /// Sends a request to the one owner that runs it as it stands.
+    fn take_first_step(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
+        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
+            return;
+        };
+        self.count_request(ask);
+        let level = self.level_of(key, Class::Write);
+        let topology = Arc::clone(&self.topology);
+        let mut candidates = read_candidates(&topology, ask.token);
+        let mut owner = candidates.next().unwrap_or_default();
+        let mut reachable = self.reaches(owner, key, now);
+        if !reachable && level != Consistency::DcOne {
+            let other = candidates.find(|&node| self.reaches(node, key, now));
+            (owner, reachable) = other.map_or((owner, false), |node| (node, true));
+        }
+        let mut request = Chain::new();
+        ask.raw.append_to(&mut request);
+        let collector = Collector::of_step(Step {
+            command: ask.command,
+            request,
+            token: ask.token,
+            level,
+            pin: key,
+            owner,
+        });
+        let collector = self.collectors.insert(collector) as u32;
+        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+            msg.collector = collector;
+        }
+        let target = Target {
+            node: owner,
+            how: local_or_request(owner),
+            counts: Counts::In(DcId::LOCAL),
+            reachable,
+            passed_over: 0,
+        };
+        let mut frames = Frames::new(self.next_wire_id(), ask.raw);
+        self.send_part(entry, 0, key, now, &target, &mut frames);
+    }
+
+    /// Sends what the first step has done to the other replicas. Afterwards its reply is one of those
+    /// that `parent` waits for, or still the only one.
+    pub(super) fn take_second_step(&mut self, parent: u32, now: Now, step: Step, reply: Raw<'_>) {
+        let asked = step.request.to_vec();
+        let args: Vec<&[u8]> = request::arguments(&asked).collect();
+        let effect = reply.with_bytes(|reply| {
+            let effect = rewrite::effect(step.command, &args, reply)?;
+            let agreed = digest(std::iter::once(&*effect.reply), Order::Kept);
+            let (command, chain) = (effect.request.command, self.encoded(&effect.request));
+            Some((command, chain, agreed))
+        });
+        let Some((command, chain, agreed)) = effect else {
+            return;
+        };
+        let mut targets = std::mem::take(&mut self.targets);
+        let demand = self.demand(command, Class::Write, step.level, step.token);
+        targets.place(&self.topology, &demand, |node| {
+            self.reaches(node, step.pin, now)
+        });
+        let judged = step.level != Consistency::DcOne;
+        if judged {
+            self.judge_step(parent, &targets, &step, agreed);
+        }
+        let mut frames = Frames::new(self.next_wire_id(), Raw::from(&chain));
+        let mut part = 0;
+        for target in targets.iter().filter(|target| target.node != step.owner) {
+            let mut msg = Msg::new(NONE, command.index(), chain.len(), now.mono_us);
+            msg.flags = Flags::WRITE;
+            if judged && target.counts != Counts::Discarded {
+                part += 1;
+                (msg.parent, msg.part) = (parent, part);
+                self.send_awaited(msg, step.pin, now, target, &mut frames);
+            } else {
+                self.send_unawaited(msg, step.pin, now, target, &mut frames);
+            }
+        }
+        self.targets = targets;
+    }
+
+    /// Lets `parent` wait for a quorum of replicas, of which that of the first step is the first.
+    fn judge_step(&mut self, parent: u32, targets: &Targets, step: &Step, agreed: u64) {
+        let Some(place) = self.msgs.get(parent as usize).map(|msg| msg.collector) else {
+            return;
+        };
+        let others = targets
+            .iter()
+            .filter(|target| target.node != step.owner)
+            .filter_map(|target| match target.counts {
+                Counts::In(dc) => Some(dc),
+                Counts::Discarded => None,
+            });
+        let mut spare = self.collectors.spare();
+        spare.dcs.push(DcId::LOCAL);
+        spare.dcs.extend(others);
+        let quorum = self.quorum_collector(spare, step.level, Order::Kept, false, Some(agreed));
+        if let Some(collector) = self.collectors.get_mut(place as usize) {
+            *collector = quorum;
+        }
+    }
+}
+
+/// How a node of this datacenter is asked to run something itself.
+fn local_or_request(node: NodeId) -> How {
+    if node == NodeId::ME {
+        How::Local
+    } else {
+        How::Request
+    }
+}

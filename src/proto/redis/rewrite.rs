@@ -1,0 +1,438 @@
+//! Writes in a form that has the same effect on every replica.
+//!
+//! Replicas that each run `EXPIRE k 10` when it reaches them end up with different times, and after
+//! `SPOP` with different members. So a write that goes to several is rewritten first, if its row says
+//! so ([`Replicate`]): times that count from now are made absolute ([`absolute`]), and what only a
+//! datastore can know is asked of one of them, whose reply is then turned into a request for the
+//! others ([`effect`]). Redis does the same towards its own replicas.
+//!
+//! The client sees no difference: a rewritten request has the reply of the original one, and one that
+//! Redis would refuse is left as it is, because its error names the command.
+
+use super::command::{Command, Replicate};
+use super::keys::integer;
+use super::lookup::lookup;
+use super::request;
+use std::borrow::Cow;
+
+/// A rewritten request.
+#[derive(Debug)]
+pub struct Rewritten<'a> {
+    /// The command's row.
+    pub command: &'static Command,
+    /// All arguments, name first.
+    pub words: Vec<Cow<'a, [u8]>>,
+}
+
+impl<'a> Rewritten<'a> {
+    fn new(name: &'static [u8], rest: impl IntoIterator<Item = Cow<'a, [u8]>>) -> Option<Self> {
+        let mut words = vec![Cow::Borrowed(name)];
+        words.extend(rest);
+        Some(Rewritten {
+            command: lookup(name)?,
+            words,
+        })
+    }
+}
+
+/// How one second and one millisecond count in milliseconds.
+const SECOND: i64 = 1000;
+const MILLISECOND: i64 = 1;
+
+/// The request with absolute times in place of those that count from `now_ms`, milliseconds since the
+/// Unix epoch. `None` if there is none, or none that Redis takes.
+pub fn absolute<'a>(command: &Command, args: &[&'a [u8]], now_ms: u64) -> Option<Rewritten<'a>> {
+    let Replicate::Absolute(least) = command.replicate else {
+        return None;
+    };
+    if args.len() < usize::from(least) {
+        return None;
+    }
+    let now = i64::try_from(now_ms).ok()?;
+    match command.name {
+        "expire" => expire(args, now, SECOND),
+        "pexpire" => expire(args, now, MILLISECOND),
+        "setex" => set_for(args, now, SECOND),
+        "psetex" => set_for(args, now, MILLISECOND),
+        "set" => with_options(b"SET", args, 3, now),
+        "getex" => with_options(b"GETEX", args, 2, now),
+        _ => None,
+    }
+}
+
+/// When `text` units from `now` will be; `None` if that is no time.
+fn moment(text: &[u8], now: i64, unit: i64) -> Option<i64> {
+    integer(text)?.checked_mul(unit)?.checked_add(now)
+}
+
+/// The same for a value that must be in the future.
+fn later(text: &[u8], now: i64, unit: i64) -> Option<i64> {
+    moment(text, now, unit).filter(|at| *at > now)
+}
+
+fn number<'a>(value: i64) -> Cow<'a, [u8]> {
+    Cow::Owned(value.to_string().into_bytes())
+}
+
+/// `EXPIRE key seconds [condition]`. A time in the past is one: the key is removed.
+fn expire<'a>(args: &[&'a [u8]], now: i64, unit: i64) -> Option<Rewritten<'a>> {
+    let [_, key, time, conditions @ ..] = args else {
+        return None;
+    };
+    let at = moment(time, now, unit)?;
+    let conditions = conditions.iter().map(|word| Cow::Borrowed(*word));
+    Rewritten::new(
+        b"PEXPIREAT",
+        [Cow::Borrowed(*key), number(at)]
+            .into_iter()
+            .chain(conditions),
+    )
+}
+
+/// `SETEX key seconds value`.
+fn set_for<'a>(args: &[&'a [u8]], now: i64, unit: i64) -> Option<Rewritten<'a>> {
+    let [_, key, time, value] = args else {
+        return None;
+    };
+    let at = later(time, now, unit)?;
+    let [key, value, option] = [*key, *value, b"PXAT"].map(Cow::Borrowed);
+    Rewritten::new(b"SET", [key, value, option, number(at)])
+}
+
+/// `SET` and `GETEX`: `EX` or `PX` among the options, which begin at `from`.
+fn with_options<'a>(
+    name: &'static [u8],
+    args: &[&'a [u8]],
+    from: usize,
+    now: i64,
+) -> Option<Rewritten<'a>> {
+    let mut found = None;
+    let mut at = from;
+    while let Some(word) = args.get(at) {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        let unit = if is("ex") {
+            SECOND
+        } else if is("px") {
+            MILLISECOND
+        } else if is("nx") || is("xx") || is("get") {
+            at += 1;
+            continue;
+        } else {
+            // Another way to say when, or an error.
+            return None;
+        };
+        // Of two times the last holds, or it is an error.
+        if found.is_some() {
+            return None;
+        }
+        found = Some((at, later(args.get(at + 1)?, now, unit)?));
+        at += 2;
+    }
+    let (place, time) = found?;
+    let words = args.iter().enumerate().skip(1).map(|(at, word)| {
+        if at == place {
+            Cow::Borrowed(&b"PXAT"[..])
+        } else if at == place + 1 {
+            number(time)
+        } else {
+            Cow::Borrowed(*word)
+        }
+    });
+    Rewritten::new(name, words)
+}
+
+/// Whether a datastore has to run the request before it is known what it does.
+pub fn has_effect(command: &Command, args: &[&[u8]]) -> bool {
+    command.replicate == Replicate::Effect
+        && (command.name != "xadd"
+            || stream_id(args).is_some_and(|at| {
+                let id = args.get(at).copied().unwrap_or_default();
+                id == b"*" || id.ends_with(b"-*")
+            }))
+}
+
+/// Which argument of `XADD` is the entry's id.
+fn stream_id(args: &[&[u8]]) -> Option<usize> {
+    let mut at = 2;
+    loop {
+        let word = args.get(at)?;
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        at += if is("nomkstream") {
+            1
+        } else if is("limit") {
+            2
+        } else if is("maxlen") || is("minid") {
+            let exactness = args.get(at + 1).copied().unwrap_or_default();
+            if matches!(exactness, b"=" | b"~") {
+                3
+            } else {
+                2
+            }
+        } else {
+            return Some(at);
+        };
+    }
+}
+
+/// What a request has done, for replicas that have not run it.
+#[derive(Debug)]
+pub struct Effect<'a> {
+    /// The request that does the same.
+    pub request: Rewritten<'a>,
+    /// The reply of a replica that was in the same state as the one that has run the original.
+    pub reply: Cow<'a, [u8]>,
+}
+
+/// The effect of a request that [`has_effect`], by the reply, in RESP2, of the datastore that ran it.
+/// `None` if it changed nothing: an error, or nothing was there.
+pub fn effect<'a>(command: &Command, args: &[&'a [u8]], reply: &'a [u8]) -> Option<Effect<'a>> {
+    let key = Cow::Borrowed(*args.get(1)?);
+    if command.name == "xadd" {
+        let (id, place) = (bulk(reply)?, stream_id(args)?);
+        let words = args.iter().enumerate().skip(1);
+        let words = words.map(|(at, word)| Cow::Borrowed(if at == place { id } else { word }));
+        return Some(Effect {
+            request: Rewritten::new(b"XADD", words)?,
+            reply: Cow::Borrowed(reply),
+        });
+    }
+    let members: Vec<&[u8]> = match reply.first()? {
+        b'$' => vec![bulk(reply)?],
+        b'*' => request::arguments(reply).collect(),
+        _ => return None,
+    };
+    if members.is_empty() {
+        return None;
+    }
+    let mut count = Vec::new();
+    super::encode::integer(&mut count, members.len() as i64);
+    let words = std::iter::once(key).chain(members.into_iter().map(Cow::Borrowed));
+    Some(Effect {
+        request: Rewritten::new(b"SREM", words)?,
+        reply: Cow::Owned(count),
+    })
+}
+
+/// The bytes of a bulk string.
+fn bulk(reply: &[u8]) -> Option<&[u8]> {
+    let rest = reply.strip_prefix(b"$")?;
+    let end = memchr::memchr(b'\r', rest)?;
+    let (length, rest) = rest.split_at(end);
+    let length: usize = std::str::from_utf8(length).ok()?.parse().ok()?;
+    rest.get(2..)?.get(..length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::redis::lookup::resolve;
+    use proptest::prelude::*;
+
+    const NOW: u64 = 1_700_000_000_000;
+
+    fn shown(words: &[Cow<'_, [u8]>]) -> String {
+        let words: Vec<_> = words
+            .iter()
+            .map(|word| String::from_utf8_lossy(word))
+            .collect();
+        words.join(" ")
+    }
+
+    fn rewritten(line: &str) -> Option<String> {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let command = resolve(&args, &mut Vec::new()).unwrap();
+        let rewritten = absolute(command, &args, NOW)?;
+        assert_eq!(
+            rewritten.command.name.as_bytes(),
+            rewritten.words[0].to_ascii_lowercase()
+        );
+        Some(shown(&rewritten.words))
+    }
+
+    #[test]
+    fn relative_times_become_absolute() {
+        for (line, expected) in [
+            ("EXPIRE k 10", "PEXPIREAT k 1700000010000"),
+            ("pexpire k 10", "PEXPIREAT k 1700000000010"),
+            ("expire k -1 GT", "PEXPIREAT k 1699999999000 GT"),
+            ("EXPIRE k 0", "PEXPIREAT k 1700000000000"),
+            ("EXPIRE k 5 NX XX", "PEXPIREAT k 1700000005000 NX XX"),
+            ("SETEX k 10 v", "SET k v PXAT 1700000010000"),
+            ("psetex k 10 v", "SET k v PXAT 1700000000010"),
+            ("set k v ex 10", "SET k v PXAT 1700000010000"),
+            ("SET k v NX PX 10 GET", "SET k v NX PXAT 1700000000010 GET"),
+            ("SET ex ex ex 1", "SET ex ex PXAT 1700000001000"),
+            ("GETEX k EX 10", "GETEX k PXAT 1700000010000"),
+            ("getex k px 1", "GETEX k PXAT 1700000000001"),
+        ] {
+            assert_eq!(rewritten(line).as_deref(), Some(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_absolute_or_wrong_stays() {
+        for line in [
+            "EXPIREAT k 10",
+            "PEXPIREAT k 10",
+            "EXPIRE k ten",
+            "EXPIRE k 010",
+            "EXPIRE k 9223372036854775807",
+            "PEXPIRE k 9223372036854775807",
+            "SETEX k 0 v",
+            "SETEX k -1 v",
+            "SETEX k 1.5 v",
+            "SETEX k 9223372036854775807 v",
+            "PSETEX k 9223372036854775807 v",
+            "SET k v",
+            "SET k v NX",
+            "SET k v EX",
+            "SET k v EX 0",
+            "SET k v EX x",
+            "SET k v KEEPTTL",
+            "SET k v EX 10 KEEPTTL",
+            "SET k v EXAT 10",
+            "SET k v EX 10 PX 10",
+            "SET k v EX 10 bogus",
+            "GETEX k",
+            "GETEX k PERSIST",
+            "GETEX k EX",
+            "GET k",
+        ] {
+            assert_eq!(rewritten(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_reply_becomes_its_effect() {
+        for (line, reply, expected) in [
+            ("SPOP s", "$1\r\na\r\n", Some(("SREM s a", ":1\r\n"))),
+            (
+                "spop s 5",
+                "*2\r\n$1\r\na\r\n$2\r\nbb\r\n",
+                Some(("SREM s a bb", ":2\r\n")),
+            ),
+            ("SPOP s", "$-1\r\n", None),
+            ("SPOP s 5", "*0\r\n", None),
+            ("SPOP s", "-WRONGTYPE x\r\n", None),
+            (
+                "XADD x * f v",
+                "$3\r\n5-1\r\n",
+                Some(("XADD x 5-1 f v", "$3\r\n5-1\r\n")),
+            ),
+            (
+                "XADD x 5-* f *",
+                "$3\r\n5-0\r\n",
+                Some(("XADD x 5-0 f *", "$3\r\n5-0\r\n")),
+            ),
+            (
+                "XADD x NOMKSTREAM MAXLEN ~ 10 LIMIT 5 * f v",
+                "$3\r\n5-1\r\n",
+                Some((
+                    "XADD x NOMKSTREAM MAXLEN ~ 10 LIMIT 5 5-1 f v",
+                    "$3\r\n5-1\r\n",
+                )),
+            ),
+            (
+                "XADD x minid 3 * f v",
+                "$3\r\n5-1\r\n",
+                Some(("XADD x minid 3 5-1 f v", "$3\r\n5-1\r\n")),
+            ),
+            ("XADD x NOMKSTREAM * f v", "$-1\r\n", None),
+            ("XADD x * f v", "-ERR x\r\n", None),
+        ] {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let command = resolve(&args, &mut Vec::new()).unwrap();
+            assert!(has_effect(command, &args), "{line}");
+            let found = effect(command, &args, reply.as_bytes());
+            let found = found.map(|effect| {
+                let reply = String::from_utf8(effect.reply.into_owned()).unwrap();
+                (shown(&effect.request.words), reply)
+            });
+            let expected = expected.map(|(line, reply)| (line.to_owned(), reply.to_owned()));
+            assert_eq!(found, expected, "{line}");
+        }
+        for line in [
+            "XADD x 5 f v",
+            "XADD x 5-1 f *",
+            "XADD x MAXLEN 5 5-1 f v",
+            "SADD s a",
+        ] {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let command = resolve(&args, &mut Vec::new()).unwrap();
+            assert!(!has_effect(command, &args), "{line}");
+        }
+    }
+
+    fn word() -> impl Strategy<Value = Vec<u8>> {
+        let known = prop::sample::select(vec![
+            "EX",
+            "px",
+            "NX",
+            "xx",
+            "GET",
+            "KEEPTTL",
+            "PXAT",
+            "10",
+            "-1",
+            "0",
+            "9223372036854775807",
+            "*",
+            "5-*",
+            "MAXLEN",
+            "~",
+            "LIMIT",
+            "NOMKSTREAM",
+        ]);
+        prop_oneof![
+            known.prop_map(|word| word.as_bytes().to_vec()),
+            prop::collection::vec(any::<u8>(), 0..4),
+        ]
+    }
+
+    proptest! {
+        /// What is rewritten keeps its key, is accepted by its command, and holds nothing relative.
+        #[test]
+        fn rewriting_is_done_at_once(
+            name in prop::sample::select(vec!["EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "SET", "GETEX"]),
+            rest in prop::collection::vec(word(), 1..7),
+        ) {
+            let mut args = vec![name.as_bytes()];
+            args.extend(rest.iter().map(Vec::as_slice));
+            let command = resolve(&args, &mut Vec::new());
+            prop_assume!(command.is_some());
+            if let Some(found) = absolute(command.unwrap(), &args, NOW) {
+                prop_assert_eq!(&*found.words[1], args[1]);
+                prop_assert!(found.command.accepts(found.words.len()));
+                let again: Vec<&[u8]> = found.words.iter().map(|word| &**word).collect();
+                prop_assert!(absolute(found.command, &again, NOW).is_none());
+            }
+        }
+
+        /// Any members, bytes of all kinds, in any number, are those that are removed.
+        #[test]
+        fn all_that_was_popped_is_removed(members in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 1..9)) {
+            let mut reply = Vec::new();
+            crate::proto::redis::encode::command(&mut reply, &members);
+            let args = [&b"SPOP"[..], b"s", b"9"];
+            let command = lookup(args[0]).unwrap();
+            let found = effect(command, &args, &reply).unwrap();
+            let removed: Vec<&[u8]> = found.request.words[2..].iter().map(|word| &**word).collect();
+            prop_assert_eq!(removed, members);
+        }
+
+        #[test]
+        fn no_request_or_reply_does_harm(
+            name in prop::sample::select(vec!["SPOP", "XADD"]),
+            rest in prop::collection::vec(word(), 0..7),
+            reply in prop::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let mut args = vec![name.as_bytes()];
+            args.extend(rest.iter().map(Vec::as_slice));
+            let command = lookup(args[0]).unwrap();
+            if has_effect(command, &args) {
+                let found = effect(command, &args, &reply);
+                prop_assert!(found.is_none_or(|found| &*found.request.words[1] == args[1]));
+            }
+        }
+    }
+}

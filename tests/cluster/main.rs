@@ -1,0 +1,43 @@
+//! Clusters of real processes: nodes that forward, replicate, compare and fail, each before a
+//! redis-server of its own.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod as_receiver;
+mod as_requester;
+mod bulk;
+mod chaos;
+mod encrypted;
+mod faults;
+mod kinds;
+mod many_keys;
+mod once_crashed;
+mod order;
+mod owner_gone;
+mod raw;
+mod reads;
+mod remote;
+mod scripts;
+mod shapes;
+
+use common::{Client, shown};
+
+/// A connection whose requests are judged at this level.
+#[track_caller]
+fn at_level(mut client: Client, level: &str) -> Client {
+    let reply = client.ask(&format!("dyno_config:conn_consistency {level}"));
+    assert_eq!(shown(&reply), "+OK\\r\\n");
+    client
+}
+
+/// Asks, and compares the reply.
+#[track_caller]
+fn expect(client: &mut Client, line: &str, reply: &str) {
+    assert_eq!(shown(&client.ask(line)), shown(reply.as_bytes()), "{line}");
+}
+
+/// A value as a reply, as it is shown.
+pub fn bulk(value: &str) -> String {
+    format!("${}\\r\\n{value}\\r\\n", value.len())
+}
