@@ -365,10 +365,9 @@ impl World {
     }
 
     /// Whether every node has all its connections to its peers.
-    fn is_meshed(&mut self) -> bool {
-        let now = self.now;
+    fn is_meshed(&self) -> bool {
         let plan = &self.plan;
-        self.machines.iter_mut().enumerate().all(|(me, machine)| {
+        self.machines.iter().enumerate().all(|(me, machine)| {
             let Some(machine) = machine else {
                 return false;
             };
@@ -379,7 +378,7 @@ impl World {
                     false => self.options[me].remote_peer_connections,
                 })
                 .sum();
-            machine.node.stats(now).pool.peer_connections == wanted as u64
+            machine.peers() == wanted
         })
     }
 
@@ -766,7 +765,13 @@ impl World {
     }
 
     fn is_quiescent(&mut self) -> bool {
-        self.unrest().is_empty() && self.is_meshed()
+        let mut machines = self.machines.iter().flatten();
+        let no_messages = machines.all(|machine| {
+            let memory = machine.node.memory();
+            memory.alloc_msgs == memory.free_msgs
+        });
+        // The statistics are dear.
+        no_messages && self.is_meshed() && self.unrest().is_empty()
     }
 
     /// What is not zero though nothing is under way.
@@ -779,6 +784,10 @@ impl World {
             let pool = &stats.pool;
             let gauges = [
                 ("client_connections", pool.client_connections),
+                (
+                    "peer_connections",
+                    pool.peer_connections.abs_diff(machine.peers() as u64),
+                ),
                 ("in_queue", stats.server.in_queue),
                 ("in_queue_bytes", stats.server.in_queue_bytes),
                 ("out_queue", stats.server.out_queue),

@@ -37,8 +37,8 @@ struct Attempt {
 pub struct Machine {
     pub node: Node,
     sockets: HashMap<ConnId, Socket>,
-    /// In the order of their making, so that a run repeats.
-    order: Vec<ConnId>,
+    /// With their links, in the order of their making, so that a run repeats.
+    order: Vec<(ConnId, usize)>,
     run: Vec<ConnId>,
     /// Clients waiting to be accepted.
     pub backlog: Vec<usize>,
@@ -82,6 +82,14 @@ impl Machine {
             .count()
     }
 
+    /// Connections to peers that are made.
+    pub fn peers(&self) -> usize {
+        self.sockets
+            .iter()
+            .filter(|(id, socket)| id.kind == Kind::Peer && !socket.connecting)
+            .count()
+    }
+
     /// Whether something is to be done without any event.
     pub fn is_busy(&self) -> bool {
         !(self.run.is_empty() && self.backlog.is_empty() && self.peer_backlog.is_empty())
@@ -106,9 +114,8 @@ impl Machine {
         // The kernel tells of some or all that is ready, in no particular order.
         let some = self.random.chance(300);
         let mut ready: Vec<ConnId> = Vec::new();
-        for &id in &self.order {
-            let link = self.sockets.get(&id).map(|socket| socket.link);
-            if link.is_some_and(|at| links[at].edges.any()) && !(some && self.random.chance(500)) {
+        for &(id, link) in &self.order {
+            if links[link].edges.any() && !(some && self.random.chance(500)) {
                 ready.push(id);
             }
         }
@@ -164,7 +171,7 @@ impl Machine {
             connecting,
         };
         self.sockets.insert(id, socket);
-        self.order.push(id);
+        self.order.push((id, link));
     }
 
     fn ready(&mut self, id: ConnId, now: Now, links: &mut [Link]) {
@@ -266,7 +273,7 @@ impl Machine {
                 self.attempts.retain(|attempt| attempt.id != id);
                 match self.sockets.remove(&id) {
                     Some(socket) => {
-                        self.order.retain(|other| *other != id);
+                        self.order.retain(|(other, _)| *other != id);
                         links[socket.link].closed = true;
                     }
                     // An attempt that could not even begin has no socket.
