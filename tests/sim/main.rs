@@ -13,7 +13,9 @@
 
 mod cases;
 mod client;
+#[expect(dead_code, reason = "the simulator of clusters uses the rest")]
 mod link;
+#[expect(dead_code, reason = "the simulator of clusters uses the rest")]
 mod machine;
 mod random;
 mod resp;
