@@ -296,14 +296,16 @@ impl Node {
         if judged {
             self.collect_quorum(entry, targets, level);
         }
+        // The message itself may be answered, and its place be another's, before the last copy is made.
+        let Some(template) = self.msgs.get(entry as usize).map(Msg::copy) else {
+            return;
+        };
         let mut unreachable = None;
         let mut part = 0;
         for target in targets.iter() {
             match target.counts {
                 Counts::Discarded => {
-                    if let Some(copy) = self.msgs.get(entry as usize).map(Msg::copy) {
-                        self.send_unawaited(copy, pin, now, target, &mut frames);
-                    }
+                    self.send_unawaited(template.copy(), pin, now, target, &mut frames);
                 }
                 Counts::In(_) if judged => {
                     self.send_part(entry, part, pin, now, target, &mut frames);

@@ -74,6 +74,11 @@ fn encoded(line: &str) -> Vec<u8> {
 impl Rig {
     /// This node first; every peer says it is one of ours.
     pub fn new(members: &[&str], options: Options) -> Rig {
+        Rig::beside(members, &[], options)
+    }
+
+    /// The same, but for the peers that are C nodes.
+    pub fn beside(members: &[&str], originals: &[u16], options: Options) -> Rig {
         let mut members: Vec<Member> = members.iter().map(|text| member(text)).collect();
         let me = members.remove(0);
         let topology = Topology::build(me, members).unwrap().topology;
@@ -94,7 +99,12 @@ impl Rig {
         let peers: Vec<u16> = rig.asked.keys().copied().filter(|node| *node > 0).collect();
         for node in peers {
             assert_eq!(rig.sees(node), ["PING"]);
-            rig.says(node, "+PONG\r\n");
+            let version = if originals.contains(&node) {
+                dnode::VERSION_ORIGINAL
+            } else {
+                dnode::VERSION
+            };
+            rig.says_as(node, version, "+PONG\r\n");
         }
         rig
     }
@@ -198,6 +208,11 @@ impl Rig {
 
     /// A node answers its oldest request.
     pub fn says(&mut self, node: u16, reply: &str) {
+        self.says_as(node, dnode::VERSION, reply);
+    }
+
+    /// The same by a node that writes this version into its replies.
+    pub fn says_as(&mut self, node: u16, version: u32, reply: &str) {
         let asked = self.asked.get_mut(&node).unwrap();
         let (id, _, _) = asked.waiting.pop_front().expect("nothing was asked");
         asked.unseen.clear();
@@ -207,7 +222,10 @@ impl Rig {
         if asked.conn.kind == Kind::Store {
             out.append(&mut payload);
         } else {
-            let header = frame::header(dnode::Kind::Reply, id);
+            let header = dnode::Header {
+                version,
+                ..frame::header(dnode::Kind::Reply, id)
+            };
             frame::plain(header, Raw::from(&payload), &self.pool, &mut out);
         }
         let (conn, bytes) = (asked.conn, out.to_vec());

@@ -158,3 +158,23 @@ fn a_node_that_stops_waits_for_peers_to_take_their_copies() {
     rig.wait(1);
     assert!(rig.node.is_drained());
 }
+
+/// The message of the refused owner is gone before the copies for the others are made.
+#[test]
+fn a_write_that_a_c_node_cannot_take_still_reaches_the_other_racks() {
+    let members = ["a d r1 0", "b d r1 2147483648", "c d r2 0"];
+    let mut rig = Rig::beside(&members, &[1], at(DcOne));
+    let client = rig.client();
+    // Longer than any key that the original takes, and owned by the C node in this rack.
+    let key = (0..)
+        .map(|n| format!("{n}{}", "k".repeat(16_400)))
+        .find(|key| !rig.node.topology.is_mine(rig.node.token(key.as_bytes())))
+        .unwrap();
+    rig.asks(client, &[&format!("SET {key} v")]);
+    let reply = rig.hears(client);
+    assert!(reply.starts_with("-ERR Dynomite: key is"), "{reply}");
+    assert_eq!(rig.sees(1), [""; 0]);
+    assert_eq!(rig.sees(2).len(), 1);
+    rig.says(2, OK);
+    rig.assert_at_rest();
+}
