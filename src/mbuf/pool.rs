@@ -85,6 +85,11 @@ impl Pool {
         self.inner.in_use.get() >= self.inner.limit_blocks
     }
 
+    /// Whether twice the limit is in use.
+    pub fn is_overfull(&self) -> bool {
+        self.inner.in_use.get() >= self.inner.limit_blocks.saturating_mul(2)
+    }
+
     /// Whether enough has drained for reading to go on after a strain.
     pub fn is_relaxed(&self) -> bool {
         self.inner.in_use.get() < self.inner.limit_blocks - self.inner.limit_blocks / 4
@@ -208,7 +213,9 @@ mod tests {
         let mut writers: Vec<_> = (0..99).map(|_| pool.writer()).collect();
         assert!(!pool.is_strained());
         writers.push(pool.writer());
-        assert!(pool.is_strained() && !pool.is_relaxed());
+        assert!(pool.is_strained() && !pool.is_relaxed() && !pool.is_overfull());
+        writers.extend((0..100).map(|_| pool.writer()));
+        assert!(pool.is_overfull());
         writers.truncate(74);
         assert!(!pool.is_strained() && pool.is_relaxed());
     }

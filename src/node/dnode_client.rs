@@ -45,6 +45,11 @@ impl DnodeClient {
         }
     }
 
+    /// Whether the peer's latest request came from another datacenter; those may have to be forwarded.
+    pub fn is_of_other_dc(&self) -> bool {
+        !self.same_dc
+    }
+
     /// Puts a reply to the request with this id into the output. `false` if it cannot be encrypted.
     pub fn reply(&mut self, id: u64, raw: Raw<'_>, pool: &Pool) -> bool {
         let padded = if raw.first_byte() == Some(b'-') && self.version < VERSION {

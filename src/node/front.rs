@@ -146,6 +146,13 @@ impl Fronts {
         }
     }
 
+    /// The peer behind this number, to be looked at.
+    pub fn peer(&self, key: u32) -> Option<&DnodeClient> {
+        (key & PEER != 0)
+            .then(|| self.peers.get((key & !PEER) as usize))
+            .flatten()
+    }
+
     /// The peer behind this number.
     pub fn peer_mut(&mut self, key: u32) -> Option<&mut DnodeClient> {
         (key & PEER != 0)
@@ -198,7 +205,8 @@ impl Node {
             }
             Reading::On if strained => {
                 front.reading = Reading::Waiting;
-                self.waiting.push(front.id);
+                let id = front.id;
+                self.wait(id);
                 self.stats.own.reads_paused += 1;
             }
             Reading::On => return None,

@@ -102,7 +102,7 @@ impl Node {
     /// would free any, the one that holds the most has to go.
     fn relieve(&mut self, now: Now) {
         let held_before = self.stuck_at.take();
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && self.waiting_peers.is_empty() {
             return;
         }
         if !self.is_exhausted() {

@@ -7,7 +7,7 @@
 //! | [`CLIENT_OUT_MAX`] | the client is closed: it asks and never reads |
 //! | [`UPSTREAM_QUEUE`] | those that feed this datastore or peer wait; once a peer has taken nothing for [`STALLED_US`] they do not, and at twice the limit it counts as unreachable |
 //! | `max_msgs` | all clients wait |
-//! | the pool's bytes (`max_msgs` × `mbuf_size`) | all clients wait; if nothing is in flight, so that nothing will ever drain, whoever holds the most loses it: the largest unfinished request is refused, or the connection with the most unread replies closed |
+//! | the pool's bytes (`max_msgs` × `mbuf_size`) | all clients wait, and at twice as many all peers; if nothing is in flight, so that nothing will ever drain, whoever holds the most loses it: the largest unfinished request is refused, or the connection with the most unread replies closed |
 //! | [`DNODE_CLIENTS`] | a new connection of a peer is closed |
 //! | `client_connections` | a new client is told so and closed |
 //! | [`INCOMPLETE_US`] | a client that began a request and fell silent is told so and closed |

@@ -64,6 +64,7 @@
 //! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
 //! | `replicate` | a write in a form that has the same effect on every replica |
 //! | `failover` | a read lost on its way, sent to the next rack |
+//! | `pressure` | who waits when too much is under way |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `housekeeping` | what the clock does; `report` and `counting` are what is told of it all |
 
@@ -83,6 +84,7 @@ pub mod limits;
 mod msg;
 mod options;
 mod peer;
+mod pressure;
 mod purge;
 mod replicate;
 mod report;
@@ -113,7 +115,7 @@ use client::Client;
 use collect::Collectors;
 use dnode_client::DnodeClient;
 use failover::Retries;
-use front::{Fronts, Reading};
+use front::Fronts;
 use msg::Msgs;
 use peer::PeerWire;
 use std::collections::VecDeque;
@@ -162,8 +164,10 @@ pub struct Node {
     looks_closer: bool,
     actions: VecDeque<Action>,
     dirty: Vec<ConnId>,
-    /// Fronts that wait for the node's pressure to fall.
+    /// Clients that wait for the node's pressure to fall.
     waiting: Vec<ConnId>,
+    /// Peers that do.
+    waiting_peers: Vec<ConnId>,
     /// Blocks in use when the last sweep found that nothing would free any.
     stuck_at: Option<usize>,
     /// A reply on its way from RESP2 to RESP3; empty in between.
@@ -214,6 +218,7 @@ impl Node {
             actions: VecDeque::new(),
             dirty: Vec::new(),
             waiting: Vec::new(),
+            waiting_peers: Vec::new(),
             stuck_at: None,
             converted: Vec::new(),
             generation: 0,
@@ -420,26 +425,6 @@ impl Node {
         }
     }
 
-    /// Ends a turn: lets fronts go on that waited for pressure to fall.
-    pub fn end_turn(&mut self, now: Now) {
-        if !self.waiting.is_empty() && self.is_relaxed(now) {
-            self.resume_waiting();
-        }
-    }
-
-    /// Lets all fronts go on that wait for pressure to fall.
-    fn resume_waiting(&mut self) {
-        for id in self.waiting.drain(..) {
-            if let Some(front) = self.fronts.get_mut(Fronts::key(id))
-                && front.id == id
-                && front.reading == Reading::Waiting
-            {
-                front.reading = Reading::On;
-                self.actions.push_back(Action::Resume(id));
-            }
-        }
-    }
-
     /// The next thing the driver is asked to do.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -484,41 +469,6 @@ impl Node {
                 })
             }
         }
-    }
-
-    /// Whether so much is under way that this front should not be read.
-    #[inline]
-    fn is_strained(&self, key: u32, now: Now) -> bool {
-        if self.is_exhausted() {
-            return true;
-        }
-        if !self.alone {
-            return self
-                .upstreams
-                .iter()
-                .any(|upstream| upstream.is_congested(now));
-        }
-        let store = self
-            .fronts
-            .get(key)
-            .and_then(|front| self.upstreams.get(usize::from(front.store)));
-        store.is_some_and(|store| store.is_congested(now))
-    }
-
-    /// Whether a limit of the node as a whole is reached.
-    #[inline]
-    fn is_exhausted(&self) -> bool {
-        self.msgs.len() >= self.options.max_msgs || self.pool.is_strained()
-    }
-
-    /// Whether fronts that wait for pressure to fall may go on.
-    fn is_relaxed(&self, now: Now) -> bool {
-        self.msgs.len() < self.options.max_msgs - self.options.max_msgs / 4
-            && self.pool.is_relaxed()
-            && !self
-                .upstreams
-                .iter()
-                .any(|upstream| upstream.is_congested(now))
     }
 
     /// Whether the node is shutting down.

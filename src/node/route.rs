@@ -234,7 +234,7 @@ impl Node {
     }
 
     /// The slots of the connections to a node.
-    fn slots_of(&self, node: NodeId) -> std::ops::Range<usize> {
+    pub(super) fn slots_of(&self, node: NodeId) -> std::ops::Range<usize> {
         self.links
             .get(usize::from(node.0))
             .cloned()

@@ -63,17 +63,22 @@ impl Rig {
 
     fn client(&mut self, node: usize) -> usize {
         let link = Link::new(1 << 30, Random::new(3));
-        let link = self.world.network.add(link, Far::Client);
+        let link = self.world.network.add(link, Far::Client, node);
         let machine = self.world.machines[node].as_mut().unwrap();
         machine.backlog.push(link);
         self.settle();
         link
     }
 
-    fn send(&mut self, link: usize, words: &str) {
+    /// Puts a request on its way.
+    fn post(&mut self, link: usize, words: &str) {
         let args: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
         let bytes = resp::command(&args);
         self.world.network.links[link].flight.push(&bytes);
+    }
+
+    fn send(&mut self, link: usize, words: &str) {
+        self.post(link, words);
         self.settle();
     }
 
@@ -134,5 +139,29 @@ fn mget_has_a_majority_in_each_datacenter_or_none() {
         );
         rig.send(client, &format!("MGET {{l}}c{node}.1"));
         assert_eq!(rig.received(client), "*1\r\n$4\r\nsame\r\n");
+    }
+}
+
+/// Both had as much under way as they may, read nobody any more, and waited for each other until time ran
+/// out.
+#[test]
+fn two_nodes_do_not_wait_for_each_other() {
+    let options = Options {
+        max_msgs: 20,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&[&[2]], options);
+    let clients = [rig.client(0), rig.client(1)];
+    let plan = rig.world.plan.clone();
+    for (node, client) in clients.into_iter().enumerate() {
+        // What the other one owns.
+        let names = (0..).map(|n| format!("k{n}"));
+        for name in names.filter(|name| !plan.owns(node, name)).take(64) {
+            rig.post(client, &format!("GET {{{name}}}c{node}.0"));
+        }
+    }
+    rig.settle();
+    for client in clients {
+        assert_eq!(rig.received(client), "$-1\r\n".repeat(64));
     }
 }

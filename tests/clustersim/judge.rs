@@ -60,6 +60,8 @@ pub struct World<'a> {
     pub disturbed: bool,
     /// Memory is so tight that the node may give up whoever holds the most.
     pub tight: bool,
+    /// The only rack in which anything goes wrong, if it is not all of them.
+    pub victim: Option<(usize, usize)>,
     pub plan: &'a Plan,
     pub stores: &'a [Store],
     pub timeout_us: u64,
@@ -134,6 +136,24 @@ fn number(reply: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// Whether something that is needed for the answer may be broken.
+fn may_fail(asked: &Asked, node: usize, world: &World<'_>) -> bool {
+    let (Some((dc, rack)), true) = (world.victim, world.disturbed) else {
+        return world.disturbed;
+    };
+    let home = &world.plan.nodes[node];
+    if (home.dc, home.rack) == (dc, rack) {
+        return true;
+    }
+    let racks = world.plan.racks[dc];
+    let quorum_without_it = racks > racks / 2 + 1;
+    match asked.level {
+        Consistency::DcOne => false,
+        Consistency::DcEachSafeQuorum => !quorum_without_it,
+        _ => home.dc == dc && !quorum_without_it,
+    }
+}
+
 /// Judges one answer that a client got at a node.
 pub fn answer(asked: &Asked, reply: &[u8], node: usize, world: &World<'_>) -> Result<(), String> {
     match asked.what {
@@ -152,9 +172,9 @@ pub fn answer(asked: &Asked, reply: &[u8], node: usize, world: &World<'_>) -> Re
         _ => {}
     }
     if UNREACHED.contains(&reply) {
-        return match world.disturbed {
+        return match may_fail(asked, node, world) {
             true => Ok(()),
-            false => Err("nothing is broken".into()),
+            false => Err("nothing is broken that it needs".into()),
         };
     }
     let home = &world.plan.nodes[node];

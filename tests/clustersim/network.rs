@@ -22,6 +22,8 @@ pub struct Network {
     pub links: Vec<Link>,
     /// What is at the other end of each.
     pub far: Vec<Far>,
+    /// The node each belongs to.
+    pub node: Vec<usize>,
     /// Links between nodes over which nothing goes until a time.
     pub silent: Vec<(usize, u64)>,
     /// Sometimes a message gets lost and nobody is told.
@@ -29,8 +31,9 @@ pub struct Network {
 }
 
 impl Network {
-    pub fn add(&mut self, link: Link, far: Far) -> usize {
+    pub fn add(&mut self, link: Link, far: Far, node: usize) -> usize {
         self.links.push(link);
+        self.node.push(node);
         self.far.push(far);
         self.links.len() - 1
     }

@@ -32,6 +32,8 @@ enum Value {
 #[derive(Clone, Debug)]
 pub struct Done {
     pub times: u32,
+    /// When, counted in requests.
+    pub order: u64,
     pub reply: Vec<u8>,
 }
 
@@ -69,6 +71,7 @@ pub struct Store {
     mood: Mood,
     pub calm: bool,
     pub canary: Option<StoreCanary>,
+    executed: u64,
     data: HashMap<String, Value>,
     pub done: HashMap<(Tag, String), Done>,
 }
@@ -82,6 +85,7 @@ impl Store {
             mood: Mood::Well,
             calm,
             canary: None,
+            executed: 0,
             data: HashMap::new(),
             done: HashMap::new(),
         }
@@ -259,6 +263,7 @@ impl Store {
             "mset" | "mget" | "del" | "exists" => args.len(),
             _ => 2,
         };
+        self.executed += 1;
         let mut replies = Vec::new();
         for at in (1..last).step_by(step) {
             let (key, tag) = args
@@ -270,6 +275,7 @@ impl Store {
             }
             let seen = self.done.entry((tag, key.clone())).or_insert(Done {
                 times: 0,
+                order: self.executed,
                 reply: Vec::new(),
             });
             seen.times += 1;
@@ -342,6 +348,12 @@ impl Store {
             ("smembers", None) => Reply::Set(Vec::new()),
             (_, _) => Reply::Error("WRONGTYPE".into()),
         }
+    }
+
+    /// When it ran a request for a key, if it did.
+    pub fn order(&self, tag: Tag, key: &str) -> Option<u64> {
+        let done = self.done.get(&(tag, key.to_string()));
+        done.map(|done| done.order)
     }
 
     /// What it answered to a request for a key, if it did.

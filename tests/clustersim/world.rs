@@ -17,6 +17,7 @@ use dynomite::config::{Endpoint, SecureOption};
 use dynomite::consistency::Consistency;
 use dynomite::node::{Node, Options};
 use dynomite::proto::dnode::KeyPair;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
@@ -65,10 +66,11 @@ pub struct Summary {
     pub sealed: usize,
     pub late: u64,
     pub calm: usize,
+    pub partial: usize,
 }
 
 impl Summary {
-    fn numbers(&mut self) -> [(&'static str, u64); 12] {
+    fn numbers(&mut self) -> [(&'static str, u64); 13] {
         [
             ("answered", self.answered as u64),
             ("errors", self.errors as u64),
@@ -82,6 +84,7 @@ impl Summary {
             ("sealed", self.sealed as u64),
             ("late", self.late),
             ("calm", self.calm as u64),
+            ("partial", self.partial as u64),
         ]
     }
 
@@ -98,6 +101,7 @@ impl Summary {
         self.sealed += other.sealed;
         self.late += other.late;
         self.calm += other.calm;
+        self.partial += other.partial;
     }
 
     /// Whether everything that a run can do has been done somewhere.
@@ -110,7 +114,7 @@ pub struct World {
     seed: u64,
     pub now: Now,
     random: Random,
-    plan: Plan,
+    pub plan: Plan,
     pub network: Network,
     /// `None` while it is switched off.
     pub machines: Vec<Option<Machine>>,
@@ -124,6 +128,8 @@ pub struct World {
     /// Nothing ever breaks.
     calm: bool,
     disturbed: bool,
+    /// The only rack in which anything goes wrong, if it is not all of them.
+    victim: Option<(usize, usize)>,
     pub resting: bool,
     canary: Option<Canary>,
     so_far: Summary,
@@ -155,11 +161,14 @@ impl World {
             ]),
             false => SecureOption::None,
         };
-        let timeout_us = match calm {
+        let place = &plan.nodes[random.below(plan.nodes.len())];
+        let victim = (!calm && random.chance(300)).then_some((place.dc, place.rack));
+        let patient = calm || victim.is_some();
+        let timeout_us = match patient {
             true => 100_000_000,
             false => random.pick(&[50_000, 400_000, 5_000_000]),
         };
-        let tight = !calm && random.chance(100);
+        let tight = random.chance(100);
         // Encrypted data comes in pieces of this size: as with the original, all nodes must agree on it.
         let mbuf_size = random.pick(&[512, 2048, 16_384]);
         let options: Vec<Options> = (0..plan.nodes.len())
@@ -173,6 +182,7 @@ impl World {
                 preconnect: random.chance(700),
                 max_msgs: if tight { 20 } else { 200_000 },
                 mbuf_size: match secure {
+                    _ if tight && patient => 16_384,
                     SecureOption::None => random.pick(&[512, 2048, 16_384]),
                     _ => mbuf_size,
                 },
@@ -188,6 +198,11 @@ impl World {
             .collect();
         let mut world = World::of(plan, options, calm, random, tracing);
         world.seed = seed;
+        world.victim = victim;
+        for (store, place) in world.stores.iter_mut().zip(&world.plan.nodes) {
+            store.calm |= victim.is_some_and(|victim| victim != (place.dc, place.rack));
+        }
+        world.so_far.partial = victim.is_some().into();
         world.canary = canary;
         world.network.loses = canary == Some(Canary::LosesMessages);
         world.so_far.sealed = (secure != SecureOption::None).into();
@@ -231,6 +246,7 @@ impl World {
             client_count: random.between(1, 8),
             calm,
             disturbed: false,
+            victim: None,
             resting: false,
             canary: None,
             so_far: Summary {
@@ -261,23 +277,34 @@ impl World {
 
     fn live(&mut self) -> Result<Summary, String> {
         for node in 0..self.machines.len() {
-            if self.calm || self.random.chance(900) {
+            if self.is_patient() || self.random.chance(900) {
                 self.switch_on(node);
             } else {
                 self.disturbed = true;
                 self.back_at[node] = self.now.mono_us + self.random.below(10_000_000) as u64;
             }
         }
-        if self.calm {
+        if self.is_patient() {
             // Whoever asks before the nodes know each other is told so.
             self.wait_for_mesh()?;
-        } else {
-            self.disturbed = true;
         }
+        self.disturbed |= !self.calm;
         for _ in 0..STEPS {
             self.step()?;
         }
         self.rest()
+    }
+
+    /// Whether time is given to everything, so that nothing fails but what is broken.
+    fn is_patient(&self) -> bool {
+        self.calm || self.victim.is_some()
+    }
+
+    /// Whether something may go wrong with a node.
+    fn is_victim(&self, node: usize) -> bool {
+        let place = &self.plan.nodes[node];
+        self.victim
+            .is_none_or(|victim| victim == (place.dc, place.rack))
     }
 
     fn note(&mut self, text: impl FnOnce() -> String) {
@@ -384,7 +411,7 @@ impl World {
             return;
         };
         let link = Link::new(room, self.random.fork());
-        let link = self.network.add(link, Far::Client);
+        let link = self.network.add(link, Far::Client, node);
         machine.backlog.push(link);
         let number = self.clients.len() as u32;
         let options = &self.options[node];
@@ -448,11 +475,13 @@ impl World {
             if self.machines[node].is_none() && self.back_at[node] <= now {
                 self.switch_on(node);
             }
+            self.stop_if_drained(node);
         }
         self.network.wake(now);
         let node = self.random.below(self.machines.len());
-        let timeout = self.options[0].timeout_us as usize;
-        match self.random.below(1000) {
+        let timeout = self.options[0].timeout_us.min(5_000_000) as usize;
+        match self.random.below(500) {
+            0..=15 if !self.is_victim(node) => {}
             0..=9 => {
                 let length = self.random.below(4 * timeout) as u64;
                 let links = &mut self.network.links;
@@ -460,13 +489,37 @@ impl World {
                 self.disturbed = true;
                 self.note(|| text);
             }
-            10..=15 if self.machines[node].is_some() => {
+            10..=12 if self.machines[node].is_some() => {
                 self.switch_off(node);
                 self.back_at[node] = now + self.random.below(5_000_000) as u64;
             }
+            13 if self.machines[node].is_some() => {
+                // Nobody is told, until it is back.
+                self.switch_off(node);
+                self.back_at[node] = now + self.random.below(20_000_000) as u64;
+                for link in 0..self.network.links.len() {
+                    let near = self.network.node[link] == node;
+                    if near && matches!(self.network.far[link], Far::Node(_)) {
+                        self.network.silent.push((link, self.back_at[node]));
+                    }
+                }
+            }
+            14..=15 => {
+                if let Some(machine) = &mut self.machines[node]
+                    && !machine.node.is_draining()
+                {
+                    self.disturbed = true;
+                    machine.node.drain(self.now);
+                    self.note(|| format!("node {node} is told to stop"));
+                }
+            }
             16..=35 if !self.network.links.is_empty() => {
                 let link = self.random.below(self.network.links.len());
-                if matches!(self.network.far[link], Far::Node(_)) {
+                let Far::Node(other) = self.network.far[link] else {
+                    return;
+                };
+                let ends = [link, other].map(|end| self.network.node[end]);
+                if ends.into_iter().any(|node| self.is_victim(node)) {
                     self.disturbed = true;
                     if self.random.chance(500) {
                         self.note(|| format!("link {link} breaks"));
@@ -479,6 +532,15 @@ impl World {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A node that was told to stop, and has, is off.
+    fn stop_if_drained(&mut self, node: usize) {
+        let machine = self.machines[node].as_ref();
+        if machine.is_some_and(|machine| machine.node.is_drained()) {
+            self.switch_off(node);
+            self.back_at[node] = self.now.mono_us + self.random.below(1_000_000) as u64;
         }
     }
 
@@ -523,13 +585,15 @@ impl World {
         let now = self.now;
         let resting = self.resting;
         let (stores, machines) = (&self.stores, &self.machines);
-        let (random, far) = (&mut self.random, &mut self.network.far);
+        let (far, owner) = (&mut self.network.far, &mut self.network.node);
+        let random = &mut self.random;
         let mut dial = |endpoint: Option<&Endpoint>, links: &mut Vec<Link>| {
             let room = match resting {
                 true => 1 << 30,
                 false => random.pick(&[200, 5000, 4_000_000]),
             };
             links.push(Link::new(room, random.fork()));
+            owner.push(node);
             let there = endpoint.and_then(Plan::node_at);
             far.push(there.map_or(Far::Store, Far::Dialled));
             let answer = match there {
@@ -557,7 +621,7 @@ impl World {
             return Ok(());
         };
         let deadline = machine.node.next_deadline();
-        match deadline <= now.mono_us {
+        match deadline <= now.mono_us && !machine.node.is_drained() {
             true => Err(format!("the next deadline, {deadline}, is past")),
             false => Ok(()),
         }
@@ -571,7 +635,7 @@ impl World {
                 Some(machine) => {
                     let room = self.network.links[near].room;
                     let end = Link::new(room, self.random.fork());
-                    let end = self.network.add(end, Far::Node(near));
+                    let end = self.network.add(end, Far::Node(near), other);
                     self.network.far[near] = Far::Node(end);
                     machine.peer_backlog.push(end);
                 }
@@ -586,6 +650,7 @@ impl World {
         let world = judge::World {
             now: self.now.mono_us,
             disturbed: self.disturbed,
+            victim: self.victim,
             tight: self.options[0].max_msgs < 1000,
             plan: &self.plan,
             stores: &self.stores,
@@ -651,6 +716,12 @@ impl World {
             }
             self.let_stores_act()?;
             self.deliver();
+            for node in 0..self.machines.len() {
+                self.stop_if_drained(node);
+                if self.machines[node].is_none() {
+                    self.switch_on(node);
+                }
+            }
             let quiet = self.is_quiet();
             match quiet {
                 true => self.set_time(self.deadline()),
@@ -745,11 +816,14 @@ impl World {
 
     /// What must be true when nothing is under way.
     fn at_rest(&mut self) -> Result<Summary, String> {
-        if !self.disturbed {
-            for client in &self.clients {
-                for asked in client.sent.iter().filter(|asked| asked.what.is_write()) {
-                    self.is_everywhere(asked, client.link)?;
+        for client in &self.clients {
+            let writes = client.sent.iter().filter(|asked| asked.what.is_write());
+            let home = &self.plan.nodes[client.node];
+            if self.is_patient() && self.victim != Some((home.dc, home.rack)) {
+                for asked in writes {
+                    self.is_everywhere(asked, home.dc, client.link)?;
                 }
+                self.is_in_order(client, home.dc)?;
             }
         }
         for node in 0..self.machines.len() {
@@ -765,11 +839,42 @@ impl World {
         Ok(sum)
     }
 
-    /// Whether a write has reached all its owners, or, if its client broke off, all or none.
-    fn is_everywhere(&self, asked: &judge::Asked, link: usize) -> Result<(), String> {
+    /// Whether the stores of the client's datacenter ran its requests for each key in their order.
+    fn is_in_order(&self, client: &Client, home: usize) -> Result<(), String> {
+        let mut latest: HashMap<(usize, &str), (u64, &judge::Asked)> = HashMap::new();
+        for asked in &client.sent {
+            for name in &asked.names {
+                for owner in self.plan.owners(home, name) {
+                    let Some(order) = self.stores[owner].order(asked.tag, name) else {
+                        continue;
+                    };
+                    if self.victim.is_some() && self.is_victim(owner) {
+                        continue;
+                    }
+                    match latest.insert((owner, name), (order, asked)) {
+                        Some((before, first)) if before > order => {
+                            return Err(format!("store {owner} ran {asked:?} before {first:?}"));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a write has reached all its owners that nothing happened to, or, if its client broke
+    /// off, all or none.
+    fn is_everywhere(&self, asked: &judge::Asked, home: usize, link: usize) -> Result<(), String> {
+        let each = asked.level == Consistency::DcEachSafeQuorum;
         for name in &asked.names {
-            let owners = (0..self.plan.racks.len()).flat_map(|dc| self.plan.owners(dc, name));
-            let done: Vec<(usize, bool)> = owners
+            let racks = (0..self.plan.racks.len())
+                // What goes to another datacenter may have gone by way of the rack that is broken.
+                .filter(|&dc| each || dc == home || self.victim.is_none_or(|(at, _)| at != dc))
+                .flat_map(|dc| (0..self.plan.racks[dc]).map(move |rack| (dc, rack)))
+                .filter(|&place| self.victim != Some(place));
+            let done: Vec<(usize, bool)> = racks
+                .map(|(dc, rack)| self.plan.owner(dc, rack, name))
                 .map(|owner| {
                     (
                         owner,

@@ -1,0 +1,127 @@
+//! Who waits when too much is under way, and when they go on.
+//!
+//! A front that waits is not read; its bytes stay in the kernel. What a front waits for depends on who
+//! asks, so that nodes never wait for each other in a circle:
+//!
+//! | front | waits for | needed for its answers |
+//! |---|---|---|
+//! | a client | the limits of the node; the queues of all upstreams | anything |
+//! | a peer of another datacenter | twice the pool's limit; the queues of the datastore and of peers in this datacenter | those, as it may ask to forward |
+//! | a peer of this datacenter | twice the pool's limit; the queue of the datastore | the datastore |
+//!
+//! So clients wait before peers do, and a peer waits for nothing that may wait for it. What one peer
+//! has under way is bounded by the limit of its own connection.
+
+use super::front::{Fronts, Reading};
+use super::{Action, ConnId, Node};
+use crate::clock::Now;
+use crate::cluster::id::NodeId;
+use crate::cluster::topology::Distance;
+
+impl Node {
+    /// Whether so much is under way that this front should not be read.
+    #[inline]
+    pub(super) fn is_strained(&self, key: u32, now: Now) -> bool {
+        if Fronts::is_peer(key) {
+            return self.is_strained_for_peer(key, now);
+        }
+        if self.is_exhausted() {
+            return true;
+        }
+        if !self.alone {
+            return self
+                .upstreams
+                .iter()
+                .any(|upstream| upstream.is_congested(now));
+        }
+        let store = self
+            .fronts
+            .get(key)
+            .and_then(|front| self.upstreams.get(usize::from(front.store)));
+        store.is_some_and(|store| store.is_congested(now))
+    }
+
+    /// The same for a peer.
+    fn is_strained_for_peer(&self, key: u32, now: Now) -> bool {
+        let forwards = self
+            .fronts
+            .peer(key)
+            .is_some_and(super::dnode_client::DnodeClient::is_of_other_dc);
+        let upstreams = match forwards {
+            true => self.upstreams.as_slice(),
+            // The datastore's connections.
+            false => self
+                .upstreams
+                .get(self.slots_of(NodeId::ME))
+                .unwrap_or_default(),
+        };
+        self.pool.is_overfull()
+            || upstreams.iter().any(|upstream| {
+                upstream.distance != Distance::OtherDc && upstream.is_congested(now)
+            })
+    }
+
+    /// Whether a limit of the node as a whole is reached.
+    #[inline]
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.msgs.len() >= self.options.max_msgs || self.pool.is_strained()
+    }
+
+    /// Whether clients that wait for pressure to fall may go on.
+    fn is_relaxed(&self, now: Now) -> bool {
+        self.msgs.len() < self.options.max_msgs - self.options.max_msgs / 4
+            && self.pool.is_relaxed()
+            && !self
+                .upstreams
+                .iter()
+                .any(|upstream| upstream.is_congested(now))
+    }
+
+    /// Notes that a front waits for the pressure to fall.
+    pub(super) fn wait(&mut self, id: ConnId) {
+        if Fronts::is_peer(Fronts::key(id)) {
+            self.waiting_peers.push(id);
+        } else {
+            self.waiting.push(id);
+        }
+    }
+
+    /// Ends a turn: lets fronts go on that waited for pressure to fall.
+    pub fn end_turn(&mut self, now: Now) {
+        if !self.waiting.is_empty() && self.is_relaxed(now) {
+            for id in std::mem::take(&mut self.waiting) {
+                self.go_on(id);
+            }
+        }
+        if !self.waiting_peers.is_empty() {
+            for id in std::mem::take(&mut self.waiting_peers) {
+                if !self.is_strained_for_peer(Fronts::key(id), now) {
+                    self.go_on(id);
+                } else if self.knows(id) {
+                    self.waiting_peers.push(id);
+                }
+            }
+        }
+    }
+
+    /// Lets all fronts go on that wait for pressure to fall.
+    pub(super) fn resume_waiting(&mut self) {
+        for id in std::mem::take(&mut self.waiting) {
+            self.go_on(id);
+        }
+        for id in std::mem::take(&mut self.waiting_peers) {
+            self.go_on(id);
+        }
+    }
+
+    /// Lets a front go on.
+    fn go_on(&mut self, id: ConnId) {
+        if let Some(front) = self.fronts.get_mut(Fronts::key(id))
+            && front.id == id
+            && front.reading == Reading::Waiting
+        {
+            front.reading = Reading::On;
+            self.actions.push_back(Action::Resume(id));
+        }
+    }
+}
