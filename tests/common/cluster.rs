@@ -143,6 +143,11 @@ impl Member {
         self.node.as_ref().expect("the node was killed")
     }
 
+    /// Whether the node is another program than the one under test.
+    pub fn is_other(&self) -> bool {
+        self.setup.is_other()
+    }
+
     /// Whether the node has not been killed.
     pub fn runs(&self) -> bool {
         self.node.is_some()

@@ -109,6 +109,11 @@ impl Setup {
         self
     }
 
+    /// Whether another program is started.
+    pub fn is_other(&self) -> bool {
+        self.other.is_some()
+    }
+
     /// Lets it log everything.
     pub fn verbose(mut self) -> Setup {
         self.verbose = true;

@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agreed;
 mod encrypted;
 mod failing;
 mod placed;
