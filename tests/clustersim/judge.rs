@@ -16,6 +16,10 @@ pub enum What {
     Mset,
     Sadd,
     Smembers,
+    /// With a time that counts from now.
+    SetEx,
+    Spop,
+    Dbsize,
     Echo,
     /// Another level from now on.
     Level(Consistency),
@@ -33,6 +37,9 @@ impl What {
             What::Mset => "MSET",
             What::Sadd => "SADD",
             What::Smembers => "SMEMBERS",
+            What::SetEx => "SET",
+            What::Spop => "SPOP",
+            What::Dbsize => "DBSIZE",
             What::Echo => "ECHO",
             What::Level(_) => "dyno_config:conn_consistency",
         }
@@ -40,7 +47,7 @@ impl What {
 
     pub fn is_write(self) -> bool {
         use What::*;
-        matches!(self, Set | Incr | Del | Mset | Sadd)
+        matches!(self, Set | Incr | Del | Mset | Sadd | SetEx | Spop)
     }
 }
 
@@ -169,6 +176,14 @@ pub fn answer(asked: &Asked, reply: &[u8], node: usize, world: &World<'_>) -> Re
             let same = told.trim_end_matches('x') == tag;
             return same.then_some(()).ok_or("somebody else's echo".into());
         }
+        What::Dbsize if !UNREACHED.contains(&reply) => {
+            let n = number(reply).ok_or("no number")?;
+            let most: usize = world.stores.iter().map(Store::names).sum();
+            return match (0..=most as i64).contains(&n) {
+                true => Ok(()),
+                false => Err(format!("there are at most {most}")),
+            };
+        }
         _ => {}
     }
     if UNREACHED.contains(&reply) {
@@ -295,7 +310,15 @@ fn one(
         return Err(format!("no store here answered that, but {}", shown()));
     }
     let quorum = given.len() / 2 + 1;
+    if asked.what == What::Spop && part != b"$-1\r\n" && asked.level != Consistency::DcOne {
+        // The others were told what has been taken.
+        return match given.iter().flatten().count() >= quorum {
+            true => Ok(()),
+            false => Err(format!("too few racks have it: {}", shown())),
+        };
+    }
     match asked.level {
+        _ if asked.what == What::Spop => Ok(()),
         Consistency::DcOne => {
             let own = given[home.rack].as_ref() == Some(&part);
             let elsewhere = !asked.what.is_write() && world.failover[node] && world.disturbed;
