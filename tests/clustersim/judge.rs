@@ -229,13 +229,22 @@ pub fn answer(asked: &Asked, reply: &[u8], node: usize, world: &World<'_>) -> Re
         What::Del | What::Exists => {
             let n = number(reply).ok_or("no number")?;
             let (mut least, mut most) = (0, 0);
+            // Racks agree on sums, not on each key.
+            let alone = Asked {
+                level: match asked.level {
+                    Consistency::DcOne => Consistency::DcOne,
+                    _ => Consistency::DcQuorum,
+                },
+                ..asked.clone()
+            };
             for name in &asked.names {
-                let any = [b":0\r\n".as_slice(), b":1\r\n"].map(|part| of(name, part).is_ok());
-                match any {
-                    [false, false] => return of(name, b":0\r\n"),
+                let one = |part: &[u8]| one(&alone, name, part, node, world);
+                let any = [one(b":0\r\n"), one(b":1\r\n")];
+                match &any {
+                    [Err(why), Err(_)] => return Err(format!("{name}: {why}")),
                     [zero, one] => {
-                        least += i64::from(!zero);
-                        most += i64::from(one);
+                        least += i64::from(zero.is_err());
+                        most += i64::from(one.is_ok());
                     }
                 }
             }
