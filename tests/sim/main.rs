@@ -13,7 +13,10 @@
 
 mod cases;
 mod client;
+// Also the cluster simulator's, which uses more of them.
+#[allow(dead_code)]
 mod link;
+#[allow(dead_code)]
 mod machine;
 mod random;
 mod resp;
