@@ -39,6 +39,8 @@ pub(super) struct Upstream {
     /// The first read and the first write in the queue that has not been told that it took too
     /// long. Two, because they are granted different times.
     due: [u32; 2],
+    /// Of reads and of writes, those in the queue that have been told that it took too long.
+    overdue: [Overdue; 2],
     /// It stands in the list of connections to be flushed.
     pub dirty: bool,
     /// Bytes ever put into `out` of this connection.
@@ -52,6 +54,14 @@ pub(super) struct Upstream {
     /// When the kernel last took bytes, or there were none to take, in µs.
     pub flowed: u64,
     backoff: Backoff,
+}
+
+/// Requests that have been told that it took too long, and whose reply is still to come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Overdue {
+    count: u32,
+    /// When the first of them began to wait, in µs.
+    since: u64,
 }
 
 /// What an upstream speaks.
@@ -114,6 +124,7 @@ impl Upstream {
             throttle: None,
             queue: Queue::default(),
             due: [NONE; 2],
+            overdue: [Overdue::default(); 2],
             dirty: false,
             queued: 0,
             written: 0,
@@ -186,11 +197,23 @@ impl Upstream {
         }
     }
 
+    /// Counts a message no more that leaves the queue.
+    #[inline]
+    fn leave(&mut self, msgs: &Msgs, entry: u32) {
+        if let Some(msg) = msgs.get(entry as usize)
+            && msg.flags.has(Flags::EXPIRED)
+        {
+            let overdue = &mut self.overdue[lane(msg)];
+            overdue.count = overdue.count.saturating_sub(1);
+        }
+    }
+
     /// Takes the first request off the queue.
     #[inline]
     pub fn pop(&mut self, msgs: &mut Msgs) -> Option<u32> {
         let entry = self.queue.head()?;
         self.pass(msgs, entry);
+        self.leave(msgs, entry);
         self.queue.pop(msgs)
     }
 
@@ -204,6 +227,7 @@ impl Upstream {
             let entry = Queue::<OfUpstream>::after(msgs, before)?;
             if msgs.get(entry as usize)?.wire_id == wire_id {
                 self.pass(msgs, entry);
+                self.leave(msgs, entry);
                 return self.queue.remove_after(msgs, before);
             }
             before = entry;
@@ -285,6 +309,7 @@ impl Upstream {
         self.marks.clear();
         self.due = [NONE; 2];
         self.known = false;
+        self.overdue = [Overdue::default(); 2];
         (self.queued, self.written) = (0, 0);
         match &mut self.wire {
             Wire::Store(parser) => *parser = Parser::default(),
@@ -495,14 +520,16 @@ impl Node {
     }
 
     /// When a silent connection with expired requests counts as dead: nothing has come for as long
-    /// again as its oldest request was granted.
+    /// again as the first of them was granted. It need not be the oldest request of all, as a read
+    /// behind a write, which is granted far more.
     fn dead_at(&self, slot: usize) -> Option<u64> {
         let upstream = self.upstreams.get(slot)?;
-        let head = self.msgs.get(upstream.queue.head()? as usize)?;
-        let granted = self.granted(upstream.distance, lane(head));
-        head.flags
-            .has(Flags::EXPIRED)
-            .then(|| head.start.max(upstream.heard) + 2 * granted)
+        let overdue = (0..2).zip(&upstream.overdue);
+        let dead = overdue.filter(|(_, overdue)| overdue.count > 0);
+        dead.map(|(lane, overdue)| {
+            overdue.since.max(upstream.heard) + 2 * self.granted(upstream.distance, lane)
+        })
+        .min()
     }
 
     /// Does what is due on an upstream.
@@ -566,6 +593,11 @@ impl Node {
             return;
         };
         msg.flags = msg.flags.with(Flags::EXPIRED);
+        let overdue = &mut upstream.overdue[lane(msg)];
+        if overdue.count == 0 {
+            overdue.since = msg.start;
+        }
+        overdue.count += 1;
         let granted = self.granted[upstream.distance as usize][lane(msg)];
         log_at!(
             Warn,

@@ -165,3 +165,29 @@ fn two_nodes_do_not_wait_for_each_other() {
         assert_eq!(rig.received(client), "$-1\r\n".repeat(64));
     }
 }
+
+/// A write at the head of the queue, which is granted more than twenty seconds, hid that nothing came at all.
+#[test]
+fn a_silent_peer_is_given_up_though_a_write_waits_for_it_first() {
+    let mut rig = Rig::new(
+        &[&[2]],
+        Options {
+            timeout_us: 400_000,
+            ..Options::default()
+        },
+    );
+    let plan = rig.world.plan.clone();
+    let mut names = (0..).map(|n| format!("k{n}"));
+    let name = names.find(|name| plan.owns(1, name)).unwrap();
+    let client = rig.client(0);
+    let until = rig.world.now.mono_us + 60_000_000;
+    for link in 0..rig.world.network.links.len() {
+        rig.world.network.silent.push((link, until));
+    }
+    rig.post(client, &format!("SET {{{name}}}c0.0 v"));
+    rig.post(client, &format!("GET {{{name}}}c0.1"));
+    rig.settle();
+    rig.pass(2_000_000);
+    let refused = "-ERR Peer: Peer Node refused connection\r\n";
+    assert_eq!(rig.received(client), refused.repeat(2));
+}

@@ -96,7 +96,7 @@ impl Client {
     fn make(&mut self) {
         let random = &mut self.random;
         let tag = (self.number, self.seq);
-        let (family, what) = match random.below(20) {
+        let (family, what) = match random.below(23) {
             0..=5 => ('s', What::Set),
             6..=9 => ('s', What::Get),
             10..=11 => ('n', What::Incr),
@@ -106,9 +106,11 @@ impl Client {
             15..=16 => ('s', What::Mget),
             17 => ('s', What::Mset),
             18 => ('m', random.pick(&[What::Sadd, What::Smembers])),
+            19 => ('s', What::SetEx),
+            20..=21 => ('p', random.pick(&[What::Sadd, What::Sadd, What::Spop])),
             _ => match random.chance(300) {
                 true => ('s', What::Level(random.pick(&Consistency::ALL))),
-                false => ('s', What::Echo),
+                false => ('s', random.pick(&[What::Echo, What::Dbsize])),
             },
         };
         let count = match what {
@@ -132,14 +134,18 @@ impl Client {
                 self.levels = [level; 2];
             }
             What::Echo => args.push(value),
+            What::Dbsize => {}
             _ => {
                 for name in &names {
                     args.push(format!("{{{name}}}{tail}").into_bytes());
-                    if matches!(what, What::Set | What::Mset | What::Sadd) {
+                    if matches!(what, What::Set | What::SetEx | What::Mset | What::Sadd) {
                         args.push(value.clone());
                     }
                 }
             }
+        }
+        if what == What::SetEx {
+            args.extend([b"EX".to_vec(), b"1000".to_vec()]);
         }
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let bytes = resp::command(&args);

@@ -16,6 +16,10 @@ pub enum What {
     Mset,
     Sadd,
     Smembers,
+    /// With a time that counts from now.
+    SetEx,
+    Spop,
+    Dbsize,
     Echo,
     /// Another level from now on.
     Level(Consistency),
@@ -33,6 +37,9 @@ impl What {
             What::Mset => "MSET",
             What::Sadd => "SADD",
             What::Smembers => "SMEMBERS",
+            What::SetEx => "SET",
+            What::Spop => "SPOP",
+            What::Dbsize => "DBSIZE",
             What::Echo => "ECHO",
             What::Level(_) => "dyno_config:conn_consistency",
         }
@@ -40,7 +47,7 @@ impl What {
 
     pub fn is_write(self) -> bool {
         use What::*;
-        matches!(self, Set | Incr | Del | Mset | Sadd)
+        matches!(self, Set | Incr | Del | Mset | Sadd | SetEx | Spop)
     }
 }
 
@@ -169,6 +176,14 @@ pub fn answer(asked: &Asked, reply: &[u8], node: usize, world: &World<'_>) -> Re
             let same = told.trim_end_matches('x') == tag;
             return same.then_some(()).ok_or("somebody else's echo".into());
         }
+        What::Dbsize if !UNREACHED.contains(&reply) => {
+            let n = number(reply).ok_or("no number")?;
+            let most: usize = world.stores.iter().map(Store::names).sum();
+            return match (0..=most as i64).contains(&n) {
+                true => Ok(()),
+                false => Err(format!("there are at most {most}")),
+            };
+        }
         _ => {}
     }
     if UNREACHED.contains(&reply) {
@@ -214,13 +229,22 @@ pub fn answer(asked: &Asked, reply: &[u8], node: usize, world: &World<'_>) -> Re
         What::Del | What::Exists => {
             let n = number(reply).ok_or("no number")?;
             let (mut least, mut most) = (0, 0);
+            // Racks agree on sums, not on each key.
+            let alone = Asked {
+                level: match asked.level {
+                    Consistency::DcOne => Consistency::DcOne,
+                    _ => Consistency::DcQuorum,
+                },
+                ..asked.clone()
+            };
             for name in &asked.names {
-                let any = [b":0\r\n".as_slice(), b":1\r\n"].map(|part| of(name, part).is_ok());
-                match any {
-                    [false, false] => return of(name, b":0\r\n"),
+                let one = |part: &[u8]| one(&alone, name, part, node, world);
+                let any = [one(b":0\r\n"), one(b":1\r\n")];
+                match &any {
+                    [Err(why), Err(_)] => return Err(format!("{name}: {why}")),
                     [zero, one] => {
-                        least += i64::from(!zero);
-                        most += i64::from(one);
+                        least += i64::from(zero.is_err());
+                        most += i64::from(one.is_ok());
                     }
                 }
             }
@@ -295,7 +319,15 @@ fn one(
         return Err(format!("no store here answered that, but {}", shown()));
     }
     let quorum = given.len() / 2 + 1;
+    if asked.what == What::Spop && part != b"$-1\r\n" && asked.level != Consistency::DcOne {
+        // The others were told what has been taken.
+        return match given.iter().flatten().count() >= quorum {
+            true => Ok(()),
+            false => Err(format!("too few racks have it: {}", shown())),
+        };
+    }
     match asked.level {
+        _ if asked.what == What::Spop => Ok(()),
         Consistency::DcOne => {
             let own = given[home.rack].as_ref() == Some(&part);
             let elsewhere = !asked.what.is_write() && world.failover[node] && world.disturbed;

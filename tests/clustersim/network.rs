@@ -44,11 +44,7 @@ impl Network {
         let Far::Node(to) = self.far[from] else {
             return false;
         };
-        if self
-            .silent
-            .iter()
-            .any(|&(link, _)| link == from || link == to)
-        {
+        if self.is_silent(from) {
             return false;
         }
         let space = WINDOW.saturating_sub(self.links[to].unread());
@@ -98,6 +94,13 @@ impl Network {
             return true;
         }
         n > 0
+    }
+
+    /// Whether nothing goes over a link, in either direction.
+    pub fn is_silent(&self, link: usize) -> bool {
+        let ends = self.silent.iter().map(|&(end, _)| end);
+        ends.into_iter()
+            .any(|end| end == link || self.far[link] == Far::Node(end))
     }
 
     /// Breaks a connection.
