@@ -43,7 +43,8 @@ impl PeerWire {
         }
     }
 
-    /// Forgets the connection, and what the peer was: the next one there may be another program.
+    /// Forgets the connection, and what the peer is: it may be a C node next time, and a C node must
+    /// never be sent what it does not know.
     pub fn reset(&mut self) {
         self.decoder = dnode::Decoder::replies(self.security.clone());
         self.secret = None;

@@ -11,7 +11,12 @@
 //! ```
 //!
 //! What must be true is in `judge.rs` for what a client is told, in `store.rs` (`execute`) for what a
-//! datastore is asked, and in `world.rs` (`look`, `at_rest`) for the rest.
+//! datastore is asked, in `world.rs` (`look`) for every step, and in `rest.rs` (`at_rest`) for the end.
+//!
+//! There are three kinds of worlds. In some nothing breaks: nothing may fail, and every write must reach
+//! every owner. In some only one rack breaks: whoever does not need it must not notice. In the others
+//! everything may break: answers may be errors, but come in time, and nothing is made up, done twice or
+//! left over.
 
 #[path = "../sim/link.rs"]
 #[allow(dead_code)]
@@ -31,11 +36,15 @@ mod client;
 mod judge;
 mod network;
 mod plan;
+mod rest;
 mod store;
+mod summary;
+mod trouble;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use world::{Canary, Summary, World};
+use summary::Summary;
+use world::{Canary, World};
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

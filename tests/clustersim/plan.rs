@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct Place {
     pub dc: usize,
     pub rack: usize,
-    /// The place of the node among all.
+    /// Its tokens; a hash of 0 aside, they are compared as numbers.
     tokens: Vec<u32>,
 }
 
@@ -61,7 +61,6 @@ impl Plan {
     }
 
     /// A given one: for each datacenter, for each rack, how many nodes.
-    #[allow(dead_code)]
     pub fn of(shape: &[&[usize]]) -> Plan {
         let mut nodes = Vec::new();
         for (dc, racks) in shape.iter().enumerate() {

@@ -1,0 +1,256 @@
+//! The end of a run: everybody behaves, everything comes to rest, and what is left is looked at.
+
+use crate::client::Client;
+use crate::judge;
+use crate::network::Far;
+use crate::summary::Summary;
+use crate::world::World;
+use dynomite::consistency::Consistency;
+use std::collections::HashMap;
+
+/// Steps in which everything must come to rest.
+const REST_STEPS: usize = 5_000;
+
+impl World {
+    /// Everybody behaves, and everything comes to rest.
+    pub fn rest(&mut self) -> Result<Summary, String> {
+        self.note(|| "rest".into());
+        self.resting = true;
+        self.network.silent.clear();
+        for store in &mut self.stores {
+            store.calm_down();
+        }
+        for client in &mut self.clients {
+            client.calm_down();
+        }
+        for link in &mut self.network.links {
+            link.room = 1 << 30;
+            link.take(0);
+        }
+        for node in 0..self.machines.len() {
+            if self.machines[node].is_none() {
+                self.switch_on(node);
+            }
+        }
+        let latest = self.now.mono_us + 60_000_000 + 3 * self.options[0].timeout_us;
+        for step in 0.. {
+            for at in 0..self.clients.len() {
+                let client = &mut self.clients[at];
+                client.act(&mut self.network.links[client.link]);
+            }
+            self.let_stores_act()?;
+            self.deliver();
+            for node in 0..self.machines.len() {
+                self.stop_if_drained(node);
+                if self.machines[node].is_none() {
+                    self.switch_on(node);
+                }
+            }
+            let quiet = self.is_quiet();
+            match quiet {
+                true => self.set_time(self.deadline()),
+                false => self.pass_time(300),
+            }
+            self.turns(true)?;
+            if quiet && self.clients.iter().all(|c| c.gone) && self.is_quiescent() {
+                return self.at_rest();
+            }
+            if step > REST_STEPS || self.now.mono_us > latest {
+                break;
+            }
+        }
+        let mut text = String::from("does not come to rest");
+        for client in self.clients.iter().filter(|client| !client.gone) {
+            text += &format!("\n{}", client.describe());
+        }
+        for (node, why) in self.unrest() {
+            text += &format!("\nnode {node}: {why}");
+        }
+        if !self.is_meshed() {
+            text += "\nnot every node is connected to every other";
+        }
+        Err(text)
+    }
+
+    /// Whether nothing happens until time passes.
+    pub fn is_quiet(&self) -> bool {
+        let links = &self.network.links;
+        self.clients.iter().all(|c| c.gone || c.is_quiet())
+            && self.stores.iter().all(|store| store.is_idle(links))
+            && (0..links.len()).all(|at| {
+                let link = &links[at];
+                let is_node = matches!(self.network.far[at], Far::Node(_));
+                let carried = !is_node || link.written.len() == 0 || self.network.is_silent(at);
+                link.closed || !link.has_flight() && !link.edges.any() && carried
+            })
+            && self
+                .machines
+                .iter()
+                .flatten()
+                .all(|machine| !machine.is_busy())
+    }
+
+    pub fn is_quiescent(&mut self) -> bool {
+        let mut machines = self.machines.iter().flatten();
+        let no_messages = machines.all(|machine| {
+            let memory = machine.node.memory();
+            memory.alloc_msgs == memory.free_msgs
+        });
+        // The statistics are dear.
+        no_messages && self.is_meshed() && self.unrest().is_empty()
+    }
+
+    /// What is not zero though nothing is under way.
+    pub fn unrest(&mut self) -> Vec<(usize, String)> {
+        let mut found = Vec::new();
+        for (node, machine) in self.machines.iter_mut().enumerate() {
+            let Some(machine) = machine else { continue };
+            let stats = machine.node.stats(self.now);
+            let memory = machine.node.memory();
+            let pool = &stats.pool;
+            let gauges = [
+                ("client_connections", pool.client_connections),
+                (
+                    "peer_connections",
+                    pool.peer_connections.abs_diff(machine.peers() as u64),
+                ),
+                ("in_queue", stats.server.in_queue),
+                ("in_queue_bytes", stats.server.in_queue_bytes),
+                ("out_queue", stats.server.out_queue),
+                ("out_queue_bytes", stats.server.out_queue_bytes),
+                ("peer_in_queue", pool.peer_in_queue),
+                ("peer_in_queue_bytes", pool.peer_in_queue_bytes),
+                ("peer_out_queue", pool.peer_out_queue),
+                ("peer_out_queue_bytes", pool.peer_out_queue_bytes),
+                ("remote_peer_in_queue", pool.remote_peer_in_queue),
+                (
+                    "remote_peer_in_queue_bytes",
+                    pool.remote_peer_in_queue_bytes,
+                ),
+                ("remote_peer_out_queue", pool.remote_peer_out_queue),
+                (
+                    "remote_peer_out_queue_bytes",
+                    pool.remote_peer_out_queue_bytes,
+                ),
+                ("dnode_client_out_queue", pool.dnode_client_out_queue),
+                ("messages", memory.alloc_msgs - memory.free_msgs),
+                // The one that all connections read into, and the one for texts made by the node.
+                (
+                    "blocks",
+                    (memory.alloc_mbufs - memory.free_mbufs).saturating_sub(2),
+                ),
+            ];
+            for (name, value) in gauges {
+                if value > 0 {
+                    found.push((node, format!("at rest, {name} is {value}")));
+                }
+            }
+        }
+        found
+    }
+
+    /// What must be true when nothing is under way.
+    pub fn at_rest(&mut self) -> Result<Summary, String> {
+        for client in &self.clients {
+            let writes = client.sent.iter().filter(|asked| {
+                // Whether others are told of that depends on what it did.
+                asked.what.is_write() && asked.what != judge::What::Spop
+            });
+            let home = &self.plan.nodes[client.node];
+            if self.is_patient() && self.victim != Some((home.dc, home.rack)) {
+                for asked in writes {
+                    self.is_everywhere(asked, home.dc, client.link)?;
+                }
+                self.is_in_order(client, home.dc)?;
+            }
+        }
+        for node in 0..self.machines.len() {
+            if let Some(mut machine) = self.machines[node].take() {
+                self.remember(&mut machine);
+            }
+        }
+        let mut sum = self.so_far;
+        for client in &self.clients {
+            sum.answered += client.answered;
+            sum.errors += client.errors;
+        }
+        Ok(sum)
+    }
+
+    /// Whether the stores of the client's datacenter ran its requests for each key in their order.
+    pub fn is_in_order(&self, client: &Client, home: usize) -> Result<(), String> {
+        let mut latest: HashMap<(usize, &str), (u64, &judge::Asked)> = HashMap::new();
+        // The second step of what is done in two may come later.
+        let one_step = |asked: &&judge::Asked| asked.what != judge::What::Spop;
+        for asked in client.sent.iter().filter(one_step) {
+            for name in &asked.names {
+                for owner in self.plan.owners(home, name) {
+                    let Some(order) = self.stores[owner].order(asked.tag, name) else {
+                        continue;
+                    };
+                    if self.victim.is_some() && self.is_victim(owner) {
+                        continue;
+                    }
+                    match latest.insert((owner, name), (order, asked)) {
+                        Some((before, first)) if before > order => {
+                            return Err(format!("store {owner} ran {asked:?} before {first:?}"));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a write has reached all its owners that nothing happened to, or, if its client broke
+    /// off, all or none.
+    pub fn is_everywhere(
+        &self,
+        asked: &judge::Asked,
+        home: usize,
+        link: usize,
+    ) -> Result<(), String> {
+        let each = asked.level == Consistency::DcEachSafeQuorum;
+        for name in &asked.names {
+            let racks = (0..self.plan.racks.len())
+                // What goes to another datacenter may have gone by way of the rack that is broken.
+                .filter(|&dc| each || dc == home || self.victim.is_none_or(|(at, _)| at != dc))
+                .flat_map(|dc| (0..self.plan.racks[dc]).map(move |rack| (dc, rack)))
+                .filter(|&place| self.victim != Some(place));
+            let done: Vec<(usize, bool)> = racks
+                .map(|(dc, rack)| self.plan.owner(dc, rack, name))
+                .map(|owner| {
+                    (
+                        owner,
+                        self.stores[owner].answered(asked.tag, name).is_some(),
+                    )
+                })
+                .collect();
+            let all = done.iter().all(|(_, done)| *done);
+            let none = !done.iter().any(|(_, done)| *done);
+            if !(all || none && self.network.links[link].is_reset()) {
+                return Err(format!("{asked:?} is not everywhere: {name}: {done:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every node has all its connections to its peers.
+    pub fn is_meshed(&self) -> bool {
+        let plan = &self.plan;
+        self.machines.iter().enumerate().all(|(me, machine)| {
+            let Some(machine) = machine else {
+                return false;
+            };
+            let others = plan.nodes.iter().enumerate().filter(|(n, _)| *n != me);
+            let wanted: usize = others
+                .map(|(_, place)| match place.dc == plan.nodes[me].dc {
+                    true => self.options[me].local_peer_connections,
+                    false => self.options[me].remote_peer_connections,
+                })
+                .sum();
+            machine.peers() == wanted
+        })
+    }
+}
