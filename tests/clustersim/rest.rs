@@ -236,6 +236,16 @@ impl World {
         Ok(())
     }
 
+    /// Whether every peer that a node is connected to has said what it is: until then the node sends
+    /// it nothing.
+    pub fn have_answered(&mut self) -> bool {
+        let now = self.now;
+        self.machines.iter_mut().flatten().all(|machine| {
+            let known = machine.node.stats(now).pool.peer_connections;
+            known == machine.peers() as u64
+        })
+    }
+
     /// Whether every node has all its connections to its peers.
     pub fn is_meshed(&self) -> bool {
         let plan = &self.plan;

@@ -262,7 +262,7 @@ impl World {
 
     pub fn wait_for_mesh(&mut self) -> Result<(), String> {
         for _ in 0..300 {
-            if self.is_meshed() {
+            if self.is_meshed() && self.have_answered() {
                 return Ok(());
             }
             for _ in 0..3 {
