@@ -228,18 +228,19 @@ impl Machine {
     ) -> Result<(), String> {
         self.node.end_turn(now);
         let mut count = 0;
+        let most = self.most();
         loop {
             let before = count;
             while let Some(action) = self.node.next_action() {
                 count += 1;
                 self.act(action, now, links, dial)?;
-                if count > self.most() {
+                if count > most.max(self.most()) {
                     return Err(format!("no end of actions: {action:?}"));
                 }
             }
             while let Some(id) = self.node.next_dirty() {
                 count += 1;
-                if count > self.most() {
+                if count > most.max(self.most()) {
                     return Err(format!("no end of flushes: {id}"));
                 }
                 let Some(socket) = self.sockets.get_mut(&id) else {
