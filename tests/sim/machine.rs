@@ -159,7 +159,8 @@ impl Machine {
 
     /// Each connection may be flushed and closed or resumed a few times in a turn; more is a circle.
     fn most(&self) -> usize {
-        16 + 8 * (self.sockets.len() + 4)
+        // Attempts that fail at once have no socket.
+        200 + 8 * self.sockets.len()
     }
 
     fn insert(&mut self, id: ConnId, link: usize, connecting: bool) {
