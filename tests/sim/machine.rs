@@ -159,7 +159,8 @@ impl Machine {
 
     /// Each connection may be flushed and closed or resumed a few times in a turn; more is a circle.
     fn most(&self) -> usize {
-        16 + 8 * (self.sockets.len() + 4)
+        // Attempts that fail at once have no socket.
+        200 + 8 * self.sockets.len()
     }
 
     fn insert(&mut self, id: ConnId, link: usize, connecting: bool) {
@@ -228,18 +229,19 @@ impl Machine {
     ) -> Result<(), String> {
         self.node.end_turn(now);
         let mut count = 0;
+        let most = self.most();
         loop {
             let before = count;
             while let Some(action) = self.node.next_action() {
                 count += 1;
                 self.act(action, now, links, dial)?;
-                if count > self.most() {
+                if count > most.max(self.most()) {
                     return Err(format!("no end of actions: {action:?}"));
                 }
             }
             while let Some(id) = self.node.next_dirty() {
                 count += 1;
-                if count > self.most() {
+                if count > most.max(self.most()) {
                     return Err(format!("no end of flushes: {id}"));
                 }
                 let Some(socket) = self.sockets.get_mut(&id) else {
