@@ -154,7 +154,7 @@ pub const KEYS: &[Key] = &[
     key("write_consistency", Consistency, "DC_ONE", "", Live, "How many replicas must answer a write; any case."),
     key("read_repairs_enabled", Bool, "false", "", Live, "Whether replicas that answered an older value are repaired; has effect only when both consistencies are above DC_ONE."),
     key("conn_msg_rate", Number, "50000", "messages per second", Live, "Most messages to one peer in another datacenter, for each connection."),
-    key("mbuf_size", Number, "16384", "bytes, 512 to 512000, a multiple of 16", Live, "Size of one buffer; wins over the option -m."),
+    key("mbuf_size", Number, "16384", "bytes, 512 to 512000, a multiple of 16", Live, "Size of one buffer; wins over the option -m. The same on all nodes that encrypt to each other."),
     key("max_msgs", Number, "200000", "messages, 100000 to 1000000", Live, "Most messages held at a time; wins over the option -M."),
     key("dyn_read_timeout", Number, "10000", "milliseconds", Inert, "Accepted for old files; timeout governs reads."),
     key("dyn_write_timeout", Number, "10000", "milliseconds", Inert, "Accepted for old files; timeout governs writes."),

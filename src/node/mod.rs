@@ -73,6 +73,7 @@ mod client;
 mod collect;
 mod conn;
 mod counting;
+mod deadline;
 mod dnode_client;
 mod failover;
 mod fanout;

@@ -38,9 +38,9 @@ pub(super) struct Upstream {
     pub queue: Queue<OfUpstream>,
     /// The first read and the first write in the queue that has not been told that it took too
     /// long. Two, because they are granted different times.
-    due: [u32; 2],
+    pub due: [u32; 2],
     /// Of reads and of writes, those in the queue that have been told that it took too long.
-    overdue: [Overdue; 2],
+    pub overdue: [Overdue; 2],
     /// It stands in the list of connections to be flushed.
     pub dirty: bool,
     /// Bytes ever put into `out` of this connection.
@@ -58,10 +58,10 @@ pub(super) struct Upstream {
 
 /// Requests that have been told that it took too long, and whose reply is still to come.
 #[derive(Clone, Copy, Debug, Default)]
-struct Overdue {
-    count: u32,
+pub(super) struct Overdue {
+    pub count: u32,
     /// When the first of them began to wait, in µs.
-    since: u64,
+    pub since: u64,
 }
 
 /// What an upstream speaks.
@@ -98,7 +98,7 @@ pub(super) enum Loss {
 }
 
 /// Which of the two due marks is a message's.
-fn lane(msg: &Msg) -> usize {
+pub(super) fn lane(msg: &Msg) -> usize {
     usize::from(msg.flags.has(Flags::WRITE))
 }
 
@@ -262,8 +262,14 @@ impl Upstream {
         raw.append_to(&mut self.out);
     }
 
-    /// Lets held requests go as far as the rate allows. Returns when the next one may go.
-    fn let_go(&mut self, now: Now) -> Option<u64> {
+    /// When the first of the requests that the throttle holds back may go, in µs.
+    pub fn held_until(&self) -> Option<u64> {
+        let throttle = self.throttle.as_ref().filter(|_| !self.held.is_empty());
+        throttle.map(Throttle::next_us)
+    }
+
+    /// Lets held requests go as far as the rate allows.
+    pub fn let_go(&mut self, now: Now) -> Option<u64> {
         while !self.held.is_empty() {
             if let Err(at) = self.throttle.as_mut()?.take(now.mono_us) {
                 return Some(at);
@@ -318,7 +324,7 @@ impl Upstream {
     }
 
     /// What a request gets when this connection breaks under it.
-    fn broken_text(&self) -> &'static str {
+    pub fn broken_text(&self) -> &'static str {
         if self.is_store() {
             errors::STORAGE_REFUSED
         } else {
@@ -466,150 +472,5 @@ impl Node {
             Distance::SameRack | Distance::SameDc => hist.peer_in_queue.record(waiting),
             Distance::OtherDc => hist.remote_peer_in_queue.record(waiting),
         }
-    }
-
-    /// How long a message may wait on an upstream, in µs.
-    fn granted(&self, distance: Distance, lane: usize) -> u64 {
-        self.granted[distance as usize][lane]
-    }
-
-    /// The same for a read.
-    pub(super) fn granted_read(&self, distance: Distance) -> u64 {
-        self.granted(distance, 0)
-    }
-
-    /// What an upstream waits for next, as a time in µs.
-    pub(super) fn upstream_deadline(&self, slot: usize) -> Option<u64> {
-        let upstream = self.upstreams.get(slot)?;
-        match upstream.state {
-            State::Idle => None,
-            // While shutting down it is not tried again.
-            State::Down { retry_at } => (!self.is_draining()).then_some(retry_at),
-            State::Connecting { since, .. } => {
-                [Some(since + self.connect_patience()), self.due_at(upstream)]
-                    .into_iter()
-                    .flatten()
-                    .min()
-            }
-            State::Up => {
-                let held = upstream
-                    .throttle
-                    .as_ref()
-                    .filter(|_| !upstream.held.is_empty());
-                let held = held.map(Throttle::next_us);
-                [self.due_at(upstream), self.dead_at(slot), held]
-                    .into_iter()
-                    .flatten()
-                    .min()
-            }
-        }
-    }
-
-    /// When the next request on an upstream has waited too long.
-    fn due_at(&self, upstream: &Upstream) -> Option<u64> {
-        let due = (0..2).filter_map(|lane| {
-            let msg = self.msgs.get(upstream.due[lane] as usize)?;
-            Some(msg.start + self.granted(upstream.distance, lane))
-        });
-        due.min()
-    }
-
-    /// How long a connection may take to be made, in µs.
-    fn connect_patience(&self) -> u64 {
-        self.options.timeout_us.max(1_000_000)
-    }
-
-    /// When a silent connection with expired requests counts as dead: nothing has come for as long
-    /// again as the first of them was granted. It need not be the oldest request of all, as a read
-    /// behind a write, which is granted far more.
-    fn dead_at(&self, slot: usize) -> Option<u64> {
-        let upstream = self.upstreams.get(slot)?;
-        let overdue = (0..2).zip(&upstream.overdue);
-        let dead = overdue.filter(|(_, overdue)| overdue.count > 0);
-        dead.map(|(lane, overdue)| {
-            overdue.since.max(upstream.heard) + 2 * self.granted(upstream.distance, lane)
-        })
-        .min()
-    }
-
-    /// Does what is due on an upstream.
-    pub(super) fn tick_upstream(&mut self, slot: usize, now: Now) {
-        let Some(upstream) = self.upstreams.get_mut(slot) else {
-            return;
-        };
-        match upstream.state {
-            State::Idle => {}
-            State::Down { retry_at } => {
-                if retry_at <= now.mono_us && !self.is_draining() {
-                    self.connect_upstream(slot, now, false);
-                }
-            }
-            State::Connecting { since, .. } => {
-                let id = upstream.id;
-                self.expire(slot, now);
-                if since + self.connect_patience() <= now.mono_us {
-                    log_at!(Warn, "{id} connect timed out");
-                    self.lose_upstream(slot, now, Loss::TimedOut);
-                }
-            }
-            State::Up => {
-                upstream.let_go(now);
-                if !upstream.out.is_empty() && !upstream.dirty {
-                    upstream.dirty = true;
-                    self.dirty.push(upstream.id);
-                }
-                let id = upstream.id;
-                self.expire(slot, now);
-                if self.dead_at(slot).is_some_and(|at| at <= now.mono_us) {
-                    log_at!(Warn, "{id} answers nothing, closing");
-                    self.lose_upstream(slot, now, Loss::TimedOut);
-                }
-            }
-        }
-    }
-
-    /// Answers requests that have waited too long. Their replies, should they still come, are
-    /// dropped; the connection lives on for the others.
-    fn expire(&mut self, slot: usize, now: Now) {
-        for lane in 0..2 {
-            while let Some(upstream) = self.upstreams.get_mut(slot) {
-                let entry = upstream.due[lane];
-                let granted = self.granted[upstream.distance as usize][lane];
-                let msg = self.msgs.get(entry as usize);
-                if msg.is_none_or(|msg| msg.start + granted > now.mono_us) {
-                    break;
-                }
-                self.expire_one(slot, entry, now);
-            }
-        }
-    }
-
-    /// Answers one request that has waited too long on this upstream.
-    pub(super) fn expire_one(&mut self, slot: usize, entry: u32, now: Now) {
-        let (Some(upstream), Some(msg)) = (
-            self.upstreams.get_mut(slot),
-            self.msgs.get_mut(entry as usize),
-        ) else {
-            return;
-        };
-        msg.flags = msg.flags.with(Flags::EXPIRED);
-        let overdue = &mut upstream.overdue[lane(msg)];
-        if overdue.count == 0 {
-            overdue.since = msg.start;
-        }
-        overdue.count += 1;
-        let granted = self.granted[upstream.distance as usize][lane(msg)];
-        log_at!(
-            Warn,
-            "request on {} timedout, timeout was {}",
-            upstream.id,
-            granted / 1000
-        );
-        upstream.pass(&mut self.msgs, entry);
-        let (node, text) = (upstream.node, upstream.broken_text());
-        self.stats.count_timeout(upstream.distance);
-        // One that does not say what it is counts as the original.
-        self.peer_known(slot);
-        self.fail(entry, now, node, text);
     }
 }

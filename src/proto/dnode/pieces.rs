@@ -4,7 +4,8 @@
 //! one pass over everything leaves just the first block of each piece to be put right. And the
 //! plaintext must be exactly one payload, so a wrong guess shows sooner or later.
 //!
-//! A full piece where one is due is never doubted: its sixteen bytes of padding are no accident.
+//! A full piece where one is due is never doubted if it parses: its sixteen bytes of padding are no
+//! accident, but for those of the payload's own end.
 //! Otherwise guesses are made from the longest possible piece downwards. A short piece may end where
 //! a C node ends one early, in front of a length line or of an argument; only the first may end
 //! anywhere, because the rest of a relayed message's first buffer can have held anything. If there is
@@ -71,7 +72,9 @@ pub(super) fn assemble<P: Payload>(parser: &P, sealed: &Sealed<'_>) -> Option<(V
             piece.end -= BLOCK;
             continue;
         };
-        piece.end = if end - start == sealed.full {
+        // Where the payload ends the last, short piece may have a whole block of padding too.
+        let full = end - start == sealed.full;
+        piece.end = if full && end < total {
             start
         } else {
             end - BLOCK
@@ -92,10 +95,11 @@ pub(super) fn assemble<P: Payload>(parser: &P, sealed: &Sealed<'_>) -> Option<(V
                     return None;
                 }
                 answer = Some((plain.clone(), shape));
+                if full {
+                    open.pop();
+                }
             }
-            Found::Incomplete
-                if end < total && (first || before_a_token || end - start == sealed.full) =>
-            {
+            Found::Incomplete if end < total && (first || before_a_token || full) => {
                 let next_end = total.min(end + sealed.full);
                 open.push(Piece {
                     start: end,

@@ -1,0 +1,152 @@
+//! How long an upstream is waited for: requests that take too long, connections that are not made,
+//! and those that have fallen silent.
+
+use super::Node;
+use super::msg::Flags;
+use super::upstream::{Loss, State, Upstream, lane};
+use crate::clock::Now;
+use crate::cluster::topology::Distance;
+use crate::log_at;
+
+impl Node {
+    /// How long a message may wait on an upstream, in µs.
+    fn granted(&self, distance: Distance, lane: usize) -> u64 {
+        self.granted[distance as usize][lane]
+    }
+
+    /// The same for a read.
+    pub(super) fn granted_read(&self, distance: Distance) -> u64 {
+        self.granted(distance, 0)
+    }
+
+    /// What an upstream waits for next, as a time in µs.
+    pub(super) fn upstream_deadline(&self, slot: usize) -> Option<u64> {
+        let upstream = self.upstreams.get(slot)?;
+        match upstream.state {
+            State::Idle => None,
+            // While shutting down it is not tried again.
+            State::Down { retry_at } => (!self.is_draining()).then_some(retry_at),
+            State::Connecting { since, .. } => {
+                [Some(since + self.connect_patience()), self.due_at(upstream)]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
+            State::Up => {
+                let held_until = upstream.held_until();
+                [self.due_at(upstream), self.dead_at(slot), held_until]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
+        }
+    }
+
+    /// When the next request on an upstream has waited too long.
+    fn due_at(&self, upstream: &Upstream) -> Option<u64> {
+        let due = (0..2).filter_map(|lane| {
+            let msg = self.msgs.get(upstream.due[lane] as usize)?;
+            Some(msg.start + self.granted(upstream.distance, lane))
+        });
+        due.min()
+    }
+
+    /// How long a connection may take to be made, in µs.
+    fn connect_patience(&self) -> u64 {
+        self.options.timeout_us.max(1_000_000)
+    }
+
+    /// When a silent connection with expired requests counts as dead: nothing has come for as long
+    /// again as the first of them was granted. It need not be the oldest request of all, as a read
+    /// behind a write, which is granted far more.
+    fn dead_at(&self, slot: usize) -> Option<u64> {
+        let upstream = self.upstreams.get(slot)?;
+        let overdue = (0..2).zip(&upstream.overdue);
+        let dead = overdue.filter(|(_, overdue)| overdue.count > 0);
+        dead.map(|(lane, overdue)| {
+            overdue.since.max(upstream.heard) + 2 * self.granted(upstream.distance, lane)
+        })
+        .min()
+    }
+
+    /// Does what is due on an upstream.
+    pub(super) fn tick_upstream(&mut self, slot: usize, now: Now) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        match upstream.state {
+            State::Idle => {}
+            State::Down { retry_at } => {
+                if retry_at <= now.mono_us && !self.is_draining() {
+                    self.connect_upstream(slot, now, false);
+                }
+            }
+            State::Connecting { since, .. } => {
+                let id = upstream.id;
+                self.expire(slot, now);
+                if since + self.connect_patience() <= now.mono_us {
+                    log_at!(Warn, "{id} connect timed out");
+                    self.lose_upstream(slot, now, Loss::TimedOut);
+                }
+            }
+            State::Up => {
+                upstream.let_go(now);
+                if !upstream.out.is_empty() && !upstream.dirty {
+                    upstream.dirty = true;
+                    self.dirty.push(upstream.id);
+                }
+                let id = upstream.id;
+                self.expire(slot, now);
+                if self.dead_at(slot).is_some_and(|at| at <= now.mono_us) {
+                    log_at!(Warn, "{id} answers nothing, closing");
+                    self.lose_upstream(slot, now, Loss::TimedOut);
+                }
+            }
+        }
+    }
+
+    /// Answers requests that have waited too long. Their replies, should they still come, are
+    /// dropped; the connection lives on for the others.
+    fn expire(&mut self, slot: usize, now: Now) {
+        for lane in 0..2 {
+            while let Some(upstream) = self.upstreams.get_mut(slot) {
+                let entry = upstream.due[lane];
+                let granted = self.granted[upstream.distance as usize][lane];
+                let msg = self.msgs.get(entry as usize);
+                if msg.is_none_or(|msg| msg.start + granted > now.mono_us) {
+                    break;
+                }
+                self.expire_one(slot, entry, now);
+            }
+        }
+    }
+
+    /// Answers one request that has waited too long on this upstream.
+    pub(super) fn expire_one(&mut self, slot: usize, entry: u32, now: Now) {
+        let (Some(upstream), Some(msg)) = (
+            self.upstreams.get_mut(slot),
+            self.msgs.get_mut(entry as usize),
+        ) else {
+            return;
+        };
+        msg.flags = msg.flags.with(Flags::EXPIRED);
+        let overdue = &mut upstream.overdue[lane(msg)];
+        if overdue.count == 0 {
+            overdue.since = msg.start;
+        }
+        overdue.count += 1;
+        let granted = self.granted[upstream.distance as usize][lane(msg)];
+        log_at!(
+            Warn,
+            "request on {} timedout, timeout was {}",
+            upstream.id,
+            granted / 1000
+        );
+        upstream.pass(&mut self.msgs, entry);
+        let (node, text) = (upstream.node, upstream.broken_text());
+        self.stats.count_timeout(upstream.distance);
+        // One that does not say what it is counts as the original.
+        self.peer_known(slot);
+        self.fail(entry, now, node, text);
+    }
+}
