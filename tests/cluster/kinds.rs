@@ -19,6 +19,20 @@ fn await_placed(cluster: &Cluster, key: &str) {
     }
 }
 
+/// That nobody has a key.
+#[track_caller]
+fn await_gone(cluster: &Cluster, key: &str) {
+    for owner in cluster.owners(key) {
+        eventually(&format!("{key} is gone, {owner}"), || {
+            cluster.members[owner]
+                .store
+                .client()
+                .ask(&format!("exists {key}"))
+                == b":0\r\n"
+        });
+    }
+}
+
 #[test]
 fn keys_that_are_not_the_first_argument_decide_the_place_in_every_datacenter() {
     let cluster = Plan::of(2, 2, 2).start();
@@ -59,6 +73,8 @@ fn keys_that_are_not_the_first_argument_decide_the_place_in_every_datacenter() {
                 await_placed(&cluster, &key);
                 if line.starts_with("xadd") || line.starts_with("xgroup") {
                     client.ask(&format!("del {key}"));
+                    // Through another node the next one could overtake it.
+                    await_gone(&cluster, &key);
                 }
             }
         }
