@@ -2,6 +2,7 @@
 
 use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
+use super::peer::PeerWire;
 use super::{Action, ConnId, Kind, Node, limits};
 use crate::clock::Now;
 use crate::cluster::backoff::Backoff;
@@ -13,8 +14,6 @@ use crate::mbuf::{Chain, Inbound};
 use crate::proto::redis::errors;
 use crate::proto::redis::reply::Parser;
 use std::collections::VecDeque;
-
-use super::peer::PeerWire;
 
 /// A connection requests are sent on. Many fronts share it; replies come in the order of requests.
 pub(super) struct Upstream {
@@ -269,16 +268,16 @@ impl Upstream {
     }
 
     /// Lets held requests go as far as the rate allows.
-    pub fn let_go(&mut self, now: Now) -> Option<u64> {
-        while !self.held.is_empty() {
-            if let Err(at) = self.throttle.as_mut()?.take(now.mono_us) {
-                return Some(at);
+    pub fn let_go(&mut self, now: Now) {
+        let Some(throttle) = self.throttle.as_mut() else {
+            return;
+        };
+        while !self.held.is_empty() && throttle.take(now.mono_us).is_ok() {
+            if let Some(mut chain) = self.held.pop_front() {
+                self.held_bytes -= chain.len();
+                self.out.append(&mut chain);
             }
-            let mut chain = self.held.pop_front()?;
-            self.held_bytes -= chain.len();
-            self.out.append(&mut chain);
         }
-        None
     }
 
     /// Requests not written yet, and their bytes.
