@@ -1,4 +1,14 @@
 //! Bytes to messages and back, one module per protocol.
 
 pub mod dnode;
+pub mod memcache;
 pub mod redis;
+
+/// Whether a request changes data. Decides to how many replicas it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Changes nothing: one replica, or a quorum of the local datacenter.
+    Read,
+    /// Goes to every rack of the local datacenter and one rack of each remote one.
+    Write,
+}

@@ -9,15 +9,7 @@ use super::keys::{Finder, KeySpec, legacy_range};
 use super::req_stats::{ReqStats, stats};
 use super::resp3::{Form, FormRule};
 use super::table::ROWS;
-
-/// Whether a request changes data. Decides to how many replicas it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Changes nothing: one replica, or a quorum of the local datacenter.
-    Read,
-    /// Goes to every rack of the local datacenter and one rack of each remote one.
-    Write,
-}
+pub use crate::proto::Class;
 
 /// Who answers a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
