@@ -2,13 +2,15 @@
 
 use super::client::reply_flags;
 use super::front::{Front, Fronts, Raw, Reading};
+use super::memcache;
 use super::msg::{Flags, Msg, NO_COMMAND, NONE};
 use super::{Action, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::dnode::carrier;
-use crate::proto::redis::{errors, resp3};
+use crate::proto::redis::resp3;
+use crate::proto::{Failure, failure};
 
 impl Node {
     /// Answers a request with a reply made here.
@@ -16,6 +18,11 @@ impl Node {
         let mut chain = Chain::new();
         self.pool.copy(reply, &mut chain);
         self.finish_raw(entry, now, Raw::from(&chain));
+    }
+
+    /// Answers a request with a failure.
+    pub(super) fn finish_failed(&mut self, entry: u32, now: Now, failure: Failure) {
+        self.finish(entry, now, failure.line(self.options.store).as_bytes());
     }
 
     /// Answers a request. If it is its front's oldest, the reply goes straight to the output, and
@@ -46,12 +53,15 @@ impl Node {
             }
             return;
         };
-        if raw.first_byte() == Some(b'-') {
+        if raw.is_error(self.options.store) {
             if Fronts::is_peer(key) {
                 self.stats.pool.peer_forward_error += 1;
             } else {
                 self.stats.pool.forward_error += 1;
             }
+        }
+        if msg.flags.has(Flags::QUIET) && memcache::is_nominal(msg.command, raw) {
+            msg.flags = msg.flags.with(Flags::SILENT);
         }
         let first = front.queue.head() == Some(entry);
         if first && !msg.flags.has(Flags::RESP3) && !Fronts::is_peer(key) {
@@ -84,7 +94,7 @@ impl Node {
                     Warn,
                     "a peer's answer from a script cannot be used: {reason}"
                 );
-                self.finish(entry, now, errors::INTERNAL.as_bytes());
+                self.finish_failed(entry, now, Failure::Internal);
             }
         }
     }
@@ -102,7 +112,8 @@ impl Node {
             let mut reply = std::mem::take(&mut msg.reply);
             let (flags, id, start) = (msg.flags, msg.front_id, msg.start);
             if let Some(peer) = self.fronts.peer_mut(key) {
-                if !peer.reply(id, Raw::from(&reply), &self.pool) {
+                let wanted = !flags.has(Flags::SILENT);
+                if wanted && !peer.reply(id, Raw::from(&reply), &self.pool) {
                     return self.close_front(key, false);
                 }
             } else {
@@ -166,7 +177,7 @@ impl Node {
             msg.flags = msg.flags.with(Flags::LAST);
             front.reading = Reading::Off;
         }
-        if reply.first() == Some(&b'-') {
+        if failure::is_error(self.options.store, reply) {
             self.stats.pool.forward_error += 1;
         }
         self.pool.copy(reply, &mut msg.reply);

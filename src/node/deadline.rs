@@ -143,10 +143,10 @@ impl Node {
             granted / 1000
         );
         upstream.pass(&mut self.msgs, entry);
-        let (node, text) = (upstream.node, upstream.broken_text());
+        let (node, failure) = (upstream.node, upstream.broken());
         self.stats.count_timeout(upstream.distance);
         // One that does not say what it is counts as the original.
         self.peer_known(slot);
-        self.fail(entry, now, node, text);
+        self.fail(entry, now, node, failure);
     }
 }

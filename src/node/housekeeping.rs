@@ -6,6 +6,7 @@ use super::{Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Pool;
+use crate::proto::Failure;
 
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
@@ -74,11 +75,8 @@ impl Node {
             self.close_front(key, false);
         }
         for key in stalled {
-            self.refuse_stream(
-                key,
-                now,
-                b"-ERR Protocol error: request not completed in time\r\n",
-            );
+            let line = Failure::NotInTime.line(self.options.store);
+            self.refuse_stream(key, now, line.as_bytes());
         }
         self.relieve(now);
         self.stats.hist.roll(now);

@@ -82,11 +82,13 @@ mod front;
 mod housekeeping;
 mod join;
 pub mod limits;
+mod memcache;
 mod msg;
 mod options;
 mod peer;
 mod pressure;
 mod purge;
+mod redis_client;
 mod replicate;
 mod report;
 mod route;
@@ -108,8 +110,8 @@ use crate::cluster::topology::{Distance, Topology};
 use crate::config::Endpoint;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool, Writer};
-use crate::proto::redis::command;
-use crate::proto::redis::reply::Parser;
+use crate::proto::Failure;
+use crate::proto::store::{Replies, commands};
 use crate::stats::Stats;
 use crate::sys;
 use client::Client;
@@ -117,6 +119,7 @@ use collect::Collectors;
 use dnode_client::DnodeClient;
 use failover::Retries;
 use front::Fronts;
+use memcache::Marks;
 use msg::Msgs;
 use peer::PeerWire;
 use std::collections::VecDeque;
@@ -161,6 +164,8 @@ pub struct Node {
     has_other_racks: bool,
     /// There are more racks than this one, anywhere.
     replicated: bool,
+    /// What marks the versions of each rack.
+    marks: Marks,
     /// Not every request with a key goes on as it stands.
     looks_closer: bool,
     actions: VecDeque<Action>,
@@ -206,10 +211,11 @@ impl Node {
             msgs: Msgs::new(),
             collectors: Collectors::default(),
             stats: Stats::new(now),
-            per_command: vec![0; command::COUNT],
+            per_command: vec![0; commands(options.store)],
             targets: Targets::default(),
             split: Split::default(),
             retries: Retries::default(),
+            marks: Marks::new(&topology),
             looks_closer: topology.nodes().len() > 1
                 && (topology.racks().len() > 1 || options.admin_operation == 1),
             replicated: topology.racks().len() > 1,
@@ -282,14 +288,14 @@ impl Node {
                 key: entry.key() as u32,
                 generation,
             };
-            entry.insert(DnodeClient::new(id, addr, now, self.options.security()));
+            entry.insert(DnodeClient::new(id, addr, now, &self.options));
             self.stats.pool.dnode_client_connections += 1;
             return Ok(id);
         }
         let limit = self.options.client_connections;
         if limit > 0 && self.fronts.clients.len() >= limit {
             self.stats.own.clients_refused += 1;
-            return Err(b"-ERR max number of clients reached\r\n");
+            return Err(Failure::TooManyClients.line(self.options.store).as_bytes());
         }
         let entry = self.fronts.clients.vacant_entry();
         let id = ConnId {
@@ -297,7 +303,7 @@ impl Node {
             key: entry.key() as u32,
             generation,
         };
-        entry.insert(Client::new(id, addr, now));
+        entry.insert(Client::new(id, addr, now, self.options.store));
         self.stats.pool.client_connections += 1;
         Ok(id)
     }
@@ -504,8 +510,8 @@ fn upstreams(
                 generation: 0,
             };
             let wire = match kind {
-                Kind::Store => Wire::Store(Parser::default()),
-                _ => Wire::Peer(Box::new(PeerWire::new(options.security()))),
+                Kind::Store => Wire::Store(Replies::new(options.store)),
+                _ => Wire::Peer(Box::new(PeerWire::new(options))),
             };
             let mut upstream = Upstream::new(
                 id,

@@ -14,9 +14,9 @@ use crate::config::SecureOption;
 use crate::consistency::Consistency;
 use crate::hashkit::{self, Token};
 use crate::mbuf::Chain;
+use crate::proto::Failure;
 use crate::proto::dnode::{self, compat};
 use crate::proto::redis::command::{Class, Command, Serve, command};
-use crate::proto::redis::errors;
 use crate::proto::redis::request::{self, Span};
 use std::time::Duration;
 
@@ -28,13 +28,38 @@ const KEY_ROOM: usize = 512;
 /// A request, as far as placing it is concerned.
 #[derive(Clone, Copy)]
 pub(super) struct Ask<'a> {
-    pub command: &'static Command,
+    /// The command's row in its table.
+    pub row: u16,
+    /// Where it may go.
+    pub routing: Routing,
+    /// Whether it stands in the statistics as a request.
+    pub counted: bool,
     /// The command's, or what its arguments make of it.
     pub class: Class,
     /// Of its first key.
     pub token: Token,
     /// Its bytes.
     pub raw: Raw<'a>,
+}
+
+impl<'a> Ask<'a> {
+    /// A request to Redis.
+    #[inline]
+    pub fn redis(command: &Command, class: Class, token: Token, raw: Raw<'a>) -> Ask<'a> {
+        Ask {
+            row: command.index(),
+            routing: match command.serve {
+                Serve::LocalNode | Serve::RackNodes => Routing::LocalNode,
+                Serve::AllNodes | Serve::AllNodesGuarded => Routing::AllNodes,
+                _ if command.own_rack => Routing::OwnRackOnly,
+                _ => Routing::Normal,
+            },
+            counted: command.name != "ping",
+            class,
+            token,
+            raw,
+        }
+    }
 }
 
 /// The cluster's word for a command's class.
@@ -124,46 +149,28 @@ impl Node {
     }
 
     /// What the cluster has to know of a request to place it.
-    pub(super) fn demand(
-        &self,
-        command: &Command,
-        class: Class,
-        level: Consistency,
-        token: Token,
-    ) -> Demand {
-        let routing = match command.serve {
-            Serve::LocalNode | Serve::RackNodes => Routing::LocalNode,
-            Serve::AllNodes | Serve::AllNodesGuarded => Routing::AllNodes,
-            _ if command.own_rack => Routing::OwnRackOnly,
-            _ => Routing::Normal,
-        };
+    pub(super) fn demand(&self, ask: &Ask<'_>, level: Consistency) -> Demand {
         Demand {
-            routing,
-            access: access(class),
+            routing: ask.routing,
+            access: access(ask.class),
             level,
-            token,
+            token: ask.token,
             failover: self.options.read_failover,
         }
     }
 
     /// Whether these keys have one owner in every rack that may see the request.
-    pub(super) fn is_one_owner(
-        &self,
-        key: u32,
-        command: &Command,
-        class: Class,
-        tokens: &[Token],
-    ) -> bool {
+    pub(super) fn is_one_owner(&self, key: u32, ask: &Ask<'_>, tokens: &[Token]) -> bool {
         if !self.topology.needs_hash() {
             return true;
         }
-        let demand = self.demand(command, class, self.level_of(key, class), Token::default());
+        let demand = self.demand(ask, self.level_of(key, ask.class));
         split::same_owner(&self.topology, tokens, self.topology.rings(demand.scope()))
     }
 
     /// The racks by which a request with several keys is divided.
-    pub(super) fn divide(&mut self, key: u32, command: &Command, class: Class, tokens: &[Token]) {
-        let demand = self.demand(command, class, self.level_of(key, class), Token::default());
+    pub(super) fn divide(&mut self, key: u32, ask: &Ask<'_>, tokens: &[Token]) {
+        let demand = self.demand(ask, self.level_of(key, ask.class));
         let mut split = std::mem::take(&mut self.split);
         split.divide(&self.topology, tokens, self.topology.rings(demand.scope()));
         self.split = split;
@@ -183,7 +190,7 @@ impl Node {
         if self.alone {
             return self.send_to_store(entry, pin, now, ask.raw);
         }
-        let demand = self.demand(ask.command, ask.class, level, ask.token);
+        let demand = self.demand(ask, level);
         let mut targets = std::mem::take(&mut self.targets);
         targets.place(&self.topology, &demand, |node| self.reaches(node, pin, now));
         if self.may_fail_over(&demand) {
@@ -203,10 +210,7 @@ impl Node {
         forward: bool,
         ask: &Ask<'_>,
     ) {
-        let by_key = matches!(
-            ask.command.serve,
-            Serve::Keyed | Serve::Split | Serve::SameNode
-        );
+        let by_key = matches!(ask.routing, Routing::Normal | Routing::OwnRackOnly);
         if !forward || self.alone || !by_key {
             return self.send_to_store(entry, pin, now, ask.raw);
         }
@@ -294,7 +298,7 @@ impl Node {
         let mut frames = Frames::new(self.next_wire_id(), raw);
         let judged = level != Consistency::DcOne;
         if judged {
-            self.collect_quorum(entry, targets, level);
+            self.collect_quorum(entry, targets, level, raw);
         }
         // The message itself may be answered, and its place be another's, before the last copy is made.
         let Some(template) = self.msgs.get(entry as usize).map(Msg::copy) else {
@@ -319,7 +323,7 @@ impl Node {
             }
         }
         if let Some(target) = unreachable {
-            self.finish(entry, now, collect::unreachable_text(&target).as_bytes());
+            self.finish_failed(entry, now, collect::unreachable(&target));
         }
     }
 
@@ -361,7 +365,7 @@ impl Node {
                 };
                 match self.slot_for(target.node, pin) {
                     Some(slot) => self.send_to_peer(slot, entry, now, kind, frames),
-                    None => self.give_up(entry, now, errors::PEER_NOT_CONNECTED),
+                    None => self.give_up(entry, now, Failure::PeerNotConnected),
                 }
             }
         }
@@ -371,7 +375,7 @@ impl Node {
     #[inline]
     pub(super) fn send_to_store(&mut self, entry: u32, pin: u32, now: Now, raw: Raw<'_>) {
         let Some(slot) = self.store_for(pin) else {
-            return self.give_up(entry, now, errors::STORAGE_REFUSED);
+            return self.give_up(entry, now, Failure::StorageRefused);
         };
         if self.upstreams[slot].state == State::Idle {
             self.connect_upstream(slot, now, true);
@@ -423,7 +427,7 @@ impl Node {
                     raw = Raw::from(&carried);
                     msg.flags = msg.flags.with(Flags::CARRIED);
                 }
-                compat::Form::Refused(refusal) => return self.give_up(entry, now, refusal.line()),
+                compat::Form::Refused(refusal) => return self.refuse(entry, now, refusal.line()),
             }
         }
         let header = dnode::Header {
@@ -436,7 +440,7 @@ impl Node {
         };
         let sent: &Chain = if wire.is_sealed() {
             if !wire.encrypt(header, raw, &self.pool, &mut own) {
-                return self.give_up(entry, now, errors::PEER_REFUSED);
+                return self.give_up(entry, now, Failure::PeerRefused);
             }
             &own
         } else if carried.is_empty() {
@@ -450,7 +454,12 @@ impl Node {
     }
 
     /// A message that could not be put into any queue is answered with an error, if anybody waits.
-    pub(super) fn give_up(&mut self, entry: u32, now: Now, text: &str) {
+    pub(super) fn give_up(&mut self, entry: u32, now: Now, failure: Failure) {
+        self.refuse(entry, now, failure.line(self.options.store));
+    }
+
+    /// The same with an error line of its own.
+    fn refuse(&mut self, entry: u32, now: Now, text: &str) {
         if self.msgs.get(entry as usize).is_some_and(Msg::is_over) {
             self.msgs.remove(entry as usize);
         } else {

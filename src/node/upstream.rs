@@ -11,8 +11,8 @@ use crate::cluster::throttle::Throttle;
 use crate::cluster::topology::Distance;
 use crate::log_at;
 use crate::mbuf::{Chain, Inbound};
-use crate::proto::redis::errors;
-use crate::proto::redis::reply::Parser;
+use crate::proto::Failure;
+use crate::proto::store::Replies;
 use std::collections::VecDeque;
 
 /// A connection requests are sent on. Many fronts share it; replies come in the order of requests.
@@ -66,7 +66,7 @@ pub(super) struct Overdue {
 /// What an upstream speaks.
 pub(super) enum Wire {
     /// Replies of a datastore.
-    Store(Parser),
+    Store(Replies),
     /// The peers' protocol.
     Peer(Box<PeerWire>),
 }
@@ -317,17 +317,17 @@ impl Upstream {
         self.overdue = [Overdue::default(); 2];
         (self.queued, self.written) = (0, 0);
         match &mut self.wire {
-            Wire::Store(parser) => *parser = Parser::default(),
+            Wire::Store(parser) => parser.reset(),
             Wire::Peer(wire) => wire.reset(),
         }
     }
 
     /// What a request gets when this connection breaks under it.
-    pub fn broken_text(&self) -> &'static str {
+    pub fn broken(&self) -> Failure {
         if self.is_store() {
-            errors::STORAGE_REFUSED
+            Failure::StorageRefused
         } else {
-            errors::PEER_REFUSED
+            Failure::PeerRefused
         }
     }
 }
@@ -431,20 +431,20 @@ impl Node {
             retry_at: now.mono_us + wait,
         };
         self.earliest = self.earliest.min(now.mono_us + wait);
-        let (node, text) = (upstream.node, upstream.broken_text());
+        let (node, failure) = (upstream.node, upstream.broken());
         self.actions.push_back(Action::Close(upstream.id));
         while let Some(entry) = self
             .upstreams
             .get_mut(slot)
             .and_then(|upstream| upstream.pop(&mut self.msgs))
         {
-            self.settle(entry, now, node, text);
+            self.settle(entry, now, node, failure);
         }
     }
 
     /// A message has left the queue of a lost connection to this node. If it has not been answered,
-    /// it is with `text`, unless another rack can.
-    fn settle(&mut self, entry: u32, now: Now, node: NodeId, text: &str) {
+    /// it is with `failure`, unless another rack can.
+    fn settle(&mut self, entry: u32, now: Now, node: NodeId, failure: Failure) {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
@@ -452,7 +452,7 @@ impl Node {
         if msg.is_over() {
             self.msgs.remove(entry as usize);
         } else if !msg.flags.has(Flags::EXPIRED) {
-            self.fail(entry, now, node, text);
+            self.fail(entry, now, node, failure);
         }
     }
 

@@ -1,0 +1,1 @@
+//! What a C node is asked instead of what it does not know.
