@@ -59,6 +59,15 @@ impl Collectors {
         self.live.get_mut(place)
     }
 
+    /// Gives the owners of first steps the numbers they have in another topology.
+    pub fn translate(&mut self, number: impl Fn(NodeId) -> NodeId) {
+        for (_, collector) in &mut self.live {
+            if let Some(step) = &mut collector.step {
+                step.owner = number(step.owner);
+            }
+        }
+    }
+
     /// Whether none is at work.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {

@@ -97,19 +97,16 @@ impl Node {
             return false;
         };
         let topology = Arc::clone(&self.topology);
-        let in_order = |node: &NodeId| *node != failed;
         let candidates: Vec<NodeId> = if msg.flags.has(Flags::UNIQUE) {
-            first_rack_candidates(&topology, token)
-                .skip_while(in_order)
-                .collect()
+            first_rack_candidates(&topology, token).collect()
         } else {
-            read_candidates(&topology, token)
-                .skip_while(in_order)
-                .collect()
+            read_candidates(&topology, token).collect()
         };
+        // One that is no member any more comes before all others.
+        let tried = candidates.iter().position(|node| *node == failed);
         let next = candidates
             .into_iter()
-            .skip(1)
+            .skip(tried.map_or(0, |at| at + 1))
             .map(|node| (node, start + self.granted_read(topology.distance(node))))
             .find(|&(node, at)| at > now.mono_us && self.reaches(node, pin, now));
         let Some((node, at)) = next else {

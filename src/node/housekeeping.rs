@@ -11,7 +11,7 @@ use crate::proto::Failure;
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
     pub fn next_deadline(&self) -> u64 {
-        [Some(self.earliest), self.drain_until]
+        [Some(self.earliest), self.drain_until, self.prepared_until()]
             .into_iter()
             .flatten()
             .fold(self.next_sweep, u64::min)
@@ -79,6 +79,7 @@ impl Node {
             self.refuse_stream(key, now, line.as_bytes());
         }
         self.relieve(now);
+        self.retire();
         self.stats.hist.roll(now);
         let mut freed = self.pool.trim();
         if self.msgs.is_empty() && self.msgs.capacity() > 1024 {

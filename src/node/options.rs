@@ -1,6 +1,7 @@
 //! What a node needs to know of its configuration.
 
 use super::switches::Switches;
+use crate::cluster::topology::Distance;
 use crate::config::{Endpoint, SecureOption, Settings, StoreKind};
 use crate::consistency::Consistency;
 use crate::hashkit::HashKind;
@@ -121,6 +122,16 @@ impl Options {
             enable_flush: switches.enable_flush,
             admin_operation: switches.admin_operation,
         }
+    }
+
+    /// How many connections are made to a node of this distance; at least one.
+    pub(super) fn connections(&self, distance: Distance) -> usize {
+        match distance {
+            Distance::Me => self.datastore_connections,
+            Distance::OtherDc => self.remote_peer_connections,
+            Distance::SameRack | Distance::SameDc => self.local_peer_connections,
+        }
+        .max(1)
     }
 
     /// What decoders of the peers' protocol have to know.

@@ -53,7 +53,7 @@ pub(super) struct Step {
     /// The client's front.
     pin: u32,
     /// Who runs it.
-    owner: NodeId,
+    pub owner: NodeId,
 }
 
 /// Whose rules say what a reply means.

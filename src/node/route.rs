@@ -467,9 +467,8 @@ impl Node {
         }
     }
 
-    /// Whether connections to a node are encrypted.
-    pub(super) fn is_secured(&self, node: NodeId) -> bool {
-        let distance = self.topology.distance(node);
+    /// Whether connections to nodes of this distance are encrypted.
+    pub(super) fn is_secured(&self, distance: Distance) -> bool {
         match self.options.secure_server_option {
             SecureOption::None => false,
             SecureOption::Datacenter => distance == Distance::OtherDc,

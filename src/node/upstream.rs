@@ -9,6 +9,7 @@ use crate::cluster::backoff::Backoff;
 use crate::cluster::id::NodeId;
 use crate::cluster::throttle::Throttle;
 use crate::cluster::topology::Distance;
+use crate::config::Endpoint;
 use crate::log_at;
 use crate::mbuf::{Chain, Inbound};
 use crate::proto::Failure;
@@ -21,6 +22,8 @@ pub(super) struct Upstream {
     /// The node at its other end; for the datastore, this one.
     pub node: NodeId,
     pub distance: Distance,
+    /// Where it is at.
+    pub endpoint: Endpoint,
     pub state: State,
     /// A peer has said, or has had its time to say, what it is. Until then nothing but that question
     /// is sent to it: what may be asked how depends on it.
@@ -83,6 +86,8 @@ pub(super) enum State {
     Up,
     /// Lost; tried again at this time.
     Down { retry_at: u64 },
+    /// It led to a node that is no member any more; its place may be taken by another.
+    Gone,
 }
 
 /// Why an upstream is given up.
@@ -106,6 +111,7 @@ impl Upstream {
         id: ConnId,
         node: NodeId,
         distance: Distance,
+        endpoint: Endpoint,
         wire: Wire,
         backoff: Backoff,
     ) -> Upstream {
@@ -113,6 +119,7 @@ impl Upstream {
             id,
             node,
             distance,
+            endpoint,
             state: State::Idle,
             known: false,
             inbound: Inbound::default(),
@@ -152,7 +159,16 @@ impl Upstream {
             State::Up => self.known,
             State::Connecting { first, .. } => first && self.is_store(),
             State::Idle => self.is_store(),
-            State::Down { .. } => false,
+            State::Down { .. } | State::Gone => false,
+        }
+    }
+
+    /// Whether it is being made, or nobody knows yet what is at its other end.
+    pub fn is_underway(&self) -> bool {
+        match self.state {
+            State::Connecting { .. } => true,
+            State::Up => !self.known,
+            State::Idle | State::Down { .. } | State::Gone => false,
         }
     }
 
@@ -413,6 +429,7 @@ impl Node {
 
     /// Gives up a connection: every request on it fails, and it is tried again later.
     pub(super) fn lose_upstream(&mut self, slot: usize, now: Now, loss: Loss) {
+        let gone = self.is_retired(slot);
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -426,13 +443,17 @@ impl Node {
         self.stats
             .count_loss(upstream.distance, loss, upstream.known, unsent, now);
         upstream.reset();
+        let (node, failure, id) = (upstream.node, upstream.broken(), upstream.id);
         let wait = upstream.backoff.failed().as_micros() as u64;
-        upstream.state = State::Down {
-            retry_at: now.mono_us + wait,
+        upstream.state = if gone {
+            State::Gone
+        } else {
+            self.earliest = self.earliest.min(now.mono_us + wait);
+            State::Down {
+                retry_at: now.mono_us + wait,
+            }
         };
-        self.earliest = self.earliest.min(now.mono_us + wait);
-        let (node, failure) = (upstream.node, upstream.broken());
-        self.actions.push_back(Action::Close(upstream.id));
+        self.actions.push_back(Action::Close(id));
         while let Some(entry) = self
             .upstreams
             .get_mut(slot)
@@ -440,6 +461,20 @@ impl Node {
         {
             self.settle(entry, now, node, failure);
         }
+    }
+
+    /// Closes a connection that leads to nobody and on which nothing is under way.
+    pub(super) fn dismiss(&mut self, slot: usize) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        log_at!(Notice, "close {}: no member any more", upstream.id);
+        self.stats.pool.peer_connections -= u64::from(upstream.known);
+        if !matches!(upstream.state, State::Idle | State::Down { .. }) {
+            self.actions.push_back(Action::Close(upstream.id));
+        }
+        upstream.reset();
+        upstream.state = State::Gone;
     }
 
     /// A message has left the queue of a lost connection to this node. If it has not been answered,

@@ -3,6 +3,7 @@
 
 mod failover;
 mod fanout;
+mod members;
 mod purge;
 mod quorum;
 mod replicate;
@@ -29,8 +30,8 @@ pub struct Rig {
     pool: Pool,
     /// Bytes to clients, not looked at yet.
     out: HashMap<ConnId, Vec<u8>>,
-    /// What waits for an answer, by node.
-    asked: HashMap<u16, Asked>,
+    /// What waits for an answer, by the place of the connection.
+    asked: HashMap<u32, Asked>,
 }
 
 struct Asked {
@@ -96,7 +97,8 @@ impl Rig {
             asked: HashMap::new(),
         };
         rig.turn();
-        let peers: Vec<u16> = rig.asked.keys().copied().filter(|node| *node > 0).collect();
+        let nodes = rig.node.topology.nodes().len() as u16;
+        let peers: Vec<u16> = (1..nodes).filter(|node| rig.is_connected(*node)).collect();
         for node in peers {
             assert_eq!(rig.sees(node), ["PING"]);
             let version = if originals.contains(&node) {
@@ -117,7 +119,6 @@ impl Rig {
             while let Some(action) = self.node.next_action() {
                 busy = true;
                 if let Action::Connect(id) = action {
-                    let node = self.node.upstreams[id.key as usize].node.0;
                     let asked = Asked {
                         conn: id,
                         decoder: Decoder::requests(self.node.options.security()),
@@ -125,7 +126,7 @@ impl Rig {
                         waiting: VecDeque::new(),
                         unseen: Vec::new(),
                     };
-                    self.asked.insert(node, asked);
+                    self.asked.insert(id.key, asked);
                     self.node.connected(id, self.now);
                 }
             }
@@ -146,8 +147,7 @@ impl Rig {
             self.out.entry(id).or_default().extend_from_slice(bytes);
             return;
         }
-        let node = self.node.upstreams[id.key as usize].node.0;
-        let asked = self.asked.get_mut(&node).unwrap();
+        let asked = self.asked.get_mut(&id.key).unwrap();
         self.pool.copy(bytes, &mut asked.bytes);
         let mut take = |wire_id, kind, payload: &[u8]| {
             let words: Vec<_> = request::arguments(payload)
@@ -191,17 +191,32 @@ impl Rig {
 
     /// What was sent to a node since it was looked at.
     pub fn sees(&mut self, node: u16) -> Vec<String> {
-        std::mem::take(&mut self.asked.get_mut(&node).unwrap().unseen)
+        std::mem::take(&mut self.asked(node).unseen)
+    }
+
+    /// The place of the connection to a node, of the members to come if they have such a node.
+    fn place(&self, node: u16) -> u32 {
+        let coming = self.node.prepared.as_ref().map(|prepared| &prepared.links);
+        let links = coming.unwrap_or(&self.node.links);
+        links[usize::from(node)].start as u32
+    }
+
+    fn asked(&mut self, node: u16) -> &mut Asked {
+        let place = self.place(node);
+        self.asked.get_mut(&place).unwrap()
     }
 
     /// Whether this node has a connection to that one.
     pub fn is_connected(&self, node: u16) -> bool {
-        self.asked.contains_key(&node)
+        self.asked.contains_key(&self.place(node))
     }
 
     /// The kinds of the messages that wait for an answer of a node.
     pub fn kinds(&self, node: u16) -> Vec<dnode::Kind> {
-        let waiting = self.asked.get(&node).map(|asked| &asked.waiting);
+        let waiting = self
+            .asked
+            .get(&self.place(node))
+            .map(|asked| &asked.waiting);
         let waiting = waiting.into_iter().flatten();
         waiting.map(|(_, kind, _)| *kind).collect()
     }
@@ -213,13 +228,23 @@ impl Rig {
 
     /// The same by a node that writes this version into its replies.
     pub fn says_as(&mut self, node: u16, version: u32, reply: &str) {
-        let asked = self.asked.get_mut(&node).unwrap();
+        self.says_on(self.place(node), version, reply);
+    }
+
+    /// Who is at the other end of the connection in this place answers its oldest request.
+    pub fn says_at(&mut self, place: u32, reply: &str) {
+        self.says_on(place, dnode::VERSION, reply);
+    }
+
+    fn says_on(&mut self, place: u32, version: u32, reply: &str) {
+        let asked = self.asked.get_mut(&place).unwrap();
         let (id, _, _) = asked.waiting.pop_front().expect("nothing was asked");
         asked.unseen.clear();
+        let conn = asked.conn;
         let mut payload = Chain::new();
         self.pool.copy(reply.as_bytes(), &mut payload);
         let mut out = Chain::new();
-        if asked.conn.kind == Kind::Store {
+        if conn.kind == Kind::Store {
             out.append(&mut payload);
         } else {
             let header = dnode::Header {
@@ -228,7 +253,7 @@ impl Rig {
             };
             frame::plain(header, Raw::from(&payload), &self.pool, &mut out);
         }
-        let (conn, bytes) = (asked.conn, out.to_vec());
+        let bytes = out.to_vec();
         let mut reader = &bytes[..];
         while !reader.is_empty() {
             self.node.receive(conn, self.now, &mut reader);
@@ -238,7 +263,12 @@ impl Rig {
 
     /// The connection to a node is lost. It is not made again while the test does not let time pass.
     pub fn loses(&mut self, node: u16) {
-        let conn = self.asked[&node].conn;
+        self.loses_at(self.place(node));
+    }
+
+    /// The same by the connection's place.
+    pub fn loses_at(&mut self, place: u32) {
+        let conn = self.asked[&place].conn;
         let error = io::ErrorKind::ConnectionReset.into();
         self.node.broken(conn, self.now, &error);
         self.turn();
