@@ -78,18 +78,3 @@ impl PartialEq for Command {
 }
 
 impl Eq for Command {}
-impl<'a> Call<'a> {
-    pub fn encode(&self, _out: &mut Vec<u8>) {}
-    pub fn class(&self) -> crate::proto::Class {
-        self.command.class
-    }
-    pub fn keys(&self) -> impl Iterator<Item = std::borrow::Cow<'_, [u8]>> {
-        std::iter::empty()
-    }
-    pub fn data_len(&self) -> Option<u32> {
-        None
-    }
-    pub fn with_keys(&self, _keys: Vec<&'a [u8]>) -> Call<'a> {
-        self.clone()
-    }
-}

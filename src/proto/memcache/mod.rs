@@ -5,14 +5,5 @@
 //! | [`command`] | the one table of commands: what serves each, and its class |
 //! | [`call`] | a request that has been understood, and its canonical line |
 
-pub mod binary;
-pub mod blocks;
 pub mod call;
 pub mod command;
-pub mod errors;
-pub mod line;
-pub mod reply;
-pub mod request;
-pub mod rewrite;
-pub mod unique;
-pub mod value;
