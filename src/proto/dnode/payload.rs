@@ -1,6 +1,7 @@
 //! What payloads are made of: the datastore's own messages, found by its own parsers.
 
 use crate::mbuf::Chain;
+use crate::proto::memcache;
 use crate::proto::redis::reply;
 use crate::proto::redis::request::{self, Span};
 
@@ -133,6 +134,38 @@ impl Payload for reply::Parser {
 
     fn find(&mut self, data: &Chain) -> Found<()> {
         reply_found(self.find(data))
+    }
+
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    fn expected(&self) -> usize {
+        self.expected()
+    }
+}
+
+fn memcache_reply_found(status: memcache::reply::Status) -> Found<()> {
+    use memcache::reply::Status;
+    match status {
+        Status::Complete(len) => Found::Complete(len, ()),
+        Status::Incomplete => Found::Incomplete,
+        Status::Garbage(why) => Found::Bad(why),
+    }
+}
+
+impl Payload for memcache::reply::Parser {
+    const DIRECTION: Direction = Direction::Replies;
+    type Shape = ();
+
+    #[inline]
+    fn parse(&mut self, data: &[u8]) -> Found<()> {
+        memcache_reply_found(self.parse(data, 0))
+    }
+
+    fn find(&mut self, data: &Chain) -> Found<()> {
+        memcache_reply_found(self.find(data))
     }
 
     #[inline]

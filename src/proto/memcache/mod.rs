@@ -4,6 +4,18 @@
 //! |---|---|
 //! | [`command`] | the one table of commands: what serves each, and its class |
 //! | [`call`] | a request that has been understood, and its canonical line |
+//! | [`reply`] | where a reply ends |
+//! | [`head`] | the lines of a reply that announce data |
+//! | [`blocks`] | the values of a reply one by one; joining replies |
+//! | [`varying`] | what replicas in the same state say differently |
+//! | [`unique`] | versions of items, marked with where they come from |
+//! | [`rewrite`] | requests in a form that has the same effect on every replica |
 
+pub mod blocks;
 pub mod call;
 pub mod command;
+pub mod head;
+pub mod reply;
+pub mod rewrite;
+pub mod unique;
+pub mod varying;
