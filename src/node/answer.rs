@@ -8,7 +8,6 @@ use super::{Action, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Chain;
-use crate::proto::dnode::carrier;
 use crate::proto::redis::resp3;
 use crate::proto::{Failure, failure};
 
@@ -33,13 +32,11 @@ impl Node {
             return;
         };
         if msg.flags.has_any(Flags::CARRIED.with(Flags::KEPT)) {
-            if msg.flags.has(Flags::KEPT) {
-                msg.reply.clear();
-            }
+            let request = std::mem::take(&mut msg.reply);
             let carried = msg.flags.has(Flags::CARRIED);
             msg.flags = msg.flags.without(Flags::CARRIED.with(Flags::KEPT));
             if carried {
-                return self.finish_carried(entry, now, raw);
+                return self.finish_carried(entry, now, &request, raw);
             }
         }
         if msg.parent != NONE {
@@ -80,22 +77,6 @@ impl Node {
         msg.flags = msg.flags.with(Flags::DONE);
         if first {
             self.release(now, key);
-        }
-    }
-
-    /// Answers a request that a C node ran inside a script.
-    fn finish_carried(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
-        let mut reply = Chain::new();
-        raw.append_to(&mut reply);
-        match carrier::unwrap(reply) {
-            Ok(reply) => self.finish_raw(entry, now, Raw::from(&reply)),
-            Err(reason) => {
-                log_at!(
-                    Warn,
-                    "a peer's answer from a script cannot be used: {reason}"
-                );
-                self.finish_failed(entry, now, Failure::Internal);
-            }
         }
     }
 

@@ -66,6 +66,7 @@
 //! | `members` | the members of the cluster, changed while requests are under way |
 //! | `memcache` | what is different about a memcached |
 //! | `replicate` | a write in a form that has the same effect on every replica |
+//! | `original` | what a C node is asked instead of what it does not know |
 //! | `failover` | a read lost on its way, sent to the next rack |
 //! | `pressure` | who waits when too much is under way |
 //! | `answer` | answers, in their order, to the front's output |
@@ -89,6 +90,7 @@ mod members;
 mod memcache;
 mod msg;
 mod options;
+mod original;
 mod peer;
 mod pressure;
 mod purge;

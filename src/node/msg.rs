@@ -75,7 +75,7 @@ impl Flags {
     pub const QUEUED: Flags = Flags(32);
     /// It changes data.
     pub const WRITE: Flags = Flags(64);
-    /// It was sent to a C node inside a script; the reply has to be unwrapped.
+    /// It was sent to a C node in other words; the reply has to be turned back.
     pub const CARRIED: Flags = Flags(128);
     /// The request's bytes stand where the answer will, for another attempt.
     pub const KEPT: Flags = Flags(256);

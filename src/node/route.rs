@@ -3,6 +3,7 @@
 use super::frame::Frames;
 use super::front::Raw;
 use super::msg::{Flags, Msg};
+use super::original::Instead;
 use super::upstream::{State, Upstream, Wire};
 use super::{Node, collect};
 use crate::clock::Now;
@@ -15,13 +16,11 @@ use crate::consistency::Consistency;
 use crate::hashkit::{self, Token};
 use crate::mbuf::Chain;
 use crate::proto::Failure;
-use crate::proto::dnode::{self, compat};
-use crate::proto::redis::command::{Class, Command, Serve, command};
-use crate::proto::redis::request::{self, Span};
+use crate::proto::dnode;
+use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::redis::request::Span;
 use std::time::Duration;
 
-/// Longest key a C node takes (with its default `mbuf_size`), in bytes.
-const LONGEST_C_KEY: usize = 16_319;
 /// Longest key that is hashed without a copy when it straddles two buffers, in bytes.
 const KEY_ROOM: usize = 512;
 
@@ -400,36 +399,40 @@ impl Node {
         kind: dnode::Kind,
         frames: &mut Frames<'_>,
     ) {
-        let Some(upstream) = self.upstreams.get_mut(slot) else {
-            return;
-        };
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
         msg.wire_id = frames.id;
-        let (distance, write, len) = (
-            upstream.distance,
-            msg.flags.has(Flags::WRITE),
-            frames.raw.len() as u64,
-        );
-        let same_dc = distance.is_same_dc();
-        let mut carried = Chain::new();
+        let (row, write) = (msg.command, msg.flags.has(Flags::WRITE));
+        let modern = self.upstreams.get(slot).is_none_or(Upstream::is_modern);
         let mut raw = frames.raw;
-        if !upstream.is_modern() {
-            match for_original(msg.command, raw) {
-                compat::Form::Plain => {}
-                compat::Form::Carried(carrier) => {
-                    let mut text = Vec::new();
-                    raw.with_bytes(|bytes| {
-                        carrier.encode(&request::arguments(bytes).collect::<Vec<_>>(), &mut text)
-                    });
-                    self.pool.copy(&text, &mut carried);
-                    raw = Raw::from(&carried);
-                    msg.flags = msg.flags.with(Flags::CARRIED);
+        let (mut other, mut more) = (Chain::new(), Vec::new());
+        if !modern {
+            match self.instead(row, raw, now) {
+                Instead::Itself => {}
+                Instead::Requests {
+                    before,
+                    this,
+                    after,
+                } => {
+                    for request in &before {
+                        self.send_beside(slot, now, kind, request);
+                    }
+                    self.note_instead(entry, raw);
+                    (other, more) = (this, after);
                 }
-                compat::Form::Refused(refusal) => return self.refuse(entry, now, refusal.line()),
+                Instead::Refused(line) => return self.refuse(entry, now, line),
             }
         }
+        if !other.is_empty() {
+            raw = Raw::from(&other);
+        }
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        let distance = upstream.distance;
+        let same_dc = distance.is_same_dc();
+        let len = frames.raw.len() as u64;
         let header = dnode::Header {
             same_dc,
             ..super::frame::header(kind, frames.id)
@@ -443,7 +446,7 @@ impl Node {
                 return self.give_up(entry, now, Failure::PeerRefused);
             }
             &own
-        } else if carried.is_empty() {
+        } else if other.is_empty() {
             frames.plain(kind, same_dc, &self.pool)
         } else {
             super::frame::plain(header, raw, &self.pool, &mut own);
@@ -451,6 +454,9 @@ impl Node {
         };
         self.stats.count_sent(distance, write, len);
         self.put_upstream(slot, entry, now, Raw::from(sent));
+        for request in &more {
+            self.send_beside(slot, now, kind, request);
+        }
     }
 
     /// A message that could not be put into any queue is answered with an error, if anybody waits.
@@ -482,21 +488,6 @@ impl Node {
         self.wire_id += 1;
         self.wire_id
     }
-}
-
-/// How a request has to be sent to a node that may be the C original.
-fn for_original(index: u16, raw: Raw<'_>) -> compat::Form {
-    let Some(command) = command(index) else {
-        return compat::Form::Plain;
-    };
-    raw.with_bytes(|bytes| {
-        let args: Vec<&[u8]> = request::arguments(bytes).collect();
-        let first = args.get(1).copied().unwrap_or_default();
-        if compat::is_plain(command, args.len(), first, LONGEST_C_KEY) {
-            return compat::Form::Plain;
-        }
-        compat::form(command, &args, LONGEST_C_KEY)
-    })
 }
 
 /// How long a message may wait on an upstream, in µs: by distance, for reads and for writes.

@@ -1,18 +1,19 @@
 //! What a reply means to the request it answers.
 
-use crate::cluster::digest::{Order, digest};
+use super::many::value_digest;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::node::Node;
 use crate::node::front::Raw;
 use crate::node::replicate::Effect;
+use crate::proto::memcache::call::is_suppressed;
 use crate::proto::memcache::command::command;
 use crate::proto::memcache::line::{self, Outcome};
-use crate::proto::memcache::{rewrite, value};
+use crate::proto::memcache::rewrite;
 
 /// Whether a reply is one that a client which asked for quiet does not get.
 pub(in crate::node) fn is_nominal(row: u16, raw: Raw<'_>) -> bool {
-    command(row).is_some_and(|command| rewrite::is_suppressed(command, raw.start(&mut [0; 4])))
+    command(row).is_some_and(|command| is_suppressed(command, raw.start(&mut [0; 4])))
 }
 
 impl Node {
@@ -26,14 +27,11 @@ impl Node {
         let Outcome::Call(call) = line::read(&line) else {
             return None;
         };
-        reply.with_bytes(|reply| {
-            let effect = rewrite::effect(&call, reply)?;
-            let text = std::iter::once(&*effect.reply);
-            Some(Effect {
-                row: effect.request.command.index(),
-                request: self.rewritten(&effect.request, line.len(), Raw::from(request)),
-                agreed: digest(value::pieces(text), Order::Kept),
-            })
+        let effect = rewrite::effect(&call, reply.start(&mut [0; 8]))?;
+        Some(Effect {
+            row: effect.command.index(),
+            request: self.rewritten(&effect, line.len(), Raw::from(request)),
+            agreed: value_digest(reply),
         })
     }
 
@@ -43,13 +41,12 @@ impl Node {
         let Outcome::Call(call) = line::read(&line) else {
             return None;
         };
-        let token = call.keys().next().map(|key| self.token(&key));
-        token
+        call.keys().next().map(|key| self.token(&key))
     }
 }
 
 /// A request's line.
-pub(super) fn first_line(raw: Raw<'_>) -> Vec<u8> {
+pub(in crate::node) fn first_line(raw: Raw<'_>) -> Vec<u8> {
     let mut line = Vec::new();
     for piece in raw.pieces() {
         match memchr::memchr(b'\n', piece) {

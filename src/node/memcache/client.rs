@@ -106,8 +106,8 @@ impl Node {
                     self.serve_line(key, now, line, raw);
                 });
             }
-            Kind::BadChunk { silent } => self.tell(key, now, errors::BAD_CHUNK, silent),
-            Kind::TooLarge { silent } => self.tell(key, now, errors::TOO_LARGE, silent),
+            Kind::BadChunk { silent } => self.tell(key, now, errors::BAD_CHUNK.as_bytes(), silent),
+            Kind::TooLarge { silent } => self.tell(key, now, errors::TOO_LARGE.as_bytes(), silent),
             Kind::Skipped => {}
             Kind::Binary => {
                 let refusal = raw.with_bytes(binary::refusal);
@@ -133,7 +133,7 @@ impl Node {
         match line::read(line) {
             Outcome::Call(call) => self.serve_call(key, now, call, line.len(), raw),
             Outcome::Answer { text, silent } => {
-                self.stats.own.unknown_commands += u64::from(*text == *errors::ERROR);
+                self.stats.own.unknown_commands += u64::from(*text == *errors::ERROR.as_bytes());
                 self.tell(key, now, &text, silent);
             }
             Outcome::Quit => self.answer(key, now, b"", true),
@@ -144,15 +144,18 @@ impl Node {
         let command = call.command;
         if command.serve == Serve::AllNodesGuarded && !self.options.enable_flush {
             let silent = call.quiet == Quiet::All;
-            return self.tell(key, now, errors::FLUSH_DISABLED, silent);
+            return self.tell(key, now, errors::FLUSH_DISABLED.as_bytes(), silent);
         }
         let class = call.class();
         let tokens: Vec<Token> = call.keys().map(|key| self.token(&key)).collect();
         let token = tokens.first().copied().unwrap_or_default();
-        let call = match rewrite::absolute(&call, now.unix_secs()).filter(|_| self.replicated) {
-            Some(absolute) => absolute,
-            None => call,
+        let mut text = Vec::new();
+        let absolute = if self.replicated {
+            rewrite::absolute(&call, now.unix_secs(), &mut text)
+        } else {
+            None
         };
+        let call = absolute.unwrap_or(call);
         let chain = self.rewritten(&call, line, raw);
         let ask = Ask {
             routing: self.routing_of(key, &call),
@@ -189,7 +192,7 @@ impl Node {
 
     /// The bytes of a request that is written anew: its line, then its value as it came behind a
     /// line of so many bytes.
-    pub(super) fn rewritten(&self, call: &Call<'_>, line: usize, raw: Raw<'_>) -> Chain {
+    pub(in crate::node) fn rewritten(&self, call: &Call<'_>, line: usize, raw: Raw<'_>) -> Chain {
         let mut text = Vec::new();
         call.encode(&mut text);
         let mut chain = Chain::new();

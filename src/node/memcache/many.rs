@@ -13,13 +13,11 @@ use crate::node::join::{Answer, Join};
 use crate::node::msg::Msg;
 use crate::node::route::Ask;
 use crate::proto::Failure;
+use crate::proto::memcache::blocks::{self, END, Unjoined};
 use crate::proto::memcache::call::{Body, Call};
 use crate::proto::memcache::command::{Serve, command};
 use crate::proto::memcache::line::{self, Outcome};
-use crate::proto::memcache::{blocks, value};
-
-/// Ends a reply of values.
-const END: &[u8] = b"END\r\n";
+use crate::proto::memcache::varying;
 
 impl Node {
     /// Splits a request by its keys' owners and sends the pieces.
@@ -88,9 +86,9 @@ pub(in crate::node) fn lists(row: u16, raw: Raw<'_>) -> Lists {
 pub(in crate::node) fn joined(replies: &[Chain], keys: &[Vec<u8>], piece_of: &[u32]) -> Answer {
     let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
     match blocks::join(replies, &keys, piece_of) {
-        Some(body) => ended(body, true),
-        // Something else than values.
-        None => Answer::failure(Failure::Internal, true),
+        Ok(reply) => Answer::reply(reply, true),
+        Err(Unjoined::Line(line)) => Answer::reply(line, true),
+        Err(Unjoined::Nonsense) => Answer::failure(Failure::Internal, true),
     }
 }
 
@@ -151,5 +149,5 @@ fn digest_of(block: &Option<Chain>) -> u64 {
 
 /// The digest of what a reply says of values, whichever replica says it.
 pub(in crate::node) fn value_digest(raw: Raw<'_>) -> u64 {
-    digest(value::pieces(raw.pieces()), Order::Kept)
+    digest(varying::counted(raw.pieces()), Order::Kept)
 }

@@ -7,7 +7,6 @@
 //! | `many` | a request by several keys: its pieces, and the values they bring |
 //! | `answer` | what a reply means to the request it answers |
 //! | `unique` | versions of values, and the replica they belong to |
-//! | `original` | what a C node is asked instead |
 //!
 //! # What goes to the datastore
 //!
@@ -32,10 +31,9 @@
 mod answer;
 mod client;
 mod many;
-mod original;
 mod peer;
 mod unique;
 
-pub(super) use answer::is_nominal;
+pub(super) use answer::{first_line, is_nominal};
 pub(super) use many::{joined, lists, merged, value_digest};
 pub(super) use unique::Marks;

@@ -48,8 +48,12 @@ impl Node {
                     self.serve_peer_line(key, now, id, forward, text, raw);
                 });
             }
-            Kind::BadChunk { silent } => self.tell_peer(key, now, id, errors::BAD_CHUNK, silent),
-            Kind::TooLarge { silent } => self.tell_peer(key, now, id, errors::TOO_LARGE, silent),
+            Kind::BadChunk { silent } => {
+                self.tell_peer(key, now, id, errors::BAD_CHUNK.as_bytes(), silent)
+            }
+            Kind::TooLarge { silent } => {
+                self.tell_peer(key, now, id, errors::TOO_LARGE.as_bytes(), silent)
+            }
             // No payload, says the decoder.
             Kind::Skipped | Kind::Binary => {}
         }
@@ -69,11 +73,11 @@ impl Node {
             Outcome::Answer { text, silent } => {
                 return self.tell_peer(key, now, id, &text, silent);
             }
-            Outcome::Quit => return self.tell_peer(key, now, id, errors::ERROR, false),
+            Outcome::Quit => return self.tell_peer(key, now, id, errors::ERROR.as_bytes(), false),
         };
         if call.command.serve == Serve::AllNodesGuarded && !self.options.enable_flush {
             let silent = call.quiet == Quiet::All;
-            return self.tell_peer(key, now, id, errors::FLUSH_DISABLED, silent);
+            return self.tell_peer(key, now, id, errors::FLUSH_DISABLED.as_bytes(), silent);
         }
         let token = call.keys().next().map(|key| self.token(&key));
         let chain = self.rewritten(&call, line.len(), raw);

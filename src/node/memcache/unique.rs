@@ -75,7 +75,7 @@ impl Node {
         call: &Call<'_>,
     ) {
         let topology = Arc::clone(&self.topology);
-        let (mark, id) = rewrite::compared(call).map_or((0, 0), unique::split);
+        let (mark, id) = rewrite::unique(call).map_or((0, 0), unique::split);
         let marked = self
             .marks
             .rack(mark)
@@ -92,7 +92,8 @@ impl Node {
             let owner = reached.unwrap_or(first);
             return self.take_first_step(entry, pin, now, ask, Rules::Memcache, owner);
         };
-        let call = rewrite::with_compared(call, id);
+        let mut text = Vec::new();
+        let call = rewrite::with_unique(call, id, &mut text);
         let chain = self.rewritten(&call, first_line(ask.raw).len(), ask.raw);
         let ask = Ask {
             raw: Raw::from(&chain),

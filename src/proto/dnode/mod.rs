@@ -3,6 +3,7 @@ pub mod broken;
 pub mod carrier;
 pub mod cipher;
 pub mod compat;
+pub mod compat_memcache;
 pub mod decoder;
 pub mod gossip;
 pub mod header;

@@ -189,6 +189,15 @@ impl Payload for memcache::request::Parser {
     }
 }
 
+fn memcache_reply_found(status: memcache::reply::Status) -> Found<()> {
+    use memcache::reply::Status;
+    match status {
+        Status::Complete(len) => Found::Complete(len, ()),
+        Status::Incomplete => Found::Incomplete,
+        Status::Garbage(why) => Found::Bad(why),
+    }
+}
+
 impl Payload for memcache::reply::Parser {
     const DIRECTION: Direction = Direction::Replies;
     type Shape = ();
@@ -209,14 +218,5 @@ impl Payload for memcache::reply::Parser {
 
     fn expected(&self) -> usize {
         self.expected()
-    }
-}
-
-fn memcache_reply_found(status: memcache::reply::Status) -> Found<()> {
-    use memcache::reply::Status;
-    match status {
-        Status::Complete(len) => Found::Complete(len, ()),
-        Status::Incomplete => Found::Incomplete,
-        Status::Garbage(why) => Found::Bad(why),
     }
 }

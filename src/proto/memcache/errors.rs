@@ -51,28 +51,6 @@ pub const LINE_TOO_LONG: &str = "CLIENT_ERROR line too long\r\n";
 
 /// `flush_all` is not enabled.
 pub const FLUSH_DISABLED: &str = "CLIENT_ERROR flush_all is disabled\r\n";
-/// There are as many clients as there may be; the connection is closed after it.
-pub const TOO_MANY_CONNECTIONS: &str = "ERROR Too many open connections\r\n";
-
-/// No usable datastore connection; it closed, timed out, or its reply could not be parsed.
-pub const STORAGE_REFUSED: &str = "SERVER_ERROR Storage: Datastore refused connection\r\n";
-/// The owner is remote and there is no connection to it.
-pub const PEER_NOT_CONNECTED: &str = "SERVER_ERROR Peer: Peer Node is not connected\r\n";
-/// The connection to the peer broke while the request was outstanding.
-pub const PEER_REFUSED: &str = "SERVER_ERROR Peer: Peer Node refused connection\r\n";
-/// The peer is marked down.
-pub const PEER_DOWN: &str = "SERVER_ERROR Peer: Peer Node is down\r\n";
-/// Replicas did not agree.
-pub const NO_QUORUM: &str = "SERVER_ERROR Dynomite: Failed to achieve Quorum\r\n";
-/// A request by several keys is too large to be split.
-pub const PAYLOAD_TOO_LARGE: &str = "SERVER_ERROR Dynomite: MSET/MGET/SCAN payload too large\r\n";
-/// The node is in a state in which it does not serve this.
-pub const STATE_FORBIDS: &str =
-    "SERVER_ERROR Dynomite: Dynomite's current state does not allow this request\r\n";
-/// Not allowed, or not for this node's keys, in admin mode.
-pub const ADMIN_MODE: &str = "SERVER_ERROR Dynomite: Invalid request in Dynomite's admin mode\r\n";
-/// Something the proxy has no better words for.
-pub const INTERNAL: &str = "SERVER_ERROR unknown: Unknown Error\r\n";
 
 /// How many bytes of what a client sent a line may quote.
 const QUOTED: usize = 128;

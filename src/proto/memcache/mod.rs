@@ -9,15 +9,27 @@
 //! | [`number`], [`base64`] | numbers and base64 keys as memcached reads them |
 //! | [`errors`] | the error lines that clients match on |
 //! | [`binary`] | the refusal of the binary protocol |
+//! | [`reply`] | where a reply ends |
+//! | [`head`] | the lines of a reply that announce data |
+//! | [`blocks`] | the values of a reply one by one; joining replies |
+//! | [`varying`] | what replicas in the same state say differently |
+//! | [`unique`] | versions of items, marked with where they come from |
+//! | [`rewrite`] | requests in a form that has the same effect on every replica |
 
 pub mod base64;
 pub mod binary;
+pub mod blocks;
 pub mod call;
 pub mod command;
 mod cursor;
 mod direct;
 pub mod errors;
+pub mod head;
 pub mod line;
 mod meta;
 pub mod number;
+pub mod reply;
 pub mod request;
+pub mod rewrite;
+pub mod unique;
+pub mod varying;

@@ -1,0 +1,387 @@
+//! What may pass between this implementation and a C node in front of memcached.
+//!
+//! A C replica closes the connection, and so fails everything outstanding on it, at a command or a
+//! form its parser does not know; and a request with `noreply` puts its datastore's replies out of
+//! step. What it takes goes to it as it stands; of the rest, what classic commands can say is
+//! translated, and the reply back, so that the client gets exactly what memcached would have said to
+//! its own request ([`reply`]). What they cannot say is refused: an item's age, what is left of its
+//! life, who may recache it.
+//!
+//! Two things a translation cannot carry: that an item was stored under a key in base64 (memcached
+//! answers in the form in which it was stored, the translation in the one in which it is asked for),
+//! and that a read was not to count as one (flag `u`).
+//!
+//! A C requester in turn sends classic commands only, whose replies it can read. Of errors it knows
+//! `ERROR`, alone in its line, and `CLIENT_ERROR` and `SERVER_ERROR` with any text; anything else it
+//! cannot read closes its connection to us.
+
+use crate::mbuf::{Chain, Pool};
+use crate::proto::memcache::blocks::Blocks;
+use crate::proto::memcache::call::{Body, Call, Meta};
+use crate::proto::memcache::command::{self, Command};
+use crate::proto::memcache::head::{self, MAX_KEY_LEN};
+use crate::proto::memcache::rewrite;
+
+mod base64;
+
+/// Longest opaque flag in bytes that memcached returns, its letter included.
+const MAX_OPAQUE_LEN: usize = 32;
+
+/// How a request can be sent to a C node.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Form<'a> {
+    /// As it stands.
+    Plain,
+    /// As these requests, one after the other on one connection.
+    Translated {
+        /// At least one.
+        calls: Vec<Call<'a>>,
+        /// Which of them has the data block, and the reply that is turned back by [`reply`]. The
+        /// others' replies are dropped. It is the last, but for one that fetches items whose life it
+        /// ends.
+        answer: usize,
+    },
+    /// Not at all.
+    Refused(Refusal),
+}
+
+impl<'a> Form<'a> {
+    fn translated(call: Call<'a>) -> Form<'a> {
+        Form::Translated {
+            calls: vec![call],
+            answer: 0,
+        }
+    }
+}
+
+/// Why a request cannot be sent to a C node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It knows no such command, and no other says the same.
+    Command,
+    /// A key has bytes that it must not see.
+    Key,
+}
+
+impl Refusal {
+    /// The error line for the client, complete with CR LF.
+    pub fn line(self) -> &'static str {
+        match self {
+            Refusal::Command => {
+                "SERVER_ERROR Dynomite: command is unknown to a peer that runs the original Dynomite\r\n"
+            }
+            Refusal::Key => {
+                "SERVER_ERROR Dynomite: key is not fit for a peer that runs the original Dynomite\r\n"
+            }
+        }
+    }
+}
+
+/// Whether a C node takes the key: without blanks and control bytes.
+fn is_fit(key: &[u8]) -> bool {
+    (1..=MAX_KEY_LEN).contains(&key.len()) && key.iter().all(|byte| *byte > b' ' && *byte != 0x7f)
+}
+
+/// How a request can be sent to a C node at `now_secs`, seconds since the Unix epoch. New words are
+/// written to `text`.
+pub fn form<'a>(call: &Call<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> Form<'a> {
+    let keys = match &call.body {
+        Body::Get { keys, .. } => keys.as_slice(),
+        Body::Store { key, .. }
+        | Body::Delete { key }
+        | Body::Arithmetic { key, .. }
+        | Body::Touch { key, .. } => std::slice::from_ref(key),
+        Body::Meta(meta) => return meta_form(call, meta, now_secs, text),
+        Body::Words(_) | Body::Flush { .. } => return Form::Refused(Refusal::Command),
+    };
+    if !keys.iter().all(|key| is_fit(key)) {
+        return Form::Refused(Refusal::Key);
+    }
+    match &call.body {
+        &Body::Get {
+            exptime: Some(exptime),
+            ref keys,
+        } => {
+            let command = if call.command.name == "gats" {
+                &command::GETS
+            } else {
+                &command::GET
+            };
+            fetch_and_touch(call, command, keys, exptime, now_secs)
+        }
+        &Body::Store { exptime: ..=-1, .. } | &Body::Touch { exptime: ..=-1, .. } => {
+            let call = rewrite::absolute(call, now_secs, text);
+            call.map_or(Form::Plain, Form::translated)
+        }
+        _ => Form::Plain,
+    }
+}
+
+/// A `get`, with a `touch` for each key.
+fn fetch_and_touch<'a>(
+    call: &Call<'a>,
+    command: &'static Command,
+    keys: &[&'a [u8]],
+    exptime: i32,
+    now_secs: u64,
+) -> Form<'a> {
+    let exptime = rewrite::readable(exptime);
+    let get = Body::Get {
+        exptime: None,
+        keys: keys.to_vec(),
+    };
+    let mut calls = vec![as_call(call, command, get)];
+    let touches = keys.iter().map(|&key| {
+        let body = Body::Touch { key, exptime };
+        as_call(call, &command::TOUCH, body)
+    });
+    let answer = if rewrite::is_past(exptime, now_secs) {
+        calls.extend(touches);
+        0
+    } else {
+        // The answer says that they are done.
+        calls.splice(0..0, touches);
+        calls.len() - 1
+    };
+    Form::Translated { calls, answer }
+}
+
+fn as_call<'a>(call: &Call<'a>, command: &'static Command, body: Body<'a>) -> Call<'a> {
+    Call {
+        command,
+        body,
+        quiet: call.quiet,
+    }
+}
+
+/// What a meta command's flags ask for, as far as classic commands can say it.
+struct Asked {
+    /// `b`
+    binary: bool,
+    /// `c`
+    unique: bool,
+    /// `T`
+    exptime: Option<i32>,
+    /// `F`
+    flags: u32,
+    /// `M`
+    mode: u8,
+    /// `C`
+    compare: Option<u64>,
+    /// `D`
+    delta: u64,
+}
+
+fn number<N: std::str::FromStr>(token: &[u8]) -> Option<N> {
+    // `parse` takes a plus sign, of which the original knows nothing; it is not written again.
+    std::str::from_utf8(token).ok()?.parse().ok()
+}
+
+/// `None` if something is asked for that classic commands cannot say.
+fn asked(name: &str, meta: &Meta<'_>) -> Option<Asked> {
+    let mut asked = Asked {
+        binary: false,
+        unique: false,
+        exptime: None,
+        flags: 0,
+        mode: 0,
+        compare: None,
+        delta: 1,
+    };
+    for flag in &meta.flags {
+        let (&letter, token) = flag.split_first()?;
+        match (letter, name) {
+            // For proxies between client and memcached, which ignores them.
+            (b'P' | b'L', _) | (b'k', _) => {}
+            (b'O', _) if flag.len() <= MAX_OPAQUE_LEN => {}
+            (b'b', _) => asked.binary = true,
+            (b'c', "mg") => asked.unique = true,
+            (b'v' | b'f' | b's' | b'u', "mg") | (b'v', "ma") => {}
+            (b'T', "mg" | "ms") => asked.exptime = Some(number(token)?),
+            (b'F', "ms") => asked.flags = number(token)?,
+            (b'C', "ms") => asked.compare = Some(number(token)?),
+            (b'M', "ms" | "ma") => match token {
+                [mode] => asked.mode = *mode,
+                _ => return None,
+            },
+            (b'D', "ma") => asked.delta = number(token)?,
+            _ => return None,
+        }
+    }
+    Some(asked)
+}
+
+fn meta_form<'a>(
+    call: &Call<'a>,
+    meta: &Meta<'a>,
+    now_secs: u64,
+    text: &'a mut Vec<u8>,
+) -> Form<'a> {
+    let Some(asked) = asked(call.command.name, meta) else {
+        return Form::Refused(Refusal::Command);
+    };
+    let key = if asked.binary {
+        match base64::decode(meta.key) {
+            Some(key) => *text = key,
+            None => return Form::Refused(Refusal::Key),
+        }
+        text.as_slice()
+    } else {
+        meta.key
+    };
+    if !is_fit(key) {
+        return Form::Refused(Refusal::Key);
+    }
+    let (command, body) = match call.command.name {
+        "mg" => {
+            let command = if asked.unique {
+                &command::GETS
+            } else {
+                &command::GET
+            };
+            if let Some(exptime) = asked.exptime {
+                return fetch_and_touch(call, command, &[key], exptime, now_secs);
+            }
+            let get = Body::Get {
+                exptime: None,
+                keys: vec![key],
+            };
+            (command, get)
+        }
+        "ms" => {
+            let (Some(command), Some(len)) = (mode(&asked), meta.len) else {
+                return Form::Refused(Refusal::Command);
+            };
+            let body = Body::Store {
+                key,
+                flags: asked.flags,
+                exptime: rewrite::readable(asked.exptime.unwrap_or(0)),
+                len,
+                unique: asked.compare.filter(|_| command.name == "cas"),
+            };
+            (command, body)
+        }
+        "md" => (&command::DELETE, Body::Delete { key }),
+        "ma" => {
+            let command = match asked.mode {
+                0 | b'I' | b'+' => &command::INCR,
+                b'D' | b'-' => &command::DECR,
+                _ => return Form::Refused(Refusal::Command),
+            };
+            let delta = asked.delta;
+            (command, Body::Arithmetic { key, delta })
+        }
+        _ => return Form::Refused(Refusal::Command),
+    };
+    Form::translated(as_call(call, command, body))
+}
+
+/// The classic command of an `ms`.
+fn mode(asked: &Asked) -> Option<&'static Command> {
+    match (asked.mode, asked.compare) {
+        (0 | b'S' | b'R', Some(_)) => Some(&command::CAS),
+        (0 | b'S', None) => Some(&command::SET),
+        (b'R', None) => Some(&command::REPLACE),
+        // It compares nothing: either there is no item, or nothing is stored.
+        (b'E', _) => Some(&command::ADD),
+        (b'A', None) => Some(&command::APPEND),
+        (b'P', None) => Some(&command::PREPEND),
+        _ => None,
+    }
+}
+
+/// Turns the reply of a C node to the request of a [`Form::Translated`] that has the answer into the one to `call`,
+/// the original request.
+///
+/// # Errors
+/// It is no reply to that request; the text says why.
+pub fn reply(call: &Call<'_>, classic: &Chain, pool: &Pool) -> Result<Chain, &'static str> {
+    let Body::Meta(meta) = &call.body else {
+        return Ok(shared(classic));
+    };
+    let mut start = [0; 32];
+    let n = classic.gather(0, &mut start);
+    let start = start.get(..n).unwrap_or_default();
+    let errors = [&b"ERROR"[..], b"CLIENT_ERROR ", b"SERVER_ERROR "];
+    if errors.iter().any(|word| start.starts_with(word)) {
+        return Ok(shared(classic));
+    }
+    let code = match (call.command.name, start) {
+        ("mg", b"END\r\n") => "EN",
+        ("mg", _) => return value(call, meta, classic, pool),
+        ("ms", b"STORED\r\n") | ("md", b"DELETED\r\n") => "HD",
+        ("ms", b"NOT_STORED\r\n") => "NS",
+        ("ms", b"EXISTS\r\n") => "EX",
+        ("ms" | "md" | "ma", b"NOT_FOUND\r\n") => "NF",
+        ("ma", line) => {
+            let digits = line.strip_suffix(b"\r\n").unwrap_or_default();
+            if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+                return Err("reply of a peer is no number");
+            }
+            let mut out = Vec::new();
+            if !meta.flags.contains(&&b"v"[..]) {
+                return Ok(line_of("HD", meta, None, pool));
+            }
+            out.extend_from_slice(digits);
+            out.extend_from_slice(b"\r\n");
+            let mut reply = line_of(&format!("VA {}", digits.len()), meta, None, pool);
+            pool.copy(&out, &mut reply);
+            return Ok(reply);
+        }
+        _ => return Err("reply of a peer does not belong to its request"),
+    };
+    Ok(line_of(code, meta, None, pool))
+}
+
+fn shared(chain: &Chain) -> Chain {
+    let mut shared = Chain::new();
+    shared.append_shared(chain);
+    shared
+}
+
+/// The line of an answer: its code, and what the flags ask for; of an item, if there is one.
+fn line_of(code: &str, meta: &Meta<'_>, item: Option<&head::Head>, pool: &Pool) -> Chain {
+    let binary = meta.flags.contains(&&b"b"[..]);
+    let mut line = code.as_bytes().to_vec();
+    let mut add = |words: &[&[u8]]| words.iter().for_each(|word| line.extend_from_slice(word));
+    for flag in &meta.flags {
+        match (flag.first(), item) {
+            (Some(b'O'), _) => add(&[b" ", flag]),
+            (Some(b'k'), _) => add(&[b" k", meta.key, if binary { b" b" } else { b"" }]),
+            (Some(b's'), Some(item)) => add(&[b" s", item.data.to_string().as_bytes()]),
+            (Some(b'f'), Some(item)) => add(&[b" f", item.flags.to_string().as_bytes()]),
+            (Some(b'c'), Some(item)) => {
+                let unique = item.unique.unwrap_or_default();
+                add(&[b" c", unique.to_string().as_bytes()]);
+            }
+            _ => {}
+        }
+    }
+    add(&[b"\r\n"]);
+    let mut chain = Chain::new();
+    pool.copy(&line, &mut chain);
+    chain
+}
+
+/// The answer to `mg` of an item that is there.
+fn value(
+    call: &Call<'_>,
+    meta: &Meta<'_>,
+    classic: &Chain,
+    pool: &Pool,
+) -> Result<Chain, &'static str> {
+    debug_assert_eq!(call.command.name, "mg");
+    const NO_VALUE: &str = "reply of a peer is no value";
+    let mut blocks = Blocks::new(classic);
+    let (item, mut block) = blocks.next_with_head().ok_or(NO_VALUE)?;
+    if blocks.into_rest().len() != b"END\r\n".len() {
+        return Err(NO_VALUE);
+    }
+    if !meta.flags.contains(&&b"v"[..]) {
+        return Ok(line_of("HD", meta, Some(&item), pool));
+    }
+    let mut reply = line_of(&format!("VA {}", item.data), meta, Some(&item), pool);
+    block.advance(item.line);
+    reply.append(&mut block);
+    Ok(reply)
+}

@@ -1,0 +1,219 @@
+//! What replicas in the same state say differently.
+//!
+//! Each memcached numbers the versions of its items by itself: the fifth word of a `VALUE` line and
+//! the flag `c` of a meta command's answer. Of the meta commands' other answers, the seconds left
+//! (`t`) and since the last access (`l`), and whether an item was fetched before (`h`), tell of one
+//! memcached's clock and readers. The digits of these do not count when replies are compared. That
+//! an item lives for ever (`t-1`) does.
+//!
+//! Who won the right to recache an item (`W`), or lost it (`Z`), and that it is stale (`X`) does count,
+//! although a read marks the replica it went to only: it is what a majority has to settle, so that
+//! of two clients not both are told that they have won.
+
+use super::command::Command;
+
+/// Whether replies to the command can have parts that vary.
+pub fn varies(command: &Command) -> bool {
+    matches!(command.name, "gets" | "gats" | "mg" | "ms" | "md" | "ma")
+}
+
+/// The pieces of a reply, cut anywhere, without what varies in it.
+pub fn counted<'a, I>(pieces: I) -> Counted<'a, I>
+where
+    I: Iterator<Item = &'a [u8]> + Clone,
+{
+    Counted {
+        pieces,
+        piece: &[],
+        scanner: Scanner::default(),
+    }
+}
+
+/// See [`counted`].
+#[derive(Clone, Debug)]
+pub struct Counted<'a, I> {
+    pieces: I,
+    piece: &'a [u8],
+    scanner: Scanner,
+}
+
+impl<'a, I: Iterator<Item = &'a [u8]>> Iterator for Counted<'a, I> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        loop {
+            while self.piece.is_empty() {
+                self.piece = self.pieces.next()?;
+            }
+            let (part, len) = self.scanner.run(self.piece);
+            let (run, rest) = self.piece.split_at(len.min(self.piece.len()));
+            self.piece = rest;
+            if part == Part::Fixed {
+                return Some(run);
+            }
+        }
+    }
+}
+
+/// What a byte of a reply belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// What counts.
+    Fixed,
+    /// A version that a client may name in a request.
+    Unique,
+    /// Another number that varies.
+    Varying,
+}
+
+/// What a line is, by its first word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Unknown,
+    Value,
+    /// `VA`: flags, and data.
+    MetaValue,
+    /// `HD`: flags.
+    MetaDone,
+    /// Another answer with flags: nothing was done, so no version is worth being marked.
+    MetaOther,
+}
+
+/// Goes over a reply byte by byte, data excepted.
+#[derive(Clone, Debug)]
+pub(super) struct Scanner {
+    kind: Kind,
+    /// The line's first word, as far as it was seen; its last eight bytes.
+    name: u64,
+    /// Which word of the line.
+    word: u8,
+    /// Where in the word: 0 at its first byte, 1 behind it.
+    inside: bool,
+    /// What digits belong to here.
+    digits: Part,
+    /// The number of data bytes, from the line.
+    data: u64,
+    /// Bytes that count whatever they are: data, or all that is left.
+    skip: u64,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Scanner {
+            kind: Kind::Unknown,
+            name: 0,
+            word: 0,
+            inside: false,
+            digits: Part::Fixed,
+            data: 0,
+            skip: 0,
+        }
+    }
+}
+
+const fn name(text: &[u8]) -> u64 {
+    let mut name = 0;
+    let mut at = 0;
+    while at < text.len() {
+        name = name << 8 | text[at] as u64;
+        at += 1;
+    }
+    name
+}
+
+const VALUE: u64 = name(b"VALUE");
+const VA: u64 = name(b"VA");
+const HD: u64 = name(b"HD");
+const EN: u64 = name(b"EN");
+const NF: u64 = name(b"NF");
+const NS: u64 = name(b"NS");
+const EX: u64 = name(b"EX");
+
+impl Scanner {
+    /// How many bytes at the beginning of `piece` belong to the same part, which it is; goes past
+    /// them. `piece` must not be empty.
+    pub fn run(&mut self, piece: &[u8]) -> (Part, usize) {
+        let mut part = None;
+        let mut at = 0;
+        while let Some(&byte) = piece.get(at) {
+            let here = if self.skip == 0 && byte.is_ascii_digit() {
+                self.digits
+            } else {
+                Part::Fixed
+            };
+            if part.is_some_and(|part| part != here) {
+                break;
+            }
+            part = Some(here);
+            if self.skip > 0 {
+                let n = (piece.len() - at).min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+                at += n;
+                self.skip -= n as u64;
+            } else {
+                self.step(byte);
+                at += 1;
+            }
+        }
+        (part.unwrap_or(Part::Fixed), at)
+    }
+
+    fn step(&mut self, byte: u8) {
+        match byte {
+            b' ' | b'\r' if self.word == 0 => {
+                self.kind = match self.name {
+                    VALUE => Kind::Value,
+                    VA => Kind::MetaValue,
+                    HD => Kind::MetaDone,
+                    EN | NF | NS | EX => Kind::MetaOther,
+                    _ => {
+                        // Nothing here varies, nor does anything behind it.
+                        self.skip = u64::MAX;
+                        return;
+                    }
+                };
+                self.next_word();
+            }
+            b' ' => self.next_word(),
+            b'\n' => {
+                let skip = match self.kind {
+                    Kind::Value => self.data.saturating_add(2),
+                    _ => u64::MAX,
+                };
+                *self = Scanner {
+                    skip,
+                    ..Scanner::default()
+                };
+            }
+            _ if self.word == 0 => self.name = self.name << 8 | u64::from(byte),
+            _ => {
+                let is_length = (self.kind, self.word) == (Kind::Value, 3);
+                if is_length && byte.is_ascii_digit() {
+                    self.data = self
+                        .data
+                        .saturating_mul(10)
+                        .saturating_add(u64::from(byte - b'0'));
+                }
+                let is_flag = self.kind != Kind::Value && !self.inside;
+                self.digits = match byte {
+                    b'c' if is_flag && self.kind == Kind::MetaOther => Part::Varying,
+                    b'c' if is_flag => Part::Unique,
+                    b't' | b'l' | b'h' if is_flag => Part::Varying,
+                    b'0'..=b'9' => self.digits,
+                    _ => Part::Fixed,
+                };
+                self.inside = true;
+            }
+        }
+    }
+
+    fn next_word(&mut self) {
+        self.word = self.word.saturating_add(1);
+        self.inside = false;
+        self.digits = if (self.kind, self.word) == (Kind::Value, 4) {
+            Part::Unique
+        } else {
+            Part::Fixed
+        };
+    }
+}
