@@ -11,6 +11,8 @@
 //! | [`unique`] | versions of items, marked with where they come from |
 //! | [`rewrite`] | requests in a form that has the same effect on every replica |
 
+#[cfg(test)]
+pub(in crate::proto) mod against_memcached;
 pub mod blocks;
 pub mod call;
 pub mod command;
