@@ -2,6 +2,7 @@
 
 mod configuration;
 mod http;
+mod memcache_reply;
 mod node;
 mod pieces;
 mod resp;
@@ -29,6 +30,7 @@ macro_rules! targets {
 targets! {
     resp_request: resp_request::all, resp::WORDS;
     resp_reply: resp_reply::all, resp::WORDS;
+    memcache_reply: memcache_reply::all, memcache_reply::WORDS;
     configuration: configuration::text, configuration::WORDS;
     http: http::conversation, http::WORDS;
     node_client: node::client, resp::WORDS;

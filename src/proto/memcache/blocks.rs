@@ -134,3 +134,148 @@ pub fn by_key(reply: &Chain, keys: &[&[u8]]) -> Option<Vec<Option<Chain>>> {
     let found = keys.iter().map(|key| blocks.take_key(key)).collect();
     ending(blocks).ok().map(|_| found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mbuf::Pool;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    /// The bytes as a chain of slices of at most `cut` bytes, none of which touch.
+    fn chain(pool: &Pool, bytes: &[u8], cut: usize) -> Chain {
+        let mut chain = Chain::new();
+        for piece in bytes.chunks(cut) {
+            let mut writer = pool.writer();
+            writer.spare()[..piece.len()].copy_from_slice(piece);
+            chain.push(writer.commit(piece.len()));
+        }
+        chain
+    }
+
+    fn one(text: &str) -> Chain {
+        chain(&Pool::new(512, 1 << 20), text.as_bytes(), 512)
+    }
+
+    fn shown(joined: Result<Chain, Unjoined>) -> String {
+        match joined {
+            Ok(chain) => String::from_utf8(chain.to_vec()).unwrap(),
+            Err(Unjoined::Line(line)) => {
+                format!("line {}", String::from_utf8(line.to_vec()).unwrap())
+            }
+            Err(Unjoined::Nonsense) => "nonsense".to_owned(),
+        }
+    }
+
+    #[test]
+    fn values_are_joined_in_the_clients_order() {
+        let replies = [
+            one("VALUE a 0 1\r\n1\r\nVALUE c 5 3 77\r\nEND\r\nEND\r\n"),
+            one("VALUE b 0 1\r\n2\r\nVALUE b 0 1\r\n2\r\nEND\r\n"),
+        ];
+        let keys = [&b"a"[..], b"b", b"c", b"miss", b"b"];
+        assert_eq!(
+            shown(join(&replies, &keys, &[0, 1, 0, 1, 1])),
+            "VALUE a 0 1\r\n1\r\nVALUE b 0 1\r\n2\r\nVALUE c 5 3 77\r\nEND\r\nVALUE b 0 1\r\n2\r\nEND\r\n"
+        );
+        assert_eq!(shown(join(&[one("END\r\n")], &keys, &[0; 5])), "END\r\n");
+    }
+
+    #[test]
+    fn an_error_of_one_piece_is_found() {
+        let end = one("END\r\n");
+        let copy = |chain: &Chain| {
+            let mut copy = Chain::new();
+            copy.append_shared(chain);
+            copy
+        };
+        for (other, expected) in [
+            ("SERVER_ERROR x\r\n", "line SERVER_ERROR x\r\n"),
+            (
+                "VALUE b 0 1\r\n2\r\nSERVER_ERROR x\r\n",
+                "line SERVER_ERROR x\r\n",
+            ),
+            ("NOT_FOUND\r\n", "line NOT_FOUND\r\n"),
+            ("VALUE other 0 1\r\n2\r\nEND\r\n", "nonsense"),
+            ("VALUE b 0 10\r\n2\r\nEND\r\n", "nonsense"),
+            ("", "nonsense"),
+        ] {
+            let replies = [copy(&end), one(other)];
+            let joined = join(&replies, &[b"a", b"b"], &[0, 1]);
+            assert_eq!(shown(joined), expected, "{other}");
+        }
+        assert_eq!(shown(join(&[], &[], &[])), "nonsense");
+        assert_eq!(shown(join(&[end], &[b"a"], &[1])), "nonsense");
+    }
+
+    #[test]
+    fn each_key_can_be_judged_by_itself() {
+        let reply = one("VALUE b 0 1\r\n2\r\nVALUE a 0 1\r\n1\r\nEND\r\n");
+        let found = by_key(&reply, &[b"a", b"b", b"c", b"a"]).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|block| block.as_ref().map(|block| block.to_vec()))
+            .collect();
+        let [a, b] = ["VALUE a 0 1\r\n1\r\n", "VALUE b 0 1\r\n2\r\n"];
+        let expected = [None, Some(b), None, Some(a)];
+        assert_eq!(
+            found,
+            expected.map(|block| block.map(|block| block.as_bytes().to_vec()))
+        );
+        for reply in ["SERVER_ERROR x\r\n", "VALUE z 0 1\r\n2\r\nEND\r\n"] {
+            assert!(by_key(&one(reply), &[b"a"]).is_none(), "{reply}");
+        }
+    }
+
+    proptest! {
+        /// A memcached per piece, told in the simplest words.
+        #[test]
+        fn joins_like_one_memcached(
+            items in proptest::collection::hash_map("[a-f]{1,2}", proptest::collection::vec(any::<u8>(), 0..80), 0..20),
+            keys in proptest::collection::vec("[a-f]{1,2}", 1..30),
+            pieces in 1usize..5,
+            cut in 1usize..120,
+        ) {
+            let get = |keys: &[&String]| {
+                let mut reply = Vec::new();
+                for key in keys {
+                    if let Some(data) = items.get(*key) {
+                        reply.extend_from_slice(format!("VALUE {key} 0 {}\r\n", data.len()).as_bytes());
+                        reply.extend_from_slice(data);
+                        reply.extend_from_slice(b"\r\n");
+                    }
+                }
+                reply.extend_from_slice(END);
+                reply
+            };
+            let pool = Pool::new(128, 1 << 20);
+            let owner = |key: &String| usize::from(key.as_bytes()[0]) % pieces;
+            let replies: Vec<Chain> = (0..pieces)
+                .map(|piece| {
+                    let its: Vec<&String> = keys.iter().filter(|key| owner(key) == piece).collect();
+                    chain(&pool, &get(&its), cut)
+                })
+                .collect();
+            let piece_of: Vec<u32> = keys.iter().map(|key| owner(key) as u32).collect();
+            let names: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
+            let expected = get(&keys.iter().collect::<Vec<_>>());
+            prop_assert_eq!(join(&replies, &names, &piece_of).unwrap().to_vec(), expected.clone());
+
+            let whole = chain(&pool, &expected, cut);
+            let by_key = by_key(&whole, &names).unwrap();
+            for (key, block) in keys.iter().zip(&by_key) {
+                prop_assert_eq!(block.is_some(), items.contains_key(key));
+            }
+            let mut counts: HashMap<Vec<u8>, usize> = HashMap::new();
+            for (key, block) in Blocks::new(&whole) {
+                *counts.entry(key.clone()).or_default() += 1;
+                let data = &items[std::str::from_utf8(&key).unwrap()];
+                prop_assert!(block.to_vec().ends_with(&[data.as_slice(), b"\r\n"].concat()));
+            }
+            for (key, count) in counts {
+                let times = names.iter().filter(|name| **name == key).count();
+                prop_assert_eq!(count, times);
+            }
+        }
+    }
+}

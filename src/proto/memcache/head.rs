@@ -5,7 +5,7 @@ use std::ops::Range;
 /// Longest key in bytes.
 pub const MAX_KEY_LEN: usize = 250;
 /// Longest line that announces data, in bytes. memcached has 1,024 for a line of a meta command; a
-/// `VALUE` line has at most 302.
+/// `VALUE` line has at most 301.
 pub const MAX_HEAD_LEN: usize = 1024;
 /// Most bytes of data: memcached's greatest item (`-I 1g`) and some more.
 pub const MAX_DATA_LEN: u64 = (1 << 30) + (1 << 20);
@@ -182,7 +182,7 @@ mod tests {
             "k".repeat(250),
             u64::MAX
         );
-        assert_eq!(value(longest.as_bytes()).unwrap().line, 302);
+        assert_eq!(value(longest.as_bytes()).unwrap().line, 301);
         assert_eq!(meta_value(b"VA 0\r\n\r\n").unwrap().block(), 8);
         assert_eq!(meta_value(b"VA 2 kk t-1 Oab\r\nab").unwrap().data, 2);
     }

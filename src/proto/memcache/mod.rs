@@ -33,3 +33,6 @@ pub mod request;
 pub mod rewrite;
 pub mod unique;
 pub mod varying;
+
+#[cfg(test)]
+mod against_memcached;

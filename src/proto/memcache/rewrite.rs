@@ -201,3 +201,130 @@ pub fn effect<'a>(call: &Call<'a>, reply: &[u8]) -> Option<Call<'a>> {
     }
     Some(effect)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::memcache::against_memcached::{call, line};
+    use proptest::prelude::*;
+
+    const NOW: u64 = 1_700_000_000;
+
+    fn rewritten(text: &str, now: u64) -> Option<String> {
+        let mut words = Vec::new();
+        absolute(&call(text), now, &mut words).map(|call| line(&call))
+    }
+
+    #[test]
+    fn relative_times_become_absolute() {
+        for (text, expected) in [
+            ("set k 1 10 5", "set k 1 1700000010 5"),
+            ("add k 1 2592000 5", "add k 1 1702592000 5"),
+            ("replace k 1 1 5", "replace k 1 1700000001 5"),
+            ("cas k 1 10 5 77", "cas k 1 1700000010 5 77"),
+            ("set k 1 -1 5", "set k 1 2592001 5"),
+            ("append k 1 -1 5", "append k 1 0 5"),
+            ("gat 10 k l", "gat 1700000010 k l"),
+            ("gats -10 k", "gats 2592001 k"),
+            ("touch k 10", "touch k 1700000010"),
+            ("mg k v T10 N-1 R10", "mg k v T1700000010 N2592001 R10"),
+            ("ms k 5 T+10 OT10", "ms k 5 T1700000010 OT10"),
+            ("md k I T10", "md k I T1700000010"),
+            ("ma k N10 J5", "ma k N1700000010 J5"),
+            ("flush_all 10", "flush_all 1700000010"),
+        ] {
+            assert_eq!(rewritten(text, NOW).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_times_stay() {
+        for text in [
+            "set k 1 0 5",
+            "set k 1 2592001 5",
+            "set k 1 1800000000 5",
+            "append k 1 10 5",
+            "prepend k 1 0 5",
+            "gat 0 k",
+            "touch k 2592001",
+            "get k",
+            "mg k v T0 R10",
+            "ms k 5 Tx",
+            "ms k 5 T99999999999",
+            "ms k 5",
+            "delete k",
+            "incr k 5",
+            "flush_all",
+            "flush_all 0",
+            "flush_all -1",
+            "flush_all 2592001",
+            "version",
+        ] {
+            assert_eq!(rewritten(text, NOW), None, "{text}");
+        }
+        // Clocks that memcached's 32 bits cannot follow, or that have but begun.
+        for now in [0, 5, u64::from(i32::MAX.unsigned_abs()), u64::MAX] {
+            assert_eq!(rewritten("set k 1 10 5", now), None, "{now}");
+            assert!(rewritten("set k 1 -10 5", now).is_some(), "{now}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_replaced_where_it_stands() {
+        for (text, expected) in [
+            ("cas k 1 0 5 77", "cas k 1 0 5 9"),
+            ("ms k 5 F1 C77 OC5", "ms k 5 F1 C9 OC5"),
+            ("md k C77", "md k C9"),
+            ("set k 1 0 5", "set k 1 0 5"),
+            ("mg k C77 v", "mg k C77 v"),
+        ] {
+            let mut words = Vec::new();
+            let original = call(text);
+            let changed = with_unique(&original, 9, &mut words);
+            assert_eq!(line(&changed), expected);
+            assert_eq!(needs_one(&original), text != expected);
+            assert_eq!(unique(&original), needs_one(&original).then_some(77));
+        }
+    }
+
+    #[test]
+    fn what_was_done_is_told_without_the_comparison() {
+        for (text, reply, expected) in [
+            ("cas k 1 5 5 77", "STORED\r\n", Some("set k 1 5 5")),
+            ("cas k 1 5 5 77", "EXISTS\r\n", None),
+            ("cas k 1 5 5 77", "NOT_FOUND\r\n", None),
+            ("cas k 1 5 5 77", "SERVER_ERROR x\r\n", None),
+            ("ms k 5 F1 C7 I T5 Ox", "HD Ox\r\n", Some("ms k 5 F1 T5 Ox")),
+            ("ms k 5 C7 MR c", "HD c9\r\n", Some("ms k 5 c")),
+            ("ms k 5 C7 MA", "HD\r\n", Some("ms k 5 MA")),
+            ("ms k 5 C7", "NS\r\n", None),
+            ("ms k 5 C7", "EX\r\n", None),
+            ("md k C7 I", "HD\r\n", Some("md k I")),
+            ("md k C7", "NF\r\n", None),
+            ("ma k C7 v D5", "VA 1\r\n5\r\n", Some("ma k v D5")),
+            ("ma k C7", "HD\r\n", Some("ma k")),
+            ("ma k C7", "CLIENT_ERROR x\r\n", None),
+            ("set k 1 5 5", "STORED\r\n", None),
+            ("ms k 5", "HD\r\n", None),
+        ] {
+            let original = call(text);
+            let found = effect(&original, reply.as_bytes());
+            let found = found.map(|effect| line(&effect));
+            assert_eq!(found.as_deref(), expected, "{text}; {reply}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rewriting_is_done_at_once(
+            text in prop::sample::select(vec!["set k 1 TIME 5", "gat TIME k", "touch k TIME", "mg k TTIME NTIME", "flush_all TIME"]),
+            time in prop_oneof![any::<i32>(), -5..2_592_005i32],
+            now in prop_oneof![2_592_000u64..2_000_000_000, any::<u64>()],
+        ) {
+            let text = text.replace("TIME", &time.to_string());
+            if let Some(once) = rewritten(&text, now) {
+                prop_assert_eq!(rewritten(&once, now), None, "{}", once);
+            }
+        }
+    }
+}

@@ -63,3 +63,94 @@ fn flush(digits: &mut Vec<u8>, mark: u16, pool: &Pool, out: &mut Chain) {
     }
     digits.clear();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn chain(pool: &Pool, bytes: &[u8], cut: usize) -> Chain {
+        let mut chain = Chain::new();
+        for piece in bytes.chunks(cut) {
+            let mut writer = pool.writer();
+            writer.spare()[..piece.len()].copy_from_slice(piece);
+            chain.push(writer.commit(piece.len()));
+        }
+        chain
+    }
+
+    fn marked(reply: &str, number: u16, cut: usize) -> String {
+        let pool = Pool::new(128, 1 << 20);
+        let chain = chain(&pool, reply.as_bytes(), cut);
+        String::from_utf8(mark(&chain, number, &pool).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn versions_are_marked_and_nothing_else() {
+        let three = |own: u64| 3 << 48 | own;
+        for (reply, expected) in [
+            (
+                "VALUE a 5 2 77\r\n77\r\nVALUE 77 77 1 78\r\nx\r\nEND\r\n".to_owned(),
+                format!(
+                    "VALUE a 5 2 {}\r\n77\r\nVALUE 77 77 1 {}\r\nx\r\nEND\r\n",
+                    three(77),
+                    three(78)
+                ),
+            ),
+            (
+                "HD c5 t5 kc5 Oc5\r\n".to_owned(),
+                format!("HD c{} t5 kc5 Oc5\r\n", three(5)),
+            ),
+            (
+                "VA 2 k5 c1 c5x\r\nc5\r\n".to_owned(),
+                format!("VA 2 k5 c{} c{}x\r\nc5\r\n", three(1), three(5)),
+            ),
+            ("NS c0\r\n".to_owned(), "NS c0\r\n".to_owned()),
+            ("EX c0 k5\r\n".to_owned(), "EX c0 k5\r\n".to_owned()),
+            (
+                "VALUE a 5 2\r\n77\r\nEND\r\n".to_owned(),
+                "VALUE a 5 2\r\n77\r\nEND\r\n".to_owned(),
+            ),
+            ("77\r\n".to_owned(), "77\r\n".to_owned()),
+            (
+                format!("HD c{}\r\n", u64::MAX),
+                format!("HD c{}\r\n", u64::MAX),
+            ),
+            (
+                format!("HD c{}\r\n", 1u64 << 48),
+                format!("HD c{}\r\n", 1u64 << 48),
+            ),
+            (
+                "HD c99999999999999999999999\r\n".to_owned(),
+                "HD c99999999999999999999999\r\n".to_owned(),
+            ),
+        ] {
+            for cut in 1..reply.len() {
+                assert_eq!(marked(&reply, 3, cut.min(128)), expected, "{reply:?} {cut}");
+            }
+            assert_eq!(marked(&reply, 0, 128), reply);
+        }
+    }
+
+    #[test]
+    fn values_are_not_copied() {
+        let pool = Pool::new(1 << 16, 1 << 20);
+        let value = "v".repeat(60_000);
+        let reply = format!("VALUE a 5 60000 77\r\n{value}\r\nEND\r\n");
+        let chain = chain(&pool, reply.as_bytes(), 1 << 16);
+        let before = pool.in_use();
+        let marked = mark(&chain, 9, &pool);
+        assert!(pool.in_use() <= before + 1);
+        assert_eq!(marked.slice_count(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn a_mark_is_taken_off_again(number in 1u16.., own in 0u64..1 << 48) {
+            let reply = marked(&format!("HD c{own}\r\n"), number, 64);
+            let unique = reply.strip_prefix("HD c").unwrap().trim_end().parse().unwrap();
+            prop_assert_eq!(split(unique), (number, own));
+            prop_assert_eq!(split(own), (0, own));
+        }
+    }
+}

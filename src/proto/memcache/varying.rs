@@ -217,3 +217,98 @@ impl Scanner {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn kept(reply: &[u8]) -> Vec<u8> {
+        counted(std::iter::once(reply)).collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn only_what_varies_is_left_out() {
+        for (reply, expected) in [
+            (
+                "VALUE 1 2 3 44\r\n123\r\nVALUE c5 0 2 5\r\n9\n\r\nEND\r\n",
+                "VALUE 1 2 3 \r\n123\r\nVALUE c5 0 2 \r\n9\n\r\nEND\r\n",
+            ),
+            (
+                "VALUE k 0 11\r\nVALUE k 0 1 \r\nEND\r\n",
+                "VALUE k 0 11\r\nVALUE k 0 1 \r\nEND\r\n",
+            ),
+            (
+                "HD t55 c66 l7 h1 s5 f5 O55 kt5 W\r\n",
+                "HD t c l h s5 f5 O55 kt5 W\r\n",
+            ),
+            ("HD t-1\r\n", "HD t-1\r\n"),
+            (
+                "VA 2 t5 c10 Oc5 kc6 b X Z\r\nc5\r\n",
+                "VA 2 t c Oc5 kc6 b X Z\r\nc5\r\n",
+            ),
+            ("VA 9\r\n\r\nHD c5\r\n\r\n", "VA 9\r\n\r\nHD c5\r\n\r\n"),
+            ("NS c0 k5\r\n", "NS c k5\r\n"),
+            ("EN O5\r\n", "EN O5\r\n"),
+            ("12345\r\n", "12345\r\n"),
+            (
+                "STAT c 5 5 5 5\r\nSTAT HD c5\r\nEND\r\n",
+                "STAT c 5 5 5 5\r\nSTAT HD c5\r\nEND\r\n",
+            ),
+            ("SERVER_ERROR c5 t5\r\n", "SERVER_ERROR c5 t5\r\n"),
+        ] {
+            let kept = String::from_utf8(kept(reply.as_bytes())).unwrap();
+            assert_eq!(kept, expected, "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn a_reply_without_numbers_that_vary_stays_in_one_piece() {
+        for reply in [
+            "STORED\r\n",
+            "VALUE k 0 3\r\nabc\r\nEND\r\n",
+            "HD f5 k7\r\n",
+        ] {
+            let pieces: Vec<&[u8]> = counted(std::iter::once(reply.as_bytes())).collect();
+            assert_eq!(pieces, [reply.as_bytes()]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_matter(
+            data in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b' '), any::<u8>()], 0..60),
+            unique in any::<u64>(),
+            cut in 1usize..9,
+        ) {
+            for (head, end) in [
+                (format!("VALUE key 5 {} {unique}\r\n", data.len()), "\r\nEND\r\n"),
+                (format!("VA {} c{unique} t{unique} kt5\r\n", data.len()), "\r\n"),
+                (format!("HD h1 l5 s5 c{unique}\r\n"), ""),
+                ("SERVER_ERROR t5 c5\r\n".to_owned(), ""),
+            ] {
+                let data: &[u8] = if end.is_empty() { b"" } else { &data };
+                let reply = [head.as_bytes(), data, end.as_bytes()].concat();
+                let pieces: Vec<&[u8]> = reply.chunks(cut).chain([&b""[..]]).collect();
+                let cut = counted(pieces.iter().copied()).collect::<Vec<_>>().concat();
+                prop_assert_eq!(&cut, &kept(&reply));
+                // The same by a plain search in the line, which has no such words elsewhere.
+                let mut expected = head.clone();
+                for word in [format!(" {unique}\r"), format!(" c{unique}"), format!(" t{unique}"), " h1".into(), " l5".into()] {
+                    let bare = word.replace(|c: char| c.is_ascii_digit(), "");
+                    if !head.starts_with("SERVER") {
+                        expected = expected.replacen(&word, &bare, 1);
+                    }
+                }
+                prop_assert_eq!(cut, [expected.as_bytes(), data, end.as_bytes()].concat());
+            }
+        }
+
+        #[test]
+        fn never_panics(junk in proptest::collection::vec(any::<u8>(), 0..100), cut in 1usize..9) {
+            let pieces: Vec<&[u8]> = junk.chunks(cut).collect();
+            let kept: usize = counted(pieces.iter().copied()).map(<[u8]>::len).sum();
+            prop_assert!(kept <= junk.len());
+        }
+    }
+}
