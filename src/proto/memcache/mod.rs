@@ -35,4 +35,4 @@ pub mod unique;
 pub mod varying;
 
 #[cfg(test)]
-mod against_memcached;
+pub(in crate::proto) mod against_memcached;
