@@ -4,6 +4,7 @@
 mod failover;
 mod fanout;
 mod members;
+mod memcache;
 mod purge;
 mod quorum;
 mod replicate;
@@ -13,12 +14,15 @@ use crate::clock::Now;
 use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
 use crate::config::Endpoint;
+use crate::config::StoreKind;
 use crate::hashkit::parse_list;
 use crate::mbuf::{Chain, Pool};
 use crate::node::frame;
 use crate::node::front::Raw;
-use crate::proto::dnode::{self, Decoder, Requests};
+use crate::proto::dnode::payload::{Found, Payload};
+use crate::proto::dnode::{self, Decoder};
 use crate::proto::redis::{encode, inline, request};
+use crate::proto::store::Requests;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -36,7 +40,9 @@ pub struct Rig {
 
 struct Asked {
     conn: ConnId,
-    decoder: Requests,
+    decoder: Decoder<Requests>,
+    /// Of requests in clear, to the datastore.
+    parser: Requests,
     bytes: Chain,
     waiting: VecDeque<(u64, dnode::Kind, String)>,
     /// The same, as far as the test has not looked at it.
@@ -72,6 +78,20 @@ fn encoded(line: &str) -> Vec<u8> {
     bytes
 }
 
+/// A request as tests write it: its words, or its lines with `|` between them.
+fn told(store: StoreKind, payload: &[u8]) -> String {
+    match store {
+        StoreKind::Redis => {
+            let words = request::arguments(payload).map(|word| word.escape_ascii().to_string());
+            words.collect::<Vec<_>>().join(" ")
+        }
+        StoreKind::Memcache => {
+            let text = String::from_utf8(payload.to_vec()).unwrap();
+            text.strip_suffix("\r\n").unwrap().replace("\r\n", "|")
+        }
+    }
+}
+
 impl Rig {
     /// This node first; every peer says it is one of ours.
     pub fn new(members: &[&str], options: Options) -> Rig {
@@ -100,13 +120,17 @@ impl Rig {
         let nodes = rig.node.topology.nodes().len() as u16;
         let peers: Vec<u16> = (1..nodes).filter(|node| rig.is_connected(*node)).collect();
         for node in peers {
-            assert_eq!(rig.sees(node), ["PING"]);
+            assert_eq!(rig.sees(node), [rig.probe()]);
             let version = if originals.contains(&node) {
                 dnode::VERSION_ORIGINAL
             } else {
                 dnode::VERSION
             };
-            rig.says_as(node, version, "+PONG\r\n");
+            let reply = match rig.node.options.store {
+                StoreKind::Redis => "+PONG\r\n",
+                StoreKind::Memcache => "END\r\n",
+            };
+            rig.says_as(node, version, reply);
         }
         rig
     }
@@ -119,9 +143,12 @@ impl Rig {
             while let Some(action) = self.node.next_action() {
                 busy = true;
                 if let Action::Connect(id) = action {
+                    let parser = Requests::new(self.node.options.store);
+                    let security = self.node.options.security();
                     let asked = Asked {
                         conn: id,
-                        decoder: Decoder::requests(self.node.options.security()),
+                        decoder: Decoder::new(parser.clone(), security),
+                        parser,
                         bytes: Chain::new(),
                         waiting: VecDeque::new(),
                         unseen: Vec::new(),
@@ -149,23 +176,36 @@ impl Rig {
         }
         let asked = self.asked.get_mut(&id.key).unwrap();
         self.pool.copy(bytes, &mut asked.bytes);
+        let (store, pool) = (self.node.options.store, &self.pool);
+        let Asked {
+            decoder,
+            parser,
+            bytes,
+            waiting,
+            unseen,
+            ..
+        } = asked;
         let mut take = |wire_id, kind, payload: &[u8]| {
-            let words: Vec<_> = request::arguments(payload)
-                .map(|word| word.escape_ascii().to_string())
-                .collect();
-            asked.unseen.push(words.join(" "));
-            asked.waiting.push_back((wire_id, kind, words.join(" ")));
+            let text = told(store, payload);
+            unseen.push(text.clone());
+            waiting.push_back((wire_id, kind, text));
         };
         if id.kind == Kind::Store {
-            let mut parser = request::Parser::default();
-            while let request::Status::Complete(found) = parser.find(&asked.bytes) {
-                let payload = asked.bytes.split_to(found.len).to_vec();
-                take(0, dnode::Kind::Request, &payload);
+            while let Found::Complete(len, _) = parser.find(bytes) {
+                take(0, dnode::Kind::Request, &bytes.split_to(len).to_vec());
             }
             return;
         }
-        while let Some(message) = asked.decoder.next(&mut asked.bytes, &self.pool).unwrap() {
+        while let Some(message) = decoder.next(bytes, pool).unwrap() {
             take(message.id, message.kind, &message.payload.to_vec());
+        }
+    }
+
+    /// What a new peer is asked.
+    pub fn probe(&self) -> &'static str {
+        match self.node.options.store {
+            StoreKind::Redis => "PING",
+            StoreKind::Memcache => "get dynomite-peer",
         }
     }
 
@@ -175,7 +215,12 @@ impl Rig {
 
     /// A client sends these requests.
     pub fn asks(&mut self, client: ConnId, lines: &[&str]) {
-        let bytes: Vec<u8> = lines.iter().flat_map(|line| encoded(line)).collect();
+        let store = self.node.options.store;
+        let bytes = lines.iter().flat_map(|line| match store {
+            StoreKind::Redis => encoded(line),
+            StoreKind::Memcache => [line.as_bytes(), b"\r\n"].concat(),
+        });
+        let bytes: Vec<u8> = bytes.collect();
         let mut reader = &bytes[..];
         while !reader.is_empty() {
             self.node.receive(client, self.now, &mut reader);
