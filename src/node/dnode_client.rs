@@ -39,7 +39,7 @@ impl DnodeClient {
     pub fn new(id: ConnId, addr: Option<SocketAddr>, now: Now, options: &Options) -> DnodeClient {
         DnodeClient {
             front: Front::new(id, addr, now),
-            decoder: dnode::Decoder::new(Requests::new(options.store), options.security()),
+            decoder: dnode::Decoder::requests(options.store, options.security()),
             same_dc: true,
             sealed: false,
             version: dnode::VERSION_ORIGINAL,

@@ -45,7 +45,7 @@ impl PeerWire {
     pub fn new(options: &Options) -> PeerWire {
         let (security, store) = (options.security(), options.store);
         PeerWire {
-            decoder: dnode::Decoder::new(Replies::new(store), security.clone()),
+            decoder: dnode::Decoder::replies(store, security.clone()),
             security,
             store,
             secret: None,
@@ -56,7 +56,7 @@ impl PeerWire {
     /// Forgets the connection, and what the peer is: it may be a C node next time, and a C node must
     /// never be sent what it does not know.
     pub fn reset(&mut self) {
-        self.decoder = dnode::Decoder::new(Replies::new(self.store), self.security.clone());
+        self.decoder = dnode::Decoder::replies(self.store, self.security.clone());
         self.secret = None;
         self.version = VERSION_ORIGINAL;
     }
