@@ -190,11 +190,11 @@ impl Member {
         })
     }
 
-    /// How a request is answered that is served from its datastore whatever the consistency.
+    /// Whether the node serves what only its own datastore can answer.
     fn serves(&self) -> bool {
         match &self.store {
             Store::Redis(_) => self.client().ask("ping") == b"+PONG\r\n",
-            Store::Memcached(_) => self.text_client().ask("version").starts_with(b"VERSION "),
+            Store::Memcached(_) => self.text_client().ask("stats").starts_with(b"STAT "),
         }
     }
 

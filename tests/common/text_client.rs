@@ -115,6 +115,11 @@ impl TextClient {
         self.expect("md is-it-open Oopen", "NF Oopen\r\n");
     }
 
+    /// Breaks the connection: the other side sees a reset.
+    pub fn abort(self) {
+        self.0.abort();
+    }
+
     /// Everything until the other side closes.
     #[track_caller]
     pub fn until_closed(&mut self) -> Vec<u8> {

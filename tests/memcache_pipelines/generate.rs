@@ -7,7 +7,8 @@
 //!
 //! Counters have keys of their own, which nothing in a stream reads but `incr`, `decr` and `ma`: a memcached
 //! changes a counter in place, with blanks behind it when it becomes shorter, unless a reply that holds it
-//! has yet to be sent; then it makes a new item, and much shows which it was.
+//! has yet to be sent; then it makes a new item, and much shows which it was. They stay below 2^63: from
+//! there on a memcached may say that a number is none, if there is a minus sign in the memory behind it.
 
 use crate::random::Random;
 
@@ -55,14 +56,15 @@ const TIMES: &[&str] = &[
 /// Counters are `n0` and so on.
 pub const COUNTERS: u64 = 3;
 
+/// The last two are not for counters.
 const STORES: &[&str] = &["set", "set", "set", "add", "replace", "append", "prepend"];
 
 /// Flags of each meta command, some of which take a token that is drawn.
 const GET_FLAGS: &[&str] = &[
     "c", "f", "h", "k", "l", "s", "t", "v", "v", "q", "O", "N", "R", "T", "E",
 ];
-const SET_FLAGS: &[&str] = &["c", "k", "q", "I", "O", "C", "F", "T", "M", "s"];
-const COUNTER_GET_FLAGS: &[&str] = &["c", "f", "h", "k", "l", "s", "t", "q", "O", "N", "R", "T"];
+/// The first is not for counters.
+const SET_FLAGS: &[&str] = &["M", "c", "k", "q", "I", "O", "C", "F", "T", "s"];
 const DELETE_FLAGS: &[&str] = &["q", "k", "I", "O", "C", "T", "x"];
 const ARITHMETIC_FLAGS: &[&str] = &[
     "q", "k", "v", "v", "t", "c", "O", "C", "N", "J", "D", "T", "M",
@@ -120,14 +122,14 @@ impl Generator {
     fn store(&mut self, out: &mut Vec<u8>) {
         let cas = self.random.once_in(8);
         let key = self.any_key();
-        let value = match is_counter(&key) {
-            true => self.count(),
-            false => self.value(),
+        let (value, stores) = match is_counter(&key) {
+            true => (self.count(), &STORES[..5]),
+            false => (self.value(), STORES),
         };
         let name = if cas {
             "cas"
         } else {
-            *self.random.pick(STORES)
+            *self.random.pick(stores)
         };
         let mut words = vec![
             name.as_bytes().to_vec(),
@@ -201,13 +203,13 @@ impl Generator {
 
     fn meta_set(&mut self, out: &mut Vec<u8>) {
         let (key, base64) = self.meta_key();
-        let value = match is_counter(&key) {
-            true => self.count(),
-            false => self.value(),
+        let (value, flags) = match is_counter(&key) {
+            true => (self.count(), &SET_FLAGS[1..]),
+            false => (self.value(), SET_FLAGS),
         };
         let mut words = vec![b"ms".to_vec(), key, value.len().to_string().into_bytes()];
         words.extend(base64.then(|| b"b".to_vec()));
-        self.meta_flags(SET_FLAGS, &mut words);
+        self.meta_flags(flags, &mut words);
         let value = self.spoil_with(&mut words, value);
         self.line(&words, out);
         self.block(&value, out);
@@ -218,8 +220,11 @@ impl Generator {
             b"ma" if !self.random.once_in(4) => (self.counter(), false),
             _ => self.meta_key(),
         };
+        let key = match name {
+            b"mg" if is_counter(&key) => b"k1".to_vec(),
+            _ => key,
+        };
         let flags = match name {
-            b"mg" if is_counter(&key) => COUNTER_GET_FLAGS,
             // It must not make a counter of what is read.
             b"ma" if !is_counter(&key) => &["q", "k", "v", "t", "c", "O", "C", "J", "D", "M"],
             _ => flags,
@@ -449,7 +454,7 @@ impl Generator {
         match self.random.below(20) {
             // Also of keys that lines cannot tell.
             0 => (base64(b"k0"), true),
-            1 => (base64(b"a key\r\nof any bytes\0"), true),
+            1 => (base64(b"a key, of any bytes\0\xff"), true),
             2 => {
                 let key = self.key();
                 (base64(&key), true)
@@ -470,7 +475,11 @@ impl Generator {
 
     fn number(&mut self) -> Vec<u8> {
         match self.random.below(4) {
-            0 => self.random.pick(NUMBERS).as_bytes().to_vec(),
+            0 => self
+                .random
+                .pick(NUMBERS)
+                .trim_start_matches("1844674407370")
+                .into(),
             _ => self.random.magnitude(1_000_000).to_string().into_bytes(),
         }
     }
@@ -479,7 +488,7 @@ impl Generator {
     fn count(&mut self) -> Vec<u8> {
         let random = &mut self.random;
         match random.below(12) {
-            0 => b"18446744073709551615".to_vec(),
+            0 => b"4611686018427387904".to_vec(),
             1 => random
                 .pick(&["", "x", "-1", "18446744073709551616", " 1", "1x"])
                 .as_bytes()
@@ -507,7 +516,17 @@ impl Generator {
         }
     }
 
+    /// Never a number, nor what could be the blanks in front of one: a memcached would look for it in the
+    /// memory behind.
     fn value(&mut self) -> Vec<u8> {
+        let mut value = self.any_value();
+        if let Some(first) = value.first_mut().filter(|byte| !byte.is_ascii_alphabetic()) {
+            *first = b'v';
+        }
+        value
+    }
+
+    fn any_value(&mut self) -> Vec<u8> {
         let random = &mut self.random;
         match random.below(60) {
             0..4 => {
@@ -515,11 +534,11 @@ impl Generator {
                 random.bytes(len)
             }
             4..8 => b"END\r\n".to_vec(),
-            8..10 => b"\r\n".to_vec(),
+            8..10 => b"v\r\n".to_vec(),
             10..13 => Vec::new(),
             13..16 => b"VALUE k0 0 1\r\nx\r\nEND\r\n".to_vec(),
             16..18 => b"SERVER_ERROR no".to_vec(),
-            18 => b"12 apples".to_vec(),
+            18 => b"a 12".to_vec(),
             _ => {
                 let len = random.magnitude(200) as usize;
                 random.bytes(len)

@@ -118,8 +118,6 @@ fn compare(
     let senders = [&mut *ours, &mut *theirs]
         .map(|client| client.raw().send_aside(cut(&chapter.stream, random)));
 
-    std::fs::write("/tmp/ch.bin", &chapter.stream).unwrap();
-    std::fs::write("/tmp/ch.ends", format!("{:?}", chapter.ends)).unwrap();
     let last = mark(chapter.ends.len()).1;
     let (mut replies, mut reached) = (0, 0);
     loop {
