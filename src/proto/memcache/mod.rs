@@ -21,3 +21,6 @@ pub mod line;
 mod meta;
 pub mod number;
 pub mod request;
+
+#[cfg(test)]
+mod side_by_side;
