@@ -232,6 +232,18 @@ impl Generator {
         let mut words = vec![name.to_vec(), key];
         words.extend(base64.then(|| b"b".to_vec()));
         self.meta_flags(flags, &mut words);
+        // Here memcached tells that it has made an item although it was to be quiet; its reply does not.
+        if name == b"ma" && words.iter().any(|word| word.first() == Some(&b'N')) {
+            words.retain(|word| word != b"q");
+        }
+        // An opaque token that is too long is refused here before anything is done, not after it.
+        if matches!(name, b"mg" | b"ma") {
+            let long = |word: &&mut Vec<u8>| word.first() == Some(&b'O');
+            words
+                .iter_mut()
+                .filter(long)
+                .for_each(|word| word.truncate(32));
+        }
         self.spoil(&mut words);
         self.line(&words, out);
     }
