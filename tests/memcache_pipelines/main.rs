@@ -11,12 +11,14 @@ mod common;
 mod generate;
 #[path = "../random_pipelines/random.rs"]
 mod random;
+mod words;
 
 use common::*;
-use generate::{COUNTERS, Generator, base64};
+use generate::Generator;
 use random::Random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use words::{COUNTERS, base64};
 
 /// Seeds that are run when none is given.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
