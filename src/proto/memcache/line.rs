@@ -5,7 +5,7 @@
 //! connection to the datastore or the cluster asks for something else:
 //!
 //! - NUL and CR inside a line: memcached ends the line at a NUL and takes CR for a byte of a word. A line that
-//!   would be served is refused with [`errors::BAD_LINE`]; a value that belongs to it is passed over.
+//!   would be served with or without what follows the NUL is refused with [`errors::BAD_LINE`]; a value that belongs to it is passed over.
 //! - Commands of an operator (`slabs`, `lru`, `lru_crawler`, `watch`, `shutdown`, `cache_memlimit`, `me` and
 //!   so on) are unknown, most forms of `stats` are refused, `verbosity` has no effect.
 //! - `gat` and `gats` of more than [`MAX_SENT`] bytes are refused: memcached takes or closes them, depending
@@ -15,7 +15,7 @@
 use super::call::{Body, Call, Meta, Quiet};
 use super::command;
 use super::{errors, meta, number};
-use memchr::memchr;
+use memchr::memchr2;
 use std::borrow::Cow;
 
 /// Longest key in bytes.
@@ -69,11 +69,15 @@ pub fn read(line: &[u8]) -> Outcome<'_> {
 /// Reads a line, and tells what comes behind it.
 pub(super) fn understand(line: &[u8]) -> Reading<'_> {
     let text = without_end(line);
-    // To memcached a line is a C string.
-    let seen = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let mut reading = dispatch(seen);
+    let mut reading = dispatch(text);
+    let odd = memchr2(0, b'\r', text).is_some();
+    if odd && !matches!(reading.outcome, Outcome::Call(_)) {
+        // To memcached a line is a C string.
+        let seen = text.split(|byte| *byte == 0).next().unwrap_or_default();
+        reading = dispatch(seen);
+    }
     if let Outcome::Call(call) = &reading.outcome
-        && (seen.len() < text.len() || memchr(b'\r', text).is_some())
+        && odd
     {
         let silent = call.quiet == Quiet::All;
         if let Follows::Value(len) = reading.follows {
