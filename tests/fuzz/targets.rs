@@ -2,6 +2,7 @@
 
 mod configuration;
 mod http;
+mod memcache_request;
 mod node;
 mod pieces;
 mod resp;
@@ -31,6 +32,7 @@ targets! {
     resp_reply: resp_reply::all, resp::WORDS;
     configuration: configuration::text, configuration::WORDS;
     http: http::conversation, http::WORDS;
+    memcache_request: memcache_request::all, memcache_request::WORDS;
     node_client: node::client, resp::WORDS;
     node_datastore: node::datastore, resp::WORDS;
 }

@@ -21,6 +21,7 @@ pub mod line;
 mod meta;
 pub mod number;
 pub mod request;
+mod words;
 
 #[cfg(test)]
 mod side_by_side;

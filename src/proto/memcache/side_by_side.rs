@@ -47,7 +47,11 @@ impl Server {
     }
 
     fn connect(&self) -> UnixStream {
-        UnixStream::connect(self.dir.path().join("s")).expect("the server listens")
+        let stream = UnixStream::connect(self.dir.path().join("s")).expect("the server listens");
+        // A reply that never comes fails the test.
+        let patience = std::time::Duration::from_secs(60);
+        stream.set_read_timeout(Some(patience)).expect("a socket");
+        stream
     }
 
     /// What it says to these bytes on a new connection, and whether it closes that.

@@ -290,18 +290,3 @@ fn the_forms_of_stats_are_asked_of_the_datastore() {
         assert!(got.reply.starts_with(start.as_bytes()), "{line}: {got:?}");
     }
 }
-
-/// Nobody sends a gigabyte to see that it is refused: memcached says so at once.
-#[test]
-fn a_value_beyond_all_limits_is_refused_as_by_memcached() {
-    let server = Server::start();
-    for line in ["set a 0 0 1073741825\r\n", "ms a 1073741825 q\r\n"] {
-        let mut stream = server.connect();
-        stream.write_all(line.as_bytes()).expect("it reads");
-        let mut reply = String::new();
-        let mut reader = BufReader::new(stream);
-        reader.read_line(&mut reply).expect("it answers");
-        assert_eq!(reply, errors::TOO_LARGE);
-        assert_eq!(proxied(&server, line.as_bytes()).reply, reply.as_bytes());
-    }
-}
