@@ -11,6 +11,7 @@
 //! - `gat` and `gats` of more than [`MAX_SENT`] bytes are refused: memcached takes or closes them, depending
 //!   on how they arrive.
 //! - Meta commands whose opaque token is too long are refused before they have an effect, not after it.
+//! - A `set` of more than [`MAX_VALUE`] bytes leaves what is stored as it is, where memcached deletes it.
 
 use super::call::{Body, Call, Meta, Quiet};
 use super::command;

@@ -235,9 +235,9 @@ struct Pair {
     behind: Server,
 }
 
-/// What is stored before each comparison.
+/// What is stored before each comparison. (A `flush_all` to come makes what an earlier one hid be seen again.)
 const PREPARED: &[u8] =
-    b"flush_all\r\nset a 5 0 3\r\nabc\r\nset n 0 0 2\r\n10\r\nms YWJj 1 b\r\nx\r\n";
+    b"delete nope noreply\r\nflush_all\r\nset a 5 0 3\r\nabc\r\nset n 0 0 2\r\n10\r\nms YWJj 1 b\r\nx\r\n";
 
 impl Pair {
     fn start() -> Pair {

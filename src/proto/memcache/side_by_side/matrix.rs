@@ -2,6 +2,7 @@
 //! otherwise, with the reason.
 
 use super::super::errors;
+use super::super::request::MAX_RETRIEVAL;
 use super::*;
 
 /// A row's bytes: `×n` repeats the byte before it.
@@ -288,5 +289,18 @@ fn the_forms_of_stats_are_asked_of_the_datastore() {
     ] {
         let got = proxied(&server, line.as_bytes());
         assert!(got.reply.starts_with(start.as_bytes()), "{line}: {got:?}");
+    }
+}
+
+/// What is longer than memcached takes in pieces, but for these two commands.
+#[test]
+fn a_get_of_a_megabyte_is_served() {
+    let pair = Pair::start();
+    for name in ["get a", " gets nope"] {
+        let keys = " nope".repeat((MAX_RETRIEVAL - 20) / 5);
+        let bytes = format!("{name}{keys} a\r\nmn\r\n");
+        let (expected, got) = pair.hear(bytes.as_bytes());
+        assert_eq!(comparable(&got), comparable(&expected));
+        assert!(got.reply.starts_with(b"VALUE a 5 3") && got.reply.ends_with(b"END\r\nMN\r\n"));
     }
 }
