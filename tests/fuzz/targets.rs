@@ -3,6 +3,7 @@
 mod configuration;
 mod http;
 mod memcache_reply;
+mod memcache_request;
 mod node;
 mod pieces;
 mod resp;
@@ -33,6 +34,7 @@ targets! {
     memcache_reply: memcache_reply::all, memcache_reply::WORDS;
     configuration: configuration::text, configuration::WORDS;
     http: http::conversation, http::WORDS;
+    memcache_request: memcache_request::all, memcache_request::WORDS;
     node_client: node::client, resp::WORDS;
     node_datastore: node::datastore, resp::WORDS;
 }

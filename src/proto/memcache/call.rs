@@ -233,3 +233,79 @@ impl PartialEq for Command {
 }
 
 impl Eq for Command {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::{Outcome, read};
+    use super::*;
+
+    fn call(line: &str) -> Call<'_> {
+        match read(line.as_bytes()) {
+            Outcome::Call(call) => call,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn lines_become_canonical() {
+        for (line, canonical) in [
+            ("  get  a   b ", "get a b"),
+            ("gat +7 a b", "gat 7 a b"),
+            ("set a 4294967297 -0 03 noreply", "set a 1 0 3"),
+            (
+                "cas a 0 -1 3 018446744073709551615 x",
+                "cas a 0 -1 3 18446744073709551615",
+            ),
+            ("delete a 0 noreply", "delete a"),
+            ("incr a 007 8", "incr a 7"),
+            ("touch a 2147483648 x", "touch a -2147483648"),
+            ("mg YWJj vv q b k P1 O1 T+5", "mg YWJj v b k O1 T+5"),
+            ("ms a +2 q MS", "ms a 2 MS"),
+            ("version 1 2", "version"),
+            ("stats  items 5", "stats items"),
+            ("flush_all noreply", "flush_all"),
+            ("flush_all 05 noreply", "flush_all 5"),
+        ] {
+            let mut out = Vec::new();
+            call(line).encode(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{canonical}\r\n"));
+        }
+    }
+
+    #[test]
+    fn keys_are_told_as_they_are_stored() {
+        let keys = |line: &str| call(line).keys().map(Cow::into_owned).collect::<Vec<_>>();
+        assert_eq!(keys("get a b a"), [b"a", b"b", b"a"]);
+        assert_eq!(keys("cas a 0 0 1 1"), [b"a"]);
+        assert_eq!(keys("mg YWJj v"), [b"YWJj"]);
+        assert_eq!(keys("mg YWJj b"), [b"abc"]);
+        assert!(keys("stats").is_empty() && keys("flush_all").is_empty());
+        assert_eq!(call("ms a 5").data_len(), Some(5));
+        assert_eq!(call("set a 0 0 7").data_len(), Some(7));
+        assert_eq!(call("mg a v").data_len(), None);
+    }
+
+    #[test]
+    fn an_mg_that_sets_a_time_or_creates_is_a_write() {
+        for (line, class) in [
+            ("mg a v", Class::Read),
+            ("mg a v R5 OT", Class::Read),
+            ("mg a T5", Class::Write),
+            ("mg a v N5", Class::Write),
+            ("get a", Class::Read),
+            ("gat 5 a", Class::Write),
+            ("md a", Class::Write),
+        ] {
+            assert_eq!(call(line).class(), class, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_retrieval_is_split_by_keys() {
+        let mut out = Vec::new();
+        call("gats 5 a b c")
+            .with_keys(vec![b"c", b"a"])
+            .encode(&mut out);
+        assert_eq!(out, b"gats 5 c a\r\n");
+    }
+}

@@ -40,9 +40,9 @@ pub const BAD_MODE_LENGTH: &str = "CLIENT_ERROR incorrect length for M token\r\n
 pub const BAD_SET_MODE: &str = "CLIENT_ERROR invalid mode for ms M token\r\n";
 /// A mode `ma` does not have.
 pub const BAD_ARITHMETIC_MODE: &str = "CLIENT_ERROR invalid mode for ma M token\r\n";
-/// The initial value of an `ma` is no number. (memcached's own commands say [`BAD_FLAGS`] for it, except `mg` and `ms`.)
+/// The token of the meta flag `J` is no number.
 pub const BAD_INITIAL: &str = "CLIENT_ERROR invalid numeric initial value\r\n";
-/// As [`BAD_INITIAL`], for the delta.
+/// The token of the meta flag `D` is no number.
 pub const BAD_META_DELTA: &str = "CLIENT_ERROR invalid numeric delta value\r\n";
 /// An opaque token of more than 31 bytes.
 pub const OPAQUE_TOO_LONG: &str = "CLIENT_ERROR opaque token too long\r\n";

@@ -11,9 +11,11 @@
 //! - `gat` and `gats` of more than [`MAX_SENT`] bytes are refused: memcached takes or closes them, depending
 //!   on how they arrive.
 //! - Meta commands whose opaque token is too long are refused before they have an effect, not after it.
+//! - A `set` of more than [`MAX_VALUE`] bytes leaves what is stored as it is, where memcached deletes it.
 
 use super::call::{Body, Call, Meta, Quiet};
 use super::command;
+use super::words::{Words, split};
 use super::{errors, meta, number};
 use memchr::memchr2;
 use std::borrow::Cow;
@@ -94,50 +96,6 @@ pub(super) fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Words of a line, parted by blanks. memcached splits a line into 23 words at a time; only the commands by
-/// several keys look further.
-struct Words<'a> {
-    words: [&'a [u8]; Words::MOST],
-    count: usize,
-}
-
-impl<'a> Words<'a> {
-    const MOST: usize = 23;
-
-    fn of(text: &'a [u8]) -> Words<'a> {
-        let mut words = [&b""[..]; Words::MOST];
-        let mut count = 0;
-        for (slot, word) in words.iter_mut().zip(split(text)) {
-            *slot = word;
-            count += 1;
-        }
-        Words { words, count }
-    }
-
-    /// Word `index`, empty if there is none.
-    fn get(&self, index: usize) -> &'a [u8] {
-        self.words.get(index).copied().unwrap_or_default()
-    }
-
-    fn all(&self) -> &[&'a [u8]] {
-        self.words.get(..self.count).unwrap_or_default()
-    }
-
-    fn last(&self) -> &'a [u8] {
-        self.all().last().copied().unwrap_or_default()
-    }
-
-    /// Whether the last word is `noreply`.
-    fn noreply(&self) -> bool {
-        self.last() == b"noreply"
-    }
-}
-
-fn split(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b' ')
-        .filter(|word| !word.is_empty())
-}
-
 fn answered(text: &'static str, silent: bool) -> Outcome<'static> {
     Outcome::Answer {
         text: Cow::Borrowed(text.as_bytes()),
@@ -145,7 +103,6 @@ fn answered(text: &'static str, silent: bool) -> Outcome<'static> {
     }
 }
 
-/// What a line comes to: the part it has in common for all commands is in [`dispatch`].
 type Read<'a> = Result<(Body<'a>, Quiet, Follows), Reading<'a>>;
 
 /// An answer, with nothing behind the line.
@@ -214,12 +171,18 @@ fn dispatch(text: &[u8]) -> Reading<'_> {
 /// begin with none of these letters.
 fn is_http(words: &Words<'_>) -> bool {
     let name = words.get(0);
-    let asked = match name {
-        [] | [_] | [b'g' | b's' | b'a' | b'c' | b'i' | b'd' | b't', ..] | [b'm', _] => false,
-        b"bget" | b"lru" | b"lru_crawler" | b"watch" | b"extstore" | b"refresh_certs" => false,
-        _ => true,
-    };
-    asked && words.last().starts_with(b"HTTP/")
+    let elsewhere = matches!(
+        name,
+        [] | [_]
+            | [b'g' | b's' | b'a' | b'c' | b'i' | b'd' | b't', ..]
+            | [b'm', _]
+            | b"bget"
+            | b"lru"
+            | b"lru_crawler"
+            | b"watch"
+            | b"extstore"
+    );
+    !elsewhere && words.last().starts_with(b"HTTP/")
 }
 
 /// Refuses keys that are too long.

@@ -5,7 +5,7 @@
 //! | [`command`] | the one table of commands: what serves each, and its class |
 //! | [`call`] | a request that has been understood, its canonical line, its keys |
 //! | [`request`] | where a request ends: a resumable, in-place parser |
-//! | [`line`] | what a request's line asks for, or what is to be answered |
+//! | [`mod@line`] | what a request's line asks for, or what is to be answered |
 //! | [`number`], [`base64`] | numbers and base64 keys as memcached reads them |
 //! | [`errors`] | the error lines that clients match on |
 //! | [`binary`] | the refusal of the binary protocol |
@@ -33,6 +33,7 @@ pub mod request;
 pub mod rewrite;
 pub mod unique;
 pub mod varying;
+mod words;
 
 #[cfg(test)]
 pub(in crate::proto) mod against_memcached;

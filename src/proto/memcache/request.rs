@@ -313,7 +313,7 @@ impl Parser {
             return match direct.value {
                 None => Some(self.complete(len, len as u32, kind)),
                 Some(value) => {
-                    self.expect(len, value, kind, false);
+                    self.await_value(len, value, kind, false);
                     None
                 }
             };
@@ -335,7 +335,7 @@ impl Parser {
             _ => Kind::Line,
         };
         if let Follows::Value(value) = reading.follows {
-            self.expect(line.len(), value, kind, silent);
+            self.await_value(line.len(), value, kind, silent);
             return None;
         }
         let status = self.complete(line.len(), line.len() as u32, kind);
@@ -347,7 +347,7 @@ impl Parser {
 
     /// Goes on with a value.
     #[inline]
-    fn expect(&mut self, line: usize, value: u32, kind: Kind, silent: bool) {
+    fn await_value(&mut self, line: usize, value: u32, kind: Kind, silent: bool) {
         self.phase = Phase::Value {
             len: line + value as usize + 2,
             line: line as u32,

@@ -47,7 +47,11 @@ impl Server {
     }
 
     fn connect(&self) -> UnixStream {
-        UnixStream::connect(self.dir.path().join("s")).expect("the server listens")
+        let stream = UnixStream::connect(self.dir.path().join("s")).expect("the server listens");
+        // A reply that never comes fails the test.
+        let patience = std::time::Duration::from_secs(60);
+        stream.set_read_timeout(Some(patience)).expect("a socket");
+        stream
     }
 
     /// What it says to these bytes on a new connection, and whether it closes that.
@@ -231,9 +235,9 @@ struct Pair {
     behind: Server,
 }
 
-/// What is stored before each comparison.
+/// What is stored before each comparison. (A `flush_all` to come makes what an earlier one hid be seen again.)
 const PREPARED: &[u8] =
-    b"flush_all\r\nset a 5 0 3\r\nabc\r\nset n 0 0 2\r\n10\r\nms YWJj 1 b\r\nx\r\n";
+    b"delete nope noreply\r\nflush_all\r\nset a 5 0 3\r\nabc\r\nset n 0 0 2\r\n10\r\nms YWJj 1 b\r\nx\r\n";
 
 impl Pair {
     fn start() -> Pair {

@@ -2,6 +2,7 @@
 //! otherwise, with the reason.
 
 use super::super::errors;
+use super::super::request::MAX_RETRIEVAL;
 use super::*;
 
 /// A row's bytes: `×n` repeats the byte before it.
@@ -291,17 +292,15 @@ fn the_forms_of_stats_are_asked_of_the_datastore() {
     }
 }
 
-/// Nobody sends a gigabyte to see that it is refused: memcached says so at once.
+/// What is longer than memcached takes in pieces, but for these two commands.
 #[test]
-fn a_value_beyond_all_limits_is_refused_as_by_memcached() {
-    let server = Server::start();
-    for line in ["set a 0 0 1073741825\r\n", "ms a 1073741825 q\r\n"] {
-        let mut stream = server.connect();
-        stream.write_all(line.as_bytes()).expect("it reads");
-        let mut reply = String::new();
-        let mut reader = BufReader::new(stream);
-        reader.read_line(&mut reply).expect("it answers");
-        assert_eq!(reply, errors::TOO_LARGE);
-        assert_eq!(proxied(&server, line.as_bytes()).reply, reply.as_bytes());
+fn a_get_of_a_megabyte_is_served() {
+    let pair = Pair::start();
+    for name in ["get a", " gets nope"] {
+        let keys = " nope".repeat((MAX_RETRIEVAL - 20) / 5);
+        let bytes = format!("{name}{keys} a\r\nmn\r\n");
+        let (expected, got) = pair.hear(bytes.as_bytes());
+        assert_eq!(comparable(&got), comparable(&expected));
+        assert!(got.reply.starts_with(b"VALUE a 5 3") && got.reply.ends_with(b"END\r\nMN\r\n"));
     }
 }
