@@ -157,6 +157,25 @@ fn every_input_has_its_answer_and_disturbs_nobody() {
     bench.node.expect_alive();
 }
 
+/// The same byte by byte, as far as the rows are short; a memcached gets them at once.
+#[test]
+fn every_input_may_come_byte_by_byte() {
+    let bench = Bench::new();
+    let mut wrong = Vec::new();
+    for (number, input, expected) in ROWS {
+        let whole = input.pieces().concat();
+        if !matches!(expected, Same) || whole.len() > 600 {
+            continue;
+        }
+        Bench::prepare(&bench.behind);
+        let bytes: Vec<Vec<u8>> = whole.iter().map(|&byte| vec![byte]).collect();
+        let said = Bench::transcript(bench.node.text_client(), &bytes);
+        let said = bench.as_memcached(said, &[whole]);
+        wrong.extend(said.map(|said| format!("{number}: {said}")));
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 /// Rows that are as memcached, asked of a memcached: the comparison itself is sound.
 #[test]
 fn two_memcacheds_answer_alike() {
