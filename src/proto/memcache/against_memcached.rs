@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+mod replies;
 mod rewritten;
 mod translated;
 
@@ -51,6 +52,7 @@ impl Drop for Server {
     }
 }
 
+/// A connection to a [`Server`].
 pub(super) struct Client(UnixStream);
 
 impl Client {
