@@ -21,7 +21,7 @@ release     = $(or $(CARGO_TARGET_DIR),target)/release
 manpages    = $(wildcard man/*.[1-8])
 docs        = README.md CHANGELOG.md LICENSE
 
-# make bench: BENCH="micro cost latency memory spike cluster copies" (default: all but copies), QUICK=1, STRICT=1,
+# make bench: BENCH="micro cost latency memory spike cluster memcache copies" (default: all but copies), QUICK=1, STRICT=1,
 # RIVALS="predixy=/path c-dynomite=/path", DYNOMITE=/path (instead of building), BENCHFLAGS="--only GET"
 BENCH      ?=
 QUICK      ?=
@@ -31,6 +31,8 @@ DYNOMITE   ?=
 BENCHFLAGS ?=
 # make demo: 1 for one node instead of a cluster
 NODES      ?=
+# make demo: redis or memcached
+STORE      ?=
 # make sim: how many seeded worlds; SIM_SEED=4711 runs that one only
 SEEDS ?= 20000
 # make fuzz: seconds for each target
@@ -45,12 +47,12 @@ all:
 help:
 	@echo "make             build the release binaries into $(release)"
 	@echo "make demo        start a cluster of two datacenters, write here, read there, kill a node;"
-	@echo "                 NODES=1: one node in front of one Redis"
+	@echo "                 NODES=1: one node in front of one store; STORE=memcached: memcached instead of Redis"
 	@echo "make test        every test (installs or names the tools it needs); DYNOMITE_PEER=/path mixes clusters with"
 	@echo "                 that program, DYNOMITE_LONG_TESTS=1 takes longer"
 	@echo "make lint        formatting, clippy, licences and advisories"
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
-	@echo "                 BENCH=\"cost latency memory spike cluster copies micro\" picks experiments"
+	@echo "                 BENCH=\"cost latency memory spike cluster memcache copies micro\" picks experiments"
 	@echo "make sim         run a node and clusters in SEEDS=$(SEEDS) simulated worlds; SIM_SEED=number repeats one"
 	@echo "make fuzz        fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 	@echo "make size        time of a build from scratch, size of the binary"
@@ -89,7 +91,7 @@ uninstall:
 	@echo "kept: $(DESTDIR)$(sysconfdir)/dynomite"
 
 demo:
-	@CARGO="$(CARGO)" DYNOMITE="$(DYNOMITE)" NODES="$(NODES)" contrib/demo
+	@CARGO="$(CARGO)" DYNOMITE="$(DYNOMITE)" NODES="$(NODES)" STORE="$(STORE)" contrib/demo
 
 # The test runner's own summary is the last thing printed.
 test:

@@ -15,6 +15,7 @@
 //! | [`id`] | small numbers for nodes, racks and datacenters |
 //! | [`topology`] | one state of the cluster: who is in which rack of which datacenter |
 //! | [`member`] | a node as it is announced |
+//! | [`change`] | what is different between two lists of members |
 //! | [`ring`] | the tokens of one rack |
 //! | [`route`] | the nodes one request goes to |
 //! | [`split`] | the pieces of a request with several keys |
@@ -27,6 +28,7 @@
 //! | [`throttle`] | how many messages may leave in a second |
 
 pub mod backoff;
+pub mod change;
 pub mod digest;
 pub mod id;
 mod inline;

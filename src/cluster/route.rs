@@ -47,6 +47,9 @@ pub enum Routing {
     /// The owner in this rack only, at every level, and never another rack's (a cursor of `HSCAN`
     /// means nothing to another store).
     OwnRackOnly,
+    /// A read of the owner in this datacenter's first rack, or the first that can be reached, whichever
+    /// rack this node is in: all nodes of the datacenter ask the same one.
+    FirstRack,
     /// Every node of this rack; all replies count, for the caller to join. The original has the
     /// class and gives it to no command.
     AllNodesOwnRack,
@@ -97,6 +100,7 @@ impl Demand {
                 }
             }
             (Routing::Normal, Access::Read) => Scope::LocalDc,
+            (Routing::FirstRack, _) => Scope::LocalDc,
             _ => Scope::OwnRack,
         }
     }
@@ -178,6 +182,12 @@ impl Targets {
         match demand.routing {
             Routing::LocalNode => placing.add_me(),
             Routing::OwnRackOnly => placing.add_owner(topology.my_rack(), Counts::In(DcId::LOCAL)),
+            Routing::FirstRack => placing.add_first(
+                first_rack_candidates(topology, demand.token),
+                demand.failover,
+                How::Request,
+                Counts::In(DcId::LOCAL),
+            ),
             Routing::AllNodesOwnRack => {
                 placing.add_all_of(topology.my_rack(), |_| Counts::In(DcId::LOCAL));
             }
@@ -341,6 +351,18 @@ pub fn read_candidates(
     after
         .filter(move |rack| *rack >= mine)
         .chain(before.filter(move |rack| *rack < mine))
+        .filter_map(move |rack| topology.owner(rack, token))
+}
+
+/// The same in an order that is one for all nodes of the datacenter: by the order of its racks.
+pub fn first_rack_candidates(
+    topology: &Topology,
+    token: Token,
+) -> impl Iterator<Item = NodeId> + Clone + use<'_> {
+    topology
+        .dc(DcId::LOCAL)
+        .into_iter()
+        .flat_map(|dc| dc.racks())
         .filter_map(move |rack| topology.owner(rack, token))
 }
 

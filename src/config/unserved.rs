@@ -1,7 +1,7 @@
 //! What this version does not serve yet. A node must not look like a replica and be none, so such a
 //! configuration is good but cannot be started with.
 
-use super::{Problem, Settings, StoreKind};
+use super::{Problem, Settings};
 
 /// Why this version does not start with these settings; nothing if it does.
 pub fn unserved(settings: &Settings) -> Vec<Problem> {
@@ -10,10 +10,6 @@ pub fn unserved(settings: &Settings) -> Vec<Problem> {
         (
             ["florida_provider", "dns_provider"].contains(&provider),
             format!("conf: directive \"dyn_seed_provider\" asks for other nodes ({provider}), but this version knows only those of dyn_seeds"),
-        ),
-        (
-            settings.data_store == StoreKind::Memcache,
-            "conf: directive \"data_store\" is 1, Memcached, but this version serves Redis only".to_owned(),
         ),
     ]
     .into_iter()

@@ -32,6 +32,16 @@ pub enum StoreKind {
     Memcache,
 }
 
+impl StoreKind {
+    /// The original's word for it in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            StoreKind::Redis => "redis",
+            StoreKind::Memcache => "memcache",
+        }
+    }
+}
+
 /// Which peers are talked to encrypted (`secure_server_option:`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SecureOption {

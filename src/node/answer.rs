@@ -2,13 +2,14 @@
 
 use super::client::reply_flags;
 use super::front::{Front, Fronts, Raw, Reading};
+use super::memcache;
 use super::msg::{Flags, Msg, NO_COMMAND, NONE};
 use super::{Action, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Chain;
-use crate::proto::dnode::carrier;
-use crate::proto::redis::{errors, resp3};
+use crate::proto::redis::resp3;
+use crate::proto::{Failure, failure};
 
 impl Node {
     /// Answers a request with a reply made here.
@@ -16,6 +17,11 @@ impl Node {
         let mut chain = Chain::new();
         self.pool.copy(reply, &mut chain);
         self.finish_raw(entry, now, Raw::from(&chain));
+    }
+
+    /// Answers a request with a failure.
+    pub(super) fn finish_failed(&mut self, entry: u32, now: Now, failure: Failure) {
+        self.finish(entry, now, failure.line(self.options.store).as_bytes());
     }
 
     /// Answers a request. If it is its front's oldest, the reply goes straight to the output, and
@@ -26,13 +32,11 @@ impl Node {
             return;
         };
         if msg.flags.has_any(Flags::CARRIED.with(Flags::KEPT)) {
-            if msg.flags.has(Flags::KEPT) {
-                msg.reply.clear();
-            }
+            let request = std::mem::take(&mut msg.reply);
             let carried = msg.flags.has(Flags::CARRIED);
             msg.flags = msg.flags.without(Flags::CARRIED.with(Flags::KEPT));
             if carried {
-                return self.finish_carried(entry, now, raw);
+                return self.finish_carried(entry, now, &request, raw);
             }
         }
         if msg.parent != NONE {
@@ -46,12 +50,15 @@ impl Node {
             }
             return;
         };
-        if raw.first_byte() == Some(b'-') {
+        if raw.is_error(self.options.store) {
             if Fronts::is_peer(key) {
                 self.stats.pool.peer_forward_error += 1;
             } else {
                 self.stats.pool.forward_error += 1;
             }
+        }
+        if msg.flags.has(Flags::QUIET) && memcache::is_nominal(msg.command, raw) {
+            msg.flags = msg.flags.with(Flags::SILENT);
         }
         let first = front.queue.head() == Some(entry);
         if first && !msg.flags.has(Flags::RESP3) && !Fronts::is_peer(key) {
@@ -73,22 +80,6 @@ impl Node {
         }
     }
 
-    /// Answers a request that a C node ran inside a script.
-    fn finish_carried(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
-        let mut reply = Chain::new();
-        raw.append_to(&mut reply);
-        match carrier::unwrap(reply) {
-            Ok(reply) => self.finish_raw(entry, now, Raw::from(&reply)),
-            Err(reason) => {
-                log_at!(
-                    Warn,
-                    "a peer's answer from a script cannot be used: {reason}"
-                );
-                self.finish(entry, now, errors::INTERNAL.as_bytes());
-            }
-        }
-    }
-
     /// Puts every answer that is known and due into the front's output.
     fn release(&mut self, now: Now, key: u32) {
         while let Some(entry) = self.fronts.get(key).and_then(|front| front.queue.head()) {
@@ -102,7 +93,8 @@ impl Node {
             let mut reply = std::mem::take(&mut msg.reply);
             let (flags, id, start) = (msg.flags, msg.front_id, msg.start);
             if let Some(peer) = self.fronts.peer_mut(key) {
-                if !peer.reply(id, Raw::from(&reply), &self.pool) {
+                let wanted = !flags.has(Flags::SILENT);
+                if wanted && !peer.reply(id, Raw::from(&reply), &self.pool) {
                     return self.close_front(key, false);
                 }
             } else {
@@ -166,7 +158,7 @@ impl Node {
             msg.flags = msg.flags.with(Flags::LAST);
             front.reading = Reading::Off;
         }
-        if reply.first() == Some(&b'-') {
+        if failure::is_error(self.options.store, reply) {
             self.stats.pool.forward_error += 1;
         }
         self.pool.copy(reply, &mut msg.reply);

@@ -5,13 +5,12 @@ use super::msg::{Flags, Msg};
 use super::route::Ask;
 use super::{ConnId, Next, Node};
 use crate::clock::Now;
-use crate::log_at;
+use crate::config::StoreKind;
 use crate::mbuf::Chain;
-use crate::proto::redis::command::{Class, Command, Serve};
-use crate::proto::redis::lookup::{lookup, resolve};
-use crate::proto::redis::request::{self, Kind, Parser, Span, Status};
-use crate::proto::redis::session::{Context, Effect, Session};
-use crate::proto::redis::{encode, errors, inline, resp3};
+use crate::proto::Class;
+use crate::proto::redis::resp3;
+use crate::proto::redis::session::Session;
+use crate::proto::{memcache, redis};
 use std::io::Read;
 use std::net::SocketAddr;
 
@@ -19,18 +18,64 @@ use std::net::SocketAddr;
 pub(super) struct Client {
     pub front: Front,
     parser: Parser,
+    /// Of Redis; a client of memcached has none, and so one that is never changed.
     pub session: Session,
 }
 
-/// Longest command name there is, for looking one up in a spread request.
-const NAME_ROOM: usize = 64;
+/// What a client speaks.
+enum Parser {
+    Redis(redis::request::Parser),
+    Memcache(memcache::request::Parser),
+}
+
+/// A protocol as clients speak it: finds their requests, and has the node serve them.
+pub(super) trait Speech: Default {
+    /// What is found out about a request where it ends.
+    type Request;
+    /// Why what comes can no longer be understood.
+    type Broken;
+
+    /// Looks at a piece of a stream, up to the end of the request that begins or goes on in it.
+    fn parse(&mut self, data: &[u8]) -> Heard<Self::Request, Self::Broken>;
+    /// The same over slices, from the request's beginning.
+    fn find(&mut self, data: &Chain) -> Heard<Self::Request, Self::Broken>;
+    /// Whether no request is under way.
+    fn is_idle(&self) -> bool;
+    /// Serves a request, whose bytes are these.
+    fn serve(node: &mut Node, key: u32, now: Now, request: Self::Request, raw: Raw<'_>);
+    /// What the client gets before its connection closes; may be nothing.
+    fn last_words(broken: Self::Broken) -> Vec<u8>;
+}
+
+/// What became of the bytes given.
+pub(super) enum Heard<R, B> {
+    /// A request of so many bytes.
+    Request(usize, R),
+    /// More is needed.
+    Incomplete,
+    /// The client broke the protocol.
+    Broken(B),
+}
 
 impl Client {
-    pub fn new(id: ConnId, addr: Option<SocketAddr>, now: Now) -> Client {
+    pub fn new(id: ConnId, addr: Option<SocketAddr>, now: Now, store: StoreKind) -> Client {
         Client {
             front: Front::new(id, addr, now),
-            parser: Parser::default(),
+            parser: match store {
+                StoreKind::Redis => Parser::Redis(Default::default()),
+                StoreKind::Memcache => Parser::Memcache(Default::default()),
+            },
             session: Session::new(u64::from(id.generation)),
+        }
+    }
+}
+
+impl Parser {
+    /// Bytes known to be missing from the request under way.
+    fn expected(&self) -> usize {
+        match self {
+            Parser::Redis(parser) => parser.expected(),
+            Parser::Memcache(parser) => parser.expected(),
         }
     }
 }
@@ -58,55 +103,73 @@ impl Node {
             return Next::Paused;
         }
         client.front.heard = now.mono_us;
-        let mut parser = std::mem::take(&mut client.parser);
-        let rest = self.serve_all(key, now, &mut parser, fill.data);
+        let (parser, rest) = match &mut client.parser {
+            Parser::Redis(parser) => {
+                let parser = std::mem::take(parser);
+                let (parser, rest) = self.serve_all(key, now, parser, fill.data);
+                (Parser::Redis(parser), rest)
+            }
+            Parser::Memcache(parser) => {
+                let parser = std::mem::take(parser);
+                let (parser, rest) = self.serve_all(key, now, parser, fill.data);
+                (Parser::Memcache(parser), rest)
+            }
+        };
         if let Some(client) = self.fronts.clients.get_mut(key as usize) {
             client.parser = parser;
         }
         self.keep_rest(key, rest, fill.full)
     }
 
-    /// Serves every complete request in `data`, and returns what is left.
-    fn serve_all(&mut self, key: u32, now: Now, parser: &mut Parser, mut data: Chain) -> Chain {
+    /// Serves every complete request in `data`, and returns what is left, with the parser as it is
+    /// then.
+    #[inline]
+    fn serve_all<S: Speech>(
+        &mut self,
+        key: u32,
+        now: Now,
+        mut parser: S,
+        mut data: Chain,
+    ) -> (S, Chain) {
         // Whether the request under way begins in the first slice and goes on in the next.
         let mut spread = !parser.is_idle();
         loop {
             if spread && data.as_contiguous().is_none() {
                 match parser.find(&data) {
-                    Status::Complete(request) => {
-                        let raw = data.split_to(request.len);
-                        self.serve(key, now, request.kind, Raw::Spread(&raw));
+                    Heard::Request(len, request) => {
+                        let raw = data.split_to(len);
+                        S::serve(self, key, now, request, Raw::Spread(&raw));
                         if self.is_deaf(key) {
-                            return Chain::new();
+                            return (parser, Chain::new());
                         }
                     }
-                    Status::Incomplete => return data,
-                    Status::Bad(error) => {
-                        self.refuse_stream(key, now, &error.reply());
-                        return Chain::new();
+                    Heard::Incomplete => return (parser, data),
+                    Heard::Broken(broken) => {
+                        self.refuse_stream(key, now, &S::last_words(broken));
+                        return (parser, Chain::new());
                     }
                 }
             }
             let Some(slice) = data.pop() else {
-                return data;
+                return (parser, data);
             };
             let mut at = 0;
-            let status = loop {
-                match parser.parse(slice.get(at..).unwrap_or(&[]), 0) {
-                    Status::Complete(request) => {
-                        let end = at + request.len;
-                        self.serve(key, now, request.kind, Raw::Whole(&slice, at, end));
+            let heard = loop {
+                match parser.parse(slice.get(at..).unwrap_or(&[])) {
+                    Heard::Request(len, request) => {
+                        let end = at + len;
+                        S::serve(self, key, now, request, Raw::Whole(&slice, at, end));
                         at = end;
                         if self.is_deaf(key) {
-                            return Chain::new();
+                            return (parser, Chain::new());
                         }
                     }
                     other => break other,
                 }
             };
-            if let Status::Bad(error) = status {
-                self.refuse_stream(key, now, &error.reply());
-                return Chain::new();
+            if let Heard::Broken(broken) = heard {
+                self.refuse_stream(key, now, &S::last_words(broken));
+                return (parser, Chain::new());
             }
             spread = at < slice.len();
             let mut rest = Chain::new();
@@ -114,146 +177,9 @@ impl Node {
             rest.append(&mut data);
             data = rest;
             if spread && data.as_contiguous().is_some() {
-                return data;
+                return (parser, data);
             }
         }
-    }
-
-    /// Serves one request.
-    #[inline]
-    fn serve(&mut self, key: u32, now: Now, kind: Kind, raw: Raw<'_>) {
-        let Kind::Array { argc, name, first } = kind else {
-            if kind == Kind::Inline {
-                raw.with_bytes(|line| self.serve_inline(key, now, line));
-            }
-            return;
-        };
-        if let Some(command) = command_of(raw, name)
-            && command.is_direct()
-            && command.accepts(argc as usize)
-            && let Some(form) = command.fixed_form()
-            && (!self.looks_closer || self.goes_straight(command, argc as usize))
-            && self.is_placed_by_first(command)
-        {
-            let token = self.token_of(raw, first);
-            let ask = Ask {
-                command,
-                class: command.class,
-                token,
-                raw,
-            };
-            self.forward(key, now, form, &ask);
-            return;
-        }
-        raw.with_bytes(|bytes| {
-            let args: Vec<&[u8]> = request::arguments(bytes).collect();
-            self.serve_args(key, now, &args, raw);
-        });
-    }
-
-    /// Serves an inline command.
-    fn serve_inline(&mut self, key: u32, now: Now, line: &[u8]) {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let args = match inline::split(line) {
-            Ok(args) => args,
-            Err(inline::Unbalanced) => {
-                return self.refuse_stream(key, now, errors::UNBALANCED_QUOTES.as_bytes());
-            }
-        };
-        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-        if args.is_empty() {
-            return;
-        }
-        // A line is never forwarded as it stands: it goes on in canonical form.
-        let mut canonical = Vec::new();
-        encode::command(&mut canonical, &args);
-        let mut chain = Chain::new();
-        self.pool.copy(&canonical, &mut chain);
-        self.serve_args(key, now, &args, Raw::from(&chain));
-    }
-
-    /// Serves a request whose arguments have to be looked at. Not the hot path.
-    fn serve_args(&mut self, key: u32, now: Now, args: &[&[u8]], raw: Raw<'_>) {
-        let mut out = Vec::new();
-        if args.first().is_some_and(|name| inline::is_http(name)) {
-            // A browser tricked into speaking to us: as Redis, close without a word.
-            if let Some(front) = self.fronts.get(key) {
-                log_at!(Warn, "{} sent an HTTP request, closing", front.told());
-            }
-            return self.refuse_stream(key, now, b"");
-        }
-        let Some(command) = resolve(args, &mut out) else {
-            let known = args.first().and_then(|name| lookup(name));
-            self.stats.own.unknown_commands += u64::from(known.is_none());
-            return self.answer(key, now, &out, false);
-        };
-        let refined = command.refine(args);
-        match refined.serve {
-            serve if self.is_routed(serve) => {
-                let mut keys = Vec::new();
-                if let Err(error) = command.keys(args, &mut keys) {
-                    errors::keys(command, error, &mut out);
-                    return self.answer(key, now, &out, false);
-                }
-                let form = resp3::form(command, args);
-                let tokens: Vec<_> = keys
-                    .iter()
-                    .filter_map(|key| args.get(key.index))
-                    .map(|key| self.token(key))
-                    .collect();
-                let ask = Ask {
-                    command,
-                    class: refined.class,
-                    token: tokens.first().copied().unwrap_or_default(),
-                    raw,
-                };
-                if self.is_purge(command) {
-                    return self.purge(key, now, form, &ask, &tokens);
-                }
-                if tokens.len() > 1 && !self.is_one_owner(key, command, refined.class, &tokens) {
-                    if refined.serve == Serve::Split {
-                        return self.split(key, now, form, &ask, args, &keys, &tokens);
-                    }
-                    let text = errors::spans_nodes(command);
-                    return self.answer(key, now, text.as_bytes(), false);
-                }
-                if self.is_fanned_out(refined.serve) {
-                    return self.fan_out(key, now, form, &ask, args);
-                }
-                if self.replicated && !command.replicates_as_is(args.len()) {
-                    return self.replicate(key, now, form, &ask, args);
-                }
-                self.forward(key, now, form, &ask);
-            }
-            Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
-            refused => {
-                errors::refused(command, refused, &mut out);
-                self.answer(key, now, &out, false);
-            }
-        }
-    }
-
-    /// Lets the session answer.
-    fn answer_session(&mut self, key: u32, now: Now, command: &'static Command, args: &[&[u8]]) {
-        let mut out = Vec::new();
-        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
-            return;
-        };
-        let peer = client
-            .front
-            .addr
-            .map(|addr| addr.to_string())
-            .unwrap_or_default();
-        let context = Context {
-            now,
-            connected_us: client.front.since,
-            peer: &peer,
-            local: &self.options.listen,
-            store_version: &self.store_version,
-        };
-        let effect = client.session.answer(command, args, &context, &mut out);
-        self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);
     }
 
     /// Takes a client's request into its queue and sends it where it belongs.
@@ -278,7 +204,7 @@ impl Node {
         len: usize,
     ) -> Option<u32> {
         let client = self.fronts.clients.get_mut(key as usize)?;
-        let mut msg = Msg::new(key, ask.command.index(), len, now.mono_us);
+        let mut msg = Msg::new(key, ask.row, len, now.mono_us);
         msg.form = form;
         msg.flags = reply_flags(&mut client.session);
         if ask.class == Class::Write {
@@ -294,7 +220,7 @@ impl Node {
     #[inline]
     pub(super) fn count_request(&mut self, ask: &Ask<'_>) {
         match ask.class {
-            Class::Read if ask.command.name == "ping" => {}
+            _ if !ask.counted => {}
             Class::Read => self.stats.pool.client_read_requests += 1,
             Class::Write => self.stats.pool.client_write_requests += 1,
         }
@@ -307,20 +233,6 @@ impl Node {
             front.broken = true;
         }
         self.answer(key, now, reply, true);
-    }
-}
-
-/// The command a request names.
-#[inline]
-pub(super) fn command_of(raw: Raw<'_>, name: Span) -> Option<&'static Command> {
-    match raw {
-        Raw::Whole(slice, from, to) => lookup(name.of(slice.get(from..to).unwrap_or(&[]))),
-        Raw::Spread(chain) => {
-            let mut room = [0; NAME_ROOM];
-            let room = room.get_mut(..name.len as usize)?;
-            let n = chain.gather(name.at as usize, room);
-            lookup(room.get(..n).unwrap_or(&[]))
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::Node;
 use super::frame::Frames;
 use super::front::Raw;
 use super::join::{Answer, Join, array, values};
+use super::memcache;
 use super::msg::{Msg, NONE};
 use super::replicate::Step;
 use super::route::Ask;
@@ -13,12 +14,14 @@ use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::merge::{self, Merge};
 use crate::cluster::quorum::{Quorum, Reply, Verdict};
 use crate::cluster::route::{Counts, Target, Targets};
+use crate::config::StoreKind;
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
-use crate::proto::redis::command::{Class, command};
+use crate::proto::Failure;
+use crate::proto::redis::command::{Class, Command, command};
 use crate::proto::redis::keys::Key;
-use crate::proto::redis::{encode, errors, resp3};
+use crate::proto::redis::{encode, resp3};
 use slab::Slab;
 
 /// The collectors at work, and the memory of finished judges: the next ones allocate nothing.
@@ -54,6 +57,15 @@ impl Collectors {
     /// The collector in this place.
     pub fn get_mut(&mut self, place: usize) -> Option<&mut Collector> {
         self.live.get_mut(place)
+    }
+
+    /// Gives the owners of first steps the numbers they have in another topology.
+    pub fn translate(&mut self, number: impl Fn(NodeId) -> NodeId) {
+        for (_, collector) in &mut self.live {
+            if let Some(step) = &mut collector.step {
+                step.owner = number(step.owner);
+            }
+        }
     }
 
     /// Whether none is at work.
@@ -103,9 +115,8 @@ enum Method {
     Quorum {
         quorum: Box<Quorum>,
         level: Consistency,
-        order: Order,
-        /// The replies are lists of values, of which each may be judged by itself.
-        lists: bool,
+        compare: Compare,
+        lists: Lists,
         /// The datacenter of each part.
         dcs: Vec<DcId>,
         /// Part 0 was the first of two steps; this is the digest of the other parts' replies if they
@@ -116,27 +127,66 @@ enum Method {
     Join(Join),
 }
 
+/// What of two replies has to be equal.
+#[derive(Clone, Copy)]
+pub(super) enum Compare {
+    /// Their bytes, but for the order of elements.
+    Redis(Order),
+    /// What they say of values, but for what is each replica's own.
+    Memcache,
+}
+
+impl Compare {
+    fn digest(self, raw: Raw<'_>) -> u64 {
+        match self {
+            Compare::Redis(order) => digest(raw.pieces(), order),
+            Compare::Memcache => memcache::value_digest(raw),
+        }
+    }
+}
+
+/// Whether replies are lists of values, of which each may be judged by itself.
+pub(super) enum Lists {
+    No,
+    /// Arrays of RESP.
+    Arrays,
+    /// Values of memcached for these keys.
+    Values(Vec<Vec<u8>>),
+}
+
 /// The error of a target that could not be reached.
-pub(super) fn unreachable_text(target: &Target) -> &'static str {
+pub(super) fn unreachable(target: &Target) -> Failure {
     if target.node == NodeId::ME {
-        errors::STORAGE_REFUSED
+        Failure::StorageRefused
     } else {
-        errors::PEER_NOT_CONNECTED
+        Failure::PeerNotConnected
     }
 }
 
 impl Node {
+    /// Lets a request's answer be put together by this.
+    pub(super) fn give_collector(&mut self, entry: u32, collector: Collector) {
+        let collector = self.collectors.insert(collector) as u32;
+        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+            debug_assert_eq!(msg.collector, NONE);
+            msg.collector = collector;
+        }
+    }
+
     /// Gives a request a judge for the replies of its replicas.
-    pub(super) fn collect_quorum(&mut self, entry: u32, targets: &Targets, level: Consistency) {
+    pub(super) fn collect_quorum(
+        &mut self,
+        entry: u32,
+        targets: &Targets,
+        level: Consistency,
+        raw: Raw<'_>,
+    ) {
         let Some(msg) = self.msgs.get(entry as usize) else {
             return;
         };
-        let row = command(msg.command);
-        let lists = row.is_some_and(|row| row.name == "mget");
-        let order = match row {
-            Some(row) if row.name == "hgetall" => Order::Pairs,
-            Some(row) if row.unordered => Order::Elements,
-            _ => Order::Kept,
+        let (compare, lists) = match self.options.store {
+            StoreKind::Redis => rules(command(msg.command)),
+            StoreKind::Memcache => (Compare::Memcache, memcache::lists(msg.command, raw)),
         };
         let mut spare = self.collectors.spare();
         spare
@@ -145,7 +195,7 @@ impl Node {
                 Counts::In(dc) => Some(dc),
                 Counts::Discarded => None,
             }));
-        let collector = self.quorum_collector(spare, level, order, lists, None);
+        let collector = self.quorum_collector(spare, level, compare, lists, None);
         let collector = self.collectors.insert(collector) as u32;
         if let Some(msg) = self.msgs.get_mut(entry as usize) {
             msg.collector = collector;
@@ -158,8 +208,8 @@ impl Node {
         &self,
         spare: Spare,
         level: Consistency,
-        order: Order,
-        lists: bool,
+        compare: Compare,
+        lists: Lists,
         agreed: Option<u64>,
     ) -> Collector {
         let Spare {
@@ -171,7 +221,7 @@ impl Node {
         let expected = (0..self.topology.dcs().len() as u16)
             .map(|dc| dcs.iter().filter(|at| at.0 == dc).count() as u16);
         let mut quorum = Quorum::new(level, expected);
-        if lists {
+        if !matches!(lists, Lists::No) {
             quorum = quorum.of_lists();
         }
         let quorum = match place {
@@ -188,7 +238,7 @@ impl Node {
             method: Method::Quorum {
                 quorum,
                 level,
-                order,
+                compare,
                 lists,
                 dcs,
                 agreed,
@@ -226,7 +276,7 @@ impl Node {
         if target.reachable {
             self.send(child, pin, now, target, frames);
         } else {
-            self.finish(child, now, unreachable_text(target).as_bytes());
+            self.finish_failed(child, now, unreachable(target));
         }
     }
 
@@ -241,6 +291,7 @@ impl Node {
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
+        command: &Command,
         args: &[&[u8]],
         keys: &[Key],
         tokens: &[Token],
@@ -248,22 +299,18 @@ impl Node {
         let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
             return;
         };
-        let (command, class) = (ask.command, ask.class);
-        let level = self.level_of(key, class);
-        self.divide(key, command, class, tokens);
+        let level = self.level_of(key, ask.class);
+        self.divide(key, ask, tokens);
         let pieces: Vec<Vec<u32>> = self.split.pieces().map(<[u32]>::to_vec).collect();
         let Ok(count) = u16::try_from(pieces.len()) else {
-            return self.finish(entry, now, errors::PAYLOAD_TOO_LARGE.as_bytes());
+            return self.finish_failed(entry, now, Failure::PayloadTooLarge);
         };
         let (join, with_values) = match command.name {
             "mget" => (Join::Values(self.split.piece_of().to_vec()), false),
             "mset" => (Join::Same, true),
             _ => (Join::Sum, false),
         };
-        let collector = self.collectors.insert(Collector::joining(count, join)) as u32;
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
-            msg.collector = collector;
-        }
+        self.give_collector(entry, Collector::joining(count, join));
         for (part, piece) in pieces.iter().enumerate() {
             let mut words: Vec<&[u8]> = vec![command.name.as_bytes()];
             for &place in piece {
@@ -329,7 +376,7 @@ impl Node {
         let answer = if collector.done {
             None
         } else {
-            collector.take(part, raw)
+            collector.take(self.options.store, part, raw)
         };
         if collector.missing == 0 {
             self.collectors.remove(place);
@@ -347,9 +394,13 @@ impl Node {
                     Class::Write => self.stats.pool.client_non_quorum_w_responses += 1,
                 }
             }
+            if let Some(failure) = answer.failure {
+                answer.text = failure.line(self.options.store).into();
+            }
             let mut reply = Chain::new();
             self.pool.copy(&answer.text, &mut reply);
             reply.append(&mut answer.reply);
+            self.pool.copy(answer.tail, &mut reply);
             self.finish_raw(parent, now, Raw::from(&reply));
         }
         // Also if the front it was for has closed meanwhile.
@@ -380,15 +431,15 @@ impl Collector {
     }
 
     /// Takes in a part; the answer, if it is known now.
-    fn take(&mut self, part: u16, raw: Raw<'_>) -> Option<Answer> {
+    fn take(&mut self, store: StoreKind, part: u16, raw: Raw<'_>) -> Option<Answer> {
         let slot = self.replies.get_mut(usize::from(part))?;
         raw.append_to(slot);
-        let is_error = raw.first_byte() == Some(b'-');
+        let is_error = raw.is_error(store);
         match &mut self.method {
             Method::Quorum {
                 quorum,
                 level,
-                order,
+                compare,
                 lists,
                 dcs,
                 agreed,
@@ -396,20 +447,22 @@ impl Collector {
                 let reply = match agreed {
                     _ if is_error => Reply::Error,
                     Some(agreed) if part == 0 => Reply::Good(*agreed),
-                    _ => Reply::Good(digest(raw.pieces(), *order)),
+                    _ => Reply::Good(compare.digest(raw)),
                 };
                 let dc = dcs.get(usize::from(part)).copied()?;
                 match quorum.reply(dc, part, reply) {
                     Verdict::Pending => None,
-                    Verdict::Answer { agreed: false, .. } | Verdict::NoQuorum if *lists => {
-                        Some(merged(*level, &self.replies, dcs))
+                    Verdict::Answer { agreed: false, .. } | Verdict::NoQuorum
+                        if !matches!(lists, Lists::No) =>
+                    {
+                        Some(merged(*level, lists, &self.replies, dcs))
                     }
                     // A majority against the first step: only its reply is one to the request.
                     Verdict::Answer { target: 1.., .. } if agreed.is_some() => {
                         Some(if *level == Consistency::DcQuorum {
                             Answer::reply(std::mem::take(self.replies.first_mut()?), false)
                         } else {
-                            Answer::text(errors::NO_QUORUM, false)
+                            Answer::failure(Failure::NoQuorum, false)
                         })
                     }
                     Verdict::Answer { target, agreed } => Some(Answer::reply(
@@ -420,19 +473,34 @@ impl Collector {
                         std::mem::take(self.replies.get_mut(usize::from(target))?),
                         false,
                     )),
-                    Verdict::NoQuorum => Some(Answer::text(errors::NO_QUORUM, false)),
+                    Verdict::NoQuorum => Some(Answer::failure(Failure::NoQuorum, false)),
                 }
             }
             Method::Join(join) => {
-                join.take(usize::from(part), self.missing == 0, &mut self.replies)
+                let last = self.missing == 0;
+                join.take(store, usize::from(part), last, &mut self.replies)
             }
         }
     }
 }
 
+/// How replies to a command of Redis are compared.
+fn rules(row: Option<&Command>) -> (Compare, Lists) {
+    let order = match row {
+        Some(row) if row.name == "hgetall" => Order::Pairs,
+        Some(row) if row.unordered => Order::Elements,
+        _ => Order::Kept,
+    };
+    let lists = match row {
+        Some(row) if row.name == "mget" => Lists::Arrays,
+        _ => Lists::No,
+    };
+    (Compare::Redis(order), lists)
+}
+
 /// An answer to `MGET` of which every value has its own majority: of the replies of one datacenter,
 /// as at any level. If several datacenters count, each must have one; this one's is the answer.
-fn merged(level: Consistency, replies: &[Chain], dcs: &[DcId]) -> Answer {
+fn merged(level: Consistency, lists: &Lists, replies: &[Chain], dcs: &[DcId]) -> Answer {
     let mut answer = None;
     for dc in dcs.chunk_by(PartialEq::eq) {
         let of_dc = |at: &&DcId| dc.first() == Some(*at);
@@ -441,12 +509,16 @@ fn merged(level: Consistency, replies: &[Chain], dcs: &[DcId]) -> Answer {
             .zip(dcs)
             .filter_map(|(reply, at)| of_dc(&at).then_some(reply))
             .collect();
-        match merged_in(level, &its) {
+        let merged = match lists {
+            Lists::Values(keys) => memcache::merged(level, &its, keys),
+            Lists::No | Lists::Arrays => merged_in(level, &its),
+        };
+        match merged {
             Some(merged) => answer = answer.or(Some(merged)),
-            None => return Answer::text(errors::NO_QUORUM, false),
+            None => return Answer::failure(Failure::NoQuorum, false),
         }
     }
-    answer.unwrap_or_else(|| Answer::text(errors::NO_QUORUM, false))
+    answer.unwrap_or_else(|| Answer::failure(Failure::NoQuorum, false))
 }
 
 /// The same for the replies of one datacenter; `None` if they have no quorum.

@@ -23,7 +23,7 @@ impl Node {
     pub(super) fn upstream_deadline(&self, slot: usize) -> Option<u64> {
         let upstream = self.upstreams.get(slot)?;
         match upstream.state {
-            State::Idle => None,
+            State::Idle | State::Gone => None,
             // While shutting down it is not tried again.
             State::Down { retry_at } => (!self.is_draining()).then_some(retry_at),
             State::Connecting { since, .. } => {
@@ -75,7 +75,7 @@ impl Node {
             return;
         };
         match upstream.state {
-            State::Idle => {}
+            State::Idle | State::Gone => {}
             State::Down { retry_at } => {
                 if retry_at <= now.mono_us && !self.is_draining() {
                     self.connect_upstream(slot, now, false);
@@ -143,10 +143,10 @@ impl Node {
             granted / 1000
         );
         upstream.pass(&mut self.msgs, entry);
-        let (node, text) = (upstream.node, upstream.broken_text());
+        let (node, failure) = (upstream.node, upstream.broken());
         self.stats.count_timeout(upstream.distance);
         // One that does not say what it is counts as the original.
         self.peer_known(slot);
-        self.fail(entry, now, node, text);
+        self.fail(entry, now, node, failure);
     }
 }

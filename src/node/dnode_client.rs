@@ -5,27 +5,28 @@
 //! answered exactly once, in order, with its id; what cannot be served gets an error line, never a
 //! closed connection.
 
-use super::client::command_of;
 use super::front::{Front, Fronts, Raw};
 use super::msg::{Flags, Msg, NO_COMMAND};
+use super::redis_client::command_of;
 use super::route::Ask;
-use super::{ConnId, Next, Node, frame};
+use super::{ConnId, Next, Node, Options, frame};
 use crate::clock::Now;
 use crate::hashkit::Token;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::payload::RequestShape;
-use crate::proto::dnode::{self, Header, Kind, Message, Security, VERSION};
+use crate::proto::dnode::{self, Header, Kind, Message, VERSION};
 use crate::proto::redis::command::Class;
 use crate::proto::redis::lookup::resolve;
 use crate::proto::redis::{errors, request};
+use crate::proto::store::{Requests, Shape};
 use std::io::Read;
 use std::net::SocketAddr;
 
 /// A connection from a peer.
 pub(super) struct DnodeClient {
     pub front: Front,
-    decoder: dnode::Requests,
+    decoder: dnode::Decoder<Requests>,
     /// The bit of its latest request; replies repeat it.
     same_dc: bool,
     /// Whether it ever spoke encrypted: then so are all replies.
@@ -35,10 +36,10 @@ pub(super) struct DnodeClient {
 }
 
 impl DnodeClient {
-    pub fn new(id: ConnId, addr: Option<SocketAddr>, now: Now, security: Security) -> DnodeClient {
+    pub fn new(id: ConnId, addr: Option<SocketAddr>, now: Now, options: &Options) -> DnodeClient {
         DnodeClient {
             front: Front::new(id, addr, now),
-            decoder: dnode::Decoder::requests(security),
+            decoder: dnode::Decoder::requests(options.store, options.security()),
             same_dc: true,
             sealed: false,
             version: dnode::VERSION_ORIGINAL,
@@ -128,14 +129,32 @@ impl Node {
     }
 
     /// Serves one message of a peer.
-    fn serve_peer(&mut self, key: u32, now: Now, message: &Message<RequestShape>) {
+    fn serve_peer(&mut self, key: u32, now: Now, message: &Message<Shape>) {
         let forward = match message.kind {
             Kind::Request => false,
             Kind::Forward => true,
             Kind::Gossip | Kind::Reply | Kind::Other(_) => return,
         };
         let raw = Raw::from(&message.payload);
-        let shape = message.shape;
+        match message.shape {
+            Shape::Redis(shape) => self.serve_peer_redis(key, now, message.id, forward, shape, raw),
+            Shape::Memcache(request) => {
+                self.serve_peer_memcache(key, now, message.id, forward, request, raw);
+            }
+            Shape::Unknown => {}
+        }
+    }
+
+    /// Serves a request to Redis.
+    fn serve_peer_redis(
+        &mut self,
+        key: u32,
+        now: Now,
+        id: u64,
+        forward: bool,
+        shape: RequestShape,
+        raw: Raw<'_>,
+    ) {
         let direct = command_of(raw, shape.name)
             .filter(|command| command.is_direct() && command.accepts(shape.argc as usize))
             .filter(|command| !forward || self.is_placed_by_first(command));
@@ -145,20 +164,15 @@ impl Node {
             } else {
                 Token::default()
             };
-            let ask = Ask {
-                command,
-                class: command.class,
-                token,
-                raw,
-            };
-            if let Some(entry) = self.enqueue_peer(key, now, message.id, Some(&ask), raw.len()) {
+            let ask = Ask::redis(command, command.class, token, raw);
+            if let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), raw.len()) {
                 self.place_peer(entry, key, now, forward, &ask);
             }
             return;
         }
         raw.with_bytes(|bytes| {
             let args: Vec<&[u8]> = request::arguments(bytes).collect();
-            self.serve_peer_args(key, now, message.id, forward, &args, raw);
+            self.serve_peer_args(key, now, id, forward, &args, raw);
         });
     }
 
@@ -190,12 +204,9 @@ impl Node {
         }
         let first = keys.first().and_then(|key| args.get(key.index));
         let token = first.map(|key| self.token(key)).unwrap_or_default();
-        let ask = command.filter(|_| out.is_empty()).map(|command| Ask {
-            command,
-            class,
-            token,
-            raw,
-        });
+        let ask = command
+            .filter(|_| out.is_empty())
+            .map(|command| Ask::redis(command, class, token, raw));
         let Some(entry) = self.enqueue_peer(key, now, id, ask.as_ref(), raw.len()) else {
             return;
         };
@@ -206,7 +217,7 @@ impl Node {
     }
 
     /// A message for a peer's request, in the peer's queue.
-    fn enqueue_peer(
+    pub(super) fn enqueue_peer(
         &mut self,
         key: u32,
         now: Now,
@@ -216,12 +227,7 @@ impl Node {
     ) -> Option<u32> {
         let front = self.fronts.get_mut(key)?;
         debug_assert!(Fronts::is_peer(key));
-        let mut msg = Msg::new(
-            key,
-            ask.map_or(NO_COMMAND, |ask| ask.command.index()),
-            len,
-            now.mono_us,
-        );
+        let mut msg = Msg::new(key, ask.map_or(NO_COMMAND, |ask| ask.row), len, now.mono_us);
         msg.front_id = id;
         if ask.is_some_and(|ask| ask.class == Class::Write) {
             msg.flags = msg.flags.with(Flags::WRITE);

@@ -19,12 +19,16 @@ use super::join::Join;
 use super::msg::{Flags, Msg, NONE};
 use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
-use crate::cluster::route::{Access, Counts, Demand, How, Routing, Target, read_candidates};
+use crate::cluster::route::{
+    Access, Counts, Demand, How, Routing, Target, first_rack_candidates, read_candidates,
+};
+use crate::config::StoreKind;
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
+use crate::proto::Failure;
 use crate::proto::redis::command::command;
-use crate::proto::redis::{errors, request};
+use crate::proto::redis::request;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -55,7 +59,7 @@ impl Node {
     pub(super) fn may_fail_over(&self, demand: &Demand) -> bool {
         self.has_other_racks
             && demand.failover
-            && demand.routing == Routing::Normal
+            && matches!(demand.routing, Routing::Normal | Routing::FirstRack)
             && demand.access == Access::Read
             && demand.level == Consistency::DcOne
     }
@@ -69,10 +73,10 @@ impl Node {
     }
 
     /// Answers a message that failed on this node's connection: by another rack if it may, else with
-    /// `text`.
-    pub(super) fn fail(&mut self, entry: u32, now: Now, node: NodeId, text: &str) {
+    /// `failure`.
+    pub(super) fn fail(&mut self, entry: u32, now: Now, node: NodeId, failure: Failure) {
         if !self.fail_over(entry, now, node) {
-            self.finish(entry, now, text.as_bytes());
+            self.finish_failed(entry, now, failure);
         }
     }
 
@@ -93,9 +97,16 @@ impl Node {
             return false;
         };
         let topology = Arc::clone(&self.topology);
-        let next = read_candidates(&topology, token)
-            .skip_while(|node| *node != failed)
-            .skip(1)
+        let candidates: Vec<NodeId> = if msg.flags.has(Flags::UNIQUE) {
+            first_rack_candidates(&topology, token).collect()
+        } else {
+            read_candidates(&topology, token).collect()
+        };
+        // One that is no member any more comes before all others.
+        let tried = candidates.iter().position(|node| *node == failed);
+        let next = candidates
+            .into_iter()
+            .skip(tried.map_or(0, |at| at + 1))
             .map(|node| (node, start + self.granted_read(topology.distance(node))))
             .find(|&(node, at)| at > now.mono_us && self.reaches(node, pin, now));
         let Some((node, at)) = next else {
@@ -135,8 +146,9 @@ impl Node {
     }
 
     /// Whether a peer's reply says that it could not ask its datastore.
-    pub(super) fn is_unserved(raw: Raw<'_>) -> bool {
-        [errors::STORAGE_REFUSED, errors::STATE_FORBIDS]
+    pub(super) fn is_unserved(&self, raw: Raw<'_>) -> bool {
+        [Failure::StorageRefused, Failure::StateForbids]
+            .map(|failure| failure.line(self.options.store))
             .iter()
             .any(|text| raw.len() == text.len() && raw.with_bytes(|bytes| bytes == text.as_bytes()))
     }
@@ -157,8 +169,12 @@ impl Node {
         if !self.topology.needs_hash() {
             return Some(Token::default());
         }
+        let raw = Raw::from(&msg.reply);
+        if self.options.store == StoreKind::Memcache {
+            return self.memcache_token(raw);
+        }
         let row = command(msg.command)?;
-        Raw::from(&msg.reply).with_bytes(|bytes| {
+        raw.with_bytes(|bytes| {
             let args: Vec<&[u8]> = request::arguments(bytes).collect();
             let mut keys = Vec::new();
             row.keys(&args, &mut keys).ok()?;

@@ -24,7 +24,7 @@ use super::collect::Collector;
 use super::frame::Frames;
 use super::front::Raw;
 use super::join::{CURSOR_BITS, Join};
-use super::msg::{Msg, NONE};
+use super::msg::Msg;
 use super::route::Ask;
 use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
@@ -64,25 +64,40 @@ impl Node {
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
+        command: &Command,
         args: &[&[u8]],
     ) {
-        if ask.command.name == "scan" {
+        if command.name == "scan" {
             return self.scan(key, now, form, ask, args);
         }
+        let everywhere = command.serve == Serve::AllNodesGuarded;
+        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
+            return;
+        };
+        self.count_request(ask);
+        self.ask_all(entry, key, now, ask, join_of(command), everywhere);
+    }
+
+    /// Sends a client's request to all nodes and joins their replies: to those of this rack if it
+    /// only asks, else to those of the cluster. Of the latter the replies of this datacenter count,
+    /// or of all, if it is to be done `everywhere`.
+    pub(super) fn ask_all(
+        &mut self,
+        entry: u32,
+        key: u32,
+        now: Now,
+        ask: &Ask<'_>,
+        join: Join,
+        everywhere: bool,
+    ) {
         // What only asks needs one copy of the data, what changes something all.
         let routing = match ask.class {
             Class::Read => Routing::AllNodesOwnRack,
             Class::Write => Routing::AllNodes,
         };
-        let everywhere = ask.command.serve == Serve::AllNodesGuarded;
         let demand = Demand {
             routing,
-            ..self.demand(
-                ask.command,
-                ask.class,
-                self.level_of(key, ask.class),
-                ask.token,
-            )
+            ..self.demand(ask, self.level_of(key, ask.class))
         };
         let mut targets = std::mem::take(&mut self.targets);
         targets.place(&self.topology, &demand, |node| self.reaches(node, key, now));
@@ -92,10 +107,7 @@ impl Node {
             .into_iter()
             .partition(|target| everywhere || self.topology.distance(target.node).is_same_dc());
         let parts = counted.len() as u16;
-        let collector = Collector::joining(parts, join_of(ask.command));
-        let Some(entry) = self.begin(key, now, form, ask, collector) else {
-            return;
-        };
+        self.give_collector(entry, Collector::joining(parts, join));
         let mut frames = Frames::new(self.next_wire_id(), ask.raw);
         for target in &others {
             if let Some(copy) = self.msgs.get(entry as usize).map(Msg::copy) {
@@ -105,24 +117,6 @@ impl Node {
         for (part, target) in (0..).zip(&counted) {
             self.send_part(entry, part, key, now, target, &mut frames);
         }
-    }
-
-    /// A message for a client's request, whose parts this collects.
-    fn begin(
-        &mut self,
-        key: u32,
-        now: Now,
-        form: resp3::Form,
-        ask: &Ask<'_>,
-        collector: Collector,
-    ) -> Option<u32> {
-        let entry = self.enqueue(key, now, form, ask, ask.raw.len())?;
-        self.count_request(ask);
-        let collector = self.collectors.insert(collector) as u32;
-        let msg = self.msgs.get_mut(entry as usize)?;
-        debug_assert_eq!(msg.collector, NONE);
-        msg.collector = collector;
-        Some(entry)
     }
 
     /// Asks the node that a cursor belongs to.
@@ -139,9 +133,11 @@ impl Node {
             node: place,
             of: nodes.len() as u16,
         };
-        let Some(entry) = self.begin(key, now, form, ask, Collector::joining(1, join)) else {
+        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
             return;
         };
+        self.count_request(ask);
+        self.give_collector(entry, Collector::joining(1, join));
         let inner = (cursor & ((1 << CURSOR_BITS) - 1)).to_string();
         let mut words = args.to_vec();
         if let Some(word) = words.get_mut(1) {

@@ -5,8 +5,10 @@ use super::dnode_client::DnodeClient;
 use super::msg::{OfFront, Queue};
 use super::{ConnId, Kind, Next, Node, Told, limits};
 use crate::clock::Now;
+use crate::config::StoreKind;
 use crate::log_at;
 use crate::mbuf::{Chain, Inbound, Slice};
+use crate::proto::failure;
 use crate::proto::redis::resp3;
 use crate::sys;
 use slab::Slab;
@@ -284,6 +286,9 @@ impl Node {
     }
 }
 
+/// Enough of a reply to see whether it is an error.
+const ERROR_START: usize = 13;
+
 /// Where the bytes of one request or reply are.
 #[derive(Clone, Copy)]
 pub(super) enum Raw<'a> {
@@ -303,11 +308,39 @@ impl<'a> From<&'a Chain> for Raw<'a> {
 }
 
 impl Raw<'_> {
+    /// No bytes.
+    pub const EMPTY: Raw<'static> = Raw::Spread(const { &Chain::new() });
+
     #[inline]
     pub fn len(&self) -> usize {
         match self {
             Raw::Whole(_, from, to) => to - from,
             Raw::Spread(chain) => chain.len(),
+        }
+    }
+
+    /// Runs `f` on the first `n` bytes in one piece; copies them if they are in several.
+    pub fn with_first<T>(&self, n: usize, f: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Raw::Whole(slice, from, _) => f(slice.get(*from..from + n).unwrap_or(&[])),
+            Raw::Spread(chain) => {
+                let mut first = vec![0; n.min(chain.len())];
+                chain.gather(0, &mut first);
+                f(&first)
+            }
+        }
+    }
+
+    /// Appends all bytes but the first `n` to `out`, copying nothing.
+    pub fn append_from(&self, n: usize, out: &mut Chain) {
+        match self {
+            Raw::Whole(slice, from, to) => out.push_range(slice, from + n, *to),
+            Raw::Spread(chain) => {
+                let mut rest = Chain::new();
+                rest.append_shared(chain);
+                rest.advance(n);
+                out.append(&mut rest);
+            }
         }
     }
 
@@ -320,18 +353,33 @@ impl Raw<'_> {
         }
     }
 
-    /// Whether a reply of this form reads the same in RESP3.
-    pub fn is_identity(&self, form: resp3::Form) -> bool {
-        let mut start = [0; 2];
+    /// Whether this reply says that the request was not carried out.
+    #[inline]
+    pub fn is_error(&self, store: StoreKind) -> bool {
+        if store == StoreKind::Redis {
+            return self.first_byte() == Some(b'-');
+        }
+        let mut start = [0; ERROR_START];
+        failure::is_error(store, self.start(&mut start))
+    }
+
+    /// The first bytes, as many as there are and as fit into `room`.
+    pub fn start<'r>(&'r self, room: &'r mut [u8]) -> &'r [u8] {
         match self {
             Raw::Whole(slice, from, to) => {
-                resp3::is_identity(form, slice.get(*from..*to).unwrap_or(&[]))
+                let to = (*to).min(from + room.len());
+                slice.get(*from..to).unwrap_or(&[])
             }
             Raw::Spread(chain) => {
-                let n = chain.gather(0, &mut start);
-                resp3::is_identity(form, start.get(..n).unwrap_or(&[]))
+                let n = chain.gather(0, room);
+                room.get(..n).unwrap_or(&[])
             }
         }
+    }
+
+    /// Whether a reply of this form reads the same in RESP3.
+    pub fn is_identity(&self, form: resp3::Form) -> bool {
+        resp3::is_identity(form, self.start(&mut [0; 2]))
     }
 
     /// Appends the bytes to `out`, copying nothing.

@@ -6,11 +6,12 @@ use super::{Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Pool;
+use crate::proto::Failure;
 
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
     pub fn next_deadline(&self) -> u64 {
-        [Some(self.earliest), self.drain_until]
+        [Some(self.earliest), self.drain_until, self.prepared_until()]
             .into_iter()
             .flatten()
             .fold(self.next_sweep, u64::min)
@@ -74,13 +75,11 @@ impl Node {
             self.close_front(key, false);
         }
         for key in stalled {
-            self.refuse_stream(
-                key,
-                now,
-                b"-ERR Protocol error: request not completed in time\r\n",
-            );
+            let line = Failure::NotInTime.line(self.options.store);
+            self.refuse_stream(key, now, line.as_bytes());
         }
         self.relieve(now);
+        self.retire();
         self.stats.hist.roll(now);
         let mut freed = self.pool.trim();
         if self.msgs.is_empty() && self.msgs.capacity() > 1024 {

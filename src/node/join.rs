@@ -1,9 +1,13 @@
 //! The replies of several nodes as one.
 
+use super::front::Raw;
+use super::memcache;
+use crate::config::StoreKind;
 use crate::mbuf::Chain;
+use crate::proto::Failure;
+use crate::proto::redis::encode;
 use crate::proto::redis::keys::integer;
 use crate::proto::redis::reply::{Parser, Status};
-use crate::proto::redis::{encode, errors};
 
 /// How replies are joined. Which commands are joined how is Redis' own advice for clusters (its
 /// command tips `response_policy`), but for `SCAN` and `RANDOMKEY`.
@@ -16,6 +20,11 @@ pub(super) enum Join {
     Only,
     /// One value for each key; for each key, in the request's order, its piece.
     Values(Vec<u32>),
+    /// Values of memcached for each key that has one; for each key, in the request's order, its piece.
+    Blocks {
+        keys: Vec<Vec<u8>>,
+        piece_of: Vec<u32>,
+    },
     /// A number each: their sum.
     Sum,
     /// Each the same, a status or a name.
@@ -36,10 +45,13 @@ pub(super) enum Join {
 /// index into a table of at most 2^(these) places.
 pub(super) const CURSOR_BITS: u32 = 48;
 
-/// What a collector answers: text made here, then bytes that came; either may be empty.
+/// What a collector answers: a failure, or text made here, bytes that came, and text behind them; any
+/// may be empty.
 pub(super) struct Answer {
     pub text: Vec<u8>,
     pub reply: Chain,
+    pub tail: &'static [u8],
+    pub failure: Option<Failure>,
     pub agreed: bool,
 }
 
@@ -48,15 +60,23 @@ impl Answer {
         Answer {
             reply,
             text: Vec::new(),
+            tail: b"",
+            failure: None,
             agreed,
         }
     }
 
     pub fn text(text: impl Into<Vec<u8>>, agreed: bool) -> Answer {
         Answer {
-            reply: Chain::new(),
             text: text.into(),
-            agreed,
+            ..Answer::reply(Chain::new(), agreed)
+        }
+    }
+
+    pub fn failure(failure: Failure, agreed: bool) -> Answer {
+        Answer {
+            failure: Some(failure),
+            ..Answer::reply(Chain::new(), agreed)
         }
     }
 }
@@ -64,13 +84,19 @@ impl Answer {
 impl Join {
     /// Takes in a reply, which stands in its place among `replies`; `last` if none is missing now.
     /// The answer, if it is known.
-    pub fn take(&self, part: usize, last: bool, replies: &mut [Chain]) -> Option<Answer> {
+    pub fn take(
+        &self,
+        store: StoreKind,
+        part: usize,
+        last: bool,
+        replies: &mut [Chain],
+    ) -> Option<Answer> {
         let reply = replies.get_mut(part)?;
-        let first = reply.first_byte();
+        let is_error = Raw::from(&*reply).is_error(store);
         let ready = match self {
-            Join::Any => first == Some(b'$') && !is_nil(reply),
-            Join::One => first != Some(b'-'),
-            _ => first == Some(b'-'),
+            Join::Any => reply.first_byte() == Some(b'$') && !is_nil(reply),
+            Join::One => !is_error,
+            _ => is_error,
         };
         if ready {
             return Some(Answer::reply(std::mem::take(reply), true));
@@ -109,6 +135,7 @@ impl Join {
             }
             Join::And => and(replies),
             Join::Values(piece_of) => by_piece(replies, piece_of),
+            Join::Blocks { keys, piece_of } => memcache::joined(replies, keys, piece_of),
             Join::Scan { node, of } => scan(replies, *node, *of),
         }
     }
@@ -125,7 +152,7 @@ fn by_piece(replies: &[Chain], piece_of: &[u32]) -> Answer {
         match pieces.get_mut(piece as usize).and_then(Iterator::next) {
             Some(mut value) => body.append(&mut value),
             // A replica that gives fewer values than it was asked for.
-            None => return Answer::text(errors::INTERNAL, true),
+            None => return Answer::failure(Failure::Internal, true),
         }
     }
     array(piece_of.len(), body, true)
@@ -146,7 +173,7 @@ fn and(replies: &[Chain]) -> Answer {
                     .map(|(a, b)| a.min(b))
                     .collect(),
             ),
-            _ => return Answer::text(errors::INTERNAL, true),
+            _ => return Answer::failure(Failure::Internal, true),
         };
     }
     let least = least.unwrap_or_default();
@@ -162,14 +189,14 @@ fn and(replies: &[Chain]) -> Answer {
 fn scan(replies: &[Chain], node: u16, of: u16) -> Answer {
     let mut parts = replies.first().map(values).unwrap_or_default().into_iter();
     let (Some(cursor), Some(mut keys)) = (parts.next(), parts.next()) else {
-        return Answer::text(errors::INTERNAL, true);
+        return Answer::failure(Failure::Internal, true);
     };
     let next = match bulk_number(&cursor) {
         Some(0) if node + 1 >= of => 0,
         Some(0) => u64::from(node + 1) << CURSOR_BITS,
         Some(inner) if inner >> CURSOR_BITS == 0 => u64::from(node) << CURSOR_BITS | inner,
         // No store's cursor, or one so large that it cannot be told from the next node's.
-        _ => return Answer::text(errors::INTERNAL, true),
+        _ => return Answer::failure(Failure::Internal, true),
     };
     let mut text = Vec::new();
     encode::array(&mut text, 2);
@@ -178,8 +205,7 @@ fn scan(replies: &[Chain], node: u16, of: u16) -> Answer {
     reply.append(&mut keys);
     Answer {
         text,
-        reply,
-        agreed: true,
+        ..Answer::reply(reply, true)
     }
 }
 
@@ -210,8 +236,7 @@ pub(super) fn array(count: usize, body: Chain, agreed: bool) -> Answer {
     encode::array(&mut text, count);
     Answer {
         text,
-        reply: body,
-        agreed,
+        ..Answer::reply(body, agreed)
     }
 }
 

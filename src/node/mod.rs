@@ -57,12 +57,16 @@
 //! |---|---|
 //! | `conn` | what this node and its driver call a connection |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
+//! | `redis_client` | what a client of Redis asks for |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one |
 //! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
+//! | `members` | the members of the cluster, changed while requests are under way |
+//! | `memcache` | what is different about a memcached |
 //! | `replicate` | a write in a form that has the same effect on every replica |
+//! | `original` | what a C node is asked instead of what it does not know |
 //! | `failover` | a read lost on its way, sent to the next rack |
 //! | `pressure` | who waits when too much is under way |
 //! | `answer` | answers, in their order, to the front's output |
@@ -82,11 +86,15 @@ mod front;
 mod housekeeping;
 mod join;
 pub mod limits;
+mod members;
+mod memcache;
 mod msg;
 mod options;
+mod original;
 mod peer;
 mod pressure;
 mod purge;
+mod redis_client;
 mod replicate;
 mod report;
 mod route;
@@ -100,16 +108,16 @@ pub use switches::Switches;
 
 use crate::clock::Now;
 use crate::cluster::backoff::{Backoff, PEER_CEILING};
-use crate::cluster::id::{DcId, NodeId};
+use crate::cluster::id::NodeId;
 use crate::cluster::route::Targets;
 use crate::cluster::split::Split;
 use crate::cluster::throttle::Throttle;
-use crate::cluster::topology::{Distance, Topology};
+use crate::cluster::topology::{self, Distance, Topology};
 use crate::config::Endpoint;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool, Writer};
-use crate::proto::redis::command;
-use crate::proto::redis::reply::Parser;
+use crate::proto::Failure;
+use crate::proto::store::{Replies, commands};
 use crate::stats::Stats;
 use crate::sys;
 use client::Client;
@@ -117,6 +125,8 @@ use collect::Collectors;
 use dnode_client::DnodeClient;
 use failover::Retries;
 use front::Fronts;
+use members::Prepared;
+use memcache::Marks;
 use msg::Msgs;
 use peer::PeerWire;
 use std::collections::VecDeque;
@@ -147,6 +157,8 @@ pub struct Node {
     upstreams: Vec<Upstream>,
     /// For each node, which of `upstreams` lead to it.
     links: Vec<Range<usize>>,
+    /// The next topology, while its new peers are connected to.
+    prepared: Option<Prepared>,
     msgs: Msgs,
     collectors: Collectors,
     stats: Stats,
@@ -161,6 +173,8 @@ pub struct Node {
     has_other_racks: bool,
     /// There are more racks than this one, anywhere.
     replicated: bool,
+    /// What marks the versions of each rack.
+    marks: Marks,
     /// Not every request with a key goes on as it stands.
     looks_closer: bool,
     actions: VecDeque<Action>,
@@ -196,26 +210,25 @@ impl Node {
             options.max_msgs.saturating_mul(options.mbuf_size),
         );
         let (upstreams, links) = upstreams(&options, &topology, now);
-        Node {
-            alone: topology.nodes().len() == 1,
+        let mut node = Node {
+            alone: false,
             pool,
             shared: None,
             fronts: Fronts::default(),
             upstreams,
             links,
+            prepared: None,
             msgs: Msgs::new(),
             collectors: Collectors::default(),
             stats: Stats::new(now),
-            per_command: vec![0; command::COUNT],
+            per_command: vec![0; commands(options.store)],
             targets: Targets::default(),
             split: Split::default(),
             retries: Retries::default(),
-            looks_closer: topology.nodes().len() > 1
-                && (topology.racks().len() > 1 || options.admin_operation == 1),
-            replicated: topology.racks().len() > 1,
-            has_other_racks: topology
-                .dc(DcId::LOCAL)
-                .is_some_and(|dc| dc.racks().len() > 1),
+            marks: Marks::default(),
+            looks_closer: false,
+            replicated: false,
+            has_other_racks: false,
             actions: VecDeque::new(),
             dirty: Vec::new(),
             waiting: Vec::new(),
@@ -232,7 +245,9 @@ impl Node {
             store_version: String::from("7.0.15"),
             topology,
             options,
-        }
+        };
+        node.look_at_topology();
+        node
     }
 
     /// Begins: connects to the peers, unless in admin mode, and to the datastore unless that is to wait for the first
@@ -252,14 +267,7 @@ impl Node {
     /// Where a connection that is to be made leads.
     pub fn endpoint(&self, id: ConnId) -> Option<&Endpoint> {
         let upstream = self.upstreams.get(id.key as usize)?;
-        match id.kind {
-            Kind::Store => Some(&self.options.datastore),
-            Kind::Peer => self
-                .topology
-                .node(upstream.node)
-                .map(|node| &node.member.endpoint),
-            Kind::Client | Kind::DnodeClient => None,
-        }
+        matches!(id.kind, Kind::Store | Kind::Peer).then_some(&upstream.endpoint)
     }
 
     /// A client or a peer has connected, from this address if it has one. An error is the text to
@@ -282,14 +290,14 @@ impl Node {
                 key: entry.key() as u32,
                 generation,
             };
-            entry.insert(DnodeClient::new(id, addr, now, self.options.security()));
+            entry.insert(DnodeClient::new(id, addr, now, &self.options));
             self.stats.pool.dnode_client_connections += 1;
             return Ok(id);
         }
         let limit = self.options.client_connections;
         if limit > 0 && self.fronts.clients.len() >= limit {
             self.stats.own.clients_refused += 1;
-            return Err(b"-ERR max number of clients reached\r\n");
+            return Err(Failure::TooManyClients.line(self.options.store).as_bytes());
         }
         let entry = self.fronts.clients.vacant_entry();
         let id = ConnId {
@@ -297,7 +305,7 @@ impl Node {
             key: entry.key() as u32,
             generation,
         };
-        entry.insert(Client::new(id, addr, now));
+        entry.insert(Client::new(id, addr, now, self.options.store));
         self.stats.pool.client_connections += 1;
         Ok(id)
     }
@@ -466,7 +474,11 @@ impl Node {
                 .is_some_and(|front| front.id == id),
             Kind::Store | Kind::Peer => {
                 self.upstreams.get(id.key as usize).is_some_and(|upstream| {
-                    upstream.id == id && !matches!(upstream.state, State::Idle | State::Down { .. })
+                    let there = !matches!(
+                        upstream.state,
+                        State::Idle | State::Down { .. } | State::Gone
+                    );
+                    upstream.id == id && there
                 })
             }
         }
@@ -486,40 +498,56 @@ fn upstreams(
 ) -> (Vec<Upstream>, Vec<Range<usize>>) {
     let mut upstreams = Vec::new();
     let mut links = Vec::new();
-    for (index, node) in topology.nodes().iter().enumerate() {
+    for (node, number) in topology.nodes().iter().zip((0..).map(NodeId)) {
         let first = upstreams.len();
-        let (kind, count, ceiling) = match node.distance {
-            Distance::Me => (
-                Kind::Store,
-                options.datastore_connections,
-                Duration::from_micros(options.retry_ceiling_us),
-            ),
-            Distance::OtherDc => (Kind::Peer, options.remote_peer_connections, PEER_CEILING),
-            _ => (Kind::Peer, options.local_peer_connections, PEER_CEILING),
+        let kind = match node.distance {
+            Distance::Me => Kind::Store,
+            _ => Kind::Peer,
         };
-        for _ in 0..count.max(1) {
+        for _ in 0..options.connections(node.distance) {
             let id = ConnId {
                 kind,
                 key: upstreams.len() as u32,
                 generation: 0,
             };
-            let wire = match kind {
-                Kind::Store => Wire::Store(Parser::default()),
-                _ => Wire::Peer(Box::new(PeerWire::new(options.security()))),
-            };
-            let mut upstream = Upstream::new(
-                id,
-                NodeId(index as u16),
-                node.distance,
-                wire,
-                Backoff::new(ceiling),
-            );
-            if node.distance == Distance::OtherDc {
-                upstream = upstream.throttled(Throttle::new(options.conn_msg_rate, now.mono_us));
-            }
-            upstreams.push(upstream);
+            upstreams.push(new_upstream(options, id, number, node, now));
         }
         links.push(first..upstreams.len());
     }
     (upstreams, links)
+}
+
+/// A connection to a node, not made yet.
+fn new_upstream(
+    options: &Options,
+    id: ConnId,
+    number: NodeId,
+    node: &topology::Node,
+    now: Now,
+) -> Upstream {
+    let (wire, endpoint, ceiling) = match id.kind {
+        Kind::Store => (
+            Wire::Store(Replies::new(options.store)),
+            &options.datastore,
+            Duration::from_micros(options.retry_ceiling_us),
+        ),
+        _ => (
+            Wire::Peer(Box::new(PeerWire::new(options))),
+            &node.member.endpoint,
+            PEER_CEILING,
+        ),
+    };
+    let upstream = Upstream::new(
+        id,
+        number,
+        node.distance,
+        endpoint.clone(),
+        wire,
+        Backoff::new(ceiling),
+    );
+    if node.distance == Distance::OtherDc {
+        upstream.throttled(Throttle::new(options.conn_msg_rate, now.mono_us))
+    } else {
+        upstream
+    }
 }

@@ -75,10 +75,15 @@ impl Flags {
     pub const QUEUED: Flags = Flags(32);
     /// It changes data.
     pub const WRITE: Flags = Flags(64);
-    /// It was sent to a C node inside a script; the reply has to be unwrapped.
+    /// It was sent to a C node in other words; the reply has to be turned back.
     pub const CARRIED: Flags = Flags(128);
     /// The request's bytes stand where the answer will, for another attempt.
     pub const KEPT: Flags = Flags(256);
+
+    /// The client does not want to hear a nominal answer (memcached's meta flag `q`).
+    pub const QUIET: Flags = Flags(512);
+    /// Its reply tells versions of values, which are marked with the rack they are from.
+    pub const UNIQUE: Flags = Flags(1024);
 
     /// Both sets together.
     #[must_use]
@@ -90,6 +95,12 @@ impl Flags {
     #[must_use]
     pub fn without(self, other: Flags) -> Flags {
         Flags(self.0 & !other.0)
+    }
+
+    /// What both sets have.
+    #[must_use]
+    pub fn and(self, other: Flags) -> Flags {
+        Flags(self.0 & other.0)
     }
 
     /// Whether any of the other set is in this one.
@@ -128,11 +139,7 @@ impl Msg {
     /// A copy of this request for another node, in no queue, awaited by nobody.
     pub fn copy(&self) -> Msg {
         let mut copy = Msg::new(NONE, self.command, self.len as usize, self.start);
-        copy.flags = if self.flags.has(Flags::WRITE) {
-            Flags::WRITE
-        } else {
-            Flags::default()
-        };
+        copy.flags = self.flags.and(Flags::WRITE.with(Flags::UNIQUE));
         copy
     }
 

@@ -1,7 +1,8 @@
 //! What a node needs to know of its configuration.
 
 use super::switches::Switches;
-use crate::config::{Endpoint, SecureOption, Settings};
+use crate::cluster::topology::Distance;
+use crate::config::{Endpoint, SecureOption, Settings, StoreKind};
 use crate::consistency::Consistency;
 use crate::hashkit::HashKind;
 use crate::proto::dnode::{KeyPair, Security};
@@ -13,6 +14,8 @@ use std::rc::Rc;
 pub struct Options {
     /// Our end of client connections, as `CLIENT INFO` tells it.
     pub listen: String,
+    /// What the datastore speaks (`data_store`).
+    pub store: StoreKind,
     /// Where the datastore is.
     pub datastore: Endpoint,
     /// `timeout`, in µs.
@@ -62,6 +65,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             listen: "127.0.0.1:8102".into(),
+            store: StoreKind::Redis,
             datastore: Endpoint::Tcp {
                 host: "127.0.0.1".into(),
                 port: 6379,
@@ -95,6 +99,7 @@ impl Options {
     pub fn new(settings: &Settings, key_pair: Option<Rc<KeyPair>>, switches: &Switches) -> Options {
         Options {
             listen: settings.listen.target.to_string(),
+            store: settings.data_store,
             datastore: settings.datastore.endpoint.clone(),
             timeout_us: settings.timeout.as_micros() as u64,
             retry_ceiling_us: settings.server_retry_timeout.as_micros() as u64,
@@ -117,6 +122,16 @@ impl Options {
             enable_flush: switches.enable_flush,
             admin_operation: switches.admin_operation,
         }
+    }
+
+    /// How many connections are made to a node of this distance; at least one.
+    pub(super) fn connections(&self, distance: Distance) -> usize {
+        match distance {
+            Distance::Me => self.datastore_connections,
+            Distance::OtherDc => self.remote_peer_connections,
+            Distance::SameRack | Distance::SameDc => self.local_peer_connections,
+        }
+        .max(1)
     }
 
     /// What decoders of the peers' protocol have to know.

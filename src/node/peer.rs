@@ -3,24 +3,32 @@
 use super::front::Raw;
 use super::msg::{Msg, NO_COMMAND, NONE};
 use super::upstream::{Loss, State, Upstream, Wire};
-use super::{Next, Node, frame};
+use super::{Next, Node, Options, frame};
 use crate::clock::Now;
+use crate::config::StoreKind;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::{
     self, Cipher, Header, KeyPair, Security, SessionKey, VERSION, VERSION_ORIGINAL, WRAPPED_LEN,
 };
+use crate::proto::store::Replies;
 use std::io::Read;
 use std::rc::Rc;
 
 /// What makes a peer say who it is: every C node answers it, and says by the version in its answer
 /// that it is one.
-const PROBE: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+fn probe(store: StoreKind) -> &'static [u8] {
+    match store {
+        StoreKind::Redis => b"*1\r\n$4\r\nPING\r\n",
+        StoreKind::Memcache => b"get dynomite-peer\r\n",
+    }
+}
 
 /// The peers' protocol on one connection that this node has made.
 pub(super) struct PeerWire {
-    decoder: dnode::Replies,
+    decoder: dnode::Decoder<Replies>,
     security: Security,
+    store: StoreKind,
     secret: Option<Secret>,
     /// The version in the peer's latest reply; until there is one, it may be a C node.
     pub version: u32,
@@ -34,10 +42,12 @@ struct Secret {
 }
 
 impl PeerWire {
-    pub fn new(security: Security) -> PeerWire {
+    pub fn new(options: &Options) -> PeerWire {
+        let (security, store) = (options.security(), options.store);
         PeerWire {
-            decoder: dnode::Decoder::replies(security.clone()),
+            decoder: dnode::Decoder::replies(store, security.clone()),
             security,
+            store,
             secret: None,
             version: VERSION_ORIGINAL,
         }
@@ -46,7 +56,7 @@ impl PeerWire {
     /// Forgets the connection, and what the peer is: it may be a C node next time, and a C node must
     /// never be sent what it does not know.
     pub fn reset(&mut self) {
-        self.decoder = dnode::Decoder::replies(self.security.clone());
+        self.decoder = dnode::Decoder::replies(self.store, self.security.clone());
         self.secret = None;
         self.version = VERSION_ORIGINAL;
     }
@@ -98,7 +108,7 @@ impl Node {
         let secured = self
             .upstreams
             .get(slot)
-            .is_some_and(|peer| self.is_secured(peer.node));
+            .is_some_and(|peer| self.is_secured(peer.distance));
         let key_pair = self.options.key_pair.clone();
         let Some(Wire::Peer(wire)) = self.upstreams.get_mut(slot).map(|peer| &mut peer.wire) else {
             return;
@@ -113,9 +123,9 @@ impl Node {
             }
         }
         let mut probe = Chain::new();
-        self.pool.copy(PROBE, &mut probe);
+        self.pool.copy(self::probe(self.options.store), &mut probe);
         let id = self.next_wire_id();
-        let mut msg = Msg::new(NONE, NO_COMMAND, PROBE.len(), now.mono_us);
+        let mut msg = Msg::new(NONE, NO_COMMAND, probe.len(), now.mono_us);
         msg.wire_id = id;
         let entry = self.msgs.insert(msg) as u32;
         let mut frames = frame::Frames::new(id, Raw::from(&probe));

@@ -86,8 +86,10 @@ impl Node {
         }
     }
 
-    /// Ends a turn: lets fronts go on that waited for pressure to fall.
+    /// Ends a turn: lets fronts go on that waited for pressure to fall, and a change of members take
+    /// effect.
     pub fn end_turn(&mut self, now: Now) {
+        self.switch_if_prepared(now);
         if !self.waiting.is_empty() && self.is_relaxed(now) {
             for id in std::mem::take(&mut self.waiting) {
                 self.go_on(id);

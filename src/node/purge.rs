@@ -5,8 +5,9 @@ use super::Node;
 use super::route::Ask;
 use crate::clock::Now;
 use crate::hashkit::Token;
+use crate::proto::Failure;
 use crate::proto::redis::command::Command;
-use crate::proto::redis::{errors, resp3};
+use crate::proto::redis::resp3;
 
 impl Node {
     /// Whether a request is one that admin mode keeps from being replicated.
@@ -24,7 +25,8 @@ impl Node {
         tokens: &[Token],
     ) {
         if !tokens.iter().all(|token| self.topology.is_mine(*token)) {
-            return self.answer(key, now, errors::ADMIN_MODE.as_bytes(), false);
+            let line = Failure::AdminMode.line(self.options.store);
+            return self.answer(key, now, line.as_bytes(), false);
         }
         if let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) {
             self.count_request(ask);

@@ -26,7 +26,7 @@
 //! replicas before step 2.
 
 use super::Node;
-use super::collect::Collector;
+use super::collect::{Collector, Compare, Lists};
 use super::frame::Frames;
 use super::front::Raw;
 use super::msg::{Flags, Msg, NONE};
@@ -34,7 +34,7 @@ use super::route::Ask;
 use crate::clock::Now;
 use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
-use crate::cluster::route::{Counts, How, Target, Targets, read_candidates};
+use crate::cluster::route::{Counts, How, Routing, Target, Targets, read_candidates};
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
@@ -45,7 +45,7 @@ use std::sync::Arc;
 
 /// The first step of a write in two.
 pub(super) struct Step {
-    command: &'static Command,
+    rules: Rules,
     /// The request.
     request: Chain,
     token: Token,
@@ -53,7 +53,25 @@ pub(super) struct Step {
     /// The client's front.
     pin: u32,
     /// Who runs it.
-    owner: NodeId,
+    pub owner: NodeId,
+}
+
+/// Whose rules say what a reply means.
+#[derive(Clone, Copy)]
+pub(super) enum Rules {
+    /// This command's of Redis.
+    Redis(&'static Command),
+    /// Those of memcached's compare-and-swap.
+    Memcache,
+}
+
+/// What a first step has done, for the other replicas.
+pub(super) struct Effect {
+    /// The row of the command.
+    pub row: u16,
+    pub request: Chain,
+    /// The digest of the reply of a replica that was in the same state.
+    pub agreed: u64,
 }
 
 impl Node {
@@ -64,18 +82,19 @@ impl Node {
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
+        command: &'static Command,
         args: &[&[u8]],
     ) {
-        if let Some(rewritten) = rewrite::absolute(ask.command, args, now.unix_millis()) {
+        if let Some(rewritten) = rewrite::absolute(command, args, now.unix_millis()) {
             let chain = self.encoded(&rewritten);
             let ask = Ask {
-                command: rewritten.command,
+                row: rewritten.command.index(),
                 raw: Raw::from(&chain),
                 ..*ask
             };
             self.forward(key, now, form, &ask);
-        } else if rewrite::has_effect(ask.command, args) {
-            self.take_first_step(key, now, form, ask);
+        } else if rewrite::has_effect(command, args) {
+            self.step_anywhere(key, now, form, ask, command);
         } else {
             self.forward(key, now, form, ask);
         }
@@ -90,35 +109,54 @@ impl Node {
         chain
     }
 
-    /// Sends a request to the one owner that runs it as it stands.
-    fn take_first_step(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
-        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
-            return;
-        };
-        self.count_request(ask);
+    /// Sends a request to the owner in this rack, or, at a quorum level, to the first that can be
+    /// reached.
+    fn step_anywhere(
+        &mut self,
+        key: u32,
+        now: Now,
+        form: resp3::Form,
+        ask: &Ask<'_>,
+        command: &'static Command,
+    ) {
         let level = self.level_of(key, Class::Write);
         let topology = Arc::clone(&self.topology);
         let mut candidates = read_candidates(&topology, ask.token);
         let mut owner = candidates.next().unwrap_or_default();
-        let mut reachable = self.reaches(owner, key, now);
-        if !reachable && level != Consistency::DcOne {
+        if !self.reaches(owner, key, now) && level != Consistency::DcOne {
             let other = candidates.find(|&node| self.reaches(node, key, now));
-            (owner, reachable) = other.map_or((owner, false), |node| (node, true));
+            owner = other.unwrap_or(owner);
         }
+        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
+            return;
+        };
+        self.count_request(ask);
+        self.take_first_step(entry, key, now, ask, Rules::Redis(command), owner);
+    }
+
+    /// Sends a request to the one owner that runs it as it stands.
+    pub(super) fn take_first_step(
+        &mut self,
+        entry: u32,
+        pin: u32,
+        now: Now,
+        ask: &Ask<'_>,
+        rules: Rules,
+        owner: NodeId,
+    ) {
+        let level = self.level_of(pin, Class::Write);
+        let reachable = self.reaches(owner, pin, now);
         let mut request = Chain::new();
         ask.raw.append_to(&mut request);
-        let collector = Collector::of_step(Step {
-            command: ask.command,
+        let step = Collector::of_step(Step {
+            rules,
             request,
             token: ask.token,
             level,
-            pin: key,
+            pin,
             owner,
         });
-        let collector = self.collectors.insert(collector) as u32;
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
-            msg.collector = collector;
-        }
+        self.give_collector(entry, step);
         let target = Target {
             node: owner,
             how: local_or_request(owner),
@@ -127,25 +165,35 @@ impl Node {
             passed_over: 0,
         };
         let mut frames = Frames::new(self.next_wire_id(), ask.raw);
-        self.send_part(entry, 0, key, now, &target, &mut frames);
+        self.send_part(entry, 0, pin, now, &target, &mut frames);
     }
 
     /// Sends what the first step has done to the other replicas. Afterwards its reply is one of those
     /// that `parent` waits for, or still the only one.
     pub(super) fn take_second_step(&mut self, parent: u32, now: Now, step: Step, reply: Raw<'_>) {
-        let asked = step.request.to_vec();
-        let args: Vec<&[u8]> = request::arguments(&asked).collect();
-        let effect = reply.with_bytes(|reply| {
-            let effect = rewrite::effect(step.command, &args, reply)?;
-            let agreed = digest(std::iter::once(&*effect.reply), Order::Kept);
-            let (command, chain) = (effect.request.command, self.encoded(&effect.request));
-            Some((command, chain, agreed))
-        });
-        let Some((command, chain, agreed)) = effect else {
+        let effect = match step.rules {
+            Rules::Redis(command) => self.redis_effect(command, &step.request, reply),
+            Rules::Memcache => self.memcache_effect(&step.request, reply),
+        };
+        let Some(Effect {
+            row,
+            request,
+            agreed,
+        }) = effect
+        else {
             return;
         };
+        let raw = Raw::from(&request);
+        let ask = Ask {
+            row,
+            routing: Routing::Normal,
+            counted: true,
+            class: Class::Write,
+            token: step.token,
+            raw,
+        };
         let mut targets = std::mem::take(&mut self.targets);
-        let demand = self.demand(command, Class::Write, step.level, step.token);
+        let demand = self.demand(&ask, step.level);
         targets.place(&self.topology, &demand, |node| {
             self.reaches(node, step.pin, now)
         });
@@ -153,10 +201,10 @@ impl Node {
         if judged {
             self.judge_step(parent, &targets, &step, agreed);
         }
-        let mut frames = Frames::new(self.next_wire_id(), Raw::from(&chain));
+        let mut frames = Frames::new(self.next_wire_id(), raw);
         let mut part = 0;
         for target in targets.iter().filter(|target| target.node != step.owner) {
-            let mut msg = Msg::new(NONE, command.index(), chain.len(), now.mono_us);
+            let mut msg = Msg::new(NONE, row, raw.len(), now.mono_us);
             msg.flags = Flags::WRITE;
             if judged && target.counts != Counts::Discarded {
                 part += 1;
@@ -167,6 +215,20 @@ impl Node {
             }
         }
         self.targets = targets;
+    }
+
+    /// What a command of Redis has done, by its reply.
+    fn redis_effect(&self, command: &Command, request: &Chain, reply: Raw<'_>) -> Option<Effect> {
+        let asked = request.to_vec();
+        let args: Vec<&[u8]> = request::arguments(&asked).collect();
+        reply.with_bytes(|reply| {
+            let effect = rewrite::effect(command, &args, reply)?;
+            Some(Effect {
+                row: effect.request.command.index(),
+                request: self.encoded(&effect.request),
+                agreed: digest(std::iter::once(&*effect.reply), Order::Kept),
+            })
+        })
     }
 
     /// Lets `parent` wait for a quorum of replicas, of which that of the first step is the first.
@@ -184,7 +246,11 @@ impl Node {
         let mut spare = self.collectors.spare();
         spare.dcs.push(DcId::LOCAL);
         spare.dcs.extend(others);
-        let quorum = self.quorum_collector(spare, step.level, Order::Kept, false, Some(agreed));
+        let compare = match step.rules {
+            Rules::Redis(_) => Compare::Redis(Order::Kept),
+            Rules::Memcache => Compare::Memcache,
+        };
+        let quorum = self.quorum_collector(spare, step.level, compare, Lists::No, Some(agreed));
         if let Some(collector) = self.collectors.get_mut(place as usize) {
             *collector = quorum;
         }

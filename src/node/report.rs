@@ -4,6 +4,7 @@ use super::Node;
 use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::cluster::topology::Distance;
+use crate::config::StoreKind;
 use crate::proto::redis::command;
 use crate::proto::redis::req_stats::ReqStats;
 use crate::stats::{Memory, Stats};
@@ -43,7 +44,12 @@ impl Node {
         for (_, peer) in &self.fronts.peers {
             stats.pool.dnode_client_out_queue += u64::from(peer.front.queue.len());
         }
-        for (index, &count) in self.per_command.iter().enumerate() {
+        // Nothing of memcached's is counted by command, in the original neither.
+        let counted = match self.options.store {
+            StoreKind::Redis => self.per_command.as_slice(),
+            StoreKind::Memcache => &[],
+        };
+        for (index, &count) in counted.iter().enumerate() {
             let Some(command) = u16::try_from(index).ok().and_then(command::command) else {
                 continue;
             };

@@ -3,6 +3,7 @@
 use super::frame::Frames;
 use super::front::Raw;
 use super::msg::{Flags, Msg};
+use super::original::Instead;
 use super::upstream::{State, Upstream, Wire};
 use super::{Node, collect};
 use crate::clock::Now;
@@ -14,27 +15,50 @@ use crate::config::SecureOption;
 use crate::consistency::Consistency;
 use crate::hashkit::{self, Token};
 use crate::mbuf::Chain;
-use crate::proto::dnode::{self, compat};
-use crate::proto::redis::command::{Class, Command, Serve, command};
-use crate::proto::redis::errors;
-use crate::proto::redis::request::{self, Span};
+use crate::proto::Failure;
+use crate::proto::dnode;
+use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::redis::request::Span;
 use std::time::Duration;
 
-/// Longest key a C node takes (with its default `mbuf_size`), in bytes.
-const LONGEST_C_KEY: usize = 16_319;
 /// Longest key that is hashed without a copy when it straddles two buffers, in bytes.
 const KEY_ROOM: usize = 512;
 
 /// A request, as far as placing it is concerned.
 #[derive(Clone, Copy)]
 pub(super) struct Ask<'a> {
-    pub command: &'static Command,
+    /// The command's row in its table.
+    pub row: u16,
+    /// Where it may go.
+    pub routing: Routing,
+    /// Whether it stands in the statistics as a request.
+    pub counted: bool,
     /// The command's, or what its arguments make of it.
     pub class: Class,
     /// Of its first key.
     pub token: Token,
     /// Its bytes.
     pub raw: Raw<'a>,
+}
+
+impl<'a> Ask<'a> {
+    /// A request to Redis.
+    #[inline]
+    pub fn redis(command: &Command, class: Class, token: Token, raw: Raw<'a>) -> Ask<'a> {
+        Ask {
+            row: command.index(),
+            routing: match command.serve {
+                Serve::LocalNode | Serve::RackNodes => Routing::LocalNode,
+                Serve::AllNodes | Serve::AllNodesGuarded => Routing::AllNodes,
+                _ if command.own_rack => Routing::OwnRackOnly,
+                _ => Routing::Normal,
+            },
+            counted: command.name != "ping",
+            class,
+            token,
+            raw,
+        }
+    }
 }
 
 /// The cluster's word for a command's class.
@@ -124,46 +148,28 @@ impl Node {
     }
 
     /// What the cluster has to know of a request to place it.
-    pub(super) fn demand(
-        &self,
-        command: &Command,
-        class: Class,
-        level: Consistency,
-        token: Token,
-    ) -> Demand {
-        let routing = match command.serve {
-            Serve::LocalNode | Serve::RackNodes => Routing::LocalNode,
-            Serve::AllNodes | Serve::AllNodesGuarded => Routing::AllNodes,
-            _ if command.own_rack => Routing::OwnRackOnly,
-            _ => Routing::Normal,
-        };
+    pub(super) fn demand(&self, ask: &Ask<'_>, level: Consistency) -> Demand {
         Demand {
-            routing,
-            access: access(class),
+            routing: ask.routing,
+            access: access(ask.class),
             level,
-            token,
+            token: ask.token,
             failover: self.options.read_failover,
         }
     }
 
     /// Whether these keys have one owner in every rack that may see the request.
-    pub(super) fn is_one_owner(
-        &self,
-        key: u32,
-        command: &Command,
-        class: Class,
-        tokens: &[Token],
-    ) -> bool {
+    pub(super) fn is_one_owner(&self, key: u32, ask: &Ask<'_>, tokens: &[Token]) -> bool {
         if !self.topology.needs_hash() {
             return true;
         }
-        let demand = self.demand(command, class, self.level_of(key, class), Token::default());
+        let demand = self.demand(ask, self.level_of(key, ask.class));
         split::same_owner(&self.topology, tokens, self.topology.rings(demand.scope()))
     }
 
     /// The racks by which a request with several keys is divided.
-    pub(super) fn divide(&mut self, key: u32, command: &Command, class: Class, tokens: &[Token]) {
-        let demand = self.demand(command, class, self.level_of(key, class), Token::default());
+    pub(super) fn divide(&mut self, key: u32, ask: &Ask<'_>, tokens: &[Token]) {
+        let demand = self.demand(ask, self.level_of(key, ask.class));
         let mut split = std::mem::take(&mut self.split);
         split.divide(&self.topology, tokens, self.topology.rings(demand.scope()));
         self.split = split;
@@ -183,7 +189,7 @@ impl Node {
         if self.alone {
             return self.send_to_store(entry, pin, now, ask.raw);
         }
-        let demand = self.demand(ask.command, ask.class, level, ask.token);
+        let demand = self.demand(ask, level);
         let mut targets = std::mem::take(&mut self.targets);
         targets.place(&self.topology, &demand, |node| self.reaches(node, pin, now));
         if self.may_fail_over(&demand) {
@@ -203,10 +209,7 @@ impl Node {
         forward: bool,
         ask: &Ask<'_>,
     ) {
-        let by_key = matches!(
-            ask.command.serve,
-            Serve::Keyed | Serve::Split | Serve::SameNode
-        );
+        let by_key = matches!(ask.routing, Routing::Normal | Routing::OwnRackOnly);
         if !forward || self.alone || !by_key {
             return self.send_to_store(entry, pin, now, ask.raw);
         }
@@ -294,7 +297,7 @@ impl Node {
         let mut frames = Frames::new(self.next_wire_id(), raw);
         let judged = level != Consistency::DcOne;
         if judged {
-            self.collect_quorum(entry, targets, level);
+            self.collect_quorum(entry, targets, level, raw);
         }
         // The message itself may be answered, and its place be another's, before the last copy is made.
         let Some(template) = self.msgs.get(entry as usize).map(Msg::copy) else {
@@ -319,7 +322,7 @@ impl Node {
             }
         }
         if let Some(target) = unreachable {
-            self.finish(entry, now, collect::unreachable_text(&target).as_bytes());
+            self.finish_failed(entry, now, collect::unreachable(&target));
         }
     }
 
@@ -361,7 +364,7 @@ impl Node {
                 };
                 match self.slot_for(target.node, pin) {
                     Some(slot) => self.send_to_peer(slot, entry, now, kind, frames),
-                    None => self.give_up(entry, now, errors::PEER_NOT_CONNECTED),
+                    None => self.give_up(entry, now, Failure::PeerNotConnected),
                 }
             }
         }
@@ -371,7 +374,7 @@ impl Node {
     #[inline]
     pub(super) fn send_to_store(&mut self, entry: u32, pin: u32, now: Now, raw: Raw<'_>) {
         let Some(slot) = self.store_for(pin) else {
-            return self.give_up(entry, now, errors::STORAGE_REFUSED);
+            return self.give_up(entry, now, Failure::StorageRefused);
         };
         if self.upstreams[slot].state == State::Idle {
             self.connect_upstream(slot, now, true);
@@ -396,36 +399,40 @@ impl Node {
         kind: dnode::Kind,
         frames: &mut Frames<'_>,
     ) {
-        let Some(upstream) = self.upstreams.get_mut(slot) else {
-            return;
-        };
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
         msg.wire_id = frames.id;
-        let (distance, write, len) = (
-            upstream.distance,
-            msg.flags.has(Flags::WRITE),
-            frames.raw.len() as u64,
-        );
-        let same_dc = distance.is_same_dc();
-        let mut carried = Chain::new();
+        let (row, write) = (msg.command, msg.flags.has(Flags::WRITE));
+        let modern = self.upstreams.get(slot).is_none_or(Upstream::is_modern);
         let mut raw = frames.raw;
-        if !upstream.is_modern() {
-            match for_original(msg.command, raw) {
-                compat::Form::Plain => {}
-                compat::Form::Carried(carrier) => {
-                    let mut text = Vec::new();
-                    raw.with_bytes(|bytes| {
-                        carrier.encode(&request::arguments(bytes).collect::<Vec<_>>(), &mut text)
-                    });
-                    self.pool.copy(&text, &mut carried);
-                    raw = Raw::from(&carried);
-                    msg.flags = msg.flags.with(Flags::CARRIED);
+        let (mut other, mut more) = (Chain::new(), Vec::new());
+        if !modern {
+            match self.instead(row, raw, now) {
+                Instead::Itself => {}
+                Instead::Requests {
+                    before,
+                    this,
+                    after,
+                } => {
+                    for request in &before {
+                        self.send_beside(slot, now, kind, request);
+                    }
+                    self.note_instead(entry, raw);
+                    (other, more) = (this, after);
                 }
-                compat::Form::Refused(refusal) => return self.give_up(entry, now, refusal.line()),
+                Instead::Refused(line) => return self.refuse(entry, now, line),
             }
         }
+        if !other.is_empty() {
+            raw = Raw::from(&other);
+        }
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        let distance = upstream.distance;
+        let same_dc = distance.is_same_dc();
+        let len = frames.raw.len() as u64;
         let header = dnode::Header {
             same_dc,
             ..super::frame::header(kind, frames.id)
@@ -436,10 +443,10 @@ impl Node {
         };
         let sent: &Chain = if wire.is_sealed() {
             if !wire.encrypt(header, raw, &self.pool, &mut own) {
-                return self.give_up(entry, now, errors::PEER_REFUSED);
+                return self.give_up(entry, now, Failure::PeerRefused);
             }
             &own
-        } else if carried.is_empty() {
+        } else if other.is_empty() {
             frames.plain(kind, same_dc, &self.pool)
         } else {
             super::frame::plain(header, raw, &self.pool, &mut own);
@@ -447,10 +454,18 @@ impl Node {
         };
         self.stats.count_sent(distance, write, len);
         self.put_upstream(slot, entry, now, Raw::from(sent));
+        for request in &more {
+            self.send_beside(slot, now, kind, request);
+        }
     }
 
     /// A message that could not be put into any queue is answered with an error, if anybody waits.
-    pub(super) fn give_up(&mut self, entry: u32, now: Now, text: &str) {
+    pub(super) fn give_up(&mut self, entry: u32, now: Now, failure: Failure) {
+        self.refuse(entry, now, failure.line(self.options.store));
+    }
+
+    /// The same with an error line of its own.
+    fn refuse(&mut self, entry: u32, now: Now, text: &str) {
         if self.msgs.get(entry as usize).is_some_and(Msg::is_over) {
             self.msgs.remove(entry as usize);
         } else {
@@ -458,9 +473,8 @@ impl Node {
         }
     }
 
-    /// Whether connections to a node are encrypted.
-    pub(super) fn is_secured(&self, node: NodeId) -> bool {
-        let distance = self.topology.distance(node);
+    /// Whether connections to nodes of this distance are encrypted.
+    pub(super) fn is_secured(&self, distance: Distance) -> bool {
         match self.options.secure_server_option {
             SecureOption::None => false,
             SecureOption::Datacenter => distance == Distance::OtherDc,
@@ -474,21 +488,6 @@ impl Node {
         self.wire_id += 1;
         self.wire_id
     }
-}
-
-/// How a request has to be sent to a node that may be the C original.
-fn for_original(index: u16, raw: Raw<'_>) -> compat::Form {
-    let Some(command) = command(index) else {
-        return compat::Form::Plain;
-    };
-    raw.with_bytes(|bytes| {
-        let args: Vec<&[u8]> = request::arguments(bytes).collect();
-        let first = args.get(1).copied().unwrap_or_default();
-        if compat::is_plain(command, args.len(), first, LONGEST_C_KEY) {
-            return compat::Form::Plain;
-        }
-        compat::form(command, &args, LONGEST_C_KEY)
-    })
 }
 
 /// How long a message may wait on an upstream, in µs: by distance, for reads and for writes.

@@ -7,7 +7,8 @@ use super::{Next, Node};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Chain;
-use crate::proto::redis::reply::Status;
+use crate::proto::dnode::payload::{Found, Payload};
+use crate::proto::store::Replies;
 use crate::sys;
 use std::io::{self, Read};
 
@@ -40,7 +41,8 @@ impl Node {
             return Next::Wait;
         }
         store.heard = now.mono_us;
-        let mut parser = std::mem::take(parser);
+        let fresh = Replies::new(self.options.store);
+        let mut parser = std::mem::replace(parser, fresh);
         self.stats
             .hist
             .server_out_queue
@@ -50,10 +52,10 @@ impl Node {
         while let Some(slice) = data.pop() {
             let mut at = 0;
             let status = loop {
-                match parser.parse(slice.get(at..).unwrap_or(&[]), 0) {
-                    Status::Complete(len) => {
+                match parser.parse(slice.get(at..).unwrap_or(&[])) {
+                    Found::Complete(len, ()) => {
                         if !self.hand_out(slot, now, Raw::Whole(&slice, at, at + len)) {
-                            break Status::Garbage(UNASKED);
+                            break Found::Bad(UNASKED);
                         }
                         at += len;
                     }
@@ -64,7 +66,7 @@ impl Node {
             rest.push_range(&slice, at, slice.len());
             rest.append(&mut data);
             data = rest;
-            if let Status::Garbage(reason) = status {
+            if let Found::Bad(reason) = status {
                 garbage = Some(reason);
                 break;
             }
@@ -72,15 +74,15 @@ impl Node {
                 break;
             }
             match parser.find(&data) {
-                Status::Complete(len) => {
+                Found::Complete(len, ()) => {
                     let raw = data.split_to(len);
                     if !self.hand_out(slot, now, Raw::Spread(&raw)) {
                         garbage = Some(UNASKED);
                         break;
                     }
                 }
-                Status::Incomplete => break,
-                Status::Garbage(reason) => {
+                Found::Incomplete => break,
+                Found::Bad(reason) => {
                     garbage = Some(reason);
                     break;
                 }
@@ -157,6 +159,7 @@ impl Node {
         msg.flags = msg.flags.without(Flags::QUEUED);
         let expired = msg.flags.has(Flags::EXPIRED);
         let (over, kept, node) = (msg.is_over(), msg.flags.has(Flags::KEPT), upstream.node);
+        let unique = msg.flags.has(Flags::UNIQUE);
         let used = msg.front != NONE || msg.parent != NONE;
         if let Some(written) = upstream.written_at(msg.end) {
             let (wait, latency) = (
@@ -168,7 +171,8 @@ impl Node {
         let write = msg.flags.has(Flags::WRITE);
         self.stats
             .count_reply(upstream.distance, write, used, raw.len() as u64);
-        if upstream.is_store() && raw.first_byte() == Some(b'-') {
+        let is_error = raw.is_error(self.options.store);
+        if upstream.is_store() && is_error {
             self.stats.own.store_reply_errors += 1;
         }
         if expired {
@@ -176,8 +180,11 @@ impl Node {
         }
         if over {
             self.msgs.remove(entry as usize);
+        } else if !expired && unique && !is_error {
+            let marked = self.marked(node, raw);
+            self.finish_raw(entry, now, Raw::from(&marked));
         } else if !expired {
-            let unserved = kept && raw.first_byte() == Some(b'-') && Node::is_unserved(raw);
+            let unserved = kept && is_error && self.is_unserved(raw);
             if !(unserved && self.fail_over(entry, now, node)) {
                 self.finish_raw(entry, now, raw);
             }

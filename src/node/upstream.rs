@@ -9,10 +9,11 @@ use crate::cluster::backoff::Backoff;
 use crate::cluster::id::NodeId;
 use crate::cluster::throttle::Throttle;
 use crate::cluster::topology::Distance;
+use crate::config::Endpoint;
 use crate::log_at;
 use crate::mbuf::{Chain, Inbound};
-use crate::proto::redis::errors;
-use crate::proto::redis::reply::Parser;
+use crate::proto::Failure;
+use crate::proto::store::Replies;
 use std::collections::VecDeque;
 
 /// A connection requests are sent on. Many fronts share it; replies come in the order of requests.
@@ -21,6 +22,8 @@ pub(super) struct Upstream {
     /// The node at its other end; for the datastore, this one.
     pub node: NodeId,
     pub distance: Distance,
+    /// Where it is at.
+    pub endpoint: Endpoint,
     pub state: State,
     /// A peer has said, or has had its time to say, what it is. Until then nothing but that question
     /// is sent to it: what may be asked how depends on it.
@@ -66,7 +69,7 @@ pub(super) struct Overdue {
 /// What an upstream speaks.
 pub(super) enum Wire {
     /// Replies of a datastore.
-    Store(Parser),
+    Store(Replies),
     /// The peers' protocol.
     Peer(Box<PeerWire>),
 }
@@ -83,6 +86,8 @@ pub(super) enum State {
     Up,
     /// Lost; tried again at this time.
     Down { retry_at: u64 },
+    /// It led to a node that is no member any more; its place may be taken by another.
+    Gone,
 }
 
 /// Why an upstream is given up.
@@ -106,6 +111,7 @@ impl Upstream {
         id: ConnId,
         node: NodeId,
         distance: Distance,
+        endpoint: Endpoint,
         wire: Wire,
         backoff: Backoff,
     ) -> Upstream {
@@ -113,6 +119,7 @@ impl Upstream {
             id,
             node,
             distance,
+            endpoint,
             state: State::Idle,
             known: false,
             inbound: Inbound::default(),
@@ -152,7 +159,16 @@ impl Upstream {
             State::Up => self.known,
             State::Connecting { first, .. } => first && self.is_store(),
             State::Idle => self.is_store(),
-            State::Down { .. } => false,
+            State::Down { .. } | State::Gone => false,
+        }
+    }
+
+    /// Whether it is being made, or nobody knows yet what is at its other end.
+    pub fn is_underway(&self) -> bool {
+        match self.state {
+            State::Connecting { .. } => true,
+            State::Up => !self.known,
+            State::Idle | State::Down { .. } | State::Gone => false,
         }
     }
 
@@ -317,17 +333,17 @@ impl Upstream {
         self.overdue = [Overdue::default(); 2];
         (self.queued, self.written) = (0, 0);
         match &mut self.wire {
-            Wire::Store(parser) => *parser = Parser::default(),
+            Wire::Store(parser) => parser.reset(),
             Wire::Peer(wire) => wire.reset(),
         }
     }
 
     /// What a request gets when this connection breaks under it.
-    pub fn broken_text(&self) -> &'static str {
+    pub fn broken(&self) -> Failure {
         if self.is_store() {
-            errors::STORAGE_REFUSED
+            Failure::StorageRefused
         } else {
-            errors::PEER_REFUSED
+            Failure::PeerRefused
         }
     }
 }
@@ -413,6 +429,7 @@ impl Node {
 
     /// Gives up a connection: every request on it fails, and it is tried again later.
     pub(super) fn lose_upstream(&mut self, slot: usize, now: Now, loss: Loss) {
+        let gone = self.is_retired(slot);
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -426,25 +443,43 @@ impl Node {
         self.stats
             .count_loss(upstream.distance, loss, upstream.known, unsent, now);
         upstream.reset();
+        let (node, failure, id) = (upstream.node, upstream.broken(), upstream.id);
         let wait = upstream.backoff.failed().as_micros() as u64;
-        upstream.state = State::Down {
-            retry_at: now.mono_us + wait,
+        upstream.state = if gone {
+            State::Gone
+        } else {
+            self.earliest = self.earliest.min(now.mono_us + wait);
+            State::Down {
+                retry_at: now.mono_us + wait,
+            }
         };
-        self.earliest = self.earliest.min(now.mono_us + wait);
-        let (node, text) = (upstream.node, upstream.broken_text());
-        self.actions.push_back(Action::Close(upstream.id));
+        self.actions.push_back(Action::Close(id));
         while let Some(entry) = self
             .upstreams
             .get_mut(slot)
             .and_then(|upstream| upstream.pop(&mut self.msgs))
         {
-            self.settle(entry, now, node, text);
+            self.settle(entry, now, node, failure);
         }
     }
 
+    /// Closes a connection that leads to nobody and on which nothing is under way.
+    pub(super) fn dismiss(&mut self, slot: usize) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        log_at!(Notice, "close {}: no member any more", upstream.id);
+        self.stats.pool.peer_connections -= u64::from(upstream.known);
+        if !matches!(upstream.state, State::Idle | State::Down { .. }) {
+            self.actions.push_back(Action::Close(upstream.id));
+        }
+        upstream.reset();
+        upstream.state = State::Gone;
+    }
+
     /// A message has left the queue of a lost connection to this node. If it has not been answered,
-    /// it is with `text`, unless another rack can.
-    fn settle(&mut self, entry: u32, now: Now, node: NodeId, text: &str) {
+    /// it is with `failure`, unless another rack can.
+    fn settle(&mut self, entry: u32, now: Now, node: NodeId, failure: Failure) {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
@@ -452,7 +487,7 @@ impl Node {
         if msg.is_over() {
             self.msgs.remove(entry as usize);
         } else if !msg.flags.has(Flags::EXPIRED) {
-            self.fail(entry, now, node, text);
+            self.fail(entry, now, node, failure);
         }
     }
 

@@ -1,8 +1,12 @@
 //! Bytes to messages and back, one module per protocol.
 
 pub mod dnode;
+pub mod failure;
 pub mod memcache;
 pub mod redis;
+pub mod store;
+
+pub use failure::Failure;
 
 /// Whether a request changes data. Decides to how many replicas it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -198,7 +198,8 @@ impl Reactor {
         .map_err(|error| named("p", endpoint, &error))?;
         log_at!(
             Notice,
-            "{name} inited in redis <POOL '{}'>",
+            "{name} inited in {} <POOL '{}'>",
+            settings.data_store.name(),
             settings.pool_name
         );
         self.listeners[door as usize] = Some(listener);

@@ -17,6 +17,7 @@ pub enum Experiment {
     Spike,
     Copies,
     Cluster,
+    Memcache,
 }
 
 /// Every experiment by name; the flag says whether it runs when none is named.
@@ -27,6 +28,7 @@ const EXPERIMENTS: &[(&str, Experiment, bool)] = &[
     ("spike", Experiment::Spike, true),
     ("copies", Experiment::Copies, false),
     ("cluster", Experiment::Cluster, true),
+    ("memcache", Experiment::Memcache, true),
 ];
 
 /// What was asked for.
@@ -44,6 +46,7 @@ pub struct Args {
     /// End with a failure when a target is missed.
     pub strict: bool,
     pub redis_server: PathBuf,
+    pub memcached: PathBuf,
     pub json: PathBuf,
     dynomite: PathBuf,
     nutcracker: PathBuf,
@@ -78,6 +81,12 @@ impl Args {
             "",
             "redis-server",
             "the store (default: redis-server)",
+            "PATH",
+        );
+        options.optopt(
+            "",
+            "memcached",
+            "the store of the experiment of that name (default: memcached)",
             "PATH",
         );
         options.optmulti(
@@ -117,7 +126,8 @@ impl Args {
             "where the figures go (default target/bench/e2e.json)",
             "PATH",
         );
-        let brief = "usage: e2e [options] [cost] [latency] [memory] [spike] [copies] [cluster]";
+        let brief =
+            "usage: e2e [options] [cost] [latency] [memory] [spike] [copies] [cluster] [memcache]";
         let given = options
             .parse(words)
             .map_err(|e| format!("{e}\n{}", options.usage(brief)))?;
@@ -169,6 +179,7 @@ impl Args {
             settle: Duration::from_secs(number("settle", 60, 5)?.min(3_600)),
             strict: given.opt_present("strict"),
             redis_server: path("redis-server", "redis-server"),
+            memcached: path("memcached", "memcached"),
             json: path(
                 "json",
                 concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench/e2e.json"),

@@ -36,19 +36,19 @@ impl Child {
         self.process.id()
     }
 
-    /// Waits until a Redis request at `address` is answered with `+OK`.
-    pub fn wait_ready(&mut self, address: SocketAddr) -> Result<()> {
+    /// Waits until a request at `address` has its answer; `probe` is both.
+    pub fn wait_ready(&mut self, address: SocketAddr, probe: (&[u8], &[u8])) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.process.try_wait().map_err(|e| e.to_string())? {
                 return Err(format!("ended at once ({status}): {}", self.said()));
             }
-            match set_once(address) {
+            match ask_once(address, probe) {
                 Ok(true) => return Ok(()),
                 Ok(false) | Err(_) if Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(20))
                 }
-                Ok(false) => return Err(format!("does not answer SET with +OK: {}", self.said())),
+                Ok(false) => return Err(format!("does not answer rightly: {}", self.said())),
                 Err(e) => return Err(format!("does not answer ({e}): {}", self.said())),
             }
         }
@@ -100,14 +100,14 @@ fn send_signal(signal: &str, pid: u32) {
         .status();
 }
 
-/// One `SET` over a connection of its own; whether the reply is `+OK`.
-fn set_once(address: SocketAddr) -> std::io::Result<bool> {
+/// One request over a connection of its own; whether the reply is the right one.
+fn ask_once(address: SocketAddr, (request, right): (&[u8], &[u8])) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(b"*3\r\n$3\r\nSET\r\n$5\r\nready\r\n$1\r\n1\r\n")?;
-    let mut reply = [0; 5];
+    stream.write_all(request)?;
+    let mut reply = vec![0; right.len()];
     stream.read_exact(&mut reply)?;
-    Ok(&reply == b"+OK\r\n")
+    Ok(reply == right)
 }
 
 /// An address on the loopback that nobody listened on a moment ago.

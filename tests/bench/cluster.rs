@@ -304,8 +304,8 @@ fn turn(
     let start = Instant::now();
     let (requests, mut took) = subject.clients.drive(0, batches, total)?;
     match row.verb {
-        Verb::Get => rest(calls)?,
-        Verb::Set | Verb::Mset(_) => {
+        Verb::Get | Verb::TextGet(_) => rest(calls)?,
+        Verb::Set | Verb::Mset(_) | Verb::TextSet => {
             arrive(calls, &calls_before, requests)?;
             took = start.elapsed();
         }

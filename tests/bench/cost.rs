@@ -1,5 +1,6 @@
 //! Processor time of each proxy per request, under as much load as fifty connections make.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,7 +35,18 @@ struct Sample {
     per_second: f64,
 }
 
-/// Measures every wanted workload and reports.
+/// What is to be measured, and how it is called.
+pub struct Task<'a> {
+    /// The key of the figures in the file.
+    pub name: &'static str,
+    /// Where this is measured, for the titles of the tables.
+    pub place: &'static str,
+    pub workloads: &'a [Workload],
+    /// Address and process of the store behind all.
+    pub store: (SocketAddr, u32),
+}
+
+/// Measures every wanted workload in front of a Redis and reports.
 pub fn run(
     args: &Args,
     proxies: &[Proxy],
@@ -42,14 +54,32 @@ pub fn run(
     scratch: &Path,
     report: &mut Report,
 ) -> Result<()> {
+    let task = Task {
+        name: "cost",
+        place: "",
+        workloads: WORKLOADS,
+        store: (store.address, store.pid()),
+    };
+    compare(args, &task, proxies, scratch, report)
+}
+
+/// Measures the wanted workloads of a task and reports.
+pub fn compare(
+    args: &Args,
+    task: &Task,
+    proxies: &[Proxy],
+    scratch: &Path,
+    report: &mut Report,
+) -> Result<()> {
+    let (address, store) = task.store;
     let mut subjects = vec![Subject {
         name: "direct".to_string(),
         kind: None,
         running: None,
-        clients: Clients::connect(store.address, CONNECTIONS)?,
+        clients: Clients::connect(address, CONNECTIONS)?,
     }];
     for proxy in proxies {
-        let running = proxy.start(store.address, scratch)?;
+        let running = proxy.start(address, scratch)?;
         let clients = Clients::connect(running.address, CONNECTIONS)?;
         subjects.push(Subject {
             name: proxy.name.clone(),
@@ -62,19 +92,17 @@ pub fn run(
         .iter()
         .filter_map(|subject| subject.running.as_ref())
         .map(Running::pid);
-    let bystanders = Bystanders::watch(pids.chain([store.pid()]).collect())?;
+    let bystanders = Bystanders::watch(pids.chain([store]).collect())?;
     let mut table = Table::new(&subjects);
-    for workload in WORKLOADS
-        .iter()
-        .filter(|workload| args.wants(workload.name))
-    {
-        eprintln!("cost: {}", workload.name);
+    let wanted = |workload: &&Workload| args.wants(workload.name);
+    for workload in task.workloads.iter().filter(wanted) {
+        eprintln!("{}: {}", task.name, workload.name);
         let samples = measure(args, workload, &mut subjects, store)
-            .map_err(|reason| format!("cost of {}: {reason}", workload.name))?;
-        table.add(workload, &subjects, &samples, report);
+            .map_err(|reason| format!("{} of {}: {reason}", task.name, workload.name))?;
+        table.add(task, workload, &subjects, &samples, report);
     }
-    table.finish(report);
-    report.bystanders("cost", bystanders.share()?);
+    table.finish(task, report);
+    report.bystanders(task.name, bystanders.share()?);
     Ok(())
 }
 
@@ -83,7 +111,7 @@ fn measure(
     args: &Args,
     workload: &Workload,
     subjects: &mut [Subject],
-    store: &Redis,
+    store: u32,
 ) -> Result<Vec<Vec<Sample>>> {
     let batches = workload.batches();
     let filling = workload.filling();
@@ -124,10 +152,10 @@ pub fn batches_per(
     }
 }
 
-fn turn(subject: &mut Subject, batches: &[Batch], total: usize, store: &Redis) -> Result<Sample> {
+fn turn(subject: &mut Subject, batches: &[Batch], total: usize, store: u32) -> Result<Sample> {
     let fail = |reason| format!("{}: {reason}", subject.name);
     let pid = subject.running.as_ref().map(Running::pid);
-    let cpu = || Ok::<_, String>((pid.map_or(Ok(0), cpu_ns)?, cpu_ns(store.pid())?));
+    let cpu = || Ok::<_, String>((pid.map_or(Ok(0), cpu_ns)?, cpu_ns(store)?));
     let before = cpu()?;
     let (requests, took) = subject.clients.drive(0, batches, total).map_err(fail)?;
     // The last reply is with us a moment before the proxy goes to sleep and its account is up to date.
@@ -169,6 +197,7 @@ impl Table {
 
     fn add(
         &mut self,
+        task: &Task,
         workload: &Workload,
         subjects: &[Subject],
         samples: &[Vec<Sample>],
@@ -204,7 +233,7 @@ impl Table {
                 Some(Kind::Predixy) => workload.to_predixy,
                 Some(Kind::Dynomite) | None => None,
             };
-            let what = format!("cost of {} to {}", workload.name, subject.name);
+            let what = format!("{} of {} to {}", task.name, workload.name, subject.name);
             cost.push(report.judge(&what, ratio, most));
             figures.insert(
                 format!("to {}", subject.name),
@@ -216,11 +245,14 @@ impl Table {
         self.rate.push(rate);
     }
 
-    fn finish(self, report: &mut Report) {
-        let title = "Processor time of the proxy per request in µs (user + system), and dynomite's as a ratio";
-        report.table(title, &self.cost_head, &self.cost);
-        let title = format!("Requests per second, closed loop, {CONNECTIONS} connections");
+    fn finish(self, task: &Task, report: &mut Report) {
+        let place = task.place;
+        let title = format!(
+            "Processor time of the proxy per request{place} in µs (user + system), and dynomite's as a ratio"
+        );
+        report.table(&title, &self.cost_head, &self.cost);
+        let title = format!("Requests per second{place}, closed loop, {CONNECTIONS} connections");
         report.table(&title, &self.rate_head, &self.rate);
-        report.record("cost", self.json.into());
+        report.record(task.name, self.json.into());
     }
 }

@@ -13,6 +13,7 @@
 //! | `memory` | resident bytes per idle connection that has been used |
 //! | `spike` | resident memory a minute after many pipelining clients, and after large values |
 //! | `cluster` | the same for three racks and for two datacenters, coordinator and replica (rivals: *dynomite*) |
+//! | `memcache` | processor time per request in front of a `memcached`, all speaking its text protocol |
 //! | `copies` | instructions and copied bytes per byte of a large value (needs valgrind; only on request) |
 //!
 //! Rounds of the proxies are interleaved (A B C, B C A, …) and ratios are taken within a round, so that a
@@ -27,6 +28,7 @@ mod copies;
 mod cost;
 mod latency;
 mod members;
+mod memcache;
 mod memory;
 mod paced;
 mod procfs;
@@ -93,6 +95,7 @@ fn run(args: &Args) -> Result<ExitCode> {
             Experiment::Spike => memory::spike,
             Experiment::Copies => copies::run,
             Experiment::Cluster => cluster::run,
+            Experiment::Memcache => memcache::run,
         };
         if let Err(reason) = measure(args, &proxies, &store, scratch.path(), &mut report) {
             report.failed(&reason);

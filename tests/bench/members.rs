@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::child::{Child, free_address_on, write_file};
-use crate::proxy::Proxy;
+use crate::proxy::{Protocol, Proxy};
 use crate::redis::Redis;
 
 /// How long the members may take to find each other.
@@ -91,7 +91,7 @@ impl Members {
             nodes.push(Child::start(command, scratch.join(format!("{name}.out")))?);
         }
         for (node, place) in nodes.iter_mut().zip(&places) {
-            node.wait_ready(place.client)?;
+            node.wait_ready(place.client, Protocol::Redis.probe())?;
         }
         let mut members = Members { coordinator, nodes };
         members.wait_connected(stores)?;
@@ -107,7 +107,7 @@ impl Members {
         }
         loop {
             if let Some(first) = self.nodes.first_mut() {
-                first.wait_ready(self.coordinator)?;
+                first.wait_ready(self.coordinator, Protocol::Redis.probe())?;
             }
             crate::redis::ask(self.coordinator, &["SET", &key, "1"])?;
             let mut everywhere = true;

@@ -7,6 +7,7 @@
 use dynomite::cluster::digest::{Order, digest};
 use dynomite::cluster::id::NodeId;
 use dynomite::cluster::ring::Ring;
+use dynomite::config::StoreKind;
 use dynomite::hashkit::{HashKind, Token, hash};
 use dynomite::mbuf::{Chain, Pool};
 use dynomite::proto::dnode::{Data, Decoder, Header, Kind, MAX_ENCODED, Security};
@@ -122,11 +123,14 @@ fn peers() -> Vec<Entry> {
     }
     let mut stream = Chain::new();
     pool.copy(&text, &mut stream);
-    let mut decoder = Decoder::requests(Security {
-        key_pair: None,
-        mbuf_size: 16_384,
-        refuse_plaintext: false,
-    });
+    let mut decoder = Decoder::requests(
+        StoreKind::Redis,
+        Security {
+            key_pair: None,
+            mbuf_size: 16_384,
+            refuse_plaintext: false,
+        },
+    );
     let read = entry("read 16 dnode requests", text.len(), move || {
         let mut data = Chain::new();
         data.append_shared(black_box(&stream));

@@ -33,6 +33,23 @@ impl Kind {
     }
 }
 
+/// What is spoken with the clients and the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Redis,
+    Memcached,
+}
+
+impl Protocol {
+    /// A request that something can be told to be ready by, and its answer.
+    pub fn probe(self) -> (&'static [u8], &'static [u8]) {
+        match self {
+            Protocol::Redis => (b"*3\r\n$3\r\nSET\r\n$5\r\nready\r\n$1\r\n1\r\n", b"+OK\r\n"),
+            Protocol::Memcached => (b"set ready 0 0 1\r\n1\r\n", b"STORED\r\n"),
+        }
+    }
+}
+
 /// The name of the proxy that the others are compared with.
 pub const UNDER_TEST: &str = "dynomite";
 
@@ -41,6 +58,7 @@ pub struct Proxy {
     pub name: String,
     pub kind: Kind,
     path: PathBuf,
+    protocol: Protocol,
 }
 
 /// A proxy that answers.
@@ -56,7 +74,17 @@ impl Proxy {
             name: name.to_string(),
             kind,
             path,
+            protocol: Protocol::Redis,
         }
+    }
+
+    /// The same in front of a memcached; `None` if this kind cannot, or not so that it survives a `get`.
+    pub fn before_memcached(&self) -> Option<Proxy> {
+        let can = self.under_test() || self.kind == Kind::Nutcracker;
+        can.then(|| Proxy {
+            protocol: Protocol::Memcached,
+            ..Proxy::new(&self.name, self.kind, self.path.clone())
+        })
     }
 
     /// The program.
@@ -105,7 +133,7 @@ impl Proxy {
         };
         command.args(words).current_dir(scratch);
         let mut child = Child::start(command, scratch.join(format!("{}.out", self.name)))?;
-        child.wait_ready(address)?;
+        child.wait_ready(address, self.protocol.probe())?;
         Ok(Running {
             address,
             kind: self.kind,
@@ -125,15 +153,18 @@ impl Proxy {
             .join(format!("{}.log", self.name))
             .display()
             .to_string();
+        let memcached = self.protocol == Protocol::Memcached;
         let text = match self.kind {
             Kind::Dynomite => format!(
                 "dyn_o_mite:\n  listen: {address}\n  dyn_listen: {peers}\n  stats_listen: {stats}\n  \
-                 tokens: '437425602'\n  servers:\n  - {store}:1\n  timeout: 60000\n  data_store: 0\n",
+                 tokens: '437425602'\n  servers:\n  - {store}:1\n  timeout: 60000\n  data_store: {kind}\n",
+                kind = u8::from(memcached),
                 peers = free_address()?,
             ),
             Kind::Nutcracker => format!(
-                "bench:\n  listen: {address}\n  hash: murmur\n  distribution: ketama\n  redis: true\n  \
-                 preconnect: true\n  timeout: 60000\n  servers:\n  - {store}:1\n"
+                "bench:\n  listen: {address}\n  hash: murmur\n  distribution: ketama\n  redis: {redis}\n  \
+                 preconnect: true\n  timeout: 60000\n  servers:\n  - {store}:1\n",
+                redis = !memcached,
             ),
             Kind::Predixy => format!(
                 "Name bench\nBind {address}\nWorkerThreads 1\nClientTimeout 0\nLog {log}\nLogInfoSample 0\n\

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::Result;
 use crate::args::find;
 use crate::child::{Child, free_address};
+use crate::proxy::Protocol;
 
 /// A `redis-server` without persistence.
 pub struct Redis {
@@ -28,7 +29,7 @@ impl Redis {
         let log = format!("redis-{}.log", address.port());
         let mut child = Child::start(command, scratch.join(log))?;
         child
-            .wait_ready(address)
+            .wait_ready(address, Protocol::Redis.probe())
             .map_err(|e| format!("redis-server {e}"))?;
         Ok(Redis { address, child })
     }

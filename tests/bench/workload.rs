@@ -7,6 +7,10 @@ pub enum Verb {
     Set,
     /// One request that sets this many keys.
     Mset(usize),
+    /// In memcached's text protocol: `get` of this many different keys.
+    TextGet(usize),
+    /// In memcached's text protocol: `set`.
+    TextSet,
 }
 
 /// One row of the cost table.
@@ -23,7 +27,8 @@ pub struct Workload {
     pub to_predixy: Option<f64>,
 }
 
-const fn row(
+/// A row with its targets to twemproxy and predixy.
+pub const fn row(
     name: &'static str,
     verb: Verb,
     depth: usize,
@@ -84,10 +89,11 @@ impl Workload {
 
     /// Batches that store every key that `batches` reads.
     pub fn filling(&self) -> Vec<Batch> {
-        let set = Workload {
-            verb: Verb::Set,
-            ..*self
+        let verb = match self.verb {
+            Verb::Get | Verb::Set | Verb::Mset(_) => Verb::Set,
+            Verb::TextGet(_) | Verb::TextSet => Verb::TextSet,
         };
+        let set = Workload { verb, ..*self };
         (0..self.keys()).map(|key| set.batch(1, || key)).collect()
     }
 
@@ -99,28 +105,55 @@ impl Workload {
         };
         let value = vec![b'x'; self.value];
         // Keys of one length for all; one name space per size, as all proxies share the store.
-        let mut name = || format!("k{:07}:{:07}", self.value, key()).into_bytes();
+        let named = |key: usize| format!("k{:07}:{key:07}", self.value).into_bytes();
         for _ in 0..depth {
             match self.verb {
                 Verb::Get => {
-                    command(&mut batch.requests, &[b"GET", &name()]);
+                    command(&mut batch.requests, &[b"GET", &named(key())]);
                     bulk(&mut batch.replies, &value);
                 }
                 Verb::Set => {
-                    command(&mut batch.requests, &[b"SET", &name(), &value]);
+                    command(&mut batch.requests, &[b"SET", &named(key()), &value]);
                     batch.replies.extend_from_slice(b"+OK\r\n");
                 }
                 Verb::Mset(keys) => {
-                    let names: Vec<Vec<u8>> = (0..keys).map(|_| name()).collect();
+                    let names: Vec<Vec<u8>> = (0..keys).map(|_| named(key())).collect();
                     let mut words: Vec<&[u8]> = vec![b"MSET"];
                     words.extend(names.iter().flat_map(|name| [name.as_slice(), &value]));
                     command(&mut batch.requests, &words);
                     batch.replies.extend_from_slice(b"+OK\r\n");
                 }
+                Verb::TextGet(keys) => {
+                    let first = key();
+                    batch.requests.extend_from_slice(b"get");
+                    for n in 0..keys {
+                        let name = named((first + n) % self.keys());
+                        batch.requests.push(b' ');
+                        batch.requests.extend_from_slice(&name);
+                        batch.replies.extend_from_slice(b"VALUE ");
+                        batch.replies.extend_from_slice(&name);
+                        text_block(&mut batch.replies, " 0", &value);
+                    }
+                    batch.requests.extend_from_slice(b"\r\n");
+                    batch.replies.extend_from_slice(b"END\r\n");
+                }
+                Verb::TextSet => {
+                    batch.requests.extend_from_slice(b"set ");
+                    batch.requests.extend_from_slice(&named(key()));
+                    text_block(&mut batch.requests, " 0 0", &value);
+                    batch.replies.extend_from_slice(b"STORED\r\n");
+                }
             }
         }
         batch
     }
+}
+
+/// The rest of a line of memcached's protocol behind the key, and the value.
+fn text_block(out: &mut Vec<u8>, words: &str, value: &[u8]) {
+    out.extend_from_slice(format!("{words} {}\r\n", value.len()).as_bytes());
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -2,7 +2,7 @@
 //!
 //! `DYNOMITE_LONG_TESTS` makes the runs ten times as long.
 
-use super::common::{Cluster, Node, Plan, Redis, command, eventually};
+use super::common::{Cluster, Node, Plan, Store, command, eventually};
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
@@ -36,7 +36,7 @@ fn benchmark(node: &Node, args: &str) {
 }
 
 /// Everything a redis-server holds.
-fn contents(store: &Redis) -> BTreeMap<Vec<u8>, Vec<u8>> {
+fn contents(store: &Store) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut client = store.client();
     let lines = |reply: &[u8]| -> Vec<Vec<u8>> {
         let lines = reply.split(|&byte| byte == b'\n').skip(1);

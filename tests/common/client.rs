@@ -160,9 +160,14 @@ impl Client {
     /// until the connection is closed.
     pub fn transcript(&mut self) -> io::Result<Transcript> {
         const MARK: &[u8] = b"is it still open?";
-        // If it is closed already, reading says so.
-        let _ = self.try_send(&wire::command(&[b"ECHO", MARK]));
         let end = format!("${}\r\n{}\r\n", MARK.len(), MARK.escape_ascii()).into_bytes();
+        self.transcript_up_to(&wire::command(&[b"ECHO", MARK]), &end)
+    }
+
+    /// The same with this request, which has this answer.
+    pub fn transcript_up_to(&mut self, request: &[u8], end: &[u8]) -> io::Result<Transcript> {
+        // If it is closed already, reading says so.
+        let _ = self.try_send(request);
         let mut bytes = Vec::new();
         loop {
             match self.0.read_until(b'\n', &mut bytes) {
@@ -172,7 +177,7 @@ impl Client {
                         closed: true,
                     });
                 }
-                Ok(_) if bytes.ends_with(&end) => {
+                Ok(_) if bytes.ends_with(end) => {
                     bytes.truncate(bytes.len() - end.len());
                     return Ok(Transcript {
                         bytes,
@@ -215,6 +220,24 @@ impl Client {
             .read_exact(&mut bytes)
             .unwrap_or_else(|error| panic!("{n} bytes expected: {error}"));
         bytes
+    }
+
+    /// The same, or why they cannot be had.
+    pub fn try_take(&mut self, n: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; n];
+        self.0.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Appends a line with its line feed; `false` if the connection is closed in front of it.
+    pub fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<bool> {
+        match self.0.read_until(b'\n', line) {
+            Ok(0) => Ok(false),
+            Ok(_) if line.ends_with(b"\n") => Ok(true),
+            Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if is_close(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// That nothing has been said, and the connection works.

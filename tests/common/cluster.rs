@@ -1,7 +1,7 @@
-//! A cluster of real nodes, each before a real redis-server.
+//! A cluster of real nodes, each before a real redis-server or memcached.
 
 use super::node::Addresses;
-use super::{Client, Node, Redis, Setup, eventually, pause, resume};
+use super::{Client, Kind, Node, Setup, Store, TextClient, eventually, pause, resume};
 use dynomite::hashkit::{HashKind, hash};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ pub struct Plan {
     keys: Vec<(String, String)>,
     others: Vec<(usize, PathBuf)>,
     pools: [i64; 2],
+    kind: Kind,
 }
 
 impl Plan {
@@ -39,7 +40,20 @@ impl Plan {
             keys: Vec::new(),
             others: Vec::new(),
             pools: [1, 1],
+            kind: Kind::Redis,
         }
+    }
+
+    /// Lets each node stand before a memcached, not a redis-server.
+    pub fn of_memcached(mut self) -> Plan {
+        self.kind = Kind::Memcached;
+        self
+    }
+
+    /// Lets clients read and write at this level unless they ask for another one.
+    pub fn at_level(self, level: &str) -> Plan {
+        self.with("read_consistency", level)
+            .with("write_consistency", level)
     }
 
     /// Sets a key of the configuration of every node.
@@ -75,7 +89,7 @@ impl Plan {
     /// Starts everything, and returns when every node is connected to every other.
     #[track_caller]
     pub fn start(self) -> Cluster {
-        let stores: Vec<Redis> = at_once(&self.places, |_, _| Redis::start());
+        let stores: Vec<Store> = at_once(&self.places, |_, _| Store::start(self.kind));
         let net = next_net();
         let addresses: Vec<Addresses> = (1..=self.places.len() as u8)
             .map(|n| Addresses::free(Ipv4Addr::new(net[0], net[1], net[2], n)))
@@ -89,7 +103,8 @@ impl Plan {
                 seeds += &format!("\n  - {}:rack{rack}:dc{dc}:{}", at.peers, listed(tokens));
             }
             let other = self.others.iter().find(|(n, _)| *n == index);
-            let mut setup = Setup::before(&store)
+            let mut setup = store
+                .setup()
                 .with_token(listed(tokens))
                 .at(addresses[index])
                 .with_program(other.map(|(_, path)| &**path))
@@ -124,13 +139,13 @@ impl Plan {
     }
 }
 
-/// One node and its redis-server.
+/// One node and its datastore.
 #[derive(Debug)]
 pub struct Member {
     pub dc: usize,
     pub rack: usize,
     pub tokens: Vec<u32>,
-    pub store: Redis,
+    pub store: Store,
     pub addresses: Addresses,
     setup: Setup,
     node: Option<Node>,
@@ -159,10 +174,28 @@ impl Member {
         self.node().client()
     }
 
-    /// What its redis-server holds of a key.
+    /// Connects to the node, to speak memcached's text protocol.
+    #[track_caller]
+    pub fn text_client(&self) -> TextClient {
+        self.node().text_client()
+    }
+
+    /// What its datastore holds of a key, as the reply to `get`.
     #[track_caller]
     pub fn held(&self, key: &str) -> String {
-        super::shown(&self.store.client().ask(&format!("get {key}")))
+        let line = format!("get {key}");
+        super::shown(&match &self.store {
+            Store::Redis(redis) => redis.client().ask(&line),
+            Store::Memcached(memcached) => memcached.client().ask(&line),
+        })
+    }
+
+    /// Whether the node serves what only its own datastore can answer.
+    fn serves(&self) -> bool {
+        match &self.store {
+            Store::Redis(_) => self.client().ask("ping") == b"+PONG\r\n",
+            Store::Memcached(_) => self.text_client().ask("stats").starts_with(b"STAT "),
+        }
     }
 
     /// How often its redis-server has run a command since [`Cluster::forget_calls`].
@@ -208,6 +241,12 @@ impl Cluster {
     #[track_caller]
     pub fn client(&self, node: usize) -> Client {
         self.members[node].client()
+    }
+
+    /// Connects to a node, to speak memcached's text protocol.
+    #[track_caller]
+    pub fn text_client(&self, node: usize) -> TextClient {
+        self.members[node].text_client()
     }
 
     /// The number of the node at this place of a rack.
@@ -268,7 +307,7 @@ impl Cluster {
             .collect()
     }
 
-    /// Waits until the redis-servers hold this (as a reply) of a key.
+    /// Waits until the datastores hold this (as a reply) of a key.
     #[track_caller]
     pub fn await_held(&self, key: &str, wanted: &[&str]) {
         let held = || -> Vec<String> { self.members.iter().map(|m| m.held(key)).collect() };
@@ -343,30 +382,26 @@ impl Cluster {
         resume(self.members[node].store.pid());
     }
 
-    /// Kills a redis-server, and returns when its node knows.
+    /// Kills a datastore, and returns when its node knows.
     #[track_caller]
     pub fn kill_store(&mut self, node: usize) {
         let member = &mut self.members[node];
         member.store.kill();
-        let mut client = member.client();
-        eventually("the node misses its redis-server", || {
-            client.ask("ping").starts_with(b"-ERR Storage")
-        });
+        eventually("the node misses its datastore", || !member.serves());
     }
 
-    /// Starts a redis-server again, and returns when its node serves from it.
+    /// Starts a datastore again, and returns when its node serves from it.
     #[track_caller]
     pub fn restart_store(&mut self, node: usize) {
         self.members[node].store.restart();
         self.await_store(node);
     }
 
-    /// Waits until a node serves from its redis-server.
+    /// Waits until a node serves from its datastore.
     #[track_caller]
     pub fn await_store(&self, node: usize) {
-        let mut client = self.members[node].client();
-        eventually("the node serves from its redis-server", || {
-            client.ask("ping") == b"+PONG\r\n"
+        eventually("the node serves from its datastore", || {
+            self.members[node].serves()
         });
     }
 }

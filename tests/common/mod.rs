@@ -1,4 +1,4 @@
-//! What the integration tests share: a real redis-server, the program under test, clients that see
+//! What the integration tests share: a real redis-server or memcached, the program under test, clients that see
 //! every byte, and a datastore that a test plays itself.
 //!
 //! Nothing here sleeps to wait for something, and no port is fixed: the program is ready when it says
@@ -11,17 +11,23 @@
 mod client;
 mod cluster;
 mod fake_store;
+mod memcached;
 mod node;
 mod process;
 mod redis;
+mod store;
+mod text_client;
 mod wire;
 
 pub use client::{Client, Transcript};
 pub use cluster::{Cluster, Member, Plan, new_key};
 pub use fake_store::{FakeStore, StoreConn};
+pub use memcached::Memcached;
 pub use node::{Addresses, Node, Setup};
 pub use process::{eventually, pause, resume};
 pub use redis::Redis;
+pub use store::{Kind, Store};
+pub use text_client::{TextClient, value, values, without_ids};
 pub use wire::{bytes, command, shown, words};
 
 use std::time::Duration;

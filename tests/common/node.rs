@@ -1,6 +1,6 @@
 //! The program under test.
 
-use super::{Client, FakeStore, PATIENCE, Redis};
+use super::{Client, FakeStore, Memcached, PATIENCE, Redis, TextClient};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -20,6 +20,7 @@ const POLL: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug)]
 pub struct Setup {
     store: String,
+    memcached: bool,
     keys: Vec<(String, String)>,
     files: Option<u32>,
     verbose: bool,
@@ -63,6 +64,7 @@ pub struct Node {
     pub addr: SocketAddr,
     pub stats_addr: SocketAddr,
     socket: Option<PathBuf>,
+    memcached: bool,
     dir: tempfile::TempDir,
 }
 
@@ -70,6 +72,17 @@ impl Setup {
     /// One node in front of this server.
     pub fn before(redis: &Redis) -> Setup {
         Setup::before_address(&format!("{}:1", redis.socket().display()))
+    }
+
+    /// One node in front of this server, speaking its protocol.
+    pub fn before_memcached(memcached: &Memcached) -> Setup {
+        Setup::before_address(&format!("{}:1", memcached.socket().display())).of_memcached()
+    }
+
+    /// Lets it speak memcached's protocol, not Redis's.
+    pub fn of_memcached(mut self) -> Setup {
+        self.memcached = true;
+        self
     }
 
     /// One node in front of a datastore that the test plays.
@@ -81,6 +94,7 @@ impl Setup {
     pub fn before_address(store: &str) -> Setup {
         Setup {
             store: store.to_owned(),
+            memcached: false,
             keys: Vec::new(),
             files: None,
             verbose: false,
@@ -173,8 +187,12 @@ impl Setup {
         };
         let mut text = format!(
             "dyn_o_mite:\n  listen: {listen}\n  stats_listen: {}\n  dyn_listen: {}\n  \
-             tokens: '{}'\n  data_store: 0\n  servers:\n  - {}\n",
-            at.stats, at.peers, self.token, self.store
+             tokens: '{}'\n  data_store: {}\n  servers:\n  - {}\n",
+            at.stats,
+            at.peers,
+            self.token,
+            u8::from(self.memcached),
+            self.store
         );
         for (key, value) in &self.keys {
             let _ = writeln!(text, "  {key}: {value}");
@@ -215,6 +233,7 @@ impl Setup {
             addr: at.listen,
             stats_addr: at.stats,
             socket: self.on_unix_socket.then_some(socket),
+            memcached: self.memcached,
             dir,
         };
         let deadline = Instant::now() + PATIENCE;
@@ -247,6 +266,12 @@ impl Node {
         .expect("the program listens")
     }
 
+    /// Connects to it, to speak memcached's text protocol.
+    #[track_caller]
+    pub fn text_client(&self) -> TextClient {
+        TextClient::over(self.client())
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -269,7 +294,10 @@ impl Node {
     pub fn expect_alive(&mut self) {
         let ended = self.child.try_wait().expect("our child");
         assert_eq!(ended, None, "the program ended:\n{}", self.log());
-        self.client().expect_open();
+        match self.memcached {
+            true => self.text_client().expect_open(),
+            false => self.client().expect_open(),
+        }
     }
 
     /// Ends it at once.

@@ -1,9 +1,11 @@
 //! What must hold for any message, any cut and any bytes.
 
 use crate::feed::{MBUF, chain, encrypt, feed, key_pair, security};
+use dynomite::config::StoreKind;
 use dynomite::mbuf::{Chain, Pool};
 use dynomite::proto::dnode::{Broken, Data, Decoder, Header, Kind, MAX_ENCODED, SessionKey};
 use dynomite::proto::redis::encode;
+use dynomite::proto::store::Shape;
 use openssl::symm;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -66,7 +68,10 @@ fn every_size_around_a_piece_survives() {
             let stream: Vec<u8> = (0..6)
                 .flat_map(|n| written(header(n), &plain, mbuf, n == 0))
                 .collect();
-            let (got, broken) = feed(Decoder::requests(security(mbuf)), stream.chunks(16_320));
+            let (got, broken) = feed(
+                Decoder::requests(StoreKind::Redis, security(mbuf)),
+                stream.chunks(16_320),
+            );
             assert_eq!(
                 (got.len(), broken),
                 (6, None),
@@ -138,7 +143,7 @@ fn two_short_pieces_are_not_taken_for_a_full_one() {
     let body = cut_like_c(&plain, 448, Some(79));
     assert_eq!(body.len(), 448 + 16);
     let head = format!("   $2014$ 1 3 1 1 1 *1 d *{}\r\n", body.len());
-    let mut decoder = Decoder::requests(security(512));
+    let mut decoder = Decoder::requests(StoreKind::Redis, security(512));
     decoder.set_session(&SessionKey::new(KEY)).unwrap();
     let (got, broken) = feed(decoder, [head.as_bytes(), &body]);
     assert_eq!(broken, None);
@@ -175,7 +180,7 @@ proptest! {
             rest = tail;
             if rest.is_empty() { break; }
         }
-        let (got, broken) = feed(Decoder::requests(security(mbuf)), pieces);
+        let (got, broken) = feed(Decoder::requests(StoreKind::Redis, security(mbuf)), pieces);
         prop_assert_eq!(broken, None);
         let got: Vec<_> = got.into_iter().map(|m| (m.id, m.kind, m.encrypted, m.same_dc, m.payload)).collect();
         prop_assert_eq!(got, expected);
@@ -194,7 +199,7 @@ proptest! {
         let body = cut_like_c(&plain, mbuf - 64, first);
         let head = format!("   $2014$ 1 5 1 1 1 *1 d *{}\r\n", body.len());
         let stream = [head.as_bytes(), &body].concat();
-        let mut decoder = Decoder::replies(security(mbuf));
+        let mut decoder = Decoder::replies(StoreKind::Redis, security(mbuf));
         decoder.set_session(&SessionKey::new(KEY)).unwrap();
         let (got, broken) = feed(decoder, stream.chunks(1000));
         prop_assert_eq!(broken, None);
@@ -213,7 +218,7 @@ proptest! {
         encode::command(&mut plain, &[&b"SET"[..], b"key", &value]);
         let body = cut_like_c(&plain, 448, Some(first));
         let head = format!("   $2014$ 1 3 1 1 1 *1 d *{}\r\n", body.len());
-        let mut decoder = Decoder::requests(security(512));
+        let mut decoder = Decoder::requests(StoreKind::Redis, security(512));
         decoder.set_session(&SessionKey::new(KEY)).unwrap();
         match feed(decoder, [head.as_bytes(), &body]) {
             (got, None) => prop_assert_eq!(&got[0].payload, &plain),
@@ -241,11 +246,11 @@ proptest! {
         let stream = parts.concat();
         let key = SessionKey::new(KEY);
         let run = |size: usize| if replies {
-            let mut decoder = Decoder::replies(security(MBUF));
+            let mut decoder = Decoder::replies(StoreKind::Redis, security(MBUF));
             decoder.set_session(&key).unwrap();
             feed(decoder, stream.chunks(size))
         } else {
-            let mut decoder = Decoder::requests(security(MBUF));
+            let mut decoder = Decoder::requests(StoreKind::Redis, security(MBUF));
             decoder.set_session(&key).unwrap();
             feed(decoder, stream.chunks(size))
         };
@@ -268,14 +273,14 @@ fn a_batch_is_decoded_without_copying() {
         .collect();
     let mut data = chain(&pool, &stream);
     let blocks = pool.in_use();
-    let mut decoder = Decoder::requests(security(MBUF));
+    let mut decoder = Decoder::requests(StoreKind::Redis, security(MBUF));
     let mut kept = Chain::new();
     let mut next = 0;
     while let Some(mut message) = decoder.next(&mut data, &pool).unwrap() {
-        assert_eq!(
-            (message.id, message.shape.argc, message.shape.first.len),
-            (next, 2, 3)
-        );
+        let Shape::Redis(shape) = message.shape else {
+            panic!("{:?}", message.shape);
+        };
+        assert_eq!((message.id, shape.argc, shape.first.len), (next, 2, 3));
         kept.append(&mut message.payload);
         next += 1;
     }

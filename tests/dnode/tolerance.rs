@@ -2,6 +2,7 @@
 
 use crate::feed::{Got, MBUF, encrypt, feed, key_pair, security};
 use crate::vectors::{load, unhex};
+use dynomite::config::StoreKind;
 use dynomite::proto::dnode::gossip;
 use dynomite::proto::dnode::{Broken, Decoder, Kind, Security, SessionKey, WRAPPED_LEN};
 use serde_json::Value;
@@ -83,7 +84,10 @@ fn what_a_replica_makes_of_hand_made_requests() {
         let expected = requests_better_than_c(name)
             .unwrap_or_else(|| (reply_ids(&unhex(case["reply_hex"].as_str().unwrap())), None));
         for size in [sent.len(), 1, 2, 13] {
-            let (got, broken) = feed(Decoder::requests(security(MBUF)), sent.chunks(size));
+            let (got, broken) = feed(
+                Decoder::requests(StoreKind::Redis, security(MBUF)),
+                sent.chunks(size),
+            );
             assert_eq!((ids(&got), broken), expected, "{name} by {size}");
             for message in &got {
                 let payload = String::from_utf8_lossy(&message.payload);
@@ -162,7 +166,10 @@ fn what_a_requester_makes_of_hand_made_replies() {
             refuse_plaintext: false,
         };
         for size in [sent.len().max(1), 1, 2, 13] {
-            let (got, broken) = feed(Decoder::replies(no_keys.clone()), sent.chunks(size));
+            let (got, broken) = feed(
+                Decoder::replies(StoreKind::Redis, no_keys.clone()),
+                sent.chunks(size),
+            );
             assert_eq!(
                 (ids(&got), broken),
                 replies(name, &request),
@@ -197,7 +204,7 @@ fn garbage_is_passed_over_however_long_and_wherever_a_read_ends() {
     for cut in (16_300..16_340).chain([1, 39_999]) {
         let stream = [&text[..], &request(7)].concat();
         let (got, broken) = feed(
-            Decoder::requests(security(MBUF)),
+            Decoder::requests(StoreKind::Redis, security(MBUF)),
             [&stream[..cut], &stream[cut..]],
         );
         assert_eq!((ids(&got), broken), (vec![7], None), "cut at {cut}");
@@ -206,7 +213,7 @@ fn garbage_is_passed_over_however_long_and_wherever_a_read_ends() {
     let stream = [b"   $2014$2014$ 5 3 0 1 1 *1 d *22\r\n", GET].concat();
     for cut in 1..stream.len() {
         let (got, _) = feed(
-            Decoder::requests(security(MBUF)),
+            Decoder::requests(StoreKind::Redis, security(MBUF)),
             [&stream[..cut], &stream[cut..]],
         );
         assert_eq!(ids(&got), [5], "cut at {cut}");
@@ -224,7 +231,10 @@ fn a_header_longer_than_the_limit_is_garbage() {
         ]
         .concat();
         let stream = [long, request(2)].concat();
-        let (got, broken) = feed(Decoder::requests(security(MBUF)), stream.chunks(700));
+        let (got, broken) = feed(
+            Decoder::requests(StoreKind::Redis, security(MBUF)),
+            stream.chunks(700),
+        );
         assert_eq!((ids(&got), broken), (expected, None));
     }
     let endless = [
@@ -234,7 +244,11 @@ fn a_header_longer_than_the_limit_is_garbage() {
     ]
     .concat();
     assert_eq!(
-        ids(&feed(Decoder::requests(security(MBUF)), [&endless[..]]).0),
+        ids(&feed(
+            Decoder::requests(StoreKind::Redis, security(MBUF)),
+            [&endless[..]]
+        )
+        .0),
         [2]
     );
 }
@@ -250,7 +264,11 @@ fn an_unknown_kind_is_skipped_by_its_length_whatever_it_holds() {
     .concat();
     for size in [stream.len(), 1, 10] {
         assert_eq!(
-            ids(&feed(Decoder::requests(security(MBUF)), stream.chunks(size)).0),
+            ids(&feed(
+                Decoder::requests(StoreKind::Redis, security(MBUF)),
+                stream.chunks(size)
+            )
+            .0),
             [2]
         );
     }
@@ -261,7 +279,11 @@ fn an_unknown_kind_is_skipped_by_its_length_whatever_it_holds() {
     ]
     .concat();
     assert_eq!(
-        ids(&feed(Decoder::requests(security(MBUF)), [&stream[..]]).0),
+        ids(&feed(
+            Decoder::requests(StoreKind::Redis, security(MBUF)),
+            [&stream[..]]
+        )
+        .0),
         [2]
     );
 }
@@ -293,7 +315,10 @@ fn a_key_may_be_repeated_or_replaced() {
         secured(7, None, &two),
     ]
     .concat();
-    let (got, broken) = feed(Decoder::requests(security(MBUF)), stream.chunks(100));
+    let (got, broken) = feed(
+        Decoder::requests(StoreKind::Redis, security(MBUF)),
+        stream.chunks(100),
+    );
     assert_eq!((ids(&got), broken), ((1..=7).collect(), None));
     assert!(
         got.iter()
@@ -336,7 +361,10 @@ fn what_cannot_be_decrypted_breaks_the_connection_and_says_why() {
     ] {
         for size in [stream.len(), 1] {
             assert_eq!(
-                feed(Decoder::requests(security(MBUF)), stream.chunks(size)),
+                feed(
+                    Decoder::requests(StoreKind::Redis, security(MBUF)),
+                    stream.chunks(size)
+                ),
                 (vec![], Some(expected))
             );
         }
@@ -346,6 +374,6 @@ fn what_cannot_be_decrypted_breaks_the_connection_and_says_why() {
         ..security(MBUF)
     };
     let stream = [secured(&wrapped, 32, &body), request(2)].concat();
-    let (got, broken) = feed(Decoder::requests(strict), [&stream[..]]);
+    let (got, broken) = feed(Decoder::requests(StoreKind::Redis, strict), [&stream[..]]);
     assert_eq!((ids(&got), broken), (vec![1], Some(Broken::Plaintext)));
 }

@@ -1,7 +1,7 @@
 //! Every recorded stream is put together again from its messages, byte for byte, and decoded.
 
 use crate::feed::{self, Got, MBUF, feed, key_pair, security};
-use crate::memcached;
+use dynomite::config::StoreKind;
 use dynomite::proto::dnode::gossip;
 use dynomite::proto::dnode::{Data, Decoder, Header, Kind, MAX_ENCODED, SessionKey, WRAPPED_LEN};
 use openssl::sha::sha256;
@@ -236,17 +236,21 @@ fn decode<'a>(stream: &Stream, pieces: impl IntoIterator<Item = &'a [u8]>) -> Ve
         }
         decoder
     }
-    let (got, broken) = match (stream.replies, stream.memcached) {
-        (false, false) => feed(ready(Decoder::requests(security(MBUF)), stream), pieces),
-        (true, false) => feed(ready(Decoder::replies(security(MBUF)), stream), pieces),
-        (false, true) => feed(
-            ready(Decoder::new(memcached::Requests, security(MBUF)), stream),
+    let store = if stream.memcached {
+        StoreKind::Memcache
+    } else {
+        StoreKind::Redis
+    };
+    let (got, broken) = if stream.replies {
+        feed(
+            ready(Decoder::replies(store, security(MBUF)), stream),
             pieces,
-        ),
-        (true, true) => feed(
-            ready(Decoder::new(memcached::Replies, security(MBUF)), stream),
+        )
+    } else {
+        feed(
+            ready(Decoder::requests(store, security(MBUF)), stream),
             pieces,
-        ),
+        )
     };
     assert_eq!(broken, None, "{}", stream.name);
     got

@@ -11,6 +11,7 @@ mod common;
 mod agreed;
 mod encrypted;
 mod failing;
+mod memcached;
 mod placed;
 mod rolling;
 

@@ -3,6 +3,8 @@
 
 mod failover;
 mod fanout;
+mod members;
+mod memcache;
 mod purge;
 mod quorum;
 mod replicate;
@@ -12,12 +14,15 @@ use crate::clock::Now;
 use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
 use crate::config::Endpoint;
+use crate::config::StoreKind;
 use crate::hashkit::parse_list;
 use crate::mbuf::{Chain, Pool};
 use crate::node::frame;
 use crate::node::front::Raw;
-use crate::proto::dnode::{self, Decoder, Requests};
+use crate::proto::dnode::payload::{Found, Payload};
+use crate::proto::dnode::{self, Decoder};
 use crate::proto::redis::{encode, inline, request};
+use crate::proto::store::Requests;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -29,13 +34,15 @@ pub struct Rig {
     pool: Pool,
     /// Bytes to clients, not looked at yet.
     out: HashMap<ConnId, Vec<u8>>,
-    /// What waits for an answer, by node.
-    asked: HashMap<u16, Asked>,
+    /// What waits for an answer, by the place of the connection.
+    asked: HashMap<u32, Asked>,
 }
 
 struct Asked {
     conn: ConnId,
-    decoder: Requests,
+    decoder: Decoder<Requests>,
+    /// Of requests in clear, to the datastore.
+    parser: Requests,
     bytes: Chain,
     waiting: VecDeque<(u64, dnode::Kind, String)>,
     /// The same, as far as the test has not looked at it.
@@ -71,6 +78,20 @@ fn encoded(line: &str) -> Vec<u8> {
     bytes
 }
 
+/// A request as tests write it: its words, or its lines with `|` between them.
+fn told(store: StoreKind, payload: &[u8]) -> String {
+    match store {
+        StoreKind::Redis => {
+            let words = request::arguments(payload).map(|word| word.escape_ascii().to_string());
+            words.collect::<Vec<_>>().join(" ")
+        }
+        StoreKind::Memcache => {
+            let text = String::from_utf8(payload.to_vec()).unwrap();
+            text.strip_suffix("\r\n").unwrap().replace("\r\n", "|")
+        }
+    }
+}
+
 impl Rig {
     /// This node first; every peer says it is one of ours.
     pub fn new(members: &[&str], options: Options) -> Rig {
@@ -96,15 +117,20 @@ impl Rig {
             asked: HashMap::new(),
         };
         rig.turn();
-        let peers: Vec<u16> = rig.asked.keys().copied().filter(|node| *node > 0).collect();
+        let nodes = rig.node.topology.nodes().len() as u16;
+        let peers: Vec<u16> = (1..nodes).filter(|node| rig.is_connected(*node)).collect();
         for node in peers {
-            assert_eq!(rig.sees(node), ["PING"]);
+            assert_eq!(rig.sees(node), [rig.probe()]);
             let version = if originals.contains(&node) {
                 dnode::VERSION_ORIGINAL
             } else {
                 dnode::VERSION
             };
-            rig.says_as(node, version, "+PONG\r\n");
+            let reply = match rig.node.options.store {
+                StoreKind::Redis => "+PONG\r\n",
+                StoreKind::Memcache => "END\r\n",
+            };
+            rig.says_as(node, version, reply);
         }
         rig
     }
@@ -117,15 +143,17 @@ impl Rig {
             while let Some(action) = self.node.next_action() {
                 busy = true;
                 if let Action::Connect(id) = action {
-                    let node = self.node.upstreams[id.key as usize].node.0;
+                    let parser = Requests::new(self.node.options.store);
+                    let security = self.node.options.security();
                     let asked = Asked {
                         conn: id,
-                        decoder: Decoder::requests(self.node.options.security()),
+                        decoder: Decoder::new(parser.clone(), security),
+                        parser,
                         bytes: Chain::new(),
                         waiting: VecDeque::new(),
                         unseen: Vec::new(),
                     };
-                    self.asked.insert(node, asked);
+                    self.asked.insert(id.key, asked);
                     self.node.connected(id, self.now);
                 }
             }
@@ -146,26 +174,38 @@ impl Rig {
             self.out.entry(id).or_default().extend_from_slice(bytes);
             return;
         }
-        let node = self.node.upstreams[id.key as usize].node.0;
-        let asked = self.asked.get_mut(&node).unwrap();
+        let asked = self.asked.get_mut(&id.key).unwrap();
         self.pool.copy(bytes, &mut asked.bytes);
+        let (store, pool) = (self.node.options.store, &self.pool);
+        let Asked {
+            decoder,
+            parser,
+            bytes,
+            waiting,
+            unseen,
+            ..
+        } = asked;
         let mut take = |wire_id, kind, payload: &[u8]| {
-            let words: Vec<_> = request::arguments(payload)
-                .map(|word| word.escape_ascii().to_string())
-                .collect();
-            asked.unseen.push(words.join(" "));
-            asked.waiting.push_back((wire_id, kind, words.join(" ")));
+            let text = told(store, payload);
+            unseen.push(text.clone());
+            waiting.push_back((wire_id, kind, text));
         };
         if id.kind == Kind::Store {
-            let mut parser = request::Parser::default();
-            while let request::Status::Complete(found) = parser.find(&asked.bytes) {
-                let payload = asked.bytes.split_to(found.len).to_vec();
-                take(0, dnode::Kind::Request, &payload);
+            while let Found::Complete(len, _) = parser.find(bytes) {
+                take(0, dnode::Kind::Request, &bytes.split_to(len).to_vec());
             }
             return;
         }
-        while let Some(message) = asked.decoder.next(&mut asked.bytes, &self.pool).unwrap() {
+        while let Some(message) = decoder.next(bytes, pool).unwrap() {
             take(message.id, message.kind, &message.payload.to_vec());
+        }
+    }
+
+    /// What a new peer is asked.
+    pub fn probe(&self) -> &'static str {
+        match self.node.options.store {
+            StoreKind::Redis => "PING",
+            StoreKind::Memcache => "get dynomite-peer",
         }
     }
 
@@ -175,7 +215,12 @@ impl Rig {
 
     /// A client sends these requests.
     pub fn asks(&mut self, client: ConnId, lines: &[&str]) {
-        let bytes: Vec<u8> = lines.iter().flat_map(|line| encoded(line)).collect();
+        let store = self.node.options.store;
+        let bytes = lines.iter().flat_map(|line| match store {
+            StoreKind::Redis => encoded(line),
+            StoreKind::Memcache => [line.as_bytes(), b"\r\n"].concat(),
+        });
+        let bytes: Vec<u8> = bytes.collect();
         let mut reader = &bytes[..];
         while !reader.is_empty() {
             self.node.receive(client, self.now, &mut reader);
@@ -191,17 +236,32 @@ impl Rig {
 
     /// What was sent to a node since it was looked at.
     pub fn sees(&mut self, node: u16) -> Vec<String> {
-        std::mem::take(&mut self.asked.get_mut(&node).unwrap().unseen)
+        std::mem::take(&mut self.asked(node).unseen)
+    }
+
+    /// The place of the connection to a node, of the members to come if they have such a node.
+    fn place(&self, node: u16) -> u32 {
+        let coming = self.node.prepared.as_ref().map(|prepared| &prepared.links);
+        let links = coming.unwrap_or(&self.node.links);
+        links[usize::from(node)].start as u32
+    }
+
+    fn asked(&mut self, node: u16) -> &mut Asked {
+        let place = self.place(node);
+        self.asked.get_mut(&place).unwrap()
     }
 
     /// Whether this node has a connection to that one.
     pub fn is_connected(&self, node: u16) -> bool {
-        self.asked.contains_key(&node)
+        self.asked.contains_key(&self.place(node))
     }
 
     /// The kinds of the messages that wait for an answer of a node.
     pub fn kinds(&self, node: u16) -> Vec<dnode::Kind> {
-        let waiting = self.asked.get(&node).map(|asked| &asked.waiting);
+        let waiting = self
+            .asked
+            .get(&self.place(node))
+            .map(|asked| &asked.waiting);
         let waiting = waiting.into_iter().flatten();
         waiting.map(|(_, kind, _)| *kind).collect()
     }
@@ -213,13 +273,23 @@ impl Rig {
 
     /// The same by a node that writes this version into its replies.
     pub fn says_as(&mut self, node: u16, version: u32, reply: &str) {
-        let asked = self.asked.get_mut(&node).unwrap();
+        self.says_on(self.place(node), version, reply);
+    }
+
+    /// Who is at the other end of the connection in this place answers its oldest request.
+    pub fn says_at(&mut self, place: u32, reply: &str) {
+        self.says_on(place, dnode::VERSION, reply);
+    }
+
+    fn says_on(&mut self, place: u32, version: u32, reply: &str) {
+        let asked = self.asked.get_mut(&place).unwrap();
         let (id, _, _) = asked.waiting.pop_front().expect("nothing was asked");
         asked.unseen.clear();
+        let conn = asked.conn;
         let mut payload = Chain::new();
         self.pool.copy(reply.as_bytes(), &mut payload);
         let mut out = Chain::new();
-        if asked.conn.kind == Kind::Store {
+        if conn.kind == Kind::Store {
             out.append(&mut payload);
         } else {
             let header = dnode::Header {
@@ -228,7 +298,7 @@ impl Rig {
             };
             frame::plain(header, Raw::from(&payload), &self.pool, &mut out);
         }
-        let (conn, bytes) = (asked.conn, out.to_vec());
+        let bytes = out.to_vec();
         let mut reader = &bytes[..];
         while !reader.is_empty() {
             self.node.receive(conn, self.now, &mut reader);
@@ -238,7 +308,12 @@ impl Rig {
 
     /// The connection to a node is lost. It is not made again while the test does not let time pass.
     pub fn loses(&mut self, node: u16) {
-        let conn = self.asked[&node].conn;
+        self.loses_at(self.place(node));
+    }
+
+    /// The same by the connection's place.
+    pub fn loses_at(&mut self, place: u32) {
+        let conn = self.asked[&place].conn;
         let error = io::ErrorKind::ConnectionReset.into();
         self.node.broken(conn, self.now, &error);
         self.turn();

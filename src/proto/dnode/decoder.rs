@@ -6,8 +6,9 @@ use super::header::{Header, Kind};
 use super::keys::{KeyPair, SessionKey};
 use super::payload::{Direction, Found, Payload};
 use super::scan::{self, Scan, Scanner};
+use crate::config::StoreKind;
 use crate::mbuf::{Chain, Pool};
-use crate::proto::redis::{reply, request};
+use crate::proto::store::{Replies, Requests};
 use std::rc::Rc;
 
 /// Longest payload in bytes; a longer one breaks the connection. The limit of a Redis request.
@@ -80,22 +81,17 @@ pub struct Decoder<P: Payload> {
     session: Option<Cipher>,
 }
 
-/// Decodes what a requester sends.
-pub type Requests = Decoder<request::Parser>;
-/// Decodes what a replica sends.
-pub type Replies = Decoder<reply::Parser>;
-
-impl Decoder<request::Parser> {
-    /// A decoder of Redis requests.
-    pub fn requests(security: Security) -> Self {
-        Decoder::new(request::Parser::default(), security)
+impl Decoder<Requests> {
+    /// A decoder of what a requester sends.
+    pub fn requests(store: StoreKind, security: Security) -> Self {
+        Decoder::new(Requests::new(store), security)
     }
 }
 
-impl Decoder<reply::Parser> {
-    /// A decoder of Redis replies.
-    pub fn replies(security: Security) -> Self {
-        Decoder::new(reply::Parser::default(), security)
+impl Decoder<Replies> {
+    /// A decoder of what a replica sends.
+    pub fn replies(store: StoreKind, security: Security) -> Self {
+        Decoder::new(Replies::new(store), security)
     }
 }
 

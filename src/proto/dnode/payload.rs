@@ -146,6 +146,49 @@ impl Payload for reply::Parser {
     }
 }
 
+/// A value that no datastore takes. A coordinator answers it itself.
+const VALUE_TOO_LONG: &str = "value too long";
+/// A binary request. Nodes send none.
+const BINARY: &str = "memcached's binary protocol";
+
+fn memcache_found(status: memcache::request::Status) -> Found<Option<memcache::request::Request>> {
+    use memcache::request::{Kind, Status};
+    match status {
+        Status::Complete(request) => match request.kind {
+            Kind::TooLarge { .. } | Kind::Skipped => Found::Bad(VALUE_TOO_LONG),
+            Kind::Binary => Found::Bad(BINARY),
+            Kind::Direct { .. } | Kind::Line | Kind::BadChunk { .. } => {
+                Found::Complete(request.len, Some(request))
+            }
+        },
+        Status::Incomplete => Found::Incomplete,
+        Status::Bad(_) => Found::Bad("line too long"),
+    }
+}
+
+impl Payload for memcache::request::Parser {
+    const DIRECTION: Direction = Direction::Requests;
+    type Shape = Option<memcache::request::Request>;
+
+    #[inline]
+    fn parse(&mut self, data: &[u8]) -> Found<Self::Shape> {
+        memcache_found(self.parse(data, 0))
+    }
+
+    fn find(&mut self, data: &Chain) -> Found<Self::Shape> {
+        memcache_found(self.find(data))
+    }
+
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    fn expected(&self) -> usize {
+        self.expected()
+    }
+}
+
 fn memcache_reply_found(status: memcache::reply::Status) -> Found<()> {
     use memcache::reply::Status;
     match status {

@@ -3,7 +3,12 @@
 //! | part | what it knows |
 //! |---|---|
 //! | [`command`] | the one table of commands: what serves each, and its class |
-//! | [`call`] | a request that has been understood, and its canonical line |
+//! | [`call`] | a request that has been understood, its canonical line, its keys |
+//! | [`request`] | where a request ends: a resumable, in-place parser |
+//! | [`line`] | what a request's line asks for, or what is to be answered |
+//! | [`number`], [`base64`] | numbers and base64 keys as memcached reads them |
+//! | [`errors`] | the error lines that clients match on |
+//! | [`binary`] | the refusal of the binary protocol |
 //! | [`reply`] | where a reply ends |
 //! | [`head`] | the lines of a reply that announce data |
 //! | [`blocks`] | the values of a reply one by one; joining replies |
@@ -11,13 +16,23 @@
 //! | [`unique`] | versions of items, marked with where they come from |
 //! | [`rewrite`] | requests in a form that has the same effect on every replica |
 
-#[cfg(test)]
-pub(in crate::proto) mod against_memcached;
+pub mod base64;
+pub mod binary;
 pub mod blocks;
 pub mod call;
 pub mod command;
+mod cursor;
+mod direct;
+pub mod errors;
 pub mod head;
+pub mod line;
+mod meta;
+pub mod number;
 pub mod reply;
+pub mod request;
 pub mod rewrite;
 pub mod unique;
 pub mod varying;
+
+#[cfg(test)]
+pub(in crate::proto) mod against_memcached;

@@ -1,4 +1,5 @@
-//! Error lines: those of Redis 7.0 for what the proxy checks in its stead, and Dynomite's own.
+//! Error lines: those of Redis 7.0 for what the proxy checks in its stead, and those of Dynomite's own
+//! that only Redis clients get; the others are [`Failure`](crate::proto::Failure).
 //!
 //! Clients match on these texts. Jedis and Lettuce tolerate a command they probe for only when its
 //! error contains the word *unknown*, so every refusal does. Bytes of a client that go into a line
@@ -8,28 +9,9 @@ use super::command::{Command, Serve};
 use super::flags::cat;
 use super::keys::KeysError;
 
-/// No usable datastore connection; it closed, timed out, or its reply could not be parsed.
-pub const STORAGE_REFUSED: &str = "-ERR Storage: Datastore refused connection\r\n";
-/// The owner is remote and there is no connection to it.
-pub const PEER_NOT_CONNECTED: &str = "-ERR Peer: Peer Node is not connected\r\n";
-/// The connection to the peer broke while the request was outstanding.
-pub const PEER_REFUSED: &str = "-ERR Peer: Peer Node refused connection\r\n";
-/// The peer is marked down.
-pub const PEER_DOWN: &str = "-ERR Peer: Peer Node is down\r\n";
-/// Replicas did not agree.
-pub const NO_QUORUM: &str = "-ERR Dynomite: Failed to achieve Quorum\r\n";
 /// A script's keys belong to several nodes.
 pub const SCRIPT_SPANS_NODES: &str =
     "-ERR Dynomite: Keys in the script cannot span multiple nodes\r\n";
-/// A request by several keys is too large to be split.
-pub const PAYLOAD_TOO_LARGE: &str = "-ERR Dynomite: MSET/MGET/SCAN payload too large\r\n";
-/// The node is in a state in which it does not serve this.
-pub const STATE_FORBIDS: &str =
-    "-ERR Dynomite: Dynomite's current state does not allow this request\r\n";
-/// Not allowed, or not for this node's keys, in admin mode.
-pub const ADMIN_MODE: &str = "-ERR Dynomite: Invalid request in Dynomite's admin mode\r\n";
-/// Something the proxy has no better words for.
-pub const INTERNAL: &str = "-ERR unknown: Unknown Error\r\n";
 /// A script without keys cannot be routed.
 pub const SCRIPT_WITHOUT_KEYS: &str = "-ERR Dynomite: EVAL/EVALSHA requires at least 1 key\r\n";
 /// A level that `dyno_config:conn_consistency` does not know.

@@ -1,0 +1,226 @@
+//! The members of the cluster, changed while requests are under way.
+//!
+//! A change has two steps. First the node connects to the peers that are new or have a new address;
+//! all requests still go by the old list. When each of them has said who it is, or after
+//! [`PREPARATION_US`], the new list takes the place of the old one, from one request to the next. A
+//! peer that is in both lists at one address keeps its connections and what is under way on them.
+//! Connections that lead to nobody any more take no new requests, and are closed when the last
+//! reply has come.
+//!
+//! Numbers of nodes, racks and datacenters are those of one topology. What outlives the change and
+//! names a node by its number is translated here: upstreams, and the first steps of writes in two.
+
+use super::upstream::State;
+use super::{ConnId, Kind, Marks, Node, new_upstream};
+use crate::clock::Now;
+use crate::cluster::change::{Change, changes};
+use crate::cluster::id::{DcId, NodeId};
+use crate::cluster::member::{Member, TopologyError};
+use crate::cluster::topology::{self, Distance, Topology};
+use crate::log_at;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// How long new peers are waited for before requests go by the new list all the same, in µs.
+const PREPARATION_US: u64 = 2_000_000;
+
+/// A number no node has.
+pub(super) const NOBODY: NodeId = NodeId(u16::MAX);
+
+/// The next topology, while its new peers are connected to.
+pub(super) struct Prepared {
+    topology: Arc<Topology>,
+    /// For each of its nodes, which upstreams lead to it.
+    pub links: Vec<Range<usize>>,
+    /// Upstreams that are new.
+    new: Vec<usize>,
+    /// When it takes the place of the old one at the latest, in µs.
+    until: u64,
+}
+
+impl Node {
+    /// The cluster as requests see it.
+    pub fn topology(&self) -> &Arc<Topology> {
+        &self.topology
+    }
+
+    /// The members besides this node are these from now on: says what is different. Nothing is done if
+    /// nothing is. Requests go by the new list when its new peers are connected, or after two seconds.
+    ///
+    /// # Errors
+    /// The list is no cluster; the old one stays.
+    pub fn set_members(
+        &mut self,
+        seeds: Vec<Member>,
+        now: Now,
+    ) -> Result<Vec<Change>, TopologyError> {
+        // One change at a time.
+        self.switch();
+        let before: Vec<Member> = members(&self.topology).cloned().collect();
+        let Some(me) = before.first().cloned() else {
+            return Ok(Vec::new());
+        };
+        let built = self.topology.succeed(me, seeds)?;
+        let after: Vec<Member> = members(&built.topology).cloned().collect();
+        let changes = changes(&before, &after);
+        if changes.is_empty() {
+            return Ok(changes);
+        }
+        for warning in &built.warnings {
+            log_at!(Warn, "{warning}");
+        }
+        let mut new = Vec::new();
+        let links = built.topology.nodes().iter().map(|node| {
+            self.link_to(node).unwrap_or_else(|| {
+                let slots = self.make_link(node, now);
+                new.extend(slots.clone());
+                slots
+            })
+        });
+        let links = links.collect();
+        self.prepared = Some(Prepared {
+            topology: Arc::new(built.topology),
+            links,
+            new,
+            until: now.mono_us + PREPARATION_US,
+        });
+        self.earliest = self.earliest.min(now.mono_us + PREPARATION_US);
+        self.switch_if_prepared(now);
+        Ok(changes)
+    }
+
+    /// The connections that lead to a node already, if there are any.
+    fn link_to(&self, node: &topology::Node) -> Option<Range<usize>> {
+        let known = self.topology.nodes().iter().position(|old| {
+            old.member.endpoint == node.member.endpoint
+                && old.member.dc == node.member.dc
+                && old.member.rack == node.member.rack
+                && (old.distance == Distance::Me) == (node.distance == Distance::Me)
+        });
+        self.links.get(known?).cloned()
+    }
+
+    /// Connections to a node that is new, in places that are free or behind all others.
+    fn make_link(&mut self, node: &topology::Node, now: Now) -> Range<usize> {
+        let count = self.options.connections(node.distance);
+        let free = |at: &usize| {
+            let places = self.upstreams.get(*at..*at + count);
+            places.is_some_and(|places| places.iter().all(|place| place.state == State::Gone))
+        };
+        let end = self.upstreams.len();
+        let first = (0..end).find(free).unwrap_or(end);
+        for slot in first..first + count {
+            let id = ConnId {
+                kind: Kind::Peer,
+                key: slot as u32,
+                generation: 0,
+            };
+            let upstream = new_upstream(&self.options, id, NOBODY, node, now);
+            match self.upstreams.get_mut(slot) {
+                Some(place) => *place = upstream,
+                None => self.upstreams.push(upstream),
+            }
+            if self.options.admin_operation == 0 {
+                self.connect_upstream(slot, now, true);
+            }
+        }
+        first..first + count
+    }
+
+    /// Lets the prepared topology take the place of the old one, if nothing is to be waited for.
+    #[inline]
+    pub(super) fn switch_if_prepared(&mut self, now: Now) {
+        let Some(prepared) = &self.prepared else {
+            return;
+        };
+        let waits = |slot: &usize| {
+            let upstream = self.upstreams.get(*slot);
+            upstream
+                .is_some_and(|upstream| upstream.is_underway() && self.options.admin_operation == 0)
+        };
+        if prepared.until <= now.mono_us || !prepared.new.iter().any(waits) {
+            self.switch();
+        }
+    }
+
+    /// When the prepared topology takes the place of the old one at the latest.
+    pub(super) fn prepared_until(&self) -> Option<u64> {
+        self.prepared.as_ref().map(|prepared| prepared.until)
+    }
+
+    /// Lets the prepared topology take the place of the old one.
+    fn switch(&mut self) {
+        let Some(Prepared {
+            topology, links, ..
+        }) = self.prepared.take()
+        else {
+            return;
+        };
+        let mut numbers = vec![NOBODY; self.upstreams.len()];
+        for (slots, node) in links.iter().zip((0..).map(NodeId)) {
+            if let Some(places) = numbers.get_mut(slots.clone()) {
+                places.fill(node);
+            }
+        }
+        let old = std::mem::replace(&mut self.links, links);
+        let translate = |node: NodeId| {
+            let slot = old.get(node.index()).map(|slots| slots.start);
+            let number = slot.and_then(|slot| numbers.get(slot));
+            number.copied().unwrap_or(NOBODY)
+        };
+        self.collectors.translate(translate);
+        for (upstream, &number) in self.upstreams.iter_mut().zip(&numbers) {
+            upstream.node = number;
+        }
+        self.topology = topology;
+        self.look_at_topology();
+        log_at!(
+            Notice,
+            "requests go by version {} of the members: {} nodes in {} racks of {} datacenters",
+            self.topology.version(),
+            self.topology.nodes().len(),
+            self.topology.racks().len(),
+            self.topology.dcs().len()
+        );
+        self.retire();
+    }
+
+    /// Works out what depends on the topology alone.
+    pub(super) fn look_at_topology(&mut self) {
+        let topology = &self.topology;
+        let (nodes, racks) = (topology.nodes().len(), topology.racks().len());
+        self.alone = nodes == 1;
+        self.looks_closer = nodes > 1 && (racks > 1 || self.options.admin_operation == 1);
+        self.replicated = racks > 1;
+        self.has_other_racks = topology
+            .dc(DcId::LOCAL)
+            .is_some_and(|dc| dc.racks().len() > 1);
+        self.marks = Marks::new(topology);
+    }
+
+    /// Closes connections that lead to nobody and on which nothing is under way.
+    pub(super) fn retire(&mut self) {
+        for slot in 0..self.upstreams.len() {
+            let idle = self
+                .upstreams
+                .get(slot)
+                .is_some_and(|upstream| upstream.state != State::Gone && upstream.queue.is_empty());
+            if idle && self.is_retired(slot) {
+                self.dismiss(slot);
+            }
+        }
+    }
+
+    /// Whether a connection leads to nobody, now and in the topology to come.
+    pub(super) fn is_retired(&self, slot: usize) -> bool {
+        let upstream = self.upstreams.get(slot);
+        let prepared = self.prepared.as_ref();
+        upstream.is_some_and(|upstream| upstream.node == NOBODY)
+            && !prepared.is_some_and(|prepared| prepared.new.contains(&slot))
+    }
+}
+
+/// The members of a topology, this node first.
+fn members(topology: &Topology) -> impl Iterator<Item = &Member> {
+    topology.nodes().iter().map(|node| &node.member)
+}

@@ -1,0 +1,61 @@
+//! What a reply means to the request it answers.
+
+use super::many::value_digest;
+use crate::hashkit::Token;
+use crate::mbuf::Chain;
+use crate::node::Node;
+use crate::node::front::Raw;
+use crate::node::replicate::Effect;
+use crate::proto::memcache::call::is_suppressed;
+use crate::proto::memcache::command::command;
+use crate::proto::memcache::line::{self, Outcome};
+use crate::proto::memcache::rewrite;
+
+/// Whether a reply is one that a client which asked for quiet does not get.
+pub(in crate::node) fn is_nominal(row: u16, raw: Raw<'_>) -> bool {
+    command(row).is_some_and(|command| is_suppressed(command, raw.start(&mut [0; 4])))
+}
+
+impl Node {
+    /// What a compare-and-swap has done, by its reply.
+    pub(in crate::node) fn memcache_effect(
+        &self,
+        request: &Chain,
+        reply: Raw<'_>,
+    ) -> Option<Effect> {
+        let line = first_line(Raw::from(request));
+        let Outcome::Call(call) = line::read(&line) else {
+            return None;
+        };
+        let effect = rewrite::effect(&call, reply.start(&mut [0; 8]))?;
+        Some(Effect {
+            row: effect.command.index(),
+            request: self.rewritten(&effect, line.len(), Raw::from(request)),
+            agreed: value_digest(reply),
+        })
+    }
+
+    /// The token of a request's first key.
+    pub(in crate::node) fn memcache_token(&self, raw: Raw<'_>) -> Option<Token> {
+        let line = first_line(raw);
+        let Outcome::Call(call) = line::read(&line) else {
+            return None;
+        };
+        call.keys().next().map(|key| self.token(&key))
+    }
+}
+
+/// A request's line.
+pub(in crate::node) fn first_line(raw: Raw<'_>) -> Vec<u8> {
+    let mut line = Vec::new();
+    for piece in raw.pieces() {
+        match memchr::memchr(b'\n', piece) {
+            Some(end) => {
+                line.extend_from_slice(&piece[..=end]);
+                break;
+            }
+            None => line.extend_from_slice(piece),
+        }
+    }
+    line
+}

@@ -1,0 +1,224 @@
+//! What a client asks for.
+
+use crate::clock::Now;
+use crate::cluster::route::Routing;
+use crate::config::StoreKind;
+use crate::consistency::Consistency;
+use crate::hashkit::Token;
+use crate::mbuf::Chain;
+use crate::node::Node;
+use crate::node::client::{Heard, Speech};
+use crate::node::front::Raw;
+use crate::node::join::Join;
+use crate::node::msg::Flags;
+use crate::node::route::Ask;
+use crate::proto::memcache::call::{Body, Call, Quiet};
+use crate::proto::memcache::command::{Command, DELETE, Serve};
+use crate::proto::memcache::line::{self, Outcome};
+use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status};
+use crate::proto::memcache::{binary, errors, rewrite};
+use crate::proto::redis::resp3::Form;
+use crate::proto::{Class, Failure};
+
+impl Speech for Parser {
+    type Request = Request;
+    type Broken = Fatal;
+
+    #[inline]
+    fn parse(&mut self, data: &[u8]) -> Heard<Request, Fatal> {
+        heard(self.parse(data, 0))
+    }
+
+    fn find(&mut self, data: &Chain) -> Heard<Request, Fatal> {
+        heard(self.find(data))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    #[inline]
+    fn serve(node: &mut Node, key: u32, now: Now, request: Request, raw: Raw<'_>) {
+        node.serve_memcache(key, now, request, raw);
+    }
+
+    fn last_words(broken: Fatal) -> Vec<u8> {
+        broken.reply()
+    }
+}
+
+#[inline]
+fn heard(status: Status) -> Heard<Request, Fatal> {
+    match status {
+        Status::Complete(request) => Heard::Request(request.len, request),
+        Status::Incomplete => Heard::Incomplete,
+        Status::Bad(fatal) => Heard::Broken(fatal),
+    }
+}
+
+impl<'a> Ask<'a> {
+    /// A request to memcached.
+    #[inline]
+    pub(super) fn memcache(command: &Command, class: Class, token: Token, raw: Raw<'a>) -> Ask<'a> {
+        Ask {
+            row: command.index(),
+            routing: match command.serve {
+                Serve::LocalNode => Routing::LocalNode,
+                Serve::AllNodesGuarded => Routing::AllNodes,
+                Serve::Keyed | Serve::Split | Serve::Proxy => Routing::Normal,
+            },
+            counted: true,
+            class,
+            token,
+            raw,
+        }
+    }
+}
+
+/// What of an answer its client does not want to hear, as facts about a message.
+pub(super) fn quiet_flags(quiet: Quiet) -> Flags {
+    match quiet {
+        Quiet::No => Flags::default(),
+        Quiet::All => Flags::SILENT,
+        Quiet::Nominal => Flags::QUIET,
+    }
+}
+
+impl Node {
+    /// Serves one request.
+    #[inline]
+    fn serve_memcache(&mut self, key: u32, now: Now, request: Request, raw: Raw<'_>) {
+        match request.kind {
+            Kind::Direct {
+                command,
+                key: span,
+                keys,
+                plain,
+            } if (!self.looks_closer || (plain && !self.is_memcache_purge(command)))
+                && (keys == 1 || !self.topology.needs_hash()) =>
+            {
+                let token = self.token_of(raw, span);
+                let ask = Ask::memcache(command, command.class, token, raw);
+                self.forward(key, now, Form::default(), &ask);
+            }
+            Kind::Direct { .. } | Kind::Line => {
+                raw.with_first(request.line as usize, |line| {
+                    self.serve_line(key, now, line, raw);
+                });
+            }
+            Kind::BadChunk { silent } => self.tell(key, now, errors::BAD_CHUNK.as_bytes(), silent),
+            Kind::TooLarge { silent } => self.tell(key, now, errors::TOO_LARGE.as_bytes(), silent),
+            Kind::Skipped => {}
+            Kind::Binary => {
+                let refusal = raw.with_bytes(binary::refusal);
+                self.refuse_stream(key, now, &refusal);
+            }
+        }
+    }
+
+    /// Answers a client's request here, unless it wants no answer.
+    fn tell(&mut self, key: u32, now: Now, text: &[u8], silent: bool) {
+        if !silent {
+            self.answer(key, now, text, false);
+        }
+    }
+
+    /// Whether a request is one that admin mode keeps from being replicated.
+    fn is_memcache_purge(&self, command: &Command) -> bool {
+        self.options.admin_operation == 1 && *command == DELETE
+    }
+
+    /// Serves a request whose line, which `raw` begins with, has to be looked at.
+    fn serve_line(&mut self, key: u32, now: Now, line: &[u8], raw: Raw<'_>) {
+        match line::read(line) {
+            Outcome::Call(call) => self.serve_call(key, now, call, line.len(), raw),
+            Outcome::Answer { text, silent } => {
+                self.stats.own.unknown_commands += u64::from(*text == *errors::ERROR.as_bytes());
+                self.tell(key, now, &text, silent);
+            }
+            Outcome::Quit => self.answer(key, now, b"", true),
+        }
+    }
+
+    fn serve_call(&mut self, key: u32, now: Now, call: Call<'_>, line: usize, raw: Raw<'_>) {
+        let command = call.command;
+        if command.serve == Serve::AllNodesGuarded && !self.options.enable_flush {
+            let silent = call.quiet == Quiet::All;
+            return self.tell(key, now, errors::FLUSH_DISABLED.as_bytes(), silent);
+        }
+        let class = call.class();
+        let tokens: Vec<Token> = call.keys().map(|key| self.token(&key)).collect();
+        let token = tokens.first().copied().unwrap_or_default();
+        let mut text = Vec::new();
+        let absolute = if self.replicated {
+            rewrite::absolute(&call, now.unix_secs(), &mut text)
+        } else {
+            None
+        };
+        let call = absolute.unwrap_or(call);
+        let chain = self.rewritten(&call, line, raw);
+        let ask = Ask {
+            routing: self.routing_of(key, &call),
+            ..Ask::memcache(command, class, token, Raw::from(&chain))
+        };
+        if self.is_memcache_purge(command) && !self.topology.is_mine(token) {
+            let failure = Failure::AdminMode.line(StoreKind::Memcache);
+            return self.tell(key, now, failure.as_bytes(), call.quiet == Quiet::All);
+        }
+        let Some(entry) = self.enqueue(key, now, Form::default(), &ask, ask.raw.len()) else {
+            return;
+        };
+        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+            msg.flags = msg.flags.with(quiet_flags(call.quiet));
+            if self.replicated && hands_out_versions(&call) {
+                msg.flags = msg.flags.with(Flags::UNIQUE);
+            }
+        }
+        if tokens.len() > 1 && !self.is_one_owner(key, &ask, &tokens) {
+            return self.split_get(entry, key, now, &ask, &call, &tokens);
+        }
+        self.count_request(&ask);
+        if self.is_memcache_purge(command) {
+            self.send_to_store(entry, key, now, ask.raw);
+        } else if command.serve == Serve::AllNodesGuarded {
+            self.ask_all(entry, key, now, &ask, Join::Same, true);
+        } else if self.replicated && rewrite::needs_one(&call) {
+            self.compare_and_swap(entry, key, now, &ask, &call);
+        } else {
+            let level = self.level_of(key, class);
+            self.place(entry, key, now, level, &ask);
+        }
+    }
+
+    /// The bytes of a request that is written anew: its line, then its value as it came behind a
+    /// line of so many bytes.
+    pub(in crate::node) fn rewritten(&self, call: &Call<'_>, line: usize, raw: Raw<'_>) -> Chain {
+        let mut text = Vec::new();
+        call.encode(&mut text);
+        let mut chain = Chain::new();
+        self.pool.copy(&text, &mut chain);
+        if call.data_len().is_some() {
+            raw.append_from(line, &mut chain);
+        }
+        chain
+    }
+
+    /// Where a request may go: one for versions to the replica that all nodes ask.
+    fn routing_of(&self, key: u32, call: &Call<'_>) -> Routing {
+        let versions = self.replicated && call.class() == Class::Read && hands_out_versions(call);
+        if versions && self.level_of(key, Class::Read) == Consistency::DcOne {
+            Routing::FirstRack
+        } else {
+            Ask::memcache(call.command, Class::Read, Token::default(), Raw::EMPTY).routing
+        }
+    }
+}
+
+/// Whether the answer tells the client versions of values.
+fn hands_out_versions(call: &Call<'_>) -> bool {
+    match &call.body {
+        Body::Get { .. } => matches!(call.command.name, "gets" | "gats"),
+        Body::Meta(meta) => meta.flags.iter().any(|flag| flag.first() == Some(&b'c')),
+        _ => false,
+    }
+}

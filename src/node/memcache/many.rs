@@ -1,0 +1,153 @@
+//! A request by several keys: its pieces, and the values they bring.
+
+use crate::clock::Now;
+use crate::cluster::digest::{Order, digest};
+use crate::cluster::merge::{self, Merge};
+use crate::consistency::Consistency;
+use crate::hashkit::Token;
+use crate::mbuf::Chain;
+use crate::node::Node;
+use crate::node::collect::{Collector, Lists};
+use crate::node::front::Raw;
+use crate::node::join::{Answer, Join};
+use crate::node::msg::Msg;
+use crate::node::route::Ask;
+use crate::proto::Failure;
+use crate::proto::memcache::blocks::{self, END, Unjoined};
+use crate::proto::memcache::call::{Body, Call};
+use crate::proto::memcache::command::{Serve, command};
+use crate::proto::memcache::line::{self, Outcome};
+use crate::proto::memcache::varying;
+
+impl Node {
+    /// Splits a request by its keys' owners and sends the pieces.
+    pub(super) fn split_get(
+        &mut self,
+        entry: u32,
+        key: u32,
+        now: Now,
+        ask: &Ask<'_>,
+        call: &Call<'_>,
+        tokens: &[Token],
+    ) {
+        let Body::Get { keys, .. } = &call.body else {
+            return self.finish_failed(entry, now, Failure::Internal);
+        };
+        let level = self.level_of(key, ask.class);
+        self.divide(key, ask, tokens);
+        let pieces: Vec<Vec<u32>> = self.split.pieces().map(<[u32]>::to_vec).collect();
+        let Ok(count) = u16::try_from(pieces.len()) else {
+            return self.finish_failed(entry, now, Failure::PayloadTooLarge);
+        };
+        let join = Join::Blocks {
+            keys: keys.iter().map(|key| key.to_vec()).collect(),
+            piece_of: self.split.piece_of().to_vec(),
+        };
+        self.give_collector(entry, Collector::joining(count, join));
+        for (part, piece) in (0..).zip(&pieces) {
+            let some = piece
+                .iter()
+                .filter_map(|&at| keys.get(at as usize).copied());
+            let fragment = call.with_keys(some.collect());
+            let chain = self.rewritten(&fragment, 0, Raw::EMPTY);
+            let Some(mut msg) = self.msgs.get(entry as usize).map(Msg::copy) else {
+                return;
+            };
+            (msg.parent, msg.part) = (entry, part);
+            let msg = self.msgs.insert(msg) as u32;
+            self.stats.pool.fragments += 1;
+            let token = piece.first().and_then(|&at| tokens.get(at as usize));
+            let ask = Ask {
+                token: token.copied().unwrap_or_default(),
+                raw: Raw::from(&chain),
+                ..*ask
+            };
+            self.count_request(&ask);
+            self.place(msg, key, now, level, &ask);
+        }
+    }
+}
+
+/// Whether replies to a request are lists of values: those by several keys.
+pub(in crate::node) fn lists(row: u16, raw: Raw<'_>) -> Lists {
+    if !command(row).is_some_and(|command| command.serve == Serve::Split) {
+        return Lists::No;
+    }
+    raw.with_bytes(|line| match line::read(line) {
+        Outcome::Call(Call {
+            body: Body::Get { keys, .. },
+            ..
+        }) if keys.len() > 1 => Lists::Values(keys.iter().map(|key| key.to_vec()).collect()),
+        _ => Lists::No,
+    })
+}
+
+/// The values of all keys, in the order of the request, of the pieces they belong to.
+pub(in crate::node) fn joined(replies: &[Chain], keys: &[Vec<u8>], piece_of: &[u32]) -> Answer {
+    let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+    match blocks::join(replies, &keys, piece_of) {
+        Ok(reply) => Answer::reply(reply, true),
+        Err(Unjoined::Line(line)) => Answer::reply(line, true),
+        Err(Unjoined::Nonsense) => Answer::failure(Failure::Internal, true),
+    }
+}
+
+/// An answer of these values.
+fn ended(body: Chain, agreed: bool) -> Answer {
+    Answer {
+        tail: END,
+        ..Answer::reply(body, agreed)
+    }
+}
+
+/// An answer of which every key has its own majority, of the replies of one datacenter; `None` if
+/// they have no quorum.
+pub(in crate::node) fn merged(
+    level: Consistency,
+    replies: &[&Chain],
+    keys: &[Vec<u8>],
+) -> Option<Answer> {
+    let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+    let good: Vec<Vec<Option<Chain>>> = replies
+        .iter()
+        .filter_map(|reply| blocks::by_key(reply, &keys))
+        .collect();
+    let digests: Vec<Vec<u64>> = good
+        .iter()
+        .map(|values| values.iter().map(digest_of).collect())
+        .collect();
+    let digests: Vec<&[u64]> = digests.iter().map(Vec::as_slice).collect();
+    let mut chosen = Vec::new();
+    let merge = merge::merge(level, replies.len(), &digests, &mut chosen);
+    if merge == Merge::Impossible {
+        let first = good.first().filter(|_| level == Consistency::DcQuorum)?;
+        let mut body = Chain::new();
+        for block in first.iter().flatten() {
+            body.append_shared(block);
+        }
+        return Some(ended(body, false));
+    }
+    let mut body = Chain::new();
+    for (at, &from) in chosen.iter().enumerate() {
+        let block = good
+            .get(usize::from(from))
+            .and_then(|values| values.get(at));
+        if let Some(block) = block.and_then(Option::as_ref) {
+            body.append_shared(block);
+        }
+    }
+    Some(ended(body, merge == Merge::Agreed))
+}
+
+/// The digest of a key's value, or of its absence.
+fn digest_of(block: &Option<Chain>) -> u64 {
+    match block {
+        Some(block) => value_digest(Raw::from(block)),
+        None => digest(std::iter::empty(), Order::Kept),
+    }
+}
+
+/// The digest of what a reply says of values, whichever replica says it.
+pub(in crate::node) fn value_digest(raw: Raw<'_>) -> u64 {
+    digest(varying::counted(raw.pieces()), Order::Kept)
+}

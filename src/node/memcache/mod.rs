@@ -1,0 +1,39 @@
+//! What is different about a datastore that is a memcached.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `client` | what a client asks for |
+//! | `peer` | what a peer asks for |
+//! | `many` | a request by several keys: its pieces, and the values they bring |
+//! | `answer` | what a reply means to the request it answers |
+//! | `unique` | versions of values, and the replica they belong to |
+//!
+//! # What goes to the datastore
+//!
+//! A connection to the datastore is shared, so every request on it must be answered exactly once.
+//! `noreply` and the meta flag `q` are taken off, and what the client does not want to hear is
+//! dropped here. A line that is not in canonical form, and anything replicas would not all understand
+//! the same way, is written anew; a value is never copied.
+//!
+//! # Several racks
+//!
+//! Times that count from now are made absolute, as for Redis ([`super::replicate`]). `incr`,
+//! `append` and their like run once on each replica.
+//!
+//! A `cas` cannot: the version it names is that of one memcached, and means nothing to the next. So
+//! each version that a client is told carries the number of the rack it is from, and `cas` is run
+//! there first. If the value was replaced, the other replicas get it as a `set`; if not, they hear
+//! nothing of it. `gets` at `DC_ONE` asks the same rack's owner whichever node is asked, so that of two
+//! clients with the same version one succeeds. At the other levels it is one of the replicas that
+//! agree that gives the version: clients that hold versions of different replicas can both succeed, and
+//! replicas then keep whichever value reaches them last, as with any two writes at the same time.
+
+mod answer;
+mod client;
+mod many;
+mod peer;
+mod unique;
+
+pub(super) use answer::{first_line, is_nominal};
+pub(super) use many::{joined, lists, merged, value_digest};
+pub(super) use unique::Marks;

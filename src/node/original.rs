@@ -1,0 +1,155 @@
+//! What a C node is asked instead of what it does not know.
+//!
+//! A C node closes the connection at a request its parser does not know. What can be said in words it
+//! knows is said so, on the same connection in the same order, and its reply is turned into the one to
+//! the client's own request; what cannot be said gets an error here.
+
+use super::Node;
+use super::frame::Frames;
+use super::front::Raw;
+use super::memcache::first_line;
+use super::msg::{Flags, Msg, NONE};
+use crate::clock::Now;
+use crate::config::StoreKind;
+use crate::log_at;
+use crate::mbuf::Chain;
+use crate::proto::Failure;
+use crate::proto::dnode::{self, carrier, compat, compat_memcache};
+use crate::proto::memcache::line::{self, Outcome};
+use crate::proto::redis::command::command;
+use crate::proto::redis::request;
+
+/// Longest key a C node in front of Redis takes (with its default `mbuf_size`), in bytes.
+const LONGEST_C_KEY: usize = 16_319;
+
+/// What is sent to a C node in place of a request.
+pub(super) enum Instead {
+    /// The request as it stands.
+    Itself,
+    /// These: requests whose replies nobody waits for, the one that has the answer, and more such.
+    Requests {
+        before: Vec<Chain>,
+        this: Chain,
+        after: Vec<Chain>,
+    },
+    /// Nothing; this is the answer.
+    Refused(&'static str),
+}
+
+impl Node {
+    /// What is sent to a C node in place of a request with this row in the table of commands.
+    pub(super) fn instead(&self, row: u16, raw: Raw<'_>, now: Now) -> Instead {
+        match self.options.store {
+            StoreKind::Redis => self.instead_of_redis(row, raw),
+            StoreKind::Memcache => self.instead_of_memcache(raw, now),
+        }
+    }
+
+    fn instead_of_redis(&self, row: u16, raw: Raw<'_>) -> Instead {
+        let Some(command) = command(row) else {
+            return Instead::Itself;
+        };
+        raw.with_bytes(|bytes| {
+            let args: Vec<&[u8]> = request::arguments(bytes).collect();
+            let first = args.get(1).copied().unwrap_or_default();
+            if compat::is_plain(command, args.len(), first, LONGEST_C_KEY) {
+                return Instead::Itself;
+            }
+            match compat::form(command, &args, LONGEST_C_KEY) {
+                compat::Form::Plain => Instead::Itself,
+                compat::Form::Refused(refusal) => Instead::Refused(refusal.line()),
+                compat::Form::Carried(carrier) => {
+                    let mut text = Vec::new();
+                    carrier.encode(&args, &mut text);
+                    let mut this = Chain::new();
+                    self.pool.copy(&text, &mut this);
+                    Instead::Requests {
+                        before: Vec::new(),
+                        this,
+                        after: Vec::new(),
+                    }
+                }
+            }
+        })
+    }
+
+    fn instead_of_memcache(&self, raw: Raw<'_>, now: Now) -> Instead {
+        let line = first_line(raw);
+        let Outcome::Call(call) = line::read(&line) else {
+            return Instead::Itself;
+        };
+        let mut text = Vec::new();
+        let (calls, answer) = match compat_memcache::form(&call, now.unix_secs(), &mut text) {
+            compat_memcache::Form::Plain => return Instead::Itself,
+            compat_memcache::Form::Refused(refusal) => return Instead::Refused(refusal.line()),
+            compat_memcache::Form::Translated { calls, answer } => (calls, answer),
+        };
+        let written = calls
+            .iter()
+            .map(|call| self.rewritten(call, line.len(), raw));
+        let mut before: Vec<Chain> = written.collect();
+        let after = before.split_off((answer + 1).min(before.len()));
+        match before.pop() {
+            Some(this) => Instead::Requests {
+                before,
+                this,
+                after,
+            },
+            None => Instead::Itself,
+        }
+    }
+
+    /// Sends a request to a peer beside another one; nobody waits for its reply.
+    pub(super) fn send_beside(
+        &mut self,
+        slot: usize,
+        now: Now,
+        kind: dnode::Kind,
+        request: &Chain,
+    ) {
+        let id = self.next_wire_id();
+        let mut msg = Msg::new(NONE, super::msg::NO_COMMAND, request.len(), now.mono_us);
+        msg.flags = Flags::WRITE;
+        let entry = self.msgs.insert(msg) as u32;
+        let mut frames = Frames::new(id, Raw::from(request));
+        self.send_to_peer(slot, entry, now, kind, &mut frames);
+    }
+
+    /// Notes that a C node answers something else than this request.
+    pub(super) fn note_instead(&mut self, entry: u32, raw: Raw<'_>) {
+        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+            return;
+        };
+        msg.flags = msg.flags.with(Flags::CARRIED);
+        // The reply is understood by the request.
+        if self.options.store == StoreKind::Memcache && !msg.flags.has(Flags::KEPT) {
+            self.pool.copy(&first_line(raw), &mut msg.reply);
+        }
+    }
+
+    /// Answers a request that a C node was asked in other words; `request` is how it began, unless it
+    /// was to Redis.
+    pub(super) fn finish_carried(&mut self, entry: u32, now: Now, request: &Chain, raw: Raw<'_>) {
+        let mut reply = Chain::new();
+        raw.append_to(&mut reply);
+        let understood = match self.options.store {
+            StoreKind::Redis => carrier::unwrap(reply).map_err(|reason| reason.to_string()),
+            StoreKind::Memcache => match line::read(&first_line(Raw::from(request))) {
+                Outcome::Call(call) => {
+                    compat_memcache::reply(&call, &reply, &self.pool).map_err(str::to_owned)
+                }
+                Outcome::Answer { .. } | Outcome::Quit => Ok(reply),
+            },
+        };
+        match understood {
+            Ok(reply) => self.finish_raw(entry, now, Raw::from(&reply)),
+            Err(reason) => {
+                log_at!(
+                    Warn,
+                    "a peer's answer to a request in other words cannot be used: {reason}"
+                );
+                self.finish_failed(entry, now, Failure::Internal);
+            }
+        }
+    }
+}

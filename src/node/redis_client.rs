@@ -1,0 +1,198 @@
+//! What a client of Redis asks for.
+
+use super::Node;
+use super::client::{Heard, Speech};
+use super::front::Raw;
+use super::msg::Flags;
+use super::route::Ask;
+use crate::clock::Now;
+use crate::log_at;
+use crate::mbuf::Chain;
+use crate::proto::redis::command::{Command, Serve};
+use crate::proto::redis::lookup::{lookup, resolve};
+use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Span, Status};
+use crate::proto::redis::session::{Context, Effect};
+use crate::proto::redis::{encode, errors, inline, resp3};
+
+/// Longest command name there is, for looking one up in a spread request.
+const NAME_ROOM: usize = 64;
+
+impl Speech for Parser {
+    type Request = Kind;
+    type Broken = ProtocolError;
+
+    #[inline]
+    fn parse(&mut self, data: &[u8]) -> Heard<Kind, ProtocolError> {
+        heard(self.parse(data, 0))
+    }
+
+    fn find(&mut self, data: &Chain) -> Heard<Kind, ProtocolError> {
+        heard(self.find(data))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    #[inline]
+    fn serve(node: &mut Node, key: u32, now: Now, kind: Kind, raw: Raw<'_>) {
+        node.serve_redis(key, now, kind, raw);
+    }
+
+    fn last_words(broken: ProtocolError) -> Vec<u8> {
+        broken.reply()
+    }
+}
+
+#[inline]
+fn heard(status: Status) -> Heard<Kind, ProtocolError> {
+    match status {
+        Status::Complete(request) => Heard::Request(request.len, request.kind),
+        Status::Incomplete => Heard::Incomplete,
+        Status::Bad(error) => Heard::Broken(error),
+    }
+}
+
+impl Node {
+    /// Serves one request.
+    #[inline]
+    fn serve_redis(&mut self, key: u32, now: Now, kind: Kind, raw: Raw<'_>) {
+        let Kind::Array { argc, name, first } = kind else {
+            if kind == Kind::Inline {
+                raw.with_bytes(|line| self.serve_inline(key, now, line));
+            }
+            return;
+        };
+        if let Some(command) = command_of(raw, name)
+            && command.is_direct()
+            && command.accepts(argc as usize)
+            && let Some(form) = command.fixed_form()
+            && (!self.looks_closer || self.goes_straight(command, argc as usize))
+            && self.is_placed_by_first(command)
+        {
+            let token = self.token_of(raw, first);
+            let ask = Ask::redis(command, command.class, token, raw);
+            self.forward(key, now, form, &ask);
+            return;
+        }
+        raw.with_bytes(|bytes| {
+            let args: Vec<&[u8]> = request::arguments(bytes).collect();
+            self.serve_args(key, now, &args, raw);
+        });
+    }
+
+    /// Serves an inline command.
+    fn serve_inline(&mut self, key: u32, now: Now, line: &[u8]) {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let args = match inline::split(line) {
+            Ok(args) => args,
+            Err(inline::Unbalanced) => {
+                return self.refuse_stream(key, now, errors::UNBALANCED_QUOTES.as_bytes());
+            }
+        };
+        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        if args.is_empty() {
+            return;
+        }
+        // A line is never forwarded as it stands: it goes on in canonical form.
+        let mut canonical = Vec::new();
+        encode::command(&mut canonical, &args);
+        let mut chain = Chain::new();
+        self.pool.copy(&canonical, &mut chain);
+        self.serve_args(key, now, &args, Raw::from(&chain));
+    }
+
+    /// Serves a request whose arguments have to be looked at. Not the hot path.
+    fn serve_args(&mut self, key: u32, now: Now, args: &[&[u8]], raw: Raw<'_>) {
+        let mut out = Vec::new();
+        if args.first().is_some_and(|name| inline::is_http(name)) {
+            // A browser tricked into speaking to us: as Redis, close without a word.
+            if let Some(front) = self.fronts.get(key) {
+                log_at!(Warn, "{} sent an HTTP request, closing", front.told());
+            }
+            return self.refuse_stream(key, now, b"");
+        }
+        let Some(command) = resolve(args, &mut out) else {
+            let known = args.first().and_then(|name| lookup(name));
+            self.stats.own.unknown_commands += u64::from(known.is_none());
+            return self.answer(key, now, &out, false);
+        };
+        let refined = command.refine(args);
+        match refined.serve {
+            serve if self.is_routed(serve) => {
+                let mut keys = Vec::new();
+                if let Err(error) = command.keys(args, &mut keys) {
+                    errors::keys(command, error, &mut out);
+                    return self.answer(key, now, &out, false);
+                }
+                let form = resp3::form(command, args);
+                let tokens: Vec<_> = keys
+                    .iter()
+                    .filter_map(|key| args.get(key.index))
+                    .map(|key| self.token(key))
+                    .collect();
+                let token = tokens.first().copied().unwrap_or_default();
+                let ask = Ask::redis(command, refined.class, token, raw);
+                if self.is_purge(command) {
+                    return self.purge(key, now, form, &ask, &tokens);
+                }
+                if tokens.len() > 1 && !self.is_one_owner(key, &ask, &tokens) {
+                    if refined.serve == Serve::Split {
+                        return self.split(key, now, form, &ask, command, args, &keys, &tokens);
+                    }
+                    let text = errors::spans_nodes(command);
+                    return self.answer(key, now, text.as_bytes(), false);
+                }
+                if self.is_fanned_out(refined.serve) {
+                    return self.fan_out(key, now, form, &ask, command, args);
+                }
+                if self.replicated && !command.replicates_as_is(args.len()) {
+                    return self.replicate(key, now, form, &ask, command, args);
+                }
+                self.forward(key, now, form, &ask);
+            }
+            Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
+            refused => {
+                errors::refused(command, refused, &mut out);
+                self.answer(key, now, &out, false);
+            }
+        }
+    }
+
+    /// Lets the session answer.
+    fn answer_session(&mut self, key: u32, now: Now, command: &'static Command, args: &[&[u8]]) {
+        let mut out = Vec::new();
+        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
+            return;
+        };
+        let peer = client
+            .front
+            .addr
+            .map(|addr| addr.to_string())
+            .unwrap_or_default();
+        let context = Context {
+            now,
+            connected_us: client.front.since,
+            peer: &peer,
+            local: &self.options.listen,
+            store_version: &self.store_version,
+        };
+        let effect = client.session.answer(command, args, &context, &mut out);
+        self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);
+    }
+}
+
+/// The command a request names.
+#[inline]
+pub(super) fn command_of(raw: Raw<'_>, name: Span) -> Option<&'static Command> {
+    match raw {
+        Raw::Whole(slice, from, to) => lookup(name.of(slice.get(from..to).unwrap_or(&[]))),
+        Raw::Spread(chain) => {
+            let mut room = [0; NAME_ROOM];
+            let room = room.get_mut(..name.len as usize)?;
+            let n = chain.gather(name.at as usize, room);
+            lookup(room.get(..n).unwrap_or(&[]))
+        }
+    }
+}

@@ -1,0 +1,174 @@
+use super::{ME, Rig, THREE_RACKS, key_of, member};
+use crate::cluster::change::Change;
+use crate::consistency::Consistency;
+use crate::node::Options;
+
+const OK: &str = "+OK\r\n";
+
+/// Two nodes in this rack.
+const ONE_RACK: [&str; 2] = ["a d r1 0", "b d r1 2147483648"];
+
+impl Rig {
+    /// The members besides this node are these.
+    fn becomes(&mut self, others: &[&str]) -> Vec<Change> {
+        let members = others.iter().map(|text| member(text)).collect();
+        let changes = self.node.set_members(members, self.now).unwrap();
+        self.turn();
+        changes
+    }
+
+    /// A new peer says that it is one of ours.
+    fn welcomes(&mut self, node: u16) {
+        assert_eq!(self.sees(node), ["PING"]);
+        self.says(node, "+PONG\r\n");
+    }
+}
+
+#[test]
+fn the_same_members_in_another_order_change_nothing() {
+    let mut rig = Rig::new(&THREE_RACKS, Options::default());
+    assert_eq!(rig.becomes(&["c d r3 0", "b d r2 0"]), []);
+    assert_eq!(rig.node.topology().version(), 1);
+}
+
+#[test]
+fn a_new_node_gets_its_keys_when_it_is_connected_and_not_before() {
+    let mut rig = Rig::new(&ONE_RACK[..1], Options::default());
+    let key = key_of(&Rig::new(&ONE_RACK, Options::default()), 1);
+    let client = rig.client();
+    let changes = rig.becomes(&ONE_RACK[1..]);
+    assert_eq!(changes, [Change::Added(member(ONE_RACK[1]))]);
+    let get = format!("GET {key}");
+    rig.asks(client, &[&get]);
+    assert_eq!(rig.sees(ME), [get.as_str()], "nobody else is there yet");
+    rig.says(ME, OK);
+    rig.welcomes(1);
+    rig.asks(client, &[&get]);
+    assert_eq!(rig.sees(1), [get.as_str()]);
+    rig.says(1, OK);
+    assert_eq!(rig.hears(client), OK.repeat(2));
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_new_node_that_does_not_answer_is_waited_for_so_long_only() {
+    let mut rig = Rig::new(&ONE_RACK[..1], Options::default());
+    rig.becomes(&ONE_RACK[1..]);
+    rig.wait(1_900);
+    assert_eq!(rig.node.topology().nodes().len(), 1);
+    rig.wait(200);
+    assert_eq!(rig.node.topology().nodes().len(), 2);
+}
+
+#[test]
+fn a_node_that_leaves_still_answers_what_it_was_asked() {
+    let mut rig = Rig::new(&ONE_RACK, Options::default());
+    let key = key_of(&rig, 1);
+    let client = rig.client();
+    let get = format!("GET {key}");
+    rig.asks(client, &[&get]);
+    assert_eq!(rig.sees(1), [get.as_str()]);
+    let place = rig.place(1);
+    assert_eq!(rig.becomes(&[]), [Change::Removed(member(ONE_RACK[1]))]);
+    rig.asks(client, &[&get]);
+    assert_eq!(rig.sees(ME), [get.as_str()], "all keys are this node's now");
+    rig.wait(1_500);
+    rig.says_at(place, "$3\r\nold\r\n");
+    rig.says(ME, "$3\r\nnew\r\n");
+    assert_eq!(rig.hears(client), "$3\r\nold\r\n$3\r\nnew\r\n");
+    assert_eq!(rig.node.stats(rig.now).pool.peer_connections, 1);
+    rig.wait(1_500);
+    assert_eq!(
+        rig.node.stats(rig.now).pool.peer_connections,
+        0,
+        "closed when it was done"
+    );
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_node_that_leaves_and_dies_is_not_connected_to_again() {
+    let mut rig = Rig::new(&THREE_RACKS, Options::default());
+    let client = rig.client();
+    rig.asks(client, &["SET k v"]);
+    let place = rig.place(1);
+    rig.becomes(&["c d r3 0"]);
+    rig.loses_at(place);
+    rig.says(ME, OK);
+    assert_eq!(rig.hears(client), OK);
+    rig.sees(1);
+    rig.says(1, OK);
+    for _ in 0..20 {
+        rig.wait(1_000);
+        assert!(rig.node.next_action().is_none());
+    }
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_node_that_moves_is_spoken_to_at_its_new_address_alone() {
+    let mut rig = Rig::new(&THREE_RACKS, Options::default());
+    let client = rig.client();
+    let changes = rig.becomes(&["z d r2 0", "c d r3 0"]);
+    assert_eq!(
+        changes,
+        [Change::Moved {
+            from: member("b d r2 0"),
+            to: member("z d r2 0")
+        }]
+    );
+    rig.welcomes(1);
+    rig.asks(client, &["SET k v"]);
+    for node in [ME, 1, 2] {
+        assert_eq!(rig.sees(node), ["SET k v"]);
+        rig.says(node, OK);
+    }
+    let host = rig.node.upstreams[rig.place(1) as usize]
+        .endpoint
+        .to_string();
+    assert_eq!(host, "z:8101");
+    rig.wait(1_100);
+    assert_eq!(rig.node.stats(rig.now).pool.peer_connections, 2);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn places_of_those_who_left_are_used_again() {
+    let mut rig = Rig::new(&ONE_RACK, Options::default());
+    for round in 0..100 {
+        let host = format!("h{round} d r1 2147483648");
+        rig.becomes(&[&host]);
+        rig.welcomes(1);
+        rig.wait(1_000);
+    }
+    assert!(
+        rig.node.upstreams.len() <= 4,
+        "{}",
+        rig.node.upstreams.len()
+    );
+}
+
+#[test]
+fn a_write_in_two_steps_knows_who_took_the_first_when_numbers_change() {
+    let options = Options {
+        write_consistency: Consistency::DcSafeQuorum,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&THREE_RACKS, options);
+    let client = rig.client();
+    rig.loses(0);
+    rig.asks(client, &["SPOP s"]);
+    assert_eq!(rig.sees(1), ["SPOP s"], "this rack's datastore is away");
+    // Node 1 is number 2 now.
+    rig.becomes(&["c d r3 0", "b d r2 0"]);
+    rig.becomes(&["x d r4 0", "c d r3 0", "b d r2 0"]);
+    rig.welcomes(1);
+    rig.says(3, "$1\r\na\r\n");
+    assert_eq!(rig.sees(1), ["SREM s a"]);
+    assert_eq!(rig.sees(2), ["SREM s a"]);
+    assert_eq!(rig.sees(3), Vec::<String>::new(), "it has done so");
+    rig.says(1, ":1\r\n");
+    rig.says(2, ":1\r\n");
+    assert_eq!(rig.hears(client), "$1\r\na\r\n");
+    rig.assert_at_rest();
+}

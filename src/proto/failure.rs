@@ -1,0 +1,127 @@
+//! What goes wrong between the client and its answer, in the words of each protocol.
+//!
+//! The words are the C original's, which clients and their operators match on: `-ERR <source>
+//! <text>` for Redis, `SERVER_ERROR <source> <text>` for memcached. Where it has none, or only closes
+//! the connection, they are the datastore's own.
+
+use crate::config::StoreKind;
+
+/// A failure's line for memcached: the same words, unless there are others.
+macro_rules! memcache_line {
+    ($text:literal) => {
+        concat!("SERVER_ERROR ", $text, "\r\n")
+    };
+    ($text:literal, $own:literal) => {
+        concat!($own, "\r\n")
+    };
+}
+
+/// Declares the failures, each with its words.
+macro_rules! failures {
+    ($($(#[$about:meta])* $name:ident($text:literal $(, $own:literal)?),)*) => {
+        /// A failure that has one error line in each protocol.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Failure {
+            $($(#[$about])* $name,)*
+        }
+
+        impl Failure {
+            /// All there are.
+            pub const ALL: &[Failure] = &[$(Failure::$name),*];
+
+            /// The error line, complete with CR LF.
+            pub fn line(self, store: StoreKind) -> &'static str {
+                match (self, store) {
+                    $(
+                        (Failure::$name, StoreKind::Redis) => concat!("-ERR ", $text, "\r\n"),
+                        (Failure::$name, StoreKind::Memcache) => memcache_line!($text $(, $own)?),
+                    )*
+                }
+            }
+        }
+    };
+}
+
+failures! {
+    /// No usable datastore connection; it closed, timed out, or its reply could not be parsed.
+    StorageRefused("Storage: Datastore refused connection"),
+    /// The owner is remote and there is no connection to it.
+    PeerNotConnected("Peer: Peer Node is not connected"),
+    /// The connection to the peer broke while the request was outstanding.
+    PeerRefused("Peer: Peer Node refused connection"),
+    /// The peer is marked down.
+    PeerDown("Peer: Peer Node is down"),
+    /// Replicas did not agree.
+    NoQuorum("Dynomite: Failed to achieve Quorum"),
+    /// A request by several keys is too large to be split.
+    PayloadTooLarge("Dynomite: MSET/MGET/SCAN payload too large"),
+    /// The node is in a state in which it does not serve this.
+    StateForbids("Dynomite: Dynomite's current state does not allow this request"),
+    /// Not allowed, or not for this node's keys, in admin mode.
+    AdminMode("Dynomite: Invalid request in Dynomite's admin mode"),
+    /// Something the proxy has no better words for.
+    Internal("unknown: Unknown Error"),
+    /// There are as many clients as there may be.
+    TooManyClients("max number of clients reached", "ERROR Too many open connections"),
+    /// A request that was begun has not been completed.
+    NotInTime(
+        "Protocol error: request not completed in time",
+        "CLIENT_ERROR request not completed in time"
+    ),
+}
+
+/// Whether a reply that begins with these bytes says that the request was not carried out, for a
+/// reason that another replica may not have. 13 bytes are enough. Of memcached's lines `CLIENT_ERROR`
+/// does not count: it says something about the request or the value, and each replica says the same.
+#[inline]
+pub fn is_error(store: StoreKind, start: &[u8]) -> bool {
+    match store {
+        StoreKind::Redis => start.first() == Some(&b'-'),
+        StoreKind::Memcache => {
+            start.starts_with(b"SERVER_ERROR")
+                || (start.starts_with(b"ERROR") && matches!(start.get(5), Some(b'\r' | b' ')))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_is_one_line_and_an_error() {
+        for failure in Failure::ALL {
+            for store in [StoreKind::Redis, StoreKind::Memcache] {
+                let line = failure.line(store).as_bytes();
+                let body = line.strip_suffix(b"\r\n").unwrap();
+                assert!(
+                    !body.contains(&b'\n') && !body.contains(&b'\r'),
+                    "{failure:?}"
+                );
+                let client = line.starts_with(b"CLIENT_ERROR");
+                assert_eq!(is_error(store, line), !client, "{failure:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn good_replies_of_a_memcached_are_no_errors() {
+        for reply in [
+            "STORED\r\n",
+            "STAT pid 1\r\n",
+            "END\r\n",
+            "EXISTS\r\n",
+            "EN\r\n",
+            "EX\r\n",
+            "CLIENT_ERROR bad data chunk\r\n",
+            "VALUE ERROR 0 1\r\n",
+            "12\r\n",
+            "",
+        ] {
+            assert!(!is_error(StoreKind::Memcache, reply.as_bytes()), "{reply}");
+        }
+        for reply in ["ERROR\r\n", "ERROR too much\r\n", "SERVER_ERROR x\r\n"] {
+            assert!(is_error(StoreKind::Memcache, reply.as_bytes()), "{reply}");
+        }
+    }
+}

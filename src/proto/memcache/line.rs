@@ -1,0 +1,501 @@
+//! A request's line, read as memcached 1.6.18 reads it: what is asked for, or what is to be answered.
+//!
+//! Any line is accepted that memcached accepts, however odd, and what comes out is canonical. Texts and the
+//! order of checks are memcached's (observed; its `protocol.txt`), but for these points, where a shared
+//! connection to the datastore or the cluster asks for something else:
+//!
+//! - NUL and CR inside a line: memcached ends the line at a NUL and takes CR for a byte of a word. A line that
+//!   would be served is refused with [`errors::BAD_LINE`]; a value that belongs to it is passed over.
+//! - Commands of an operator (`slabs`, `lru`, `lru_crawler`, `watch`, `shutdown`, `cache_memlimit`, `me` and
+//!   so on) are unknown, most forms of `stats` are refused, `verbosity` has no effect.
+//! - `gat` and `gats` of more than [`MAX_SENT`] bytes are refused: memcached takes or closes them, depending
+//!   on how they arrive.
+//! - Meta commands whose opaque token is too long are refused before they have an effect, not after it.
+
+use super::call::{Body, Call, Meta, Quiet};
+use super::command;
+use super::{errors, meta, number};
+use memchr::memchr;
+use std::borrow::Cow;
+
+/// Longest key in bytes.
+pub const MAX_KEY: usize = 250;
+/// Longest value in bytes: the most that memcached can be configured for.
+pub const MAX_VALUE: u32 = 1 << 30;
+/// Longest line in bytes, line end included, that memcached takes in pieces, `get` and `gets` apart. Nothing
+/// longer is ever sent to it, as it might close the connection.
+pub const MAX_SENT: usize = 2048;
+
+/// What to do about a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// It is to be served. Its data block, if it has one, follows.
+    Call(Call<'a>),
+    /// It has an answer already.
+    Answer {
+        /// Complete with CR LF.
+        text: Cow<'static, [u8]>,
+        /// Whether the client does not want to hear it.
+        silent: bool,
+    },
+    /// The connection is to be closed without a word, after what came before was answered.
+    Quit,
+}
+
+/// What comes behind a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// The next request.
+    Nothing,
+    /// A value of this many bytes, and CR LF.
+    Value(u32),
+    /// This many bytes that are to be passed over.
+    Swallow(u32),
+    /// As [`Follows::Swallow`], because the value is longer than [`MAX_VALUE`].
+    TooLarge(u32),
+}
+
+/// A line and what comes behind it.
+pub(super) struct Reading<'a> {
+    pub outcome: Outcome<'a>,
+    pub follows: Follows,
+}
+
+/// Reads a line, given with or without its line end.
+pub fn read(line: &[u8]) -> Outcome<'_> {
+    understand(line).outcome
+}
+
+/// Reads a line, and tells what comes behind it.
+pub(super) fn understand(line: &[u8]) -> Reading<'_> {
+    let text = without_end(line);
+    // To memcached a line is a C string.
+    let seen = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    let mut reading = dispatch(seen);
+    if let Outcome::Call(call) = &reading.outcome
+        && (seen.len() < text.len() || memchr(b'\r', text).is_some())
+    {
+        let silent = call.quiet == Quiet::All;
+        if let Follows::Value(len) = reading.follows {
+            reading.follows = Follows::Swallow(len + 2);
+        }
+        reading.outcome = answered(errors::BAD_LINE, silent);
+    }
+    reading
+}
+
+/// The line without its line end: LF, or CR LF.
+pub(super) fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Words of a line, parted by blanks. memcached splits a line into 23 words at a time; only the commands by
+/// several keys look further.
+struct Words<'a> {
+    words: [&'a [u8]; Words::MOST],
+    count: usize,
+}
+
+impl<'a> Words<'a> {
+    const MOST: usize = 23;
+
+    fn of(text: &'a [u8]) -> Words<'a> {
+        let mut words = [&b""[..]; Words::MOST];
+        let mut count = 0;
+        for (slot, word) in words.iter_mut().zip(split(text)) {
+            *slot = word;
+            count += 1;
+        }
+        Words { words, count }
+    }
+
+    /// Word `index`, empty if there is none.
+    fn get(&self, index: usize) -> &'a [u8] {
+        self.words.get(index).copied().unwrap_or_default()
+    }
+
+    fn all(&self) -> &[&'a [u8]] {
+        self.words.get(..self.count).unwrap_or_default()
+    }
+
+    fn last(&self) -> &'a [u8] {
+        self.all().last().copied().unwrap_or_default()
+    }
+
+    /// Whether the last word is `noreply`.
+    fn noreply(&self) -> bool {
+        self.last() == b"noreply"
+    }
+}
+
+fn split(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b' ')
+        .filter(|word| !word.is_empty())
+}
+
+fn answered(text: &'static str, silent: bool) -> Outcome<'static> {
+    Outcome::Answer {
+        text: Cow::Borrowed(text.as_bytes()),
+        silent,
+    }
+}
+
+/// What a line comes to: the part it has in common for all commands is in [`dispatch`].
+type Read<'a> = Result<(Body<'a>, Quiet, Follows), Reading<'a>>;
+
+/// An answer, with nothing behind the line.
+fn refuse<'a, T>(text: &'static str, silent: bool) -> Result<T, Reading<'a>> {
+    Err(Reading {
+        outcome: answered(text, silent),
+        follows: Follows::Nothing,
+    })
+}
+
+fn noreply(silent: bool) -> Quiet {
+    if silent { Quiet::All } else { Quiet::No }
+}
+
+fn dispatch(text: &[u8]) -> Reading<'_> {
+    let words = Words::of(text);
+    let name = words.get(0);
+    let Some(command) = command::lookup(name) else {
+        let outcome = if is_http(&words) {
+            Outcome::Quit
+        } else {
+            answered(errors::ERROR, false)
+        };
+        return Reading {
+            outcome,
+            follows: Follows::Nothing,
+        };
+    };
+    let read = match command.name {
+        "get" | "gets" => retrieval(text, &words),
+        "gat" | "gats" => touching_retrieval(text, &words),
+        "set" | "add" | "replace" | "append" | "prepend" => storage(&words, false),
+        "cas" => storage(&words, true),
+        "delete" => delete(&words),
+        "incr" | "decr" => arithmetic(&words),
+        "touch" => touch(&words),
+        "mg" => meta_get(&words),
+        "ms" => meta_set(&words),
+        "md" => meta_delete(&words),
+        "ma" => meta_arithmetic(&words),
+        "mn" => refuse("MN\r\n", false),
+        "version" => Ok((Body::Words(Vec::new()), Quiet::No, Follows::Nothing)),
+        "stats" => stats(&words),
+        "flush_all" => flush(&words),
+        "verbosity" => verbosity(&words),
+        "quit" => Err(Reading {
+            outcome: Outcome::Quit,
+            follows: Follows::Nothing,
+        }),
+        _ => refuse(errors::ERROR, false),
+    };
+    read.map_or_else(
+        |reading| reading,
+        |(body, quiet, follows)| Reading {
+            outcome: Outcome::Call(Call {
+                command,
+                body,
+                quiet,
+            }),
+            follows,
+        },
+    )
+}
+
+/// Whether an unknown command looks like a line of HTTP. memcached only gets to this question for names that
+/// begin with none of these letters.
+fn is_http(words: &Words<'_>) -> bool {
+    let name = words.get(0);
+    let asked = match name {
+        [] | [_] | [b'g' | b's' | b'a' | b'c' | b'i' | b'd' | b't', ..] | [b'm', _] => false,
+        b"bget" | b"lru" | b"lru_crawler" | b"watch" | b"extstore" | b"refresh_certs" => false,
+        _ => true,
+    };
+    asked && words.last().starts_with(b"HTTP/")
+}
+
+/// Refuses keys that are too long.
+fn key_of<'a>(words: &Words<'a>, silent: bool) -> Result<&'a [u8], Reading<'a>> {
+    match words.get(1) {
+        key if key.len() > MAX_KEY => refuse(errors::BAD_LINE, silent),
+        key => Ok(key),
+    }
+}
+
+/// Refuses other numbers of words than these.
+fn want<'a>(words: &Words<'a>, counts: std::ops::RangeInclusive<usize>) -> Result<(), Reading<'a>> {
+    if counts.contains(&words.count) {
+        return Ok(());
+    }
+    refuse(errors::ERROR, false)
+}
+
+fn keys_behind<'a>(text: &'a [u8], skip: usize) -> Result<Vec<&'a [u8]>, Reading<'a>> {
+    let keys: Vec<_> = split(text).skip(skip).collect();
+    if keys.iter().any(|key| key.len() > MAX_KEY) {
+        return refuse(errors::BAD_LINE, false);
+    }
+    Ok(keys)
+}
+
+fn retrieval<'a>(text: &'a [u8], words: &Words<'a>) -> Read<'a> {
+    want(words, 2..=Words::MOST)?;
+    let body = Body::Get {
+        exptime: None,
+        keys: keys_behind(text, 1)?,
+    };
+    Ok((body, Quiet::No, Follows::Nothing))
+}
+
+fn touching_retrieval<'a>(text: &'a [u8], words: &Words<'a>) -> Read<'a> {
+    want(words, 2..=Words::MOST)?;
+    let Some(exptime) = number::signed(words.get(1)) else {
+        return refuse(errors::BAD_EXPTIME, false);
+    };
+    let keys = keys_behind(text, 2)?;
+    if keys.is_empty() {
+        return refuse("END\r\n", false);
+    }
+    // The name, the greatest expiration time, and the line end.
+    let sent = 20 + keys.iter().map(|key| key.len() + 1).sum::<usize>();
+    if sent > MAX_SENT {
+        return refuse(errors::LINE_TOO_LONG, false);
+    }
+    let exptime = Some(exptime);
+    Ok((Body::Get { exptime, keys }, Quiet::No, Follows::Nothing))
+}
+
+fn storage<'a>(words: &Words<'a>, has_unique: bool) -> Read<'a> {
+    let least = 5 + usize::from(has_unique);
+    want(words, least..=least + 1)?;
+    let silent = words.noreply();
+    let key = key_of(words, silent)?;
+    let numbers = (
+        number::unsigned(words.get(2)),
+        number::signed(words.get(3)),
+        number::signed(words.get(4)),
+    );
+    let (Some(flags), Some(exptime), Some(len)) = numbers else {
+        return refuse(errors::BAD_LINE, silent);
+    };
+    let unique = number::unsigned_long(words.get(5));
+    if has_unique && unique.is_none() {
+        return refuse(errors::BAD_LINE, silent);
+    }
+    let len = value_len(len, silent)?;
+    let body = Body::Store {
+        key,
+        flags,
+        exptime,
+        len,
+        unique: unique.filter(|_| has_unique),
+    };
+    Ok((body, noreply(silent), Follows::Value(len)))
+}
+
+/// Refuses lengths that are none, and values that are too long.
+fn value_len<'a>(len: i32, silent: bool) -> Result<u32, Reading<'a>> {
+    match u32::try_from(len) {
+        Ok(len) if len <= MAX_VALUE => Ok(len),
+        Ok(len) if len <= i32::MAX as u32 - 2 => Err(Reading {
+            outcome: answered(errors::TOO_LARGE, silent),
+            follows: Follows::TooLarge(len + 2),
+        }),
+        _ => refuse(errors::BAD_LINE, silent),
+    }
+}
+
+fn delete<'a>(words: &Words<'a>) -> Read<'a> {
+    want(words, 2..=4)?;
+    let mut silent = false;
+    if words.count > 2 {
+        // An old form has a number there, which can only be zero.
+        let zero = words.get(2) == b"0";
+        silent = words.noreply();
+        let valid = if words.count == 3 {
+            zero || silent
+        } else {
+            zero && silent
+        };
+        if !valid {
+            return refuse(errors::DELETE_USAGE, silent);
+        }
+    }
+    let key = key_of(words, silent)?;
+    Ok((Body::Delete { key }, noreply(silent), Follows::Nothing))
+}
+
+fn arithmetic<'a>(words: &Words<'a>) -> Read<'a> {
+    want(words, 3..=4)?;
+    let silent = words.noreply();
+    let key = key_of(words, silent)?;
+    let Some(delta) = number::unsigned_long(words.get(2)) else {
+        return refuse(errors::BAD_DELTA, silent);
+    };
+    Ok((
+        Body::Arithmetic { key, delta },
+        noreply(silent),
+        Follows::Nothing,
+    ))
+}
+
+fn touch<'a>(words: &Words<'a>) -> Read<'a> {
+    want(words, 3..=4)?;
+    let silent = words.noreply();
+    let key = key_of(words, silent)?;
+    let Some(exptime) = number::signed(words.get(2)) else {
+        return refuse(errors::BAD_EXPTIME, silent);
+    };
+    Ok((
+        Body::Touch { key, exptime },
+        noreply(silent),
+        Follows::Nothing,
+    ))
+}
+
+fn stats<'a>(words: &Words<'a>) -> Read<'a> {
+    let asked = match words.get(1) {
+        b"" => Vec::new(),
+        word @ (b"items" | b"slabs" | b"settings") => vec![word],
+        other => {
+            return Err(Reading {
+                outcome: Outcome::Answer {
+                    text: Cow::Owned(errors::stats_refused(other)),
+                    silent: false,
+                },
+                follows: Follows::Nothing,
+            });
+        }
+    };
+    Ok((Body::Words(asked), Quiet::No, Follows::Nothing))
+}
+
+fn flush<'a>(words: &Words<'a>) -> Read<'a> {
+    want(words, 1..=3)?;
+    let silent = words.noreply();
+    let delay = if words.count == 1 + usize::from(silent) {
+        None
+    } else {
+        match number::signed(words.get(1)) {
+            Some(delay) => Some(delay),
+            None => return refuse(errors::BAD_EXPTIME, silent),
+        }
+    };
+    Ok((Body::Flush { delay }, noreply(silent), Follows::Nothing))
+}
+
+fn verbosity<'a>(words: &Words<'a>) -> Read<'a> {
+    want(words, 2..=3)?;
+    let silent = words.noreply();
+    match number::unsigned(words.get(1)) {
+        Some(_) => refuse("OK\r\n", silent),
+        None => refuse(errors::BAD_LINE, silent),
+    }
+}
+
+/// A meta command that has been read.
+fn meta_call<'a>(
+    key: &'a [u8],
+    len: Option<u32>,
+    flags: meta::Flags<'a>,
+) -> (Body<'a>, Quiet, Follows) {
+    let quiet = if flags.quiet {
+        Quiet::Nominal
+    } else {
+        Quiet::No
+    };
+    let body = Body::Meta(Meta {
+        key,
+        len,
+        flags: flags.kept,
+    });
+    (body, quiet, len.map_or(Follows::Nothing, Follows::Value))
+}
+
+/// The flags from word `from` on.
+fn flags<'a>(words: &Words<'a>, key: &[u8], from: usize) -> Result<meta::Flags<'a>, &'static str> {
+    meta::flags(words.all().get(from..).unwrap_or_default(), key)
+}
+
+fn meta_get<'a>(words: &Words<'a>) -> Read<'a> {
+    want(words, 2..=Words::MOST)?;
+    let key = key_of(words, false)?;
+    if words.count > meta::MAX_WORDS {
+        return refuse(errors::META_GET_TOO_LONG, false);
+    }
+    match flags(words, key, 2) {
+        Ok(flags) if flags.long_opaque => refuse(errors::OPAQUE_TOO_LONG, false),
+        Ok(flags) => Ok(meta_call(key, None, flags)),
+        Err(text) => refuse(text, false),
+    }
+}
+
+fn meta_set<'a>(words: &Words<'a>) -> Read<'a> {
+    want(words, 2..=Words::MOST)?;
+    let key = key_of(words, false)?;
+    if words.count == 2 {
+        return refuse(errors::BAD_LINE, false);
+    }
+    if words.count > meta::MAX_WORDS {
+        return refuse(errors::META_TOO_LONG, false);
+    }
+    let len = match number::signed(words.get(2)).map(u32::try_from) {
+        Some(Ok(len)) if len <= i32::MAX as u32 - 2 => len,
+        _ => return refuse(errors::BAD_LINE, false),
+    };
+    // From here on a refused line has its value passed over.
+    let text = match flags(words, key, 3) {
+        Err(text) => text,
+        Ok(flags) if flags.mode.is_some_and(|mode| !meta::is_set_mode(mode)) => {
+            errors::BAD_SET_MODE
+        }
+        Ok(flags) if flags.long_opaque => errors::OPAQUE_TOO_LONG,
+        Ok(flags) => {
+            let len = value_len(len as i32, false)?;
+            return Ok(meta_call(key, Some(len), flags));
+        }
+    };
+    Err(Reading {
+        outcome: answered(text, false),
+        follows: Follows::Swallow(len + 2),
+    })
+}
+
+fn meta_delete<'a>(words: &Words<'a>) -> Read<'a> {
+    let (key, flags) = meta_plain(words)?;
+    if flags.long_opaque {
+        return refuse(errors::OPAQUE_TOO_LONG, false);
+    }
+    Ok(meta_call(key, None, flags))
+}
+
+fn meta_arithmetic<'a>(words: &Words<'a>) -> Read<'a> {
+    let (key, flags) = meta_plain(words)?;
+    if flags
+        .mode
+        .is_some_and(|mode| !meta::is_arithmetic_mode(mode))
+    {
+        return refuse(errors::BAD_ARITHMETIC_MODE, false);
+    }
+    if flags.long_opaque {
+        return refuse(errors::OPAQUE_TOO_LONG, false);
+    }
+    Ok(meta_call(key, None, flags))
+}
+
+/// What `md` and `ma` have in common.
+fn meta_plain<'a>(words: &Words<'a>) -> Result<(&'a [u8], meta::Flags<'a>), Reading<'a>> {
+    want(words, 2..=Words::MOST)?;
+    let key = key_of(words, false)?;
+    if words.count > meta::MAX_WORDS {
+        return refuse(errors::META_TOO_LONG, false);
+    }
+    match flags(words, key, 2) {
+        Ok(flags) => Ok((key, flags)),
+        Err(_) => refuse(errors::BAD_FLAGS, false),
+    }
+}

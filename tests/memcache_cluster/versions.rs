@@ -1,0 +1,137 @@
+//! `cas`: an id that one replica gave is good through every node, once.
+
+use super::common::{Cluster, Plan, shown, value};
+use super::{LEVELS, await_everywhere, spread_ids};
+
+fn cluster(level: &str, plan: Plan) -> Cluster {
+    let cluster = plan.of_memcached().at_level(level).start();
+    spread_ids(&cluster);
+    cluster
+}
+
+/// Reads an id through one node and uses it through another.
+fn check(cluster: &Cluster, reader: usize, writer: usize) {
+    let key = format!("key{reader}x{writer}");
+    let mut through = cluster.text_client(reader);
+    through.set(&key, "first");
+    await_everywhere(cluster, &key, &value(&key, "first"));
+    let id = through.cas_id(&key);
+    let mut writer = cluster.text_client(writer);
+    writer.expect(&format!("cas {key} 0 0 6 {id}\r\nsecond"), "STORED\r\n");
+    await_everywhere(cluster, &key, &value(&key, "second"));
+    // The id is used up, for everybody.
+    for client in [&mut writer, &mut through] {
+        client.expect(&format!("cas {key} 0 0 5 {id}\r\nthird"), "EXISTS\r\n");
+        client.expect(&format!("ms {key} 5 C{id}\r\nthird"), "EX\r\n");
+        client.expect(&format!("md {key} C{id}"), "EX\r\n");
+        client.expect(&format!("get {key}"), &value(&key, "second"));
+    }
+    await_everywhere(cluster, &key, &value(&key, "second"));
+    // An id that a meta command gave.
+    let reply = String::from_utf8(through.ask(&format!("mg {key} c"))).expect("text");
+    let id = reply
+        .trim()
+        .strip_prefix("HD c")
+        .unwrap_or_else(|| panic!("{reply}"));
+    writer.expect(&format!("ms {key} 5 C{id}\r\nthird"), "HD\r\n");
+    await_everywhere(cluster, &key, &value(&key, "third"));
+    let id = through.cas_id(&key);
+    writer.expect(
+        &format!("cas {key} 0 0 6 {id} noreply\r\nfourth\r\nmn"),
+        "MN\r\n",
+    );
+    await_everywhere(cluster, &key, &value(&key, "fourth"));
+    let id = through.cas_id(&key);
+    writer.expect(&format!("md {key} C{id}"), "HD\r\n");
+    await_everywhere(cluster, &key, "END\r\n");
+    writer.expect(&format!("cas {key} 0 0 1 {id}\r\nx"), "NOT_FOUND\r\n");
+    await_everywhere(cluster, &key, "END\r\n");
+}
+
+#[test]
+fn an_id_is_good_once_through_any_node_of_three_racks() {
+    for level in LEVELS {
+        let cluster = cluster(level, Plan::of(1, 3, 1));
+        for reader in 0..3 {
+            for writer in 0..3 {
+                check(&cluster, reader, writer);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_id_is_good_once_through_any_node_of_two_datacenters() {
+    for level in ["dc_one", "dc_quorum"] {
+        let cluster = cluster(level, Plan::of(2, 2, 2));
+        for reader in 0..8 {
+            check(&cluster, reader, (reader + 5) % 8);
+            check(&cluster, reader, reader);
+        }
+    }
+}
+
+#[test]
+fn of_many_who_use_the_same_id_one_succeeds() {
+    for level in ["dc_one", "dc_quorum", "dc_safe_quorum"] {
+        let cluster = cluster(level, Plan::of(1, 3, 1));
+        for round in 0..20 {
+            let key = format!("contended{round}");
+            let mut client = cluster.text_client(round % 3);
+            client.set(&key, "start");
+            await_everywhere(&cluster, &key, &value(&key, "start"));
+            let id = client.cas_id(&key);
+            let replies: Vec<String> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..3)
+                    .map(|n| {
+                        let mut client = cluster.text_client(n);
+                        let line = format!("cas {key} 0 0 2 {id}\r\nn{n}");
+                        scope.spawn(move || shown(&client.ask(&line)))
+                    })
+                    .collect();
+                threads
+                    .into_iter()
+                    .map(|thread| thread.join().expect("an answer"))
+                    .collect()
+            });
+            let winner = replies.iter().position(|reply| reply == "STORED\\r\\n");
+            let winner = winner.unwrap_or_else(|| panic!("nobody: {replies:?}"));
+            for (n, reply) in replies.iter().enumerate().filter(|(n, _)| *n != winner) {
+                assert_eq!(reply, "EXISTS\\r\\n", "{n} at {level}: {replies:?}");
+            }
+            await_everywhere(&cluster, &key, &value(&key, &format!("n{winner}")));
+        }
+    }
+}
+
+#[test]
+fn counting_by_cas_loses_nothing() {
+    let cluster = cluster("dc_quorum", Plan::of(1, 3, 1));
+    cluster.text_client(0).set("sum", "0");
+    await_everywhere(&cluster, "sum", &value("sum", "0"));
+    std::thread::scope(|scope| {
+        for through in 0..3 {
+            let cluster = &cluster;
+            scope.spawn(move || {
+                let mut client = cluster.text_client(through);
+                let mut done = 0;
+                while done < 20 {
+                    let reply = String::from_utf8(client.ask("gets sum")).expect("text");
+                    let mut lines = reply.split("\r\n");
+                    let id = lines.next().and_then(|line| line.rsplit(' ').next());
+                    let sum = lines.next().and_then(|line| line.parse::<u32>().ok());
+                    let (Some(id), Some(sum)) = (id, sum) else {
+                        panic!("{reply}");
+                    };
+                    let next = (sum + 1).to_string();
+                    let line = format!("cas sum 0 0 {} {id}\r\n{next}", next.len());
+                    match &client.ask(&line)[..] {
+                        b"STORED\r\n" => done += 1,
+                        reply => assert_eq!(shown(reply), "EXISTS\\r\\n"),
+                    }
+                }
+            });
+        }
+    });
+    await_everywhere(&cluster, "sum", &value("sum", "60"));
+}
