@@ -9,7 +9,7 @@
 //! are written to a text that the caller owns, so that a [`Call`] can stay a view.
 
 use super::call::{Body, Call, Meta};
-use super::command;
+use super::{command, number};
 
 /// Longest time that counts from now, in seconds: 30 days. A greater one is seconds since the Unix
 /// epoch (memcached's protocol.txt, *Expiration times*).
@@ -124,9 +124,7 @@ fn meta_absolute<'a>(meta: &Meta<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> O
         if !matches!(letter, b'T' | b'N') {
             return None;
         }
-        // What is no number is memcached's to refuse.
-        let exptime = std::str::from_utf8(token).ok()?.parse().ok()?;
-        Some(moment(exptime, now_secs)?.to_string())
+        Some(moment(number::signed(token)?, now_secs)?.to_string())
     })
 }
 
@@ -135,10 +133,7 @@ fn meta_absolute<'a>(meta: &Meta<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> O
 pub fn unique(call: &Call<'_>) -> Option<u64> {
     match &call.body {
         Body::Store { unique, .. } => *unique,
-        Body::Meta(meta) if compares(call) => {
-            let token = meta.flags.iter().find_map(|flag| flag.strip_prefix(b"C"))?;
-            std::str::from_utf8(token).ok()?.parse().ok()
-        }
+        Body::Meta(meta) if compares(call) => number::unsigned_long(meta.token(b'C')?),
         _ => None,
     }
 }
@@ -205,14 +200,14 @@ pub fn effect<'a>(call: &Call<'a>, reply: &[u8]) -> Option<Call<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::memcache::against_memcached::{call, line};
+    use crate::proto::memcache::against_memcached::{call, shown};
     use proptest::prelude::*;
 
     const NOW: u64 = 1_700_000_000;
 
     fn rewritten(text: &str, now: u64) -> Option<String> {
         let mut words = Vec::new();
-        absolute(&call(text), now, &mut words).map(|call| line(&call))
+        absolute(&call(text), now, &mut words).map(|call| shown(&call))
     }
 
     #[test]
@@ -249,7 +244,6 @@ mod tests {
             "touch k 2592001",
             "get k",
             "mg k v T0 R10",
-            "ms k 5 Tx",
             "ms k 5 T99999999999",
             "ms k 5",
             "delete k",
@@ -281,7 +275,7 @@ mod tests {
             let mut words = Vec::new();
             let original = call(text);
             let changed = with_unique(&original, 9, &mut words);
-            assert_eq!(line(&changed), expected);
+            assert_eq!(shown(&changed), expected);
             assert_eq!(needs_one(&original), text != expected);
             assert_eq!(unique(&original), needs_one(&original).then_some(77));
         }
@@ -309,7 +303,7 @@ mod tests {
         ] {
             let original = call(text);
             let found = effect(&original, reply.as_bytes());
-            let found = found.map(|effect| line(&effect));
+            let found = found.map(|effect| shown(&effect));
             assert_eq!(found.as_deref(), expected, "{text}; {reply}");
         }
     }
