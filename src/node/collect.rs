@@ -5,7 +5,8 @@ use super::frame::Frames;
 use super::front::Raw;
 use super::join::{Answer, Join, array, values};
 use super::memcache;
-use super::msg::{Msg, NONE};
+use super::msg::{Flags, Msg, NONE};
+use super::prefer::Preference;
 use super::replicate::Step;
 use super::route::Ask;
 use crate::clock::Now;
@@ -122,6 +123,8 @@ enum Method {
         /// Part 0 was the first of two steps; this is the digest of the other parts' replies if they
         /// agree with it.
         agreed: Option<u64>,
+        /// The replies tell versions, each replica its own.
+        prefer: Option<Preference>,
     },
     /// Replies to different pieces, or of different nodes, are joined.
     Join(Join),
@@ -195,7 +198,11 @@ impl Node {
                 Counts::In(dc) => Some(dc),
                 Counts::Discarded => None,
             }));
-        let collector = self.quorum_collector(spare, level, compare, lists, None);
+        let unique = msg.flags.has(Flags::UNIQUE);
+        let mut collector = self.quorum_collector(spare, level, compare, lists, None);
+        if let Method::Quorum { prefer, dcs, .. } = &mut collector.method {
+            *prefer = unique.then(|| Preference::of(dcs.len()));
+        }
         let collector = self.collectors.insert(collector) as u32;
         if let Some(msg) = self.msgs.get_mut(entry as usize) {
             msg.collector = collector;
@@ -242,6 +249,7 @@ impl Node {
                 lists,
                 dcs,
                 agreed,
+                prefer: None,
             },
             step: None,
         }
@@ -443,6 +451,7 @@ impl Collector {
                 lists,
                 dcs,
                 agreed,
+                prefer,
             } => {
                 let reply = match agreed {
                     _ if is_error => Reply::Error,
@@ -450,6 +459,9 @@ impl Collector {
                     _ => Reply::Good(compare.digest(raw)),
                 };
                 let dc = dcs.get(usize::from(part)).copied()?;
+                if let Some(prefer) = prefer {
+                    prefer.note(part, reply);
+                }
                 match quorum.reply(dc, part, reply) {
                     Verdict::Pending => None,
                     Verdict::Answer { agreed: false, .. } | Verdict::NoQuorum
@@ -465,10 +477,14 @@ impl Collector {
                             Answer::failure(Failure::NoQuorum, false)
                         })
                     }
-                    Verdict::Answer { target, agreed } => Some(Answer::reply(
-                        std::mem::take(self.replies.get_mut(usize::from(target))?),
-                        agreed,
-                    )),
+                    Verdict::Answer { target, agreed } => {
+                        let told = match prefer {
+                            Some(prefer) => prefer.part(target, agreed)?,
+                            None => target,
+                        };
+                        let reply = self.replies.get_mut(usize::from(told))?;
+                        Some(Answer::reply(std::mem::take(reply), agreed))
+                    }
                     Verdict::Error { target } => Some(Answer::reply(
                         std::mem::take(self.replies.get_mut(usize::from(target))?),
                         false,

@@ -61,7 +61,7 @@
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
-//! | `collect` | several replies to one answer; `join` is how pieces become one |
+//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told |
 //! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
 //! | `members` | the members of the cluster, changed while requests are under way |
 //! | `memcache` | what is different about a memcached |
@@ -92,6 +92,7 @@ mod msg;
 mod options;
 mod original;
 mod peer;
+mod prefer;
 mod pressure;
 mod purge;
 mod redis_client;

@@ -34,7 +34,7 @@ use super::route::Ask;
 use crate::clock::Now;
 use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
-use crate::cluster::route::{Counts, How, Routing, Target, Targets, read_candidates};
+use crate::cluster::route::{Counts, How, Routing, Target, read_candidates};
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
@@ -197,13 +197,15 @@ impl Node {
         targets.place(&self.topology, &demand, |node| {
             self.reaches(node, step.pin, now)
         });
+        let others = self.others(&targets, &step, now);
+        self.targets = targets;
         let judged = step.level != Consistency::DcOne;
         if judged {
-            self.judge_step(parent, &targets, &step, agreed);
+            self.judge_step(parent, &others, &step, agreed);
         }
         let mut frames = Frames::new(self.next_wire_id(), raw);
         let mut part = 0;
-        for target in targets.iter().filter(|target| target.node != step.owner) {
+        for target in &others {
             let mut msg = Msg::new(NONE, row, raw.len(), now.mono_us);
             msg.flags = Flags::WRITE;
             if judged && target.counts != Counts::Discarded {
@@ -214,7 +216,39 @@ impl Node {
                 self.send_unawaited(msg, step.pin, now, target, &mut frames);
             }
         }
-        self.targets = targets;
+    }
+
+    /// The targets of a write but the one that has done it already. In that one's datacenter, if it is
+    /// another one, each replica is addressed itself: what is to be spread there would come back to it.
+    fn others(&self, targets: &[Target], step: &Step, now: Now) -> Vec<Target> {
+        let topology = &self.topology;
+        let dc_of = |node: NodeId| topology.node(node).map(|node| node.dc);
+        let is_spread = |target: &&Target| {
+            target.how == How::Forward && dc_of(target.node) == dc_of(step.owner)
+        };
+        let dc = targets
+            .iter()
+            .find(is_spread)
+            .and_then(|target| dc_of(target.node));
+        let racks = dc
+            .and_then(|dc| topology.dc(dc))
+            .into_iter()
+            .flat_map(|dc| dc.racks());
+        let replicas = racks.filter_map(|rack| topology.owner(rack, step.token));
+        let addressed = replicas.map(|node| Target {
+            node,
+            how: How::Request,
+            counts: Counts::Discarded,
+            reachable: self.reaches(node, step.pin, now),
+            passed_over: 0,
+        });
+        targets
+            .iter()
+            .filter(|target| !is_spread(target))
+            .copied()
+            .chain(addressed)
+            .filter(|target| target.node != step.owner)
+            .collect()
     }
 
     /// What a command of Redis has done, by its reply.
@@ -232,19 +266,17 @@ impl Node {
     }
 
     /// Lets `parent` wait for a quorum of replicas, of which that of the first step is the first.
-    fn judge_step(&mut self, parent: u32, targets: &Targets, step: &Step, agreed: u64) {
+    fn judge_step(&mut self, parent: u32, others: &[Target], step: &Step, agreed: u64) {
         let Some(place) = self.msgs.get(parent as usize).map(|msg| msg.collector) else {
             return;
         };
-        let others = targets
-            .iter()
-            .filter(|target| target.node != step.owner)
-            .filter_map(|target| match target.counts {
-                Counts::In(dc) => Some(dc),
-                Counts::Discarded => None,
-            });
+        let others = others.iter().filter_map(|target| match target.counts {
+            Counts::In(dc) => Some(dc),
+            Counts::Discarded => None,
+        });
+        let owner = self.topology.node(step.owner).map(|node| node.dc);
         let mut spare = self.collectors.spare();
-        spare.dcs.push(DcId::LOCAL);
+        spare.dcs.push(owner.unwrap_or(DcId::LOCAL));
         spare.dcs.extend(others);
         let compare = match step.rules {
             Rules::Redis(_) => Compare::Redis(Order::Kept),

@@ -4,8 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PYTHON: &str = "redis==8.1.0";
+/// For Redis.
+const PYTHON: &[&str] = &["redis==8.1.0"];
 const NODE: &[&str] = &["ioredis@6.0.0", "redis@6.3.1"];
+/// For memcached.
+const PYTHON_TEXT: &[&str] = &["pymemcache==4.0.0", "python-memcached==1.62"];
+const NODE_BINARY: &[&str] = &["memjs@1.3.2"];
 
 fn succeed(command: &mut Command) -> Result<(), String> {
     let output = command
@@ -50,7 +54,16 @@ fn installed(
 
 /// A Python with redis-py.
 pub fn python() -> Result<Command, String> {
-    let dir = installed(PYTHON, |dir| {
+    python_with(PYTHON)
+}
+
+/// A Python with pymemcache and python-memcached.
+pub fn python_text() -> Result<Command, String> {
+    python_with(PYTHON_TEXT)
+}
+
+fn python_with(packages: &[&str]) -> Result<Command, String> {
+    let dir = installed(&packages.join("+"), |dir| {
         succeed(Command::new("python3").args(["-m", "venv"]).arg(dir))?;
         succeed(
             Command::new(dir.join("bin/python"))
@@ -61,7 +74,8 @@ pub fn python() -> Result<Command, String> {
                     "--quiet",
                     "--disable-pip-version-check",
                 ])
-                .args(["--timeout", "10", "--retries", "1", PYTHON]),
+                .args(["--timeout", "10", "--retries", "1"])
+                .args(packages),
         )
     })?;
     Ok(Command::new(dir.join("bin/python")))
@@ -69,7 +83,16 @@ pub fn python() -> Result<Command, String> {
 
 /// A Node.js that finds ioredis and node-redis.
 pub fn node() -> Result<Command, String> {
-    let dir = installed(&NODE.join("+"), |dir| {
+    node_with(NODE)
+}
+
+/// A Node.js that finds memjs.
+pub fn node_binary() -> Result<Command, String> {
+    node_with(NODE_BINARY)
+}
+
+fn node_with(packages: &[&str]) -> Result<Command, String> {
+    let dir = installed(&packages.join("+"), |dir| {
         succeed(
             Command::new("npm")
                 .arg("--prefix")
@@ -82,7 +105,7 @@ pub fn node() -> Result<Command, String> {
                     "--silent",
                 ])
                 .args(["--fetch-timeout=10000", "--fetch-retries=1"])
-                .args(NODE),
+                .args(packages),
         )
     })?;
     let mut command = Command::new("node");

@@ -20,12 +20,21 @@ fn script(name: &str) -> std::path::PathBuf {
 
 /// Runs a client program against a fresh node; it tells what is wrong and exits with an error.
 fn run(installed: Result<Command, String>, name: &str) {
+    run_before(Kind::Redis, installed, name);
+}
+
+/// The same in front of a memcached.
+fn run_text(installed: Result<Command, String>, name: &str) {
+    run_before(Kind::Memcached, installed, name);
+}
+
+fn run_before(kind: Kind, installed: Result<Command, String>, name: &str) {
     let mut program = match installed {
         Ok(program) => program,
         Err(why) => return eprintln!("skipped {name}: {why}"),
     };
-    let redis = Redis::start();
-    let mut node = Setup::before(&redis).start();
+    let store = Store::start(kind);
+    let mut node = store.setup().start();
     let output = program
         .arg(script(name))
         .arg(node.addr.port().to_string())
@@ -54,4 +63,19 @@ fn ioredis() {
 #[test]
 fn node_redis() {
     run(install::node(), "node_redis.js");
+}
+
+#[test]
+fn pymemcache() {
+    run_text(install::python_text(), "pymemcache_py.py");
+}
+
+#[test]
+fn python_memcached() {
+    run_text(install::python_text(), "python_memcached.py");
+}
+
+#[test]
+fn memjs_is_refused() {
+    run_text(install::node_binary(), "memjs.js");
 }

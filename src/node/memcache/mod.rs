@@ -23,10 +23,20 @@
 //! A `cas` cannot: the version it names is that of one memcached, and means nothing to the next. So
 //! each version that a client is told carries the number of the rack it is from, and `cas` is run
 //! there first. If the value was replaced, the other replicas get it as a `set`; if not, they hear
-//! nothing of it. `gets` at `DC_ONE` asks the same rack's owner whichever node is asked, so that of two
-//! clients with the same version one succeeds. At the other levels it is one of the replicas that
-//! agree that gives the version: clients that hold versions of different replicas can both succeed, and
-//! replicas then keep whichever value reaches them last, as with any two writes at the same time.
+//! nothing of it.
+//!
+//! So that of two clients with one value only one succeeds, all nodes of a datacenter take versions
+//! from the same replica: `gets` at `DC_ONE` asks the owner in the first rack that can be reached, and
+//! at the other levels, of the replicas that agree, the first rack's version is told, for which its
+//! reply is waited for (`prefer`). Clients of two datacenters, or while the first rack comes and goes,
+//! can hold versions of two replicas and both succeed. Replicas that get two `set`s from two nodes keep
+//! whichever reaches them last, as of any two writes; the replica that gives the versions has the
+//! right one.
+//!
+//! # What is not quite memcached's
+//!
+//! `ma` with `N` and `q` is quiet also when it has made the item: memcached 1.6 tells that, but its
+//! reply does not say so.
 
 mod answer;
 mod client;

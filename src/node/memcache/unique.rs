@@ -2,7 +2,7 @@
 
 use super::answer::first_line;
 use crate::clock::Now;
-use crate::cluster::id::{DcId, NodeId, RackId};
+use crate::cluster::id::{NodeId, RackId};
 use crate::cluster::route::first_rack_candidates;
 use crate::cluster::topology::Topology;
 use crate::hashkit::{self, HashKind};
@@ -76,16 +76,9 @@ impl Node {
     ) {
         let topology = Arc::clone(&self.topology);
         let (mark, id) = rewrite::unique(call).map_or((0, 0), unique::split);
-        let marked = self
-            .marks
-            .rack(mark)
-            .filter(|&rack| {
-                let rack = topology.rack(rack);
-                rack.is_some_and(|rack| rack.dc == DcId::LOCAL)
-            })
-            .and_then(|rack| topology.owner(rack, ask.token));
-        let Some(owner) = marked else {
-            // A version that none of this datacenter's racks has given: no replica has it.
+        let rack = self.marks.rack(mark);
+        let Some(owner) = rack.and_then(|rack| topology.owner(rack, ask.token)) else {
+            // A version that no rack has given.
             let mut candidates = first_rack_candidates(&topology, ask.token);
             let first = candidates.clone().next().unwrap_or_default();
             let reached = candidates.find(|&node| self.reaches(node, pin, now));

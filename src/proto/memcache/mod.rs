@@ -36,3 +36,5 @@ pub mod varying;
 
 #[cfg(test)]
 pub(in crate::proto) mod against_memcached;
+#[cfg(test)]
+mod side_by_side;

@@ -295,7 +295,7 @@ fn the_binary_protocol_is_recognised_by_a_connections_first_byte() {
     stream.extend(b"\n!");
     assert_eq!(kinds(&stream)[0], (24, Kind::Binary));
     assert_eq!(
-        kinds(b"get a\r\n\x80\x0a\r\n"),
+        kinds(b"get a\r\n\x80\x0b\r\n"),
         [(7, direct(&command::GET, (4, 1), 1, true)), (4, Kind::Line)]
     );
 }
