@@ -139,7 +139,7 @@ fn an_effect_makes_another_replica_equal_and_is_answered_alike() {
             ("cas k 3 0 1 0", false),
             ("ms k 1 C0 F9 T0 k Oopaque", true),
             ("ms k 1 C0 MR c", true),
-            ("ms k 1 C0 MS I", true),
+            ("ms k 1 C0 MS", true),
             ("ms k 1 MA C0 c", true),
             ("ms k 1 MP C0 k", true),
             ("ms k 1 ME C0", true),
