@@ -1,7 +1,7 @@
 //! Tests that ask a real memcached and compare.
 
-use super::call::{Body, Call, Meta, Quiet};
-use super::command::lookup;
+use super::call::Call;
+use super::line::{self, Outcome};
 use super::reply::{Parser, Status};
 use super::varying::counted;
 use std::io::{Read, Write};
@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+mod replies;
 mod rewritten;
 mod translated;
 
@@ -51,6 +52,7 @@ impl Drop for Server {
     }
 }
 
+/// A connection to a [`Server`].
 pub(super) struct Client(UnixStream);
 
 impl Client {
@@ -80,9 +82,9 @@ impl Client {
         reply.escape_ascii().to_string()
     }
 
-    /// The reply to a request with its data, as text.
+    /// The reply to a request with its data, if it has any.
     pub(super) fn send(&mut self, call: &Call<'_>, data: &[u8]) -> Vec<u8> {
-        self.raw(&encoded(call, data))
+        self.raw(&encoded(call, Some(data)))
     }
 }
 
@@ -112,103 +114,24 @@ pub(super) fn now_secs() -> u64 {
     now.expect("a clock").as_secs()
 }
 
-/// The request that a line of a valid request is.
-pub(in crate::proto) fn call(line: &str) -> Call<'_> {
-    let mut words = line.split(' ').map(str::as_bytes);
-    let name = words.next().unwrap();
-    let command = lookup(name).unwrap_or_else(|| panic!("{line}"));
-    let words: Vec<&[u8]> = words.collect();
-    fn number<N: std::str::FromStr>(word: &[u8]) -> N {
-        let text = std::str::from_utf8(word).unwrap();
-        text.parse().unwrap_or_else(|_| panic!("{text}"))
-    }
-    let body = match command.name {
-        "get" | "gets" => Body::Get {
-            exptime: None,
-            keys: words,
-        },
-        "gat" | "gats" => Body::Get {
-            exptime: Some(number(words[0])),
-            keys: words[1..].to_vec(),
-        },
-        "set" | "add" | "replace" | "append" | "prepend" | "cas" => Body::Store {
-            key: words[0],
-            flags: number(words[1]),
-            exptime: number(words[2]),
-            len: number(words[3]),
-            unique: words.get(4).map(|word| number(word)),
-        },
-        "delete" => Body::Delete { key: words[0] },
-        "incr" | "decr" => Body::Arithmetic {
-            key: words[0],
-            delta: number(words[1]),
-        },
-        "touch" => Body::Touch {
-            key: words[0],
-            exptime: number(words[1]),
-        },
-        "mg" | "ms" | "md" | "ma" => {
-            let stores = command.name == "ms";
-            Body::Meta(Meta {
-                key: words[0],
-                len: stores.then(|| number(words[1])),
-                flags: words[1 + usize::from(stores)..].to_vec(),
-            })
-        }
-        "flush_all" => Body::Flush {
-            delay: words.first().map(|word| number(word)),
-        },
-        _ => Body::Words(words),
-    };
-    Call {
-        command,
-        body,
-        quiet: Quiet::No,
+/// The request that a line is.
+pub(in crate::proto) fn call(text: &str) -> Call<'_> {
+    match line::read(text.as_bytes()) {
+        Outcome::Call(call) => call,
+        other => panic!("{text}: {other:?}"),
     }
 }
 
 /// The line of a request, without its end.
-pub(in crate::proto) fn line(call: &Call<'_>) -> String {
-    let mut words = vec![call.command.name.to_owned()];
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    match &call.body {
-        Body::Get { exptime, keys } => {
-            words.extend(exptime.map(|exptime| exptime.to_string()));
-            words.extend(keys.iter().map(|key| text(key)));
-        }
-        Body::Store {
-            key,
-            flags,
-            exptime,
-            len,
-            unique,
-        } => {
-            words.push(format!("{} {flags} {exptime} {len}", text(key)));
-            words.extend(unique.map(|unique| unique.to_string()));
-        }
-        Body::Delete { key } => words.push(text(key)),
-        Body::Arithmetic { key, delta } => words.push(format!("{} {delta}", text(key))),
-        Body::Touch { key, exptime } => words.push(format!("{} {exptime}", text(key))),
-        Body::Meta(meta) => {
-            words.push(text(meta.key));
-            words.extend(meta.len.map(|len| len.to_string()));
-            words.extend(meta.flags.iter().map(|flag| text(flag)));
-        }
-        Body::Words(rest) => words.extend(rest.iter().map(|word| text(word))),
-        Body::Flush { delay } => words.extend(delay.map(|delay| delay.to_string())),
-    }
-    words.join(" ")
+pub(in crate::proto) fn shown(call: &Call<'_>) -> String {
+    let line = encoded(call, None);
+    String::from_utf8(line).unwrap().trim_end().to_owned()
 }
 
-fn encoded(call: &Call<'_>, data: &[u8]) -> Vec<u8> {
-    let mut bytes = line(call).into_bytes();
-    bytes.extend_from_slice(b"\r\n");
-    let has_data = match &call.body {
-        Body::Store { .. } => true,
-        Body::Meta(meta) => meta.len.is_some(),
-        _ => false,
-    };
-    if has_data {
+fn encoded(call: &Call<'_>, data: Option<&[u8]>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    call.encode(&mut bytes);
+    if let Some(data) = data.filter(|_| call.data_len().is_some()) {
         bytes.extend_from_slice(data);
         bytes.extend_from_slice(b"\r\n");
     }

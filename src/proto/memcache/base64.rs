@@ -1,4 +1,4 @@
-//! Base64 keys of the meta commands.
+//! Base64 keys of the meta commands (RFC 4648, section 4).
 
 /// The six bits a letter stands for; `None` for bytes that are passed over.
 fn six(byte: u8) -> Option<u8> {
@@ -45,9 +45,62 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The letter that stands for the lowest six bits.
+fn letter(bits: u32) -> u8 {
+    match (bits & 63) as u8 {
+        six @ 0..26 => b'A' + six,
+        six @ 26..52 => b'a' + six - 26,
+        six @ 52..62 => b'0' + six - 52,
+        62 => b'+',
+        _ => b'/',
+    }
+}
+
+/// The text memcached writes for a key in its answer.
+pub fn encode(key: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(key.len().div_ceil(3) * 4);
+    for three in key.chunks(3) {
+        let bits = (0..3).fold(0, |bits, at| {
+            bits << 8 | three.get(at).map_or(0, |byte| u32::from(*byte))
+        });
+        for at in 0..4 {
+            out.push(if at <= three.len() {
+                letter(bits >> (18 - 6 * at))
+            } else {
+                b'='
+            });
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn encodes_the_vectors_of_the_rfc() {
+        for (key, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(encode(key.as_bytes()), text.as_bytes());
+        }
+        assert_eq!(encode(&[0xfb, 0xff, 0xbf]), b"+/+/");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(key in proptest::collection::vec(any::<u8>(), 1..60)) {
+            prop_assert_eq!(decode(&encode(&key)), Some(key));
+        }
+    }
 
     #[test]
     fn decodes_as_memcached_does() {

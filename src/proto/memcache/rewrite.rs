@@ -1,7 +1,8 @@
 //! Requests in a form that has the same effect on every replica.
 //!
 //! Expiration times that count from now would end at different moments on different replicas, so they
-//! are made absolute ([`absolute`]). Versions belong to one memcached, so a compare-and-swap is run by
+//! are made absolute ([`absolute`]). Some flags of meta commands do what only one memcached can know,
+//! so they are left out. Versions belong to one memcached, so a compare-and-swap is run by
 //! the one that gave the version ([`with_unique`]); if it was done, the others get the same request
 //! without the comparison ([`effect`]).
 //!
@@ -9,7 +10,7 @@
 //! are written to a text that the caller owns, so that a [`Call`] can stay a view.
 
 use super::call::{Body, Call, Meta};
-use super::command;
+use super::{command, number};
 
 /// Longest time that counts from now, in seconds: 30 days. A greater one is seconds since the Unix
 /// epoch (memcached's protocol.txt, *Expiration times*).
@@ -47,6 +48,10 @@ fn moment(exptime: i32, now_secs: u64) -> Option<i32> {
 ///
 /// What only compares times (flag `R` of `mg`) stays. `append` and `prepend` ignore theirs, but a peer
 /// that runs the original must not see a negative one.
+///
+/// Beside this, an `ms` that compares versions loses its flag `I`, which has it stored although the
+/// version is an older one, but as a stale item that lives as long as the one before. Which of both
+/// happened the reply does not say, so the other replicas could not be told: the client is told `EX`.
 pub fn absolute<'a>(call: &Call<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> Option<Call<'a>> {
     let body = match &call.body {
         Body::Get { exptime, keys } => Body::Get {
@@ -74,7 +79,11 @@ pub fn absolute<'a>(call: &Call<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> Op
             key,
             exptime: moment(exptime, now_secs)?,
         },
-        Body::Meta(meta) => Body::Meta(meta_absolute(meta, now_secs, text)?),
+        Body::Meta(meta) => {
+            let strict = strict(call, meta);
+            let timed = meta_absolute(strict.as_ref().unwrap_or(meta), now_secs, text);
+            Body::Meta(timed.or(strict)?)
+        }
         // A negative delay is none.
         &Body::Flush { delay } => Body::Flush {
             delay: Some(moment(delay.filter(|delay| *delay > 0)?, now_secs)?),
@@ -124,10 +133,19 @@ fn meta_absolute<'a>(meta: &Meta<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> O
         if !matches!(letter, b'T' | b'N') {
             return None;
         }
-        // What is no number is memcached's to refuse.
-        let exptime = std::str::from_utf8(token).ok()?.parse().ok()?;
-        Some(moment(exptime, now_secs)?.to_string())
+        Some(moment(number::signed(token)?, now_secs)?.to_string())
     })
+}
+
+/// An `ms` that compares, without its flag `I`; `None` if it has none.
+fn strict<'a>(call: &Call<'a>, meta: &Meta<'a>) -> Option<Meta<'a>> {
+    let has = |letter| meta.token(letter).is_some();
+    if *call.command != command::META_SET || !has(b'C') || !has(b'I') {
+        return None;
+    }
+    let mut strict = meta.clone();
+    strict.flags.retain(|flag| flag.first() != Some(&b'I'));
+    Some(strict)
 }
 
 /// The version that the request compares with; `None` if it compares none. Only the replica that gave
@@ -135,16 +153,18 @@ fn meta_absolute<'a>(meta: &Meta<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> O
 pub fn unique(call: &Call<'_>) -> Option<u64> {
     match &call.body {
         Body::Store { unique, .. } => *unique,
-        Body::Meta(meta) if compares(call) => {
-            let token = meta.flags.iter().find_map(|flag| flag.strip_prefix(b"C"))?;
-            std::str::from_utf8(token).ok()?.parse().ok()
-        }
+        Body::Meta(meta) if compares(call) => number::unsigned_long(meta.token(b'C')?),
         _ => None,
     }
 }
 
 fn compares(call: &Call<'_>) -> bool {
-    matches!(call.command.name, "ms" | "md" | "ma")
+    [
+        &command::META_SET,
+        &command::META_DELETE,
+        &command::META_ARITHMETIC,
+    ]
+    .contains(&call.command)
 }
 
 /// Whether the request has to be run by one replica before the others can be told what it does.
@@ -174,8 +194,7 @@ pub fn with_unique<'a>(call: &Call<'a>, unique: u64, text: &'a mut Vec<u8>) -> C
 /// one that has. `None` if it changed nothing.
 ///
 /// A replica that is in the state of the first one gives the same reply to it, in all that
-/// [counts](super::varying). A flag `I` of `ms` is dropped, too: what it does when the version is an
-/// older one, to store the value as a stale one, cannot be told from the reply.
+/// [counts](super::varying).
 pub fn effect<'a>(call: &Call<'a>, reply: &[u8]) -> Option<Call<'a>> {
     if !needs_one(call) {
         return None;
@@ -205,14 +224,14 @@ pub fn effect<'a>(call: &Call<'a>, reply: &[u8]) -> Option<Call<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::memcache::against_memcached::{call, line};
+    use crate::proto::memcache::against_memcached::{call, shown};
     use proptest::prelude::*;
 
     const NOW: u64 = 1_700_000_000;
 
     fn rewritten(text: &str, now: u64) -> Option<String> {
         let mut words = Vec::new();
-        absolute(&call(text), now, &mut words).map(|call| line(&call))
+        absolute(&call(text), now, &mut words).map(|call| shown(&call))
     }
 
     #[test]
@@ -232,6 +251,8 @@ mod tests {
             ("md k I T10", "md k I T1700000010"),
             ("ma k N10 J5", "ma k N1700000010 J5"),
             ("flush_all 10", "flush_all 1700000010"),
+            ("ms k 5 C7 I OI", "ms k 5 C7 OI"),
+            ("ms k 5 I T10 C7", "ms k 5 T1700000010 C7"),
         ] {
             assert_eq!(rewritten(text, NOW).as_deref(), Some(expected), "{text}");
         }
@@ -249,9 +270,11 @@ mod tests {
             "touch k 2592001",
             "get k",
             "mg k v T0 R10",
-            "ms k 5 Tx",
             "ms k 5 T99999999999",
             "ms k 5",
+            "ms k 5 I",
+            "ms k 5 C7 OI",
+            "md k C7 I",
             "delete k",
             "incr k 5",
             "flush_all",
@@ -281,7 +304,7 @@ mod tests {
             let mut words = Vec::new();
             let original = call(text);
             let changed = with_unique(&original, 9, &mut words);
-            assert_eq!(line(&changed), expected);
+            assert_eq!(shown(&changed), expected);
             assert_eq!(needs_one(&original), text != expected);
             assert_eq!(unique(&original), needs_one(&original).then_some(77));
         }
@@ -294,7 +317,7 @@ mod tests {
             ("cas k 1 5 5 77", "EXISTS\r\n", None),
             ("cas k 1 5 5 77", "NOT_FOUND\r\n", None),
             ("cas k 1 5 5 77", "SERVER_ERROR x\r\n", None),
-            ("ms k 5 F1 C7 I T5 Ox", "HD Ox\r\n", Some("ms k 5 F1 T5 Ox")),
+            ("ms k 5 F1 C7 T5 Ox", "HD Ox\r\n", Some("ms k 5 F1 T5 Ox")),
             ("ms k 5 C7 MR c", "HD c9\r\n", Some("ms k 5 c")),
             ("ms k 5 C7 MA", "HD\r\n", Some("ms k 5 MA")),
             ("ms k 5 C7", "NS\r\n", None),
@@ -309,7 +332,7 @@ mod tests {
         ] {
             let original = call(text);
             let found = effect(&original, reply.as_bytes());
-            let found = found.map(|effect| line(&effect));
+            let found = found.map(|effect| shown(&effect));
             assert_eq!(found.as_deref(), expected, "{text}; {reply}");
         }
     }

@@ -14,7 +14,16 @@ use super::command::Command;
 
 /// Whether replies to the command can have parts that vary.
 pub fn varies(command: &Command) -> bool {
-    matches!(command.name, "gets" | "gats" | "mg" | "ms" | "md" | "ma")
+    use super::command::{GATS, GETS, META_ARITHMETIC, META_DELETE, META_GET, META_SET};
+    [
+        &GETS,
+        &GATS,
+        &META_GET,
+        &META_SET,
+        &META_DELETE,
+        &META_ARITHMETIC,
+    ]
+    .contains(&command)
 }
 
 /// The pieces of a reply, cut anywhere, without what varies in it.

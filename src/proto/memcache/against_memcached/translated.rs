@@ -1,6 +1,6 @@
 //! What a peer that runs the original is sent instead, and what is made of its reply.
 
-use super::{Server, call, fixed, line, now_secs, state};
+use super::{Server, call, fixed, now_secs, shown, state};
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::compat_memcache::{Form, form, reply};
 
@@ -27,20 +27,20 @@ fn a_translated_request_is_answered_like_the_original_one() {
     for (name, flags) in [
         (
             "mg K",
-            "- v|s v f k|k O77 c|Oabc|u v|v T1000|T1000|v T-1|T-1|T0 s|Lx Py v|k|f s v c O1 k u",
+            "- v|s v f k|k O77 c|Oabc|u v|v T1000|T1000|v T-1|T-1|T0 s|Lx Py v|k|f s v c O1 k u|T+1000|v F5 C9 I M5 J1 D1 k",
         ),
         (
             "ms K 1",
-            "- F5 T0|T1000 k|ME k O1|MA F3 T5000|MP O1 k|MR T-1|MS F4294967295|T-1|I|C1 k|C0|ME C1|MR C999 O5",
+            "- F5 T0|T1000 k|ME k O1|MA F3 T5000|MP O1 k|MR T-1|MS F4294967295|T-1|I|C1 k|C0|ME C1|MR C999 O5|F+5 T+1000|N5 R5 J3 D2 t l h v k",
         ),
-        ("md K", "-|k|O5 k"),
+        ("md K", "-|k|O5 k|T30 F5 c t v N5 k"),
         (
             "ma K",
-            "-|v|v D5 k|MD|M- D100 v|M+ v O7|MI D18446744073709551615 v|k O9|D0 v",
+            "-|v|v D5 k|MD|M- D100 v|M+ v O7|MI D18446744073709551615 v|k O9|D0 v|v F5 I R5 J5 s f k",
         ),
     ] {
         for flags in flags.split('|') {
-            for (key, binary) in [("key", ""), (KEY, " b")] {
+            for (key, binary) in [("key", ""), (KEY, " b"), ("a2!V5-", " b")] {
                 // A lone `-` stands for no flag at all.
                 let flags = flags.trim_start_matches('-').trim();
                 let text = format!("{} {flags}{binary}", name.replace('K', key));
@@ -72,7 +72,7 @@ fn a_translated_request_is_answered_like_the_original_one() {
             };
             let mut got = Chain::new();
             for (place, classic) in calls.iter().enumerate() {
-                assert!(!line(classic).contains(" -"), "{}", line(classic));
+                assert!(!shown(classic).contains(" -"), "{}", shown(classic));
                 let answered = clients[1].send(classic, b"x");
                 if place == answer {
                     let mut chain = Chain::new();
