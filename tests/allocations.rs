@@ -5,6 +5,7 @@
 
 use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
+use dynomite::config::StoreKind;
 use dynomite::node::{Action, ConnId, Kind, Node, Options};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -136,11 +137,18 @@ struct Bench {
 
 impl Bench {
     fn new(clients: usize) -> Bench {
+        Bench::before(StoreKind::Redis, clients)
+    }
+
+    fn before(store: StoreKind, clients: usize) -> Bench {
         let now = Now {
             mono_us: 1,
             wall_us: 1_700_000_000_000_000,
         };
-        let options = Options::default();
+        let options = Options {
+            store,
+            ..Options::default()
+        };
         let mut bench = Bench {
             node: Node::new(options, Arc::new(Topology::alone()), now),
             now,
@@ -267,21 +275,42 @@ fn a_request_costs_no_allocation_in_the_steady_state() {
             bench.settle();
             bench.taken();
         }
-        for batch in [1, 16, 64] {
-            // More than two sweeps, with their trimming.
-            for _ in 0..45 {
-                bench.round(request, reply, batch);
-                bench.taken();
-            }
-            let rounds = 10_000usize.div_ceil(50 * batch);
-            let before = ALLOCATIONS.get();
-            for _ in 0..rounds {
-                bench.round(request, reply, batch);
-                assert_eq!(bench.taken(), 50 * batch * answer.len());
-            }
-            let allocations = ALLOCATIONS.get() - before;
-            assert_eq!(allocations, 0, "{what}, {batch} at a time, {rounds} rounds");
+        costs_nothing(&mut bench, what, request, reply, answer);
+    }
+}
+
+#[test]
+fn nor_does_one_to_a_memcached() {
+    let value = [b"VALUE key 0 100\r\n", &VALUE[6..], b"END\r\n"].concat();
+    let set = [b"set key 0 0 100\r\n", &VALUE[6..]].concat();
+    let several = [&value[..value.len() - 5], &value].concat();
+    for (what, request, reply) in [
+        ("get", &b"get key\r\n"[..], &value[..]),
+        ("get of several", b"get key nothing key\r\n", &several),
+        ("set", &set, b"STORED\r\n"),
+        ("incr", b"incr key 7\r\n", b"12\r\n"),
+        ("mg", b"mg key v f\r\n", b"EN\r\n"),
+    ] {
+        let mut bench = Bench::before(StoreKind::Memcache, 50);
+        costs_nothing(&mut bench, what, request, reply, reply);
+    }
+}
+
+fn costs_nothing(bench: &mut Bench, what: &str, request: &[u8], reply: &[u8], answer: &[u8]) {
+    for batch in [1, 16, 64] {
+        // More than two sweeps, with their trimming.
+        for _ in 0..45 {
+            bench.round(request, reply, batch);
+            bench.taken();
         }
+        let rounds = 10_000usize.div_ceil(50 * batch);
+        let before = ALLOCATIONS.get();
+        for _ in 0..rounds {
+            bench.round(request, reply, batch);
+            assert_eq!(bench.taken(), 50 * batch * answer.len());
+        }
+        let allocations = ALLOCATIONS.get() - before;
+        assert_eq!(allocations, 0, "{what}, {batch} at a time, {rounds} rounds");
     }
 }
 

@@ -6,7 +6,7 @@ use super::front::Raw;
 use super::join::{Answer, Join, array, values};
 use super::memcache;
 use super::msg::{Flags, Msg, NONE};
-use super::prefer::Preference;
+use super::prefer::{Preference, Told};
 use super::replicate::Step;
 use super::route::Ask;
 use crate::clock::Now;
@@ -467,7 +467,7 @@ impl Collector {
                     Verdict::Answer { agreed: false, .. } | Verdict::NoQuorum
                         if !matches!(lists, Lists::No) =>
                     {
-                        Some(merged(*level, lists, &self.replies, dcs))
+                        Some(merged(*level, lists, &self.replies, dcs, prefer.is_some()))
                     }
                     // A majority against the first step: only its reply is one to the request.
                     Verdict::Answer { target: 1.., .. } if agreed.is_some() => {
@@ -478,11 +478,19 @@ impl Collector {
                         })
                     }
                     Verdict::Answer { target, agreed } => {
-                        let told = match prefer {
-                            Some(prefer) => prefer.part(target, agreed)?,
-                            None => target,
+                        let told = prefer.as_ref().map(|prefer| prefer.told(target, agreed));
+                        let (target, agreed) = match told {
+                            None => (target, agreed),
+                            Some(Told::Wait) => return None,
+                            Some(Told::Agreed(part)) => (part, true),
+                            Some(Told::Alone(part)) if *level == Consistency::DcQuorum => {
+                                (part, false)
+                            }
+                            Some(Told::Alone(_)) => {
+                                return Some(Answer::failure(Failure::NoQuorum, false));
+                            }
                         };
-                        let reply = self.replies.get_mut(usize::from(told))?;
+                        let reply = self.replies.get_mut(usize::from(target))?;
                         Some(Answer::reply(std::mem::take(reply), agreed))
                     }
                     Verdict::Error { target } => Some(Answer::reply(
@@ -515,8 +523,15 @@ fn rules(row: Option<&Command>) -> (Compare, Lists) {
 }
 
 /// An answer to `MGET` of which every value has its own majority: of the replies of one datacenter,
-/// as at any level. If several datacenters count, each must have one; this one's is the answer.
-fn merged(level: Consistency, lists: &Lists, replies: &[Chain], dcs: &[DcId]) -> Answer {
+/// as at any level. If several datacenters count, each must have one; this one's is the answer. Where
+/// `versions` are told, they are those of the first reply ([`super::prefer`]).
+fn merged(
+    level: Consistency,
+    lists: &Lists,
+    replies: &[Chain],
+    dcs: &[DcId],
+    versions: bool,
+) -> Answer {
     let mut answer = None;
     for dc in dcs.chunk_by(PartialEq::eq) {
         let of_dc = |at: &&DcId| dc.first() == Some(*at);
@@ -526,7 +541,7 @@ fn merged(level: Consistency, lists: &Lists, replies: &[Chain], dcs: &[DcId]) ->
             .filter_map(|(reply, at)| of_dc(&at).then_some(reply))
             .collect();
         let merged = match lists {
-            Lists::Values(keys) => memcache::merged(level, &its, keys),
+            Lists::Values(keys) => memcache::merged(level, &its, keys, versions),
             Lists::No | Lists::Arrays => merged_in(level, &its),
         };
         match merged {

@@ -9,6 +9,7 @@ use crate::config::StoreKind;
 use crate::log_at;
 use crate::mbuf::{Chain, Inbound, Slice};
 use crate::proto::failure;
+use crate::proto::memcache::reply::ERROR_WORD;
 use crate::proto::redis::resp3;
 use crate::sys;
 use slab::Slab;
@@ -286,9 +287,6 @@ impl Node {
     }
 }
 
-/// Enough of a reply to see whether it is an error.
-const ERROR_START: usize = 13;
-
 /// Where the bytes of one request or reply are.
 #[derive(Clone, Copy)]
 pub(super) enum Raw<'a> {
@@ -359,7 +357,7 @@ impl Raw<'_> {
         if store == StoreKind::Redis {
             return self.first_byte() == Some(b'-');
         }
-        let mut start = [0; ERROR_START];
+        let mut start = [0; ERROR_WORD];
         failure::is_error(store, self.start(&mut start))
     }
 

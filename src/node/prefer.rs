@@ -1,14 +1,27 @@
-//! Of replies that agree, the one whose versions the client is told.
+//! Whose versions a client is told, at the levels that ask several replicas.
 //!
-//! Any of them has the value, but the version in it is its replica's own. For all nodes of a
-//! datacenter to name the same replica, it is that of the first rack that is among them, and those
-//! before it are waited for.
+//! The replicas that agree have the value, but the version in each reply is its replica's own. For two
+//! clients never to hold the same value with versions of two replicas, every node of a datacenter tells
+//! those of the first rack that answers, in the racks' order; its reply is waited for. Where that rack is
+//! ahead of a majority, or behind it, its reply is the answer all the same, as one without a quorum;
+//! or none is, at the levels that insist on one.
 
 use crate::cluster::quorum::Reply;
 
 /// The replies to one request so far, by part: parts stand in the order of racks.
 #[derive(Debug)]
 pub(super) struct Preference(Vec<Option<Reply>>);
+
+/// What is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Nothing yet: another reply has to be waited for.
+    Wait,
+    /// This part's reply, which a quorum agrees with.
+    Agreed(u16),
+    /// This part's, though no quorum agrees with it.
+    Alone(u16),
+}
 
 impl Preference {
     /// For a request of so many parts.
@@ -23,20 +36,18 @@ impl Preference {
         }
     }
 
-    /// The part whose reply is told in place of `target`'s, which a quorum agrees with, or nobody: then
-    /// the first good one is. `None` if another one has to be waited for.
-    pub fn part(&self, target: u16, agreed: bool) -> Option<u16> {
+    /// What is told in place of the reply of `target`, which a quorum has `agreed` with, or not.
+    pub fn told(&self, target: u16, agreed: bool) -> Told {
         let wanted = self.0.get(usize::from(target)).copied().flatten();
         for (part, reply) in (0..).zip(&self.0) {
             match *reply {
-                None => return None,
+                None => return Told::Wait,
                 Some(Reply::Error) => {}
-                Some(Reply::Good(_)) if !agreed => return Some(part),
-                good if good == wanted => return Some(part),
-                Some(Reply::Good(_)) => {}
+                good if agreed && good == wanted => return Told::Agreed(part),
+                Some(Reply::Good(_)) => return Told::Alone(part),
             }
         }
-        Some(target)
+        Told::Alone(target)
     }
 }
 
@@ -45,15 +56,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_that_agrees_is_waited_for() {
+    fn the_first_rack_that_answers_gives_the_version() {
         let mut replies = Preference::of(3);
         replies.note(2, Reply::Good(7));
         replies.note(1, Reply::Good(7));
-        assert_eq!(replies.part(2, true), None, "the first may agree");
+        assert_eq!(replies.told(2, true), Told::Wait);
         replies.note(0, Reply::Good(8));
-        assert_eq!(replies.part(2, true), Some(1));
-        assert_eq!(replies.part(2, false), Some(0));
+        assert_eq!(replies.told(2, true), Told::Alone(0), "it is ahead");
         replies.note(0, Reply::Error);
-        assert_eq!(replies.part(2, false), Some(1));
+        assert_eq!(replies.told(2, true), Told::Agreed(1));
+        assert_eq!(replies.told(2, false), Told::Alone(1));
     }
 }

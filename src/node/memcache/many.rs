@@ -106,6 +106,7 @@ pub(in crate::node) fn merged(
     level: Consistency,
     replies: &[&Chain],
     keys: &[Vec<u8>],
+    versions: bool,
 ) -> Option<Answer> {
     let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
     let good: Vec<Vec<Option<Chain>>> = replies
@@ -119,7 +120,15 @@ pub(in crate::node) fn merged(
     let digests: Vec<&[u64]> = digests.iter().map(Vec::as_slice).collect();
     let mut chosen = Vec::new();
     let merge = merge::merge(level, replies.len(), &digests, &mut chosen);
-    if merge == Merge::Impossible {
+    let first_agrees = (0..).zip(&chosen).all(|(at, &from)| {
+        let of = |reply: usize| {
+            digests
+                .get(reply)
+                .and_then(|values: &&[u64]| values.get(at))
+        };
+        of(0) == of(usize::from(from))
+    });
+    if merge == Merge::Impossible || (versions && !first_agrees) {
         let first = good.first().filter(|_| level == Consistency::DcQuorum)?;
         let mut body = Chain::new();
         for block in first.iter().flatten() {
@@ -129,6 +138,7 @@ pub(in crate::node) fn merged(
     }
     let mut body = Chain::new();
     for (at, &from) in chosen.iter().enumerate() {
+        let from = if versions { 0 } else { from };
         let block = good
             .get(usize::from(from))
             .and_then(|values| values.get(at));
