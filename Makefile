@@ -37,6 +37,8 @@ CARGOFLAGS ?= --locked
 release     = $(or $(CARGO_TARGET_DIR),target)/release
 manpages    = $(wildcard man/*.[1-8])
 docs        = README.md CHANGELOG.md LICENSE
+# The configuration that is installed where there is none.
+SAMPLE     ?= conf/dynomite.yml
 
 # What belongs to a service, written from contrib/service/NAME.in.
 services = default init logrotate service sysusers tmpfiles
@@ -94,6 +96,9 @@ help:
 	@echo "make size        time of a build from scratch, size of the binary"
 	@echo "make install     into prefix=$(prefix); also bindir, sbindir, sysconfdir, mandir, docdir, DESTDIR"
 	@echo "make uninstall   the reverse; keeps the configuration"
+	@echo "make deb, rpm    packages for this distribution, into target/packages; MAINTAINER=, REVISION="
+	@echo "make test-deb, test-rpm"
+	@echo "                 install, run, upgrade and remove the package under a systemd of its own (root)"
 	@echo "make clean       remove what was built"
 
 # Builds only what is missing, so that `sudo make install` after `make` needs no Rust for root.
@@ -114,7 +119,7 @@ install: $(release)/dynomite $(release)/dynomite-hash-tool
 	if [ -e "$$file" ]; then \
 	    echo "$$file is kept"; \
 	else \
-	    $(INSTALL_DATA) conf/dynomite.yml "$$file"; \
+	    $(INSTALL_DATA) $(SAMPLE) "$$file"; \
 	fi
 	@set -e; place() { \
 	    $(INSTALL) -d "$$(dirname "$(DESTDIR)$$2")"; \
@@ -146,6 +151,19 @@ uninstall:
 	@for extra in $(extras); do place=$${extra#*=}; rm -f "$(DESTDIR)$${place%%=*}"; done
 	@rmdir "$(DESTDIR)$(docdir)/examples" "$(DESTDIR)$(docdir)" "$(DESTDIR)$(datarootdir)/dynomite" 2>/dev/null || true
 	@echo "kept: $(DESTDIR)$(sysconfdir)/dynomite $(DESTDIR)$(default-at)"
+
+# MAINTAINER="Name <address>" and REVISION=1 go into the packages, which land in target/packages.
+deb:
+	@contrib/ensure-tools build deb
+	@contrib/packages/deb
+
+rpm:
+	@contrib/ensure-tools build rpm
+	@contrib/packages/rpm
+
+# The life of the package on a machine of its own, in namespaces; said and skipped where that cannot be had.
+test-deb test-rpm:
+	@contrib/packages/test $(@:test-%=%)
 
 demo:
 	@CARGO="$(CARGO)" DYNOMITE="$(DYNOMITE)" NODES="$(NODES)" contrib/demo
