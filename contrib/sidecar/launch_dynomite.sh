@@ -18,10 +18,12 @@ if pgrep -f "^$program( |\$)" >/dev/null; then
 fi
 
 if [ "$(id -u)" -eq 0 ]; then
-    user=${DYN_USER:-$(stat -L -c %U "$0")}
-    [ "$user" != root ] || user=dynomite
-    mkdir -p "$LOG_DIR" && chown "$user" "$LOG_DIR" || exit 1
-    set -- runuser -u "$user" --
+    if [ -z "${DYN_USER:-}" ]; then
+        DYN_USER=$(stat -L -c %U "$0")
+        [ "$DYN_USER" != root ] || DYN_USER=dynomite
+    fi
+    mkdir -p "$LOG_DIR" && chown "$DYN_USER" "$LOG_DIR" || exit 1
+    set -- runuser -u "$DYN_USER" --
 else
     mkdir -p "$LOG_DIR" || exit 1
     set --
