@@ -142,3 +142,31 @@ fn a_package_has_everything_in_its_place() {
         );
     }
 }
+
+/// Packages take both from files that others edit for other reasons.
+#[test]
+fn packages_have_the_version_and_the_changelog() {
+    let script = |name: &str, arguments: &[&str]| {
+        let path = format!("{}/contrib/packages/{name}", env!("CARGO_MANIFEST_DIR"));
+        let outcome = run(Command::new(path)
+            .args(arguments)
+            .env("SOURCE_DATE_EPOCH", "1"));
+        assert_eq!((outcome.code(), &*outcome.stderr), (Some(0), ""), "{name}");
+        outcome.stdout
+    };
+    let version = env!("CARGO_PKG_VERSION").replace('-', "~");
+    assert_eq!(script("version", &[]).trim(), version);
+    let deb = script("changelog", &["deb", "7"]);
+    let first = format!("dynomite ({version}-7) unstable; urgency=medium\n\n  * ");
+    assert!(deb.starts_with(&first), "{deb}");
+    assert!(
+        deb.contains("\n\n -- ") && deb.ends_with(" +0000\n\n"),
+        "{deb}"
+    );
+    assert!(deb.lines().all(|line| line.chars().count() <= 80), "{deb}");
+    let rpm = script("changelog", &["rpm", "7"]);
+    assert!(
+        rpm.starts_with("* ") && rpm.contains(&format!(" - {version}-7\n- ")),
+        "{rpm}"
+    );
+}
