@@ -8,7 +8,24 @@ sysconfdir  ?= $(prefix)/etc
 datarootdir ?= $(prefix)/share
 mandir      ?= $(datarootdir)/man
 docdir      ?= $(datarootdir)/doc/dynomite
-DESTDIR     ?=
+# What runs and is kept elsewhere than the program.
+localstatedir ?= /var
+runstatedir   ?= /run
+# Where the system looks for what belongs to a service.
+defaultdir    ?= $(sysconfdir)/default
+initdir       ?= $(sysconfdir)/init.d
+logrotatedir  ?= $(sysconfdir)/logrotate.d
+unitdir       ?= $(prefix)/lib/systemd/system
+sysusersdir   ?= $(prefix)/lib/sysusers.d
+tmpfilesdir   ?= $(prefix)/lib/tmpfiles.d
+bashdir       ?= $(datarootdir)/bash-completion/completions
+zshdir        ?= $(datarootdir)/zsh/site-functions
+fishdir       ?= $(datarootdir)/fish/vendor_completions.d
+# The group that may read the log.
+loggroup      ?= adm
+# Where dynomite-manager expects the node: make install-sidecar.
+sidecardir    ?= /apps/dynomite
+DESTDIR       ?=
 
 CARGO           ?= cargo
 INSTALL         ?= install
@@ -20,6 +37,29 @@ CARGOFLAGS ?= --locked
 release     = $(or $(CARGO_TARGET_DIR),target)/release
 manpages    = $(wildcard man/*.[1-8])
 docs        = README.md CHANGELOG.md LICENSE
+# The configuration that is installed where there is none.
+SAMPLE     ?= conf/dynomite.yml
+
+# What belongs to a service, written from contrib/service/NAME.in.
+services = default init logrotate service sysusers tmpfiles
+default-at   = $(defaultdir)/dynomite
+init-at      = $(initdir)/dynomite
+logrotate-at = $(logrotatedir)/dynomite
+service-at   = $(unitdir)/dynomite.service
+sysusers-at  = $(sysusersdir)/dynomite.conf
+tmpfiles-at  = $(tmpfilesdir)/dynomite.conf
+# The names between @ in them.
+placed = sbindir sysconfdir datarootdir localstatedir runstatedir defaultdir loggroup
+# What else is installed: file=place, and mode if it is not 644.
+extras = \
+	contrib/completions/dynomite.bash=$(bashdir)/dynomite \
+	contrib/completions/dynomite-hash-tool.bash=$(bashdir)/dynomite-hash-tool \
+	contrib/completions/_dynomite=$(zshdir)/_dynomite \
+	contrib/completions/_dynomite-hash-tool=$(zshdir)/_dynomite-hash-tool \
+	contrib/completions/dynomite.fish=$(fishdir)/dynomite.fish \
+	contrib/completions/dynomite-hash-tool.fish=$(fishdir)/dynomite-hash-tool.fish \
+	$(foreach tool,$(wildcard contrib/tools/*),$(tool)=$(datarootdir)/$(tool:contrib/tools/%=dynomite/%)=755) \
+	$(foreach sample,$(wildcard conf/*.yml),$(sample)=$(docdir)/$(sample:conf/%=examples/%))
 
 # make bench: BENCH="micro cost latency memory spike cluster memcache copies" (default: all but copies), QUICK=1, STRICT=1,
 # RIVALS="predixy=/path c-dynomite=/path", DYNOMITE=/path (instead of building), BENCHFLAGS="--only GET"
@@ -38,7 +78,7 @@ SEEDS ?= 20000
 # make fuzz: seconds for each target
 FUZZ_SECONDS ?= 60
 
-.PHONY: all help install install-strip uninstall demo test lint bench sim fuzz size clean
+.PHONY: all help install install-strip install-sidecar uninstall deb rpm test-deb test-rpm demo test lint bench sim fuzz size clean
 
 all:
 	@contrib/ensure-tools build
@@ -58,12 +98,16 @@ help:
 	@echo "make size        time of a build from scratch, size of the binary"
 	@echo "make install     into prefix=$(prefix); also bindir, sbindir, sysconfdir, mandir, docdir, DESTDIR"
 	@echo "make uninstall   the reverse; keeps the configuration"
+	@echo "make deb, rpm    packages for this distribution, into target/packages; MAINTAINER=, REVISION="
+	@echo "make test-deb, test-rpm"
+	@echo "                 install, run, upgrade and remove the package under a systemd of its own (root)"
 	@echo "make clean       remove what was built"
 
 # Builds only what is missing, so that `sudo make install` after `make` needs no Rust for root.
 $(release)/dynomite $(release)/dynomite-hash-tool:
 	$(MAKE) all
 
+# A configuration and an environment file that are there belong to the operator.
 install: $(release)/dynomite $(release)/dynomite-hash-tool
 	$(INSTALL) -d "$(DESTDIR)$(sbindir)" "$(DESTDIR)$(bindir)" "$(DESTDIR)$(sysconfdir)/dynomite" "$(DESTDIR)$(docdir)"
 	$(INSTALL_PROGRAM) $(release)/dynomite "$(DESTDIR)$(sbindir)/dynomite"
@@ -77,8 +121,26 @@ install: $(release)/dynomite $(release)/dynomite-hash-tool
 	if [ -e "$$file" ]; then \
 	    echo "$$file is kept"; \
 	else \
-	    $(INSTALL_DATA) conf/dynomite.yml "$$file"; \
+	    $(INSTALL_DATA) $(SAMPLE) "$$file"; \
 	fi
+	@set -e; place() { \
+	    $(INSTALL) -d "$$(dirname "$(DESTDIR)$$2")"; \
+	    sed $(foreach name,$(placed),-e 's|@$(name)@|$($(name))|g') "contrib/service/dynomite.$$1.in" >"$(DESTDIR)$$2"; \
+	    chmod "$$3" "$(DESTDIR)$$2"; \
+	}; \
+	[ -e "$(DESTDIR)$(default-at)" ] || place default "$(default-at)" 644; \
+	$(foreach name,$(filter-out default,$(services)),place $(name) "$($(name)-at)" $(if $(filter init,$(name)),755,644);)
+	@set -e; for extra in $(extras); do \
+	    file=$${extra%%=*} place=$${extra#*=} mode=644; \
+	    case $$place in *=*) mode=$${place#*=} place=$${place%%=*} ;; esac; \
+	    $(INSTALL) -D -m "$$mode" "$$file" "$(DESTDIR)$$place"; \
+	done
+
+# The layout that dynomite-manager expects, around the program installed above. The key is the cluster's own.
+install-sidecar:
+	$(INSTALL) -d "$(DESTDIR)$(sidecardir)/bin" "$(DESTDIR)$(sidecardir)/conf"
+	$(INSTALL) -m 755 contrib/sidecar/*.sh "$(DESTDIR)$(sidecardir)/bin"
+	ln -sf "$(sbindir)/dynomite" "$(DESTDIR)$(sidecardir)/bin/dynomite"
 
 install-strip:
 	$(MAKE) install INSTALL_PROGRAM="$(INSTALL_PROGRAM) -s"
@@ -87,8 +149,23 @@ uninstall:
 	rm -f "$(DESTDIR)$(sbindir)/dynomite" "$(DESTDIR)$(bindir)/dynomite-hash-tool"
 	@for page in $(manpages); do rm -f "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}"; done
 	@for file in $(docs); do rm -f "$(DESTDIR)$(docdir)/$$file"; done
-	@rmdir "$(DESTDIR)$(docdir)" 2>/dev/null || true
-	@echo "kept: $(DESTDIR)$(sysconfdir)/dynomite"
+	@for file in $(foreach name,$(filter-out default,$(services)),$($(name)-at)); do rm -f "$(DESTDIR)$$file"; done
+	@for extra in $(extras); do place=$${extra#*=}; rm -f "$(DESTDIR)$${place%%=*}"; done
+	@rmdir "$(DESTDIR)$(docdir)/examples" "$(DESTDIR)$(docdir)" "$(DESTDIR)$(datarootdir)/dynomite" 2>/dev/null || true
+	@echo "kept: $(DESTDIR)$(sysconfdir)/dynomite $(DESTDIR)$(default-at)"
+
+# MAINTAINER="Name <address>" and REVISION=1 go into the packages, which land in target/packages.
+deb:
+	@contrib/ensure-tools build deb
+	@contrib/packages/deb
+
+rpm:
+	@contrib/ensure-tools build rpm
+	@contrib/packages/rpm
+
+# The life of the package on a machine of its own, in namespaces; said and skipped where that cannot be had.
+test-deb test-rpm:
+	@contrib/packages/test $(@:test-%=%)
 
 demo:
 	@CARGO="$(CARGO)" DYNOMITE="$(DYNOMITE)" NODES="$(NODES)" STORE="$(STORE)" contrib/demo

@@ -28,10 +28,12 @@ mod table;
 
 use crate::admin::Admin;
 use crate::clock::Now;
+use crate::cluster::peer_state::PeerState;
 use crate::cluster::topology::Topology;
 use crate::config::{Endpoint, SecureOption, Settings};
 use crate::log_at;
 use crate::node::{Action, ConnId, Kind, Next, Node, Options, Switches};
+use crate::process::notify::Heartbeat;
 use crate::process::signals::{Signal, Signals};
 use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
@@ -80,6 +82,8 @@ pub struct Reactor {
     signals: Signals,
     /// A signal has arrived. Asking `signals` costs a system call.
     signalled: bool,
+    /// Tells the service manager, if there is one, that the loop turns.
+    heartbeat: Option<Heartbeat>,
     started: Instant,
 }
 
@@ -159,6 +163,7 @@ impl Reactor {
             untried: Vec::new(),
             signals,
             signalled: false,
+            heartbeat: Heartbeat::from_env(),
             started,
             poll,
         };
@@ -257,10 +262,12 @@ impl Reactor {
             return Duration::ZERO;
         }
         let mut deadline = self.node.next_deadline();
-        for other in [self.admin.next_deadline(), self.accept_paused_until]
-            .into_iter()
-            .flatten()
-        {
+        let others = [
+            self.admin.next_deadline(),
+            self.accept_paused_until,
+            self.heartbeat.as_ref().map(Heartbeat::next_deadline),
+        ];
+        for other in others.into_iter().flatten() {
             deadline = deadline.min(other);
         }
         let now = clock(self.started).mono_us;
@@ -361,6 +368,9 @@ impl Reactor {
         if self.accept_paused_until.is_some_and(|at| at <= now.mono_us) {
             self.accept_paused_until = None;
         }
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.tick(now.mono_us, || status(&mut self.node, now));
+        }
     }
 
     /// Carries out what the node asks for, and flushes what it has to say.
@@ -447,6 +457,20 @@ fn read_key(file: &Path) -> Result<Rc<KeyPair>, String> {
     KeyPair::from_pem(&pem)
         .map(Rc::new)
         .map_err(|error| named(error.to_string()))
+}
+
+/// What `systemctl status` shows of a running node.
+fn status(node: &mut Node, now: Now) -> String {
+    let state = if node.is_draining() {
+        "stopping"
+    } else {
+        PeerState::Normal.name()
+    };
+    let pool = node.stats(now).pool;
+    format!(
+        "{state}; connections: {} of clients, {} of peers, {} to peers",
+        pool.client_connections, pool.dnode_client_connections, pool.peer_connections
+    )
 }
 
 /// Both clocks.

@@ -44,12 +44,13 @@ fn files(below: &Path) -> BTreeMap<String, u32> {
 
 #[test]
 fn a_package_has_everything_in_its_place() {
-    for (arguments, sbin, bin, etc, share) in [
+    for (arguments, sbin, bin, etc, lib, share) in [
         (
             &[][..],
             "usr/local/sbin",
             "usr/local/bin",
             "usr/local/etc",
+            "usr/local/lib",
             "usr/local/share",
         ),
         (
@@ -57,6 +58,7 @@ fn a_package_has_everything_in_its_place() {
             "usr/sbin",
             "usr/bin",
             "etc",
+            "usr/lib",
             "usr/share",
         ),
         (
@@ -69,6 +71,7 @@ fn a_package_has_everything_in_its_place() {
             "usr/bin",
             "usr/bin",
             "etc",
+            "usr/lib",
             "usr/share",
         ),
     ] {
@@ -76,18 +79,40 @@ fn a_package_has_everything_in_its_place() {
         let destination = format!("DESTDIR={}", dir.path().display());
         let with = |target| [&[target, &*destination], arguments].concat();
         make(&with("install"));
-        let expected: BTreeMap<String, u32> = [
+        let mut expected: BTreeMap<String, u32> = [
             (format!("{sbin}/dynomite"), 0o755),
             (format!("{bin}/dynomite-hash-tool"), 0o755),
             (format!("{etc}/dynomite/dynomite.yml"), 0o644),
             (format!("{share}/man/man8/dynomite.8"), 0o644),
             (format!("{share}/man/man5/dynomite.yml.5"), 0o644),
             (format!("{share}/man/man1/dynomite-hash-tool.1"), 0o644),
+            (format!("{share}/man/man7/dynomite-upgrade.7"), 0o644),
             (format!("{share}/doc/dynomite/README.md"), 0o644),
             (format!("{share}/doc/dynomite/CHANGELOG.md"), 0o644),
             (format!("{share}/doc/dynomite/LICENSE"), 0o644),
+            (format!("{etc}/default/dynomite"), 0o644),
+            (format!("{etc}/init.d/dynomite"), 0o755),
+            (format!("{etc}/logrotate.d/dynomite"), 0o644),
+            (format!("{lib}/systemd/system/dynomite.service"), 0o644),
+            (format!("{lib}/sysusers.d/dynomite.conf"), 0o644),
+            (format!("{lib}/tmpfiles.d/dynomite.conf"), 0o644),
+            (format!("{share}/dynomite/dynomite-check"), 0o755),
+            (format!("{share}/dynomite/dynomite-purge"), 0o755),
         ]
         .into();
+        for program in ["dynomite", "dynomite-hash-tool"] {
+            for place in [
+                format!("bash-completion/completions/{program}"),
+                format!("zsh/site-functions/_{program}"),
+                format!("fish/vendor_completions.d/{program}.fish"),
+            ] {
+                expected.insert(format!("{share}/{place}"), 0o644);
+            }
+        }
+        for sample in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/conf")).unwrap() {
+            let name = sample.unwrap().file_name().into_string().unwrap();
+            expected.insert(format!("{share}/doc/dynomite/examples/{name}"), 0o644);
+        }
         assert_eq!(files(dir.path()), expected);
 
         let installed = |path: &str| dir.path().join(path);
@@ -99,13 +124,49 @@ fn a_package_has_everything_in_its_place() {
         assert_eq!(tested.code(), Some(0), "{tested:?}");
 
         // What the operator changed is kept, by the next version and by its removal.
-        fs::write(&conf, "mine").unwrap();
+        let defaults = installed(&format!("{etc}/default/dynomite"));
+        for file in [&conf, &defaults] {
+            fs::write(file, "mine").unwrap();
+        }
         make(&with("install"));
-        assert_eq!(fs::read_to_string(&conf).unwrap(), "mine");
+        for file in [&conf, &defaults] {
+            assert_eq!(fs::read_to_string(file).unwrap(), "mine");
+        }
         make(&with("uninstall"));
         assert_eq!(
             files(dir.path()).into_keys().collect::<Vec<_>>(),
-            [format!("{etc}/dynomite/dynomite.yml")]
+            [
+                format!("{etc}/default/dynomite"),
+                format!("{etc}/dynomite/dynomite.yml")
+            ]
         );
     }
+}
+
+/// Packages take both from files that others edit for other reasons.
+#[test]
+fn packages_have_the_version_and_the_changelog() {
+    let script = |name: &str, arguments: &[&str]| {
+        let path = format!("{}/contrib/packages/{name}", env!("CARGO_MANIFEST_DIR"));
+        let outcome = run(Command::new(path)
+            .args(arguments)
+            .env("SOURCE_DATE_EPOCH", "1"));
+        assert_eq!((outcome.code(), &*outcome.stderr), (Some(0), ""), "{name}");
+        outcome.stdout
+    };
+    let version = env!("CARGO_PKG_VERSION").replace('-', "~");
+    assert_eq!(script("version", &[]).trim(), version);
+    let deb = script("changelog", &["deb", "7"]);
+    let first = format!("dynomite ({version}-7) unstable; urgency=medium\n\n  * ");
+    assert!(deb.starts_with(&first), "{deb}");
+    assert!(
+        deb.contains("\n\n -- ") && deb.ends_with(" +0000\n\n"),
+        "{deb}"
+    );
+    assert!(deb.lines().all(|line| line.chars().count() <= 80), "{deb}");
+    let rpm = script("changelog", &["rpm", "7"]);
+    assert!(
+        rpm.starts_with("* ") && rpm.contains(&format!(" - {version}-7\n- ")),
+        "{rpm}"
+    );
 }

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod completions;
 mod daemon;
 mod descriptors;
 mod install;
@@ -11,5 +12,7 @@ mod listen;
 mod log;
 mod pid_file;
 mod process;
+mod service;
 mod start;
 mod stop;
+mod tools;

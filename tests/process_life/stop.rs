@@ -1,6 +1,6 @@
 //! How a node stops.
 
-use crate::process::{Client, Conf, Node, request};
+use crate::process::{Client, Conf, Node, request, until};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
@@ -150,17 +150,67 @@ fn the_service_manager_is_told() {
         fs::exists(node.conf.get("listen")).unwrap(),
         "ready before the listener was there"
     );
+    // What the loop says in between has its own test.
     node.signal("TERM");
-    let stopping = hear();
-    assert!(
-        stopping.lines().any(|line| line == "STOPPING=1"),
-        "{stopping}"
-    );
+    let stopping = std::iter::repeat_with(hear)
+        .find(|text| text.lines().any(|line| line == "STOPPING=1"))
+        .unwrap();
     assert!(
         stopping.lines().any(|line| line.starts_with("STATUS=")),
         "{stopping}"
     );
     assert_eq!(node.wait(), Some(0));
+}
+
+/// `WatchdogSec=` of a unit: the loop says that it turns, and does not while it hangs.
+#[test]
+fn the_watchdog_is_fed_by_the_loop() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(crate::common::PATIENCE))
+        .unwrap();
+    let hear = || {
+        let mut text = [0; 1024];
+        let n = socket.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..n]).into_owned()
+    };
+    let conf = Conf::new(dir.path());
+    let mut command = conf.command();
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "300000");
+    let mut node = Node::started(conf, command);
+    assert!(hear().contains("READY=1"));
+    let first = hear();
+    assert!(
+        first.contains("WATCHDOG=1\nSTATUS=NORMAL; connections: "),
+        "{first}"
+    );
+    for _ in 0..3 {
+        let text = hear();
+        assert!(text.starts_with("WATCHDOG=1"), "{text}");
+    }
+    // A client makes another status, not another word.
+    let _client = node.client();
+    let told = std::iter::repeat_with(hear)
+        .find(|text| text.contains("connections: 1 of clients"))
+        .unwrap();
+    assert!(told.starts_with("WATCHDOG=1"), "{told}");
+
+    node.signal("STOP");
+    // What was on its way.
+    socket.set_nonblocking(true).unwrap();
+    until("a stopped process is silent", || {
+        let stopped = node.proc("stat").contains(") T ");
+        let silent = socket.recv(&mut [0; 1024]).is_err();
+        (stopped && silent).then_some(())
+    });
+    node.signal("CONT");
+    socket.set_nonblocking(false).unwrap();
+    assert!(hear().starts_with("WATCHDOG=1"));
+    assert_eq!(node.stop(), Some(0));
 }
 
 /// The signal's own turn must not lose a client that is only half written to.
