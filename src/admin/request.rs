@@ -60,6 +60,12 @@ pub struct Request {
     pub content_length: usize,
     /// Whether the sender waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
+    /// What the sender calls this server (`Host`).
+    pub host: Option<String>,
+    /// The origin of the page on whose behalf a browser asks (`Origin`).
+    pub origin: Option<String>,
+    /// How that page is related to this server (`Sec-Fetch-Site`).
+    pub fetch_site: Option<String>,
 }
 
 /// Where a head ends, found as the bytes come in; no byte is looked at twice.
@@ -168,6 +174,9 @@ impl Request {
             // At most MAX_BODY, so it fits.
             content_length: content_length as usize,
             expects_continue: http11 && fields.expects_continue,
+            host: fields.host,
+            origin: fields.origin,
+            fetch_site: fields.fetch_site,
         })
     }
 }
@@ -267,6 +276,9 @@ struct Fields {
     close: bool,
     expects_continue: bool,
     unknown_expectation: bool,
+    host: Option<String>,
+    origin: Option<String>,
+    fetch_site: Option<String>,
 }
 
 impl Fields {
@@ -298,9 +310,26 @@ impl Fields {
             let known = value.eq_ignore_ascii_case(b"100-continue");
             self.expects_continue |= known;
             self.unknown_expectation |= !known;
+        } else if name.eq_ignore_ascii_case(b"host") {
+            // Two could be understood differently by different readers (RFC 9112, 3.2).
+            once(&mut self.host, value).ok_or(bad("Host contradicts itself"))?;
+        } else if name.eq_ignore_ascii_case(b"origin") {
+            once(&mut self.origin, value).ok_or(bad("Origin contradicts itself"))?;
+        } else if name.eq_ignore_ascii_case(b"sec-fetch-site") {
+            once(&mut self.fetch_site, value).ok_or(bad("Sec-Fetch-Site contradicts itself"))?;
         }
         Ok(())
     }
+}
+
+/// Keeps the value of a field that may come once, or again with the same value.
+fn once(place: &mut Option<String>, value: &[u8]) -> Option<()> {
+    let value = String::from_utf8_lossy(value);
+    if place.as_ref().is_some_and(|before| *before != value) {
+        return None;
+    }
+    *place = Some(value.into_owned());
+    Some(())
 }
 
 /// Decimal digits only; what does not fit is as long as can be.

@@ -226,7 +226,7 @@ impl Node {
         if target.reachable {
             self.send(child, pin, now, target, frames);
         } else {
-            self.finish(child, now, unreachable_text(target).as_bytes());
+            self.finish(child, now, self.unreachable_text(target).as_bytes());
         }
     }
 

@@ -88,6 +88,7 @@ impl Node {
 
     /// Ends a turn: lets fronts go on that waited for pressure to fall.
     pub fn end_turn(&mut self, now: Now) {
+        self.renew_idle(now);
         if !self.waiting.is_empty() && self.is_relaxed(now) {
             for id in std::mem::take(&mut self.waiting) {
                 self.go_on(id);

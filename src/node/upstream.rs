@@ -3,6 +3,7 @@
 use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
 use super::peer::PeerWire;
+use super::tally::Tally;
 use super::{Action, ConnId, Kind, Node, limits};
 use crate::clock::Now;
 use crate::cluster::backoff::Backoff;
@@ -42,6 +43,13 @@ pub(super) struct Upstream {
     pub overdue: [Overdue; 2],
     /// It stands in the list of connections to be flushed.
     pub dirty: bool,
+    /// An operator keeps requests from this peer.
+    pub barred: bool,
+    /// An operator wants this connection to be made anew: no more requests, and closed after the last
+    /// reply.
+    pub renewing: bool,
+    /// What was counted on it since start, whatever the connection.
+    pub tally: Tally,
     /// Bytes ever put into `out` of this connection.
     queued: u64,
     /// Bytes of those that were written.
@@ -94,6 +102,8 @@ pub(super) enum Loss {
     TimedOut,
     /// Reading, writing or connecting failed, or what came was no reply.
     Error,
+    /// An operator wants it to be made anew.
+    Asked,
 }
 
 /// Which of the two due marks is a message's.
@@ -125,6 +135,9 @@ impl Upstream {
             due: [NONE; 2],
             overdue: [Overdue::default(); 2],
             dirty: false,
+            barred: false,
+            renewing: false,
+            tally: Tally::default(),
             queued: 0,
             written: 0,
             marks: VecDeque::with_capacity(16),
@@ -140,6 +153,11 @@ impl Upstream {
         self
     }
 
+    /// Whether it is known what is at the other end, so that requests may be sent.
+    pub fn is_known(&self) -> bool {
+        self.known
+    }
+
     /// Whether it leads to the datastore.
     pub fn is_store(&self) -> bool {
         self.id.kind == Kind::Store
@@ -149,7 +167,7 @@ impl Upstream {
     #[inline]
     pub fn takes_requests(&self) -> bool {
         match self.state {
-            State::Up => self.known,
+            State::Up => self.known && !self.barred && !self.renewing,
             State::Connecting { first, .. } => first && self.is_store(),
             State::Idle => self.is_store(),
             State::Down { .. } => false,
@@ -314,12 +332,18 @@ impl Upstream {
         self.marks.clear();
         self.due = [NONE; 2];
         self.known = false;
+        self.renewing = false;
         self.overdue = [Overdue::default(); 2];
         (self.queued, self.written) = (0, 0);
         match &mut self.wire {
             Wire::Store(parser) => *parser = Parser::default(),
             Wire::Peer(wire) => wire.reset(),
         }
+    }
+
+    /// Forgets that it has failed before.
+    pub fn try_at_once(&mut self) {
+        self.backoff.succeeded();
     }
 
     /// What a request gets when this connection breaks under it.
@@ -377,6 +401,7 @@ impl Node {
         }
         if upstream.is_store() {
             upstream.known = true;
+            self.release_held(now);
         } else {
             self.peer_connected(slot, now);
         }
@@ -425,6 +450,7 @@ impl Node {
         );
         self.stats
             .count_loss(upstream.distance, loss, upstream.known, unsent, now);
+        upstream.tally.lost(loss, unsent);
         upstream.reset();
         let wait = upstream.backoff.failed().as_micros() as u64;
         upstream.state = State::Down {
