@@ -327,7 +327,7 @@ mod tests {
     fn what_was_forgotten_still_counts_since_start() {
         let mut h = Histogram::default();
         let mut counts = [0; POWERS];
-        for power in 0..33 {
+        for (power, count) in counts.iter_mut().enumerate() {
             // The smallest and the largest value of this bit length.
             let values = match power {
                 0 => [0, 0],
@@ -335,7 +335,7 @@ mod tests {
             };
             for value in values {
                 h.record(value);
-                counts[power] += 1;
+                *count += 1;
             }
             h.reset();
         }

@@ -1,10 +1,14 @@
 //! Client libraries in `target/clients`.
 
+// Each test program uses a part of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PYTHON: &str = "redis==8.1.0";
+pub const REDIS_PY: &str = "redis==8.1.0";
+pub const PROMETHEUS_CLIENT: &str = "prometheus-client==0.22.1";
 const NODE: &[&str] = &["ioredis@6.0.0", "redis@6.3.1"];
 
 fn succeed(command: &mut Command) -> Result<(), String> {
@@ -48,9 +52,9 @@ fn installed(
     made.map(|()| place)
 }
 
-/// A Python with redis-py.
-pub fn python() -> Result<Command, String> {
-    let dir = installed(PYTHON, |dir| {
+/// A Python with this package.
+pub fn python(package: &str) -> Result<Command, String> {
+    let dir = installed(package, |dir| {
         succeed(Command::new("python3").args(["-m", "venv"]).arg(dir))?;
         succeed(
             Command::new(dir.join("bin/python"))
@@ -61,7 +65,7 @@ pub fn python() -> Result<Command, String> {
                     "--quiet",
                     "--disable-pip-version-check",
                 ])
-                .args(["--timeout", "10", "--retries", "1", PYTHON]),
+                .args(["--timeout", "10", "--retries", "1", package]),
         )
     })?;
     Ok(Command::new(dir.join("bin/python")))

@@ -43,7 +43,7 @@ fn run(installed: Result<Command, String>, name: &str) {
 
 #[test]
 fn redis_py() {
-    run(install::python(), "redis_py.py");
+    run(install::python(install::REDIS_PY), "redis_py.py");
 }
 
 #[test]
