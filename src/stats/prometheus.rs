@@ -159,15 +159,19 @@ impl Text {
         let Export::Series { name, labels } = metric.export else {
             return;
         };
-        let part = name.strip_prefix(family.name);
-        let is_part = family.kind == Type::Summary && matches!(part, Some("_sum" | "_count"));
-        if part != Some("") && !is_part {
+        let part = match family.kind {
+            // Comparing lengths rules most rows out.
+            _ if name == family.name => "",
+            Type::Summary => name.strip_prefix(family.name).unwrap_or_default(),
+            _ => return,
+        };
+        if part.is_empty() && name != family.name {
             return;
         }
         let labels = &[common, labels];
         match metric.kind {
             Kind::Timestamp => self.sample(name, labels, seconds(value.saturating_mul(1000))),
-            _ if part == Some("_sum") => self.sample(name, labels, seconds(value)),
+            _ if part == "_sum" => self.sample(name, labels, seconds(value)),
             _ => self.sample(name, labels, value),
         }
     }

@@ -17,6 +17,7 @@ pub enum Experiment {
     Spike,
     Copies,
     Cluster,
+    Admin,
 }
 
 /// Every experiment by name; the flag says whether it runs when none is named.
@@ -27,6 +28,7 @@ const EXPERIMENTS: &[(&str, Experiment, bool)] = &[
     ("spike", Experiment::Spike, true),
     ("copies", Experiment::Copies, false),
     ("cluster", Experiment::Cluster, true),
+    ("admin", Experiment::Admin, true),
 ];
 
 /// What was asked for.
@@ -117,7 +119,8 @@ impl Args {
             "where the figures go (default target/bench/e2e.json)",
             "PATH",
         );
-        let brief = "usage: e2e [options] [cost] [latency] [memory] [spike] [copies] [cluster]";
+        let brief =
+            "usage: e2e [options] [cost] [latency] [memory] [spike] [copies] [cluster] [admin]";
         let given = options
             .parse(words)
             .map_err(|e| format!("{e}\n{}", options.usage(brief)))?;
