@@ -155,7 +155,7 @@ pub fn dyno(call: &mut Call<'_>) -> Response {
 }
 
 /// `/REST/v1/admin/get_seeds`: `host:port:rack:dc:token` of each node, joined by `|`, without a line
-/// end, which a C node would read into the last token. Left out is the node whose address the request
+/// end, which a C node would read into the last token. A wildcard is no address to tell. Left out is the node whose address the request
 /// comes from; if it comes from no node's, this one, whose sidecar or operator asks then.
 pub fn seeds(call: &mut Call<'_>) -> Response {
     let topology = topology(call);
@@ -163,6 +163,10 @@ pub fn seeds(call: &mut Call<'_>) -> Response {
     let mut all = Vec::new();
     for (id, node) in (0..).map(NodeId).zip(topology.nodes()) {
         let Names { ip, host, port } = names(call, id, node);
+        // Nobody could do anything with a wildcard but connect to himself.
+        if host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified()) {
+            continue;
+        }
         let asks = asker.is_some_and(|asker| ip.parse() == Ok(asker));
         let member = &node.member;
         let text = format!(

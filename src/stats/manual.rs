@@ -83,8 +83,12 @@ pub fn alerts() -> String {
             } = alert;
             let _ = writeln!(
                 page,
-                ".SS {name}\n.RS 4\n.nf\n{}\n.fi\n.RE\nTrue for {lasting}.\n.PP\n{}\n.PP\n{}",
+                ".SS {name}\n.RS 4\n.nf\n{}\n.fi\n.RE\n{}{}\n.PP\n{}",
                 roff_text(expr),
+                match *lasting {
+                    "0m" => String::from(".PP\n"),
+                    lasting => format!("For {lasting}.\n.PP\n"),
+                },
                 roff_text(meaning),
                 roff_text(action),
             );

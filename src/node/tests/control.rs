@@ -7,17 +7,18 @@ use crate::consistency::Consistency;
 use crate::node::hold::{HOLD_BYTES, HOLD_US};
 use crate::node::limits::DRAIN_US;
 
-const FORBIDDEN: &str = "-ERR Dynomite: Dynomite's current state does not allow this request\r\n";
-const REFUSED: &str = "-ERR Storage: Datastore refused connection\r\n";
+pub const FORBIDDEN: &str =
+    "-ERR Dynomite: Dynomite's current state does not allow this request\r\n";
+pub const REFUSED: &str = "-ERR Storage: Datastore refused connection\r\n";
 const ALONE: [&str; 1] = ["a d r1 0"];
 
-fn alone() -> (Rig, ConnId) {
+pub fn alone() -> (Rig, ConnId) {
     let mut rig = Rig::new(&ALONE, Options::default());
     let client = rig.client();
     (rig, client)
 }
 
-fn set(rig: &mut Rig, state: PeerState) {
+pub fn set(rig: &mut Rig, state: PeerState) {
     assert!(rig.node.set_state(state, rig.now).is_some());
     rig.turn();
 }
