@@ -186,7 +186,7 @@ impl Node {
         }
     }
 
-    /// The connections of this node to a peer that are there or being made.
+    /// The connections of this node to a peer that are there.
     pub fn conns_of(&self, node: NodeId) -> impl Iterator<Item = ConnId> {
         self.peers_upstreams(node)
             .filter(|peer| peer.state == State::Up)

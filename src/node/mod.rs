@@ -47,7 +47,8 @@
 //! connect, and a new connection counts as there only when the peer has answered a question of the
 //! node's own by which it knows what the peer understands. On either, a `DC_ONE` read gets the error
 //! only when no other rack can answer it (`failover`). A reply whose id nobody waits for is dropped.
-//! A connection from a peer is like a client's,
+//! A connection that an operator wants to be made anew ([`control`]) gets no more requests and closes
+//! behind the last reply. A connection from a peer is like a client's,
 //! but that bytes which cannot be read close it at once, and that no request of its is ever refused
 //! by closing.
 //!

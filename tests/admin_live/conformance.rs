@@ -455,6 +455,28 @@ fn item_22_the_cluster_is_described_and_the_environment_names_the_node() {
     );
 }
 
+/// With the request a C node sends, byte for byte, read as it reads: up to the end of the connection.
+#[test]
+fn seeds_are_told_as_a_c_node_reads_them() {
+    use std::io::{Read, Write};
+    let cluster = Plan::of(2, 2, 1).start();
+    let mut stream = std::net::TcpStream::connect(cluster.members[0].node().stats_addr).unwrap();
+    let request = b"GET /REST/v1/admin/get_seeds HTTP/1.0\r\nHost: 127.0.0.1\r\nUser-Agent: HTMLGET 1.0\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");
+    let (_, list) = answer.split_once("\r\n\r\n").unwrap();
+    let expected: Vec<String> = cluster.members[1..]
+        .iter()
+        .map(|member| {
+            let (rack, dc) = (member.rack, member.dc);
+            format!("{}:rack{rack}:dc{dc}:0", member.addresses.peers)
+        })
+        .collect();
+    assert_eq!(list, expected.join("|"));
+}
+
 #[test]
 fn item_24_the_endpoint_tells_the_truth_while_others_are_away() {
     let mut cluster = Plan::of(1, 3, 1)
