@@ -12,11 +12,13 @@
 //! | [`HOLD_US`] | the oldest is refused |
 //! | shutdown | all are refused |
 //!
-//! A client that leaves does not take its writes with it.
+//! A client that leaves does not take its writes with it. A peer's later requests are answered past its
+//! held writes, as it matches replies by their ids; only a C node, which cannot, has to wait.
 
+use super::ConnId;
 use super::Node;
-use super::front::Raw;
-use super::msg::{Flags, Msg, NONE};
+use super::front::{Fronts, Raw};
+use super::msg::{Flags, Msg, NONE, OfFront, Queue};
 use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -44,6 +46,8 @@ struct HeldWrite {
     pin: u32,
     since: u64,
     request: Chain,
+    /// It is in no queue of this front, which is to get the answer.
+    aside: Option<ConnId>,
 }
 
 impl Held {
@@ -112,13 +116,50 @@ impl Node {
             raw.append_to(&mut request);
         }
         self.held.bytes += request.len();
+        let aside = self.set_aside(entry);
         self.held.queue.push_back(HeldWrite {
+            aside,
             entry,
             pin,
             since: now.mono_us,
             request,
         });
         self.is_gated = true;
+    }
+
+    /// Takes a write of a peer that matches replies by their ids out of the order of its answers.
+    fn set_aside(&mut self, entry: u32) -> Option<ConnId> {
+        let key = self.msgs.get(entry as usize)?.front;
+        let front = &mut self
+            .fronts
+            .peer_mut(key)
+            .filter(|peer| peer.is_modern())?
+            .front;
+        // It has just come, so it is the last one, and few are before it: those that are held are not.
+        if front.queue.head() == Some(entry) {
+            front.queue.pop(&mut self.msgs)?;
+            return Some(front.id);
+        }
+        let mut before = front.queue.head()?;
+        loop {
+            let next = Queue::<OfFront>::after(&mut self.msgs, before)?;
+            if next == entry {
+                front.queue.remove_after(&mut self.msgs, before)?;
+                return Some(front.id);
+            }
+            before = next;
+        }
+    }
+
+    /// Puts it into that order again, as the newest request; if the peer is gone nobody gets the answer.
+    fn put_back(&mut self, write: &HeldWrite) {
+        let (Some(id), Some(msg)) = (write.aside, self.msgs.get_mut(write.entry as usize)) else {
+            return;
+        };
+        match self.fronts.get_mut(Fronts::key(id)) {
+            Some(front) if front.id == id => front.queue.push(&mut self.msgs, write.entry),
+            _ => msg.front = NONE,
+        }
     }
 
     /// Sends everything held, in order, if the state serves writes and the datastore takes them.
@@ -139,6 +180,7 @@ impl Node {
         );
         self.regate();
         for write in held.queue {
+            self.put_back(&write);
             let Some(msg) = self.msgs.get_mut(write.entry as usize) else {
                 continue;
             };
@@ -170,6 +212,7 @@ impl Node {
             return;
         };
         self.stats.own.held_writes_refused += 1;
+        self.put_back(&write);
         if let Some(msg) = self.msgs.get_mut(write.entry as usize) {
             msg.flags = msg.flags.without(Flags::QUEUED);
             self.forbid(write.entry, now);

@@ -36,6 +36,9 @@ pub(super) struct Upstream {
     throttle: Option<Throttle>,
     /// Requests whose reply is still to come, written or not, in order.
     pub queue: Queue<OfUpstream>,
+    /// The message before the one that was taken last from behind others: where the next one is likely
+    /// to stand. A peer that holds writes answers everything else past them.
+    hint: u32,
     /// The first read and the first write in the queue that has not been told that it took too
     /// long. Two, because they are granted different times.
     pub due: [u32; 2],
@@ -111,6 +114,17 @@ pub(super) fn lane(msg: &Msg) -> usize {
     usize::from(msg.flags.has(Flags::WRITE))
 }
 
+/// The message from `at` on behind which the one with this id stands.
+fn before(msgs: &mut Msgs, mut at: u32, wire_id: u64) -> Option<u32> {
+    loop {
+        let next = Queue::<OfUpstream>::after(msgs, at)?;
+        if msgs.get(next as usize)?.wire_id == wire_id {
+            return Some(at);
+        }
+        at = next;
+    }
+}
+
 impl Upstream {
     pub fn new(
         id: ConnId,
@@ -132,6 +146,7 @@ impl Upstream {
             held_bytes: 0,
             throttle: None,
             queue: Queue::default(),
+            hint: NONE,
             due: [NONE; 2],
             overdue: [Overdue::default(); 2],
             dirty: false,
@@ -231,24 +246,26 @@ impl Upstream {
         let entry = self.queue.head()?;
         self.pass(msgs, entry);
         self.leave(msgs, entry);
+        if self.hint == entry {
+            self.hint = NONE;
+        }
         self.queue.pop(msgs)
     }
 
     /// Takes the request with this id off the queue, wherever it stands.
     pub fn take(&mut self, msgs: &mut Msgs, wire_id: u64) -> Option<u32> {
-        let mut before = self.queue.head()?;
-        if msgs.get(before as usize)?.wire_id == wire_id {
+        let head = self.queue.head()?;
+        if msgs.get(head as usize)?.wire_id == wire_id {
             return self.pop(msgs);
         }
-        loop {
-            let entry = Queue::<OfUpstream>::after(msgs, before)?;
-            if msgs.get(entry as usize)?.wire_id == wire_id {
-                self.pass(msgs, entry);
-                self.leave(msgs, entry);
-                return self.queue.remove_after(msgs, before);
-            }
-            before = entry;
-        }
+        let start = if self.hint == NONE { head } else { self.hint };
+        let before = before(msgs, start, wire_id).or_else(|| before(msgs, head, wire_id))?;
+        let entry = Queue::<OfUpstream>::after(msgs, before)?;
+        self.pass(msgs, entry);
+        self.leave(msgs, entry);
+        // Not the message that leaves: that stands behind it.
+        self.hint = before;
+        self.queue.remove_after(msgs, before)
     }
 
     /// When the bytes up to `end` were written.

@@ -120,11 +120,17 @@ impl Histogram {
     pub fn since_start(&self) -> SinceStart {
         let mut all = self.past.clone();
         all.sum = all.sum.saturating_add(self.sum);
-        for (index, &n) in self.buckets.iter().enumerate() {
-            let bits = u64::BITS - lower(index).leading_zeros();
+        // Sixteen buckets in a row share a bit length, but for the first sixteen.
+        let (small, large) = self.buckets.split_at(1 << SUB_BITS);
+        for (value, &n) in small.iter().enumerate() {
+            let bits = usize::BITS - value.leading_zeros();
             if let Some(count) = all.counts.get_mut(bits as usize) {
                 *count += u64::from(n);
             }
+        }
+        let longer = all.counts.iter_mut().skip(SUB_BITS as usize + 1);
+        for (count, buckets) in longer.zip(large.chunks(1 << SUB_BITS)) {
+            *count += buckets.iter().map(|&n| u64::from(n)).sum::<u64>();
         }
         all
     }

@@ -4,6 +4,7 @@
 //! window `/info` shows, as a scraper expects.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 use super::families::{Distribution, FAMILIES, Family, HISTOGRAMS, Type, Unit};
 use super::table::{Export, Kind, Metric, OwnStats, PeerStats, PoolStats, ServerStats};
@@ -54,10 +55,10 @@ const CLASSES: [&str; 2] = ["read", "write"];
 pub fn render(report: &Report<'_>) -> String {
     let mut text = Text(String::with_capacity(64 * 1024));
     let stats = report.stats;
-    let tables: [(&[Metric], &[u64]); 3] = [
-        (&PoolStats::TABLE, &stats.pool.values()),
-        (&ServerStats::TABLE, &stats.server.values()),
-        (&OwnStats::TABLE, &stats.own.values()),
+    let tables: [&[u64]; 3] = [
+        &stats.pool.values(),
+        &stats.server.values(),
+        &stats.own.values(),
     ];
     let peers: Vec<(String, [u64; PeerStats::LEN])> = report
         .peers
@@ -67,28 +68,118 @@ pub fn render(report: &Report<'_>) -> String {
             (labels, peer.stats.values())
         })
         .collect();
-    for family in FAMILIES {
-        text.head(family);
-        for (metric, value) in tables
-            .iter()
-            .flat_map(|(table, values)| table.iter().zip(values.iter()))
-        {
-            text.row(family, "", metric, *value);
+    for plan in PLANS.iter() {
+        text.0.push_str(&plan.head);
+        for (table, index, metric) in &plan.rows {
+            let value = tables.get(*table).and_then(|values| values.get(*index));
+            text.row(plan.family, "", metric, value.copied().unwrap_or(0));
         }
-        // A table of peers is looked through only for what it has.
-        if family.labels.first() == Some(&"peer") {
+        if !plan.of_peers.is_empty() {
             for (labels, values) in &peers {
-                for (metric, value) in PeerStats::TABLE.iter().zip(values) {
-                    text.row(family, labels, metric, *value);
+                for (index, metric) in &plan.of_peers {
+                    let value = values.get(*index).copied().unwrap_or(0);
+                    text.row(plan.family, labels, metric, value);
                 }
             }
         }
-        for distribution in HISTOGRAMS.iter().filter(|d| d.name == family.name) {
-            text.histogram(distribution, stats);
+        for shown in &plan.histograms {
+            text.histogram(shown, stats);
         }
-        text.special(family, report);
+        text.special(plan.family, report);
     }
     text.0
+}
+
+/// What of the text never changes, and which rows and histograms a family shows: found once.
+static PLANS: LazyLock<Vec<Plan>> = LazyLock::new(|| FAMILIES.iter().map(Plan::of).collect());
+
+struct Plan {
+    family: &'static Family,
+    /// The two lines before its series.
+    head: String,
+    /// Its rows: the table's number, the row's, the row.
+    rows: Vec<(usize, usize, &'static Metric)>,
+    of_peers: Vec<(usize, &'static Metric)>,
+    histograms: Vec<Shown>,
+}
+
+/// A histogram and the names of its series up to the value.
+struct Shown {
+    distribution: &'static Distribution,
+    /// By the bit length up to which they count.
+    buckets: Vec<(usize, String)>,
+    all: String,
+    sum: String,
+    count: String,
+}
+
+/// The tables, in the order of [`Plan::rows`].
+const TABLES: [&[Metric]; 3] = [&PoolStats::TABLE, &ServerStats::TABLE, &OwnStats::TABLE];
+
+impl Plan {
+    fn of(family: &'static Family) -> Plan {
+        let Family {
+            name, kind, help, ..
+        } = family;
+        let rows = TABLES.iter().enumerate().flat_map(|(table, rows)| {
+            let rows = rows.iter().enumerate();
+            rows.map(move |(index, metric)| (table, index, metric))
+        });
+        let of_peers = const { &PeerStats::TABLE }.iter().enumerate();
+        let histograms = HISTOGRAMS.iter().filter(|shown| shown.name == *name);
+        Plan {
+            family,
+            head: format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.word()),
+            rows: rows
+                .filter(|(.., metric)| part_of(family, metric).is_some())
+                .collect(),
+            of_peers: of_peers
+                .filter(|(_, metric)| part_of(family, metric).is_some())
+                .collect(),
+            histograms: histograms.map(Shown::of).collect(),
+        }
+    }
+}
+
+impl Shown {
+    fn of(distribution: &'static Distribution) -> Shown {
+        let Distribution {
+            name, labels, unit, ..
+        } = distribution;
+        let (first, last) = distribution.bounds;
+        let comma = if labels.is_empty() { "" } else { "," };
+        let bucket = |bound: &str| format!("{name}_bucket{{{labels}{comma}le=\"{bound}\"}}");
+        let bounds = (first..=last).map(|power| {
+            let bound = match unit {
+                Unit::Micros => seconds(1 << power),
+                Unit::Count => ((1u64 << power) - 1).to_string(),
+            };
+            (power, bucket(&bound))
+        });
+        let braced = match labels.is_empty() {
+            true => String::new(),
+            false => format!("{{{labels}}}"),
+        };
+        Shown {
+            distribution,
+            buckets: bounds.collect(),
+            all: bucket("+Inf"),
+            sum: format!("{name}_sum{braced}"),
+            count: format!("{name}_count{braced}"),
+        }
+    }
+}
+
+/// What of a family a row is: nothing more for all of it, or the part of a summary; `None` if it is of
+/// another one.
+fn part_of(family: &Family, metric: &Metric) -> Option<&'static str> {
+    let Export::Series { name, .. } = metric.export else {
+        return None;
+    };
+    name.strip_prefix(family.name).filter(|part| {
+        let is_part = family.kind == Type::Summary && matches!(*part, "_sum" | "_count");
+        part.is_empty() || is_part
+    })
 }
 
 /// Label pairs as they stand in the text, values escaped.
@@ -129,17 +220,6 @@ struct Text(String);
 
 // Writing to a String cannot fail, so what `write!` returns is dropped.
 impl Text {
-    fn head(&mut self, family: &Family) {
-        let Family {
-            name, kind, help, ..
-        } = family;
-        let _ = writeln!(
-            self.0,
-            "# HELP {name} {help}\n# TYPE {name} {}",
-            kind.word()
-        );
-    }
-
     fn sample(&mut self, name: &str, labels: &[&str], value: impl std::fmt::Display) {
         self.0.push_str(name);
         let mut open = '{';
@@ -154,50 +234,47 @@ impl Text {
         let _ = writeln!(self.0, " {value}");
     }
 
-    /// A row of a table, if it is of this family.
+    /// A sample whose name and labels are ready.
+    fn number(&mut self, series: &str, value: u64) {
+        self.0.push_str(series);
+        self.0.push(' ');
+        self.0.push_str(itoa::Buffer::new().format(value));
+        self.0.push('\n');
+    }
+
+    /// A row of this family.
     fn row(&mut self, family: &Family, common: &str, metric: &Metric, value: u64) {
         let Export::Series { name, labels } = metric.export else {
             return;
         };
-        let part = match family.kind {
-            // Comparing lengths rules most rows out.
-            _ if name == family.name => "",
-            Type::Summary => name.strip_prefix(family.name).unwrap_or_default(),
-            _ => return,
-        };
-        if part.is_empty() && name != family.name {
-            return;
-        }
         let labels = &[common, labels];
+        let is_sum = family.kind == Type::Summary && name.ends_with("_sum");
         match metric.kind {
             Kind::Timestamp => self.sample(name, labels, seconds(value.saturating_mul(1000))),
-            _ if part == "_sum" => self.sample(name, labels, seconds(value)),
-            _ => self.sample(name, labels, value),
+            _ if is_sum => self.sample(name, labels, seconds(value)),
+            _ => self.sample(name, labels, itoa::Buffer::new().format(value)),
         }
     }
 
-    fn histogram(&mut self, of: &Distribution, stats: &Stats) {
-        let all = (of.pick)(&stats.hist).since_start();
-        let bucket = format!("{}_bucket", of.name);
-        let (first, last) = of.bounds;
+    fn histogram(&mut self, shown: &Shown, stats: &Stats) {
+        let all = (shown.distribution.pick)(&stats.hist).since_start();
+        let mut buckets = shown.buckets.iter().peekable();
         let mut below = 0;
         for (power, count) in all.counts.iter().enumerate() {
             below += count;
-            if (first..=last).contains(&power) {
-                let bound = match of.unit {
-                    Unit::Micros => seconds(1 << power),
-                    Unit::Count => ((1u64 << power) - 1).to_string(),
-                };
-                self.sample(&bucket, &[of.labels, &format!("le=\"{bound}\"")], below);
+            if let Some((_, series)) = buckets.next_if(|(bound, _)| *bound == power) {
+                self.number(series, below);
             }
         }
-        self.sample(&bucket, &[of.labels, "le=\"+Inf\""], below);
-        let sum = match of.unit {
-            Unit::Micros => seconds(all.sum),
-            Unit::Count => all.sum.to_string(),
-        };
-        self.sample(&format!("{}_sum", of.name), &[of.labels], sum);
-        self.sample(&format!("{}_count", of.name), &[of.labels], below);
+        self.number(&shown.all, below);
+        self.0.push_str(&shown.sum);
+        self.0.push(' ');
+        match shown.distribution.unit {
+            Unit::Micros => self.0.push_str(&seconds(all.sum)),
+            Unit::Count => self.0.push_str(itoa::Buffer::new().format(all.sum)),
+        }
+        self.0.push('\n');
+        self.number(&shown.count, below);
     }
 
     /// What comes from no table.

@@ -78,6 +78,46 @@ fn copies_for_a_node_in_writes_only_arrive_in_their_order() {
     cluster.await_held("k", &[&value, &value]);
 }
 
+/// Otherwise everything a peer asks would wait for the writes that are held, time out, and cost it the
+/// connection.
+#[test]
+fn a_peers_requests_are_answered_past_its_held_writes() {
+    let cluster = Plan::of(1, 1, 2).start();
+    let (near, far) = (cluster.members[0].node(), cluster.members[1].node());
+    let key = cluster.key_of(1, "k");
+    let (mut writer, mut reader) = (near.client(), near.client());
+    far.told("/state/writes_only");
+    writer.send(&words(&format!("incr {key}")));
+    far.await_stat("writes_held", |n| n == 1);
+    let refused = "-ERR Dynomite: Dynomite's current state does not allow this request\r\n";
+    for _ in 0..3 {
+        assert_eq!(reader.ask(&format!("get {key}")), refused.as_bytes());
+    }
+    far.told("/state/normal");
+    assert_eq!(writer.reply(), b":1\r\n");
+    assert_eq!(reader.ask(&format!("get {key}")), b"$1\r\n1\r\n");
+    assert_eq!(numbers(near)["peer_timedout_requests"], 0);
+}
+
+/// The peer is restarted while its write is held: the write is run, and nobody else gets its answer.
+#[test]
+fn a_held_write_of_a_peer_that_left_is_run() {
+    let mut cluster = Plan::of(1, 1, 2).start();
+    let key = cluster.key_of(1, "k");
+    cluster.members[1].node().told("/state/writes_only");
+    let mut writer = cluster.client(0);
+    writer.send(&words(&format!("incr {key}")));
+    cluster.members[1]
+        .node()
+        .await_stat("writes_held", |n| n == 1);
+    cluster.kill(0);
+    cluster.restart(0);
+    let mut client = cluster.client(0);
+    cluster.members[1].node().told("/state/normal");
+    assert_eq!(client.ask(&format!("incr {key}")), b":2\r\n");
+    assert_eq!(client.ask(&format!("get {key}")), b"$1\r\n2\r\n");
+}
+
 #[test]
 fn held_writes_outlast_a_datastore_that_restarts_meanwhile() {
     let mut cluster = Plan::of(1, 1, 1).with("server_retry_timeout", 100).start();

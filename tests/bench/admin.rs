@@ -166,7 +166,9 @@ fn every(stop: &AtomicBool, pause: Duration, mut act: impl FnMut() -> Result<()>
 fn ping(stats: SocketAddr, asked: &Asked) -> Result<()> {
     let fail = |e: std::io::Error| format!("/ping: {e}");
     let mut stream = TcpStream::connect(stats).map_err(fail)?;
-    let text = "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(BATCH);
+    let one = "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let last = "GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let text = one.repeat(BATCH - 1) + last;
     stream.write_all(text.as_bytes()).map_err(fail)?;
     let mut answers = String::new();
     stream.read_to_string(&mut answers).map_err(fail)?;
