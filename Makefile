@@ -61,7 +61,7 @@ extras = \
 	$(foreach tool,$(wildcard contrib/tools/*),$(tool)=$(datarootdir)/$(tool:contrib/tools/%=dynomite/%)=755) \
 	$(foreach sample,$(wildcard conf/*.yml),$(sample)=$(docdir)/$(sample:conf/%=examples/%))
 
-# make bench: BENCH="micro cost latency memory spike cluster memcache copies" (default: all but copies), QUICK=1, STRICT=1,
+# make bench: BENCH="micro cost latency memory spike cluster memcache admin copies" (default: all but copies), QUICK=1, STRICT=1,
 # RIVALS="predixy=/path c-dynomite=/path", DYNOMITE=/path (instead of building), BENCHFLAGS="--only GET"
 BENCH      ?=
 QUICK      ?=
@@ -92,7 +92,7 @@ help:
 	@echo "                 that program, DYNOMITE_LONG_TESTS=1 takes longer"
 	@echo "make lint        formatting, clippy, licences and advisories"
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
-	@echo "                 BENCH=\"cost latency memory spike cluster memcache copies micro\" picks experiments"
+	@echo "                 BENCH=\"cost latency memory spike cluster memcache admin copies micro\" picks experiments"
 	@echo "make sim         run a node and clusters in SEEDS=$(SEEDS) simulated worlds; SIM_SEED=number repeats one"
 	@echo "make fuzz        fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 	@echo "make size        time of a build from scratch, size of the binary"

@@ -2,7 +2,8 @@
 
 use dynomite::cli::{self, Command, Options};
 use dynomite::clock::Now;
-use dynomite::config::{self, Overrides, Settings};
+use dynomite::cluster::own_names::OwnNames;
+use dynomite::config::{self, Endpoint, Overrides, Settings};
 use dynomite::node::Switches;
 use dynomite::process::daemon::{self, Report};
 use dynomite::process::log_sink::{self, LogHandle};
@@ -203,6 +204,7 @@ fn identity(settings: &Settings) -> Identity {
     let wall = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
+    let names = OwnNames::read(&settings.env, |name| std::env::var(name).ok());
     Identity {
         source: sys::hostname(),
         version: format!("v{}", env!("CARGO_PKG_VERSION")),
@@ -214,5 +216,12 @@ fn identity(settings: &Settings) -> Identity {
             mono_us: 0,
             wall_us: wall.as_micros() as u64,
         },
+        client_port: match settings.listen.target {
+            Endpoint::Tcp { port, .. } => port,
+            Endpoint::Unix(_) => 0,
+        },
+        hash_tag: settings.hash_tag,
+        public_host: names.host,
+        public_ip: names.ip,
     }
 }

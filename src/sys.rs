@@ -216,21 +216,35 @@ pub fn set_limit(resource: Resource, limit: Limit) -> io::Result<()> {
     .map(drop)
 }
 
-/// The largest resident set the process ever had, in KiB.
-pub fn peak_rss_kib() -> u64 {
+/// What the kernel accounts to the whole process; `None` if it does not tell.
+fn usage() -> Option<libc::rusage> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: `usage` is room for one rusage, which the call fills in.
     if unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) } != 0 {
-        return 0;
+        return None;
     }
     // SAFETY: all-zero is a valid rusage (integers only) and the call succeeded.
-    let peak = u64::try_from(unsafe { usage.assume_init() }.ru_maxrss).unwrap_or(0);
+    Some(unsafe { usage.assume_init() })
+}
+
+/// The largest resident set the process ever had, in KiB.
+pub fn peak_rss_kib() -> u64 {
+    let peak = usage().map_or(0, |usage| u64::try_from(usage.ru_maxrss).unwrap_or(0));
     // Linux and the BSDs count KiB, macOS bytes.
     if cfg!(target_os = "macos") {
         peak / 1024
     } else {
         peak
     }
+}
+
+/// Processor time the process has used, user and system, in µs.
+pub fn cpu_us() -> u64 {
+    let micros = |time: libc::timeval| {
+        let (secs, rest) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_usec));
+        secs.unwrap_or(0) * 1_000_000 + rest.unwrap_or(0)
+    };
+    usage().map_or(0, |usage| micros(usage.ru_utime) + micros(usage.ru_stime))
 }
 
 /// Bytes in a page of memory.

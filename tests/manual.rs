@@ -4,21 +4,23 @@
 
 use dynomite::config::manual::{MARKDOWN_MARKS, ROFF_MARKS, markdown, roff};
 use dynomite::config::{KEYS, keys::Status};
+use dynomite::stats::families::FAMILIES;
+use dynomite::stats::manual;
 use std::path::PathBuf;
 
-/// Compares the part of a file between two marks with what the table of keys says, or writes it.
+/// Compares the part of a file between two marks with what the table says, or writes it.
 fn generated(path: &[&str], marks: (&str, &str), keys: &str) {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR")].iter().chain(path).collect();
     let text = std::fs::read_to_string(&path).unwrap();
     let (begin, end) = marks;
-    let (before, rest) = text.split_once(begin).expect("the mark before the keys");
-    let (found, after) = rest.split_once(end).expect("the mark after the keys");
+    let (before, rest) = text.split_once(begin).expect("the mark before");
+    let (found, after) = rest.split_once(end).expect("the mark after");
     if std::env::var_os("DYNOMITE_WRITE_MANUAL").is_some() {
         std::fs::write(path, format!("{before}{begin}\n{keys}{end}{after}")).unwrap();
         return;
     }
     assert_eq!(
-        found.trim_start(),
+        found.trim_start_matches('\n'),
         keys,
         "run: DYNOMITE_WRITE_MANUAL=1 cargo test --test manual"
     );
@@ -81,5 +83,112 @@ fn every_switch_stands_in_the_manual() {
     let manual = std::fs::read_to_string(path).unwrap();
     for (name, _) in dynomite::node::switches::SWITCHES {
         assert!(manual.contains(&format!("\n.B {name}\n")), "{name}");
+    }
+}
+
+#[test]
+fn the_metrics_in_the_manual_are_those_of_the_table() {
+    let page = ["man", "dynomite-metrics.7"];
+    generated(&page, manual::METRICS_MARKS, &manual::metrics());
+}
+
+#[test]
+fn the_alarms_in_the_manual_are_those_of_the_table() {
+    let page = ["man", "dynomite-alerts.7"];
+    generated(&page, manual::ALERTS_MARKS, &manual::alerts());
+}
+
+#[test]
+fn the_alarms_for_prometheus_are_those_of_the_table() {
+    let file = ["contrib", "prometheus", "dynomite-alerts.yml"];
+    generated(&file, manual::RULES_MARKS, &manual::rules());
+}
+
+/// Text of a file of this repository.
+fn text(path: &[&str]) -> String {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR")].iter().chain(path).collect();
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_alarms_are_what_prometheus_takes() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/contrib/prometheus/dynomite-alerts.yml"
+    );
+    let rules: serde_yaml::Value =
+        serde_yaml::from_str(&std::fs::read_to_string(file).unwrap()).expect("the rules are YAML");
+    let rules = rules["groups"][0]["rules"].as_sequence().unwrap();
+    assert_eq!(rules.len(), dynomite::stats::alerts::ALERTS.len());
+    for rule in rules {
+        for key in ["alert", "expr", "for"] {
+            assert!(rule[key].is_string(), "{rule:?}");
+        }
+        let severity = rule["labels"]["severity"].as_str().unwrap();
+        assert!(["critical", "warning", "info"].contains(&severity));
+    }
+    match std::process::Command::new("promtool")
+        .args(["check", "rules", file])
+        .output()
+    {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}");
+        }
+        Err(_) => println!("promtool is not installed: the expressions were not checked"),
+    }
+}
+
+/// Every expression of a dashboard.
+fn expressions(value: &serde_json::Value, all: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                match value.as_str() {
+                    Some(text) if ["expr", "query", "definition"].contains(&name.as_str()) => {
+                        all.push(text.to_owned());
+                    }
+                    _ => expressions(value, all),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| expressions(item, all)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_dashboard_shows_what_there_is() {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&text(&["contrib", "grafana", "dynomite.json"])).unwrap();
+    let mut all = Vec::new();
+    expressions(&dashboard, &mut all);
+    assert!(all.len() > 20);
+    let mut shown = 0;
+    for expression in &all {
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for name in words.filter(|w| w.starts_with("dynomite_") || w.starts_with("process_")) {
+            let ends = ["", "_bucket", "_sum", "_count"];
+            let bases = ends.iter().filter_map(|end| name.strip_suffix(end));
+            let exists = bases
+                .clone()
+                .any(|base| FAMILIES.iter().any(|f| f.name == base));
+            assert!(exists, "{name} in {expression}");
+            shown += 1;
+        }
+    }
+    assert!(shown > 20);
+}
+
+#[test]
+fn every_path_of_the_statistics_port_stands_in_the_manual() {
+    let manual = text(&["man", "dynomite.8"]).replace("\\-", "-");
+    for route in dynomite::admin::routes::ROUTES {
+        let path = route.pattern.trim_end_matches("/*");
+        let stands = [format!("\n.B {path}"), format!(", {path}")];
+        assert!(
+            path == "/" || stands.iter().any(|text| manual.contains(text.as_str())),
+            "{path} is not in dynomite(8)"
+        );
     }
 }

@@ -24,11 +24,11 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use bytes::{Buf, BytesMut};
 
-use super::Control;
 use super::request::{HeadScan, Method, Refusal, Request};
 use super::response::{CONTINUE, Response, Status};
 use super::routes::{ROUTES, answer};
 use super::server::Outcome;
+use super::{Caller, Control};
 use crate::clock::Now;
 
 /// Requests served on one connection.
@@ -78,6 +78,7 @@ enum Waiting {
 /// One HTTP connection.
 #[derive(Debug)]
 pub struct Conn {
+    caller: Caller,
     input: BytesMut,
     output: BytesMut,
     scan: HeadScan,
@@ -96,8 +97,9 @@ pub struct Conn {
 
 impl Conn {
     /// A connection accepted at `now`.
-    pub fn new(now: Now) -> Conn {
+    pub fn new(caller: Caller, now: Now) -> Conn {
         Conn {
+            caller,
             input: BytesMut::new(),
             output: BytesMut::new(),
             scan: HeadScan::default(),
@@ -256,8 +258,8 @@ impl Conn {
 
     fn answer(&mut self, now: Now, request: &Request, body: &[u8], control: &mut dyn Control) {
         self.answered += 1;
-        let keep_alive = request.keep_alive && self.answered < REQUESTS;
-        let response = answer(ROUTES, request, body, now, control);
+        let response = answer(ROUTES, request, self.caller, body, now, control);
+        let keep_alive = request.keep_alive && self.answered < REQUESTS && !response.http10;
         response.write(
             &mut self.output,
             request.method == Method::Head,

@@ -2,21 +2,45 @@
 //!
 //! [`server`] holds the connections, [`conn`] is one of them, [`request`] and [`response`] are the
 //! two halves of HTTP/1.1 (RFC 9110, RFC 9112), [`routes`] is the one table of what can be asked.
-//! All of it is state machines: bytes come from any `Read`, go to any `Write`, and the time is an
-//! argument. What is asked of the node goes through [`Control`].
+//! Behind the routes are [`changes`], which [`guard`] lets through or not, [`cluster`] and
+//! [`health`]. All of it is state machines: bytes come from any `Read`, go to any `Write`, and the
+//! time is an argument. The node and what is around it are reached through [`Control`].
 
+pub mod changes;
+pub mod cluster;
 pub mod conn;
+pub mod guard;
+pub mod health;
 pub mod request;
 pub mod response;
 pub mod routes;
 pub mod server;
 
+pub use guard::{Caller, Policy};
 pub use server::{Admin, ConnId, Outcome};
 
 use crate::clock::Now;
+use crate::cluster::id::NodeId;
+use crate::node::Node;
+use crate::node::health::Check;
+use crate::stats::Identity;
+use std::net::IpAddr;
 
-/// What the endpoint may ask of the node.
+/// What the endpoint may ask of the node and of the world around it.
 pub trait Control {
+    /// The node.
+    fn node(&mut self) -> &mut Node;
+    /// Who it is.
+    fn identity(&self) -> &Identity;
+    /// Who may change it.
+    fn policy(&self) -> Policy;
     /// The body of `/info` as of `now`, ending in a line feed.
     fn info(&mut self, now: Now) -> String;
+    /// The body of `/metrics` as of `now`.
+    fn metrics(&mut self, now: Now) -> String;
+    /// What must be so for clients to get to the node at all.
+    fn doors(&self) -> Vec<Check>;
+    /// A node's address on the connection to it; for this node, its own end of one to a peer. Nothing
+    /// without a connection over TCP.
+    fn address_of(&mut self, node: NodeId) -> Option<IpAddr>;
 }

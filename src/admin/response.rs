@@ -15,13 +15,17 @@ pub struct Status(u16, &'static str);
 impl Status {
     pub const OK: Status = Status(200, "OK");
     pub const BAD_REQUEST: Status = Status(400, "Bad Request");
+    pub const FORBIDDEN: Status = Status(403, "Forbidden");
     pub const NOT_FOUND: Status = Status(404, "Not Found");
     pub const METHOD_NOT_ALLOWED: Status = Status(405, "Method Not Allowed");
+    pub const CONFLICT: Status = Status(409, "Conflict");
     pub const LENGTH_REQUIRED: Status = Status(411, "Length Required");
     pub const CONTENT_TOO_LARGE: Status = Status(413, "Content Too Large");
     pub const URI_TOO_LONG: Status = Status(414, "URI Too Long");
     pub const EXPECTATION_FAILED: Status = Status(417, "Expectation Failed");
     pub const FIELDS_TOO_LARGE: Status = Status(431, "Request Header Fields Too Large");
+    pub const NOT_IMPLEMENTED: Status = Status(501, "Not Implemented");
+    pub const UNAVAILABLE: Status = Status(503, "Service Unavailable");
     pub const VERSION_NOT_SUPPORTED: Status = Status(505, "HTTP Version Not Supported");
 
     /// The three digits.
@@ -44,6 +48,8 @@ pub struct Response {
     pub content_type: &'static str,
     /// The value of `Allow`; no such field if empty.
     pub allow: &'static [Method],
+    /// Whether it is worded as HTTP/1.0 and ends the connection, for readers of nothing else.
+    pub http10: bool,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -55,28 +61,42 @@ impl Response {
             status: Status::OK,
             content_type: LEGACY_TYPE,
             allow: &[],
+            http10: false,
             body: body.into(),
+        }
+    }
+
+    /// A JSON document.
+    pub fn json(status: Status, document: &serde_json::Value) -> Response {
+        Response {
+            status,
+            ..Response::legacy(format!("{document}\n"))
+        }
+    }
+
+    /// An error with a reason of one line made for the case.
+    pub fn reason(status: Status, why: &str) -> Response {
+        Response {
+            status,
+            content_type: TEXT_TYPE,
+            ..Response::legacy(format!("{why}\n"))
         }
     }
 
     /// An error with a reason of one line.
     pub fn refusal(Refusal(status, why): Refusal) -> Response {
-        Response {
-            status,
-            content_type: TEXT_TYPE,
-            allow: &[],
-            body: format!("{why}\n").into_bytes(),
-        }
+        Response::reason(status, why)
     }
 
     /// Appends the response to `out`. With `head_only` the body is left out but its length is told
     /// (`HEAD`); without `keep_alive` the connection is announced to close.
     pub fn write(&self, out: &mut BytesMut, head_only: bool, keep_alive: bool, now: Now) {
         let Status(code, reason) = self.status;
+        let version = if self.http10 { "1.0" } else { "1.1" };
         // Writing to a BytesMut fails only when memory addresses run out.
         let _ = write!(
             out,
-            "HTTP/1.1 {code} {reason}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n",
+            "HTTP/{version} {code} {reason}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n",
             http_date(now.unix_secs()),
             self.content_type,
             self.body.len(),

@@ -1,36 +1,48 @@
 //! The one table of routes.
 //!
-//! A route is a row of [`ROUTES`]; finding it, 404, 405 with `Allow` and `HEAD` follow from the
-//! row. A handler gets a [`Call`] and reaches the node through [`Control`], which gains a method
-//! per thing a new route needs.
+//! A route is a row of [`ROUTES`]; finding it, 404, 405 with `Allow`, `HEAD`, `/help`, who may change
+//! something and the line in the log about it follow from the row. A handler gets a [`Call`] and
+//! reaches the node through [`Control`].
 //!
-//! A route that changes something is marked `mutating` and never answers `HEAD`: what only looks
-//! must not act.
+//! A route that changes something takes `GET`, as the original's, and `POST`, and never `HEAD`: what
+//! only looks must not act. Each change, and each that is refused, is one line in the log and counted.
 
-use super::Control;
+use super::changes::{self, Change, Denied};
 use super::request::{Method, Refusal, Request};
 use super::response::{Response, Status};
+use super::{Caller, Control, cluster, guard, health};
 use crate::clock::Now;
+use crate::cluster::route::Access;
+use crate::log_at;
+use crate::stats::prometheus;
 
 /// One route.
 pub struct Route {
     /// The whole path; or, ending in `/*`, a prefix whose non-empty remainder becomes
     /// [`Call::rest`].
     pub pattern: &'static str,
-    /// What may be done with it; anything else is 405.
-    pub methods: &'static [Method],
-    /// Whether it changes the node.
-    pub mutating: bool,
+    /// Its line in `/help`; none if it is empty.
+    pub usage: &'static str,
     /// What it is for, in one line.
     pub help: &'static str,
     /// What it does.
-    pub handler: fn(&mut Call<'_>) -> Response,
+    pub handler: Handler,
+}
+
+/// What a route does.
+pub enum Handler {
+    /// Tells something.
+    Show(fn(&mut Call<'_>) -> Response),
+    /// Changes something.
+    Change(fn(&mut Call<'_>) -> changes::Outcome),
 }
 
 /// What a handler is given.
 pub struct Call<'a> {
-    /// The node.
+    /// The node and what is around it.
     pub control: &'a mut dyn Control,
+    /// Who asks.
+    pub caller: Caller,
     /// The time.
     pub now: Now,
     /// What stands for `*` in the pattern, percent-decoded; empty without one.
@@ -41,75 +53,92 @@ pub struct Call<'a> {
     pub body: &'a [u8],
 }
 
-const READ: &[Method] = &[Method::Get, Method::Head];
+impl Route {
+    /// What may be done with it; anything else is 405.
+    pub fn methods(&self) -> &'static [Method] {
+        match self.handler {
+            Handler::Show(_) => &[Method::Get, Method::Head],
+            Handler::Change(_) => &[Method::Get, Method::Post],
+        }
+    }
+}
 
-/// All routes; the first that matches is taken.
-pub const ROUTES: &[Route] = &[
-    Route {
-        pattern: "/",
-        methods: READ,
-        mutating: false,
-        help: "the same as /info",
-        handler: info,
-    },
-    Route {
-        pattern: "/info",
-        methods: READ,
-        mutating: false,
-        help: "all metrics, as JSON",
-        handler: info,
-    },
-    Route {
-        pattern: "/ping",
-        methods: READ,
-        mutating: false,
-        help: "OK while the node turns",
-        handler: ping,
-    },
-    Route {
-        pattern: "/help",
-        methods: READ,
-        mutating: false,
-        help: "the list of paths",
-        handler: help,
-    },
-];
+/// All routes; the first that matches is taken. The order of `/help` is the original's as far as the
+/// original has them.
+#[rustfmt::skip]
+pub const ROUTES: &[Route] = {
+    use Handler::{Change, Show};
+    const fn row(pattern: &'static str, usage: &'static str, help: &'static str, handler: Handler) -> Route {
+        Route { pattern, usage, help, handler }
+    }
+    &[
+        row("/", "", "the same as /info", Show(info)),
+        row("/info", "/info", "all statistics, as JSON", Show(info)),
+        row("/help", "/help", "this list", Show(help)),
+        row("/ping", "/ping", "OK", Show(|_| Response::legacy("OK\r\n"))),
+        row("/cluster_describe", "/cluster_describe", "the nodes of the cluster, as JSON", Show(cluster::describe)),
+        row("/setloglevel/*", "/setloglevel/<0-11>", "set the log level", Change(changes::log_level)),
+        row("/loglevelup", "/loglevelup", "raise the log level by one", Change(changes::log_level_up)),
+        row("/logleveldown", "/logleveldown", "lower it by one", Change(changes::log_level_down)),
+        row("/historeset", "/historeset", "clear the histograms of /info", Change(changes::reset_histograms)),
+        row("/get_consistency", "/get_consistency", "the levels of requests whose client has chosen none", Show(consistency)),
+        row("/set_consistency/*", "/set_consistency/<read|write>/<dc_one|dc_quorum|dc_safe_quorum|dc_each_safe_quorum>", "change one of them", Change(changes::consistency)),
+        row("/get_timeout_factor", "/get_timeout_factor", "what request timeouts are multiplied by", Show(timeout_factor)),
+        row("/set_timeout_factor/*", "/set_timeout_factor/<1-10>", "change it", Change(changes::timeout_factor)),
+        row("/peer/*", "/peer/<up|down|reset>/<name|all>", "send no requests to a peer, send them again, connect to it anew", Change(changes::peer)),
+        row("/state/get_state", "", "the state of this node", Show(state)),
+        row("/state/*", "/state/<get_state|standby|writes_only|normal|resuming>", "show it or change it", Change(changes::state)),
+        row("/read_repairs/*", "/read_repairs/<enable|disable>", "read repair, which this version has not", Change(changes::read_repairs)),
+        row("/metrics", "/metrics", "all metrics, as Prometheus reads them", Show(metrics)),
+        row("/livez", "/livez", "200 while the event loop turns", Show(health::live)),
+        row("/readyz", "/readyz", "200 while clients are served, else 503 and why", Show(health::ready)),
+        row("/get_seeds", "/get_seeds", "the other nodes, as a seed provider tells them", Show(cluster::seeds)),
+        row("/REST/v1/admin/get_seeds", "/REST/v1/admin/get_seeds", "the same where florida_provider asks for it", Show(cluster::seeds)),
+        row("/REST/v1/admin/cluster_describe", "/REST/v1/admin/cluster_describe", "the nodes, as the Dyno client reads them", Show(cluster::dyno)),
+    ]
+};
 
 fn info(call: &mut Call<'_>) -> Response {
     Response::legacy(call.control.info(call.now))
 }
 
-fn ping(_: &mut Call<'_>) -> Response {
-    Response::legacy("OK\r\n")
+fn metrics(call: &mut Call<'_>) -> Response {
+    Response {
+        content_type: prometheus::CONTENT_TYPE,
+        ..Response::legacy(call.control.metrics(call.now))
+    }
 }
 
+/// A line for each route that has one, and an empty line, as the original ends it.
 fn help(_: &mut Call<'_>) -> Response {
-    Response::legacy(HELP)
+    let lines = ROUTES.iter().map(|route| route.usage);
+    let lines: Vec<&str> = lines.filter(|usage| !usage.is_empty()).collect();
+    Response::legacy(format!("{}\n\n", lines.join("\n")))
 }
 
-/// The C original's text, to the byte.
-const HELP: &str = "\
-/info
-/help
-/ping
-/cluster_describe
-/setloglevel/<0-11>
-/loglevelup
-/logleveldown
-/historeset
-/get_consistency
-/set_consistency/<read|write>/<dc_one|dc_quorum|dc_safe_quorum>
-/get_timeout_factor
-/set_timeout_factor/<1-10>
-/peer/<up|down|reset>
-/state/<get_state|standby|writes_only|normal|resuming>
+fn consistency(call: &mut Call<'_>) -> Response {
+    let node = call.control.node();
+    Response::legacy(format!(
+        "Read Consistency: {}\r\nWrite Consistency: {}\r\n",
+        node.consistency(Access::Read),
+        node.consistency(Access::Write)
+    ))
+}
 
-";
+fn timeout_factor(call: &mut Call<'_>) -> Response {
+    let factor = call.control.node().timeout_factor();
+    Response::legacy(format!("Timeout factor: {factor}\n"))
+}
+
+fn state(call: &mut Call<'_>) -> Response {
+    Response::legacy(format!("State: {}\n", call.control.node().state()))
+}
 
 /// Answers a complete request from `routes`.
 pub fn answer(
     routes: &[Route],
     request: &Request,
+    caller: Caller,
     body: &[u8],
     now: Now,
     control: &mut dyn Control,
@@ -118,28 +147,65 @@ pub fn answer(
         .iter()
         .find_map(|route| Some((route, rest(route.pattern, &request.path)?)));
     let Some((route, rest)) = found else {
+        if request.method == Method::Get && control.policy().lenient {
+            return Response::legacy("OK\r\n");
+        }
         return Response::refusal(Refusal(
             Status::NOT_FOUND,
             "there is no such path, see /help",
         ));
     };
-    if !route.methods.contains(&request.method) {
+    if !route.methods().contains(&request.method) {
         let refusal = Refusal(
             Status::METHOD_NOT_ALLOWED,
             "this path does not take this method",
         );
         return Response {
-            allow: route.methods,
+            allow: route.methods(),
             ..Response::refusal(refusal)
         };
     }
-    (route.handler)(&mut Call {
+    let mut call = Call {
         control,
+        caller,
         now,
         rest,
         query: request.query.as_deref(),
         body,
-    })
+    };
+    match route.handler {
+        Handler::Show(show) => show(&mut call),
+        Handler::Change(change) => changed(request, change, &mut call),
+    }
+}
+
+/// Makes a change if it may be made, and says so in the log.
+fn changed(
+    request: &Request,
+    change: fn(&mut Call<'_>) -> changes::Outcome,
+    call: &mut Call<'_>,
+) -> Response {
+    let (policy, caller) = (call.control.policy(), call.caller);
+    let host_name = &call.control.identity().source;
+    let outcome = match guard::refusal(request, &caller, policy, host_name) {
+        Some(why) => Err(Denied(Status::FORBIDDEN, why.to_owned())),
+        None => change(call),
+    };
+    call.control.node().count_change(outcome.is_ok());
+    match outcome {
+        Ok(Change { what, body }) => {
+            log_at!(Always, "{what}, asked for by {caller}");
+            Response::legacy(body)
+        }
+        Err(Denied(status, why)) => {
+            log_at!(
+                Warn,
+                "{} of {caller} refused: {why}",
+                request.path.escape_default()
+            );
+            Response::reason(status, &why)
+        }
+    }
 }
 
 /// What of `path` stands for the pattern's `*`, if it matches.
@@ -151,114 +217,4 @@ fn rest<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A node that counts how often it was asked.
-    struct Node(u32);
-
-    impl Control for Node {
-        fn info(&mut self, now: Now) -> String {
-            self.0 += 1;
-            format!("{{\"at\":{}}}\n", now.unix_secs())
-        }
-    }
-
-    const NOW: Now = Now {
-        mono_us: 0,
-        wall_us: 7_000_000,
-    };
-
-    fn ask(routes: &[Route], method: Method, path: &str, node: &mut Node) -> Response {
-        let request = Request {
-            method,
-            path: path.into(),
-            query: None,
-            keep_alive: true,
-            content_length: 0,
-            expects_continue: false,
-        };
-        answer(routes, &request, b"", NOW, node)
-    }
-
-    #[test]
-    fn each_route_has_the_originals_body() {
-        let mut node = Node(0);
-        for (path, body) in [
-            ("/", "{\"at\":7}\n"),
-            ("/info", "{\"at\":7}\n"),
-            ("/ping", "OK\r\n"),
-            ("/help", HELP),
-        ] {
-            for method in [Method::Get, Method::Head] {
-                assert_eq!(
-                    ask(ROUTES, method, path, &mut node),
-                    Response::legacy(body),
-                    "{path}"
-                );
-            }
-        }
-        assert_eq!(HELP.len(), 300);
-        assert!(HELP.ends_with("resuming>\n\n"));
-    }
-
-    #[test]
-    fn other_methods_and_paths_do_nothing() {
-        let mut node = Node(0);
-        for path in ["/info/", "/INFO", "/inf", "/infox", "*", "/peer/down/x", ""] {
-            let response = ask(ROUTES, Method::Get, path, &mut node);
-            assert_eq!(response.status, Status::NOT_FOUND, "{path}");
-            assert_eq!(response.body.iter().filter(|&&b| b == b'\n').count(), 1);
-        }
-        for method in [Method::Post, Method::Other] {
-            let response = ask(ROUTES, method, "/info", &mut node);
-            assert_eq!(
-                (response.status, response.allow),
-                (Status::METHOD_NOT_ALLOWED, READ)
-            );
-        }
-        assert_eq!(node.0, 0);
-    }
-
-    #[test]
-    fn the_rest_of_a_path_is_handed_over() {
-        let routes = [Route {
-            pattern: "/peer/down/*",
-            methods: &[Method::Post],
-            mutating: true,
-            help: "",
-            handler: |call| Response::legacy(call.rest),
-        }];
-        let mut node = Node(0);
-        assert_eq!(
-            ask(&routes, Method::Post, "/peer/down/a/b", &mut node),
-            Response::legacy("a/b")
-        );
-        assert_eq!(
-            ask(&routes, Method::Post, "/peer/down/", &mut node).status,
-            Status::NOT_FOUND
-        );
-    }
-
-    #[test]
-    fn no_route_is_unreachable_unexplained_or_changes_what_only_looks() {
-        for (index, route) in ROUTES.iter().enumerate() {
-            assert!(
-                route.pattern.starts_with('/') && !route.help.is_empty(),
-                "{}",
-                route.pattern
-            );
-            assert!(!route.methods.is_empty() && !route.methods.contains(&Method::Other));
-            assert!(
-                !(route.mutating && route.methods.contains(&Method::Head)),
-                "{}",
-                route.pattern
-            );
-            assert!(
-                ROUTES[..index]
-                    .iter()
-                    .all(|before| before.pattern != route.pattern)
-            );
-        }
-    }
-}
+mod tests;

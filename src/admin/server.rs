@@ -15,8 +15,8 @@ use std::io::{Read, Write};
 
 use slab::Slab;
 
-use super::Control;
 use super::conn::Conn;
+use super::{Caller, Control};
 use crate::clock::Now;
 
 /// Most connections at a time. At the limit the least deserving one makes room: of those that never
@@ -88,8 +88,8 @@ impl Admin {
         self.conns.is_empty()
     }
 
-    /// Takes in a connection accepted at `now`.
-    pub fn accepted(&mut self, now: Now) -> Admission {
+    /// Takes in a connection of `caller` accepted at `now`.
+    pub fn accepted(&mut self, caller: Caller, now: Now) -> Admission {
         let evicted = if self.conns.len() < MAX_CONNS {
             None
         } else {
@@ -99,7 +99,7 @@ impl Admin {
             self.closed(id);
         }
         self.generation += 1;
-        let conn = Conn::new(now);
+        let conn = Conn::new(caller, now);
         self.earliest_us = self.earliest_us.min(conn.deadline_us());
         let slot = self.conns.insert((self.generation, conn));
         Admission {

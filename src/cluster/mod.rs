@@ -34,6 +34,7 @@ pub mod id;
 mod inline;
 pub mod member;
 pub mod merge;
+pub mod own_names;
 pub mod peer_state;
 pub mod quorum;
 pub mod ring;

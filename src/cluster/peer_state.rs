@@ -4,7 +4,8 @@ use super::route::Access;
 
 /// The state of a node, by the original's names. Only the local node's state has an effect, and
 /// only where a request is about to enter its datastore, from a client or a peer: a node in any
-/// state goes on coordinating. Whether a peer gets requests depends on its connection alone.
+/// state goes on coordinating. Whether a peer gets requests depends on its connection and on what an
+/// operator has said of it, not on the state it is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PeerState {
     /// Before anything is set up.

@@ -98,10 +98,12 @@ impl Node {
                     return self.close_front(key, false);
                 }
             } else {
-                self.stats
-                    .hist
-                    .latency
-                    .record(now.mono_us.saturating_sub(start));
+                let hist = &mut self.stats.hist;
+                let latency = match flags.has(Flags::WRITE) {
+                    false => &mut hist.read_latency,
+                    true => &mut hist.write_latency,
+                };
+                latency.record(now.mono_us.saturating_sub(start));
             }
             let Some(front) = self.fronts.get_mut(key) else {
                 return;

@@ -284,7 +284,7 @@ impl Node {
         if target.reachable {
             self.send(child, pin, now, target, frames);
         } else {
-            self.finish_failed(child, now, unreachable(target));
+            self.finish_failed(child, now, self.unreachable(target));
         }
     }
 

@@ -6,6 +6,8 @@
 use super::upstream::Loss;
 use crate::clock::Now;
 use crate::cluster::topology::Distance;
+use crate::consistency::Consistency;
+use crate::proto::redis::command::Class;
 use crate::stats::Stats;
 
 impl Stats {
@@ -26,6 +28,7 @@ impl Stats {
                 Loss::Eof => server.server_eof += 1,
                 Loss::TimedOut => server.server_timedout += 1,
                 Loss::Error => server.server_err += 1,
+                Loss::Asked => {}
             }
             server.server_dropped_requests += unsent;
             server.server_ejected_at = now.unix_millis();
@@ -37,6 +40,7 @@ impl Stats {
             Loss::TimedOut if other_dc => pool.remote_peer_timedout += 1,
             Loss::TimedOut => pool.peer_timedout += 1,
             Loss::Error => pool.peer_err += 1,
+            Loss::Asked => {}
         }
         if other_dc {
             pool.remote_peer_dropped_requests += unsent;
@@ -119,6 +123,15 @@ impl Stats {
         };
         waits.record(wait);
         latencies.record(latency);
+    }
+
+    /// A client's request is placed at this level.
+    #[inline]
+    pub(super) fn count_level(&mut self, class: Class, level: Consistency) {
+        let row = &mut self.placed[usize::from(class == Class::Write)];
+        if let Some(count) = row.get_mut(level as usize) {
+            *count += 1;
+        }
     }
 
     /// A copy for a node of this distance could not be sent.

@@ -142,6 +142,7 @@ impl Node {
             upstream.id,
             granted / 1000
         );
+        upstream.tally.timeouts += 1;
         upstream.pass(&mut self.msgs, entry);
         let (node, failure) = (upstream.node, upstream.broken());
         self.stats.count_timeout(upstream.distance);

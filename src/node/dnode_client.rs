@@ -46,6 +46,11 @@ impl DnodeClient {
         }
     }
 
+    /// Whether the peer matches replies by their ids: a C node expects them in the order of its requests.
+    pub fn is_modern(&self) -> bool {
+        self.version >= VERSION
+    }
+
     /// Whether the peer's latest request came from another datacenter; those may have to be forwarded.
     pub fn is_of_other_dc(&self) -> bool {
         !self.same_dc

@@ -11,10 +11,15 @@ use crate::proto::Failure;
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
     pub fn next_deadline(&self) -> u64 {
-        [Some(self.earliest), self.drain_until, self.prepared_until()]
-            .into_iter()
-            .flatten()
-            .fold(self.next_sweep, u64::min)
+        [
+            Some(self.earliest),
+            self.drain_until,
+            self.prepared_until(),
+            self.held.next_us(),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(self.next_sweep, u64::min)
     }
 
     /// Does everything that is due. Returns how many bytes of buffers were given back, so that the
@@ -35,6 +40,7 @@ impl Node {
             let deadlines = deadlines.chain(self.retries.next_us());
             self.earliest = deadlines.min().unwrap_or(u64::MAX);
         }
+        self.expire_held(now);
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {
             self.drain_over = true;
             self.close_all();
@@ -157,6 +163,7 @@ impl Node {
     /// Begins to shut down: nothing more is read; clients close as their answers are out.
     pub fn drain(&mut self, now: Now) {
         self.drain_until = Some(now.mono_us + limits::DRAIN_US);
+        self.refuse_held(now);
         for key in self.fronts.keys() {
             if let Some(front) = self.fronts.get_mut(key) {
                 front.stop();

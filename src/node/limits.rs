@@ -9,6 +9,7 @@
 //! | `max_msgs` | all clients wait |
 //! | the pool's bytes (`max_msgs` × `mbuf_size`) | all clients wait, and at twice as many all peers; if nothing is in flight, so that nothing will ever drain, whoever holds the most loses it: the largest unfinished request is refused, or the connection with the most unread replies closed |
 //! | [`DNODE_CLIENTS`] | a new connection of a peer is closed |
+//! | [`HOLD_BYTES`](super::hold::HOLD_BYTES), [`HOLD_US`](super::hold::HOLD_US) | writes that the node's state does not serve yet are refused |
 //! | `client_connections` | a new client is told so and closed |
 //! | [`INCOMPLETE_US`] | a client that began a request and fell silent is told so and closed |
 //! | [`UNREAD_US`] | a connection that is read no more, because it ended its stream or has asked for too much, and takes nothing of its replies is closed |

@@ -47,7 +47,8 @@
 //! connect, and a new connection counts as there only when the peer has answered a question of the
 //! node's own by which it knows what the peer understands. On either, a `DC_ONE` read gets the error
 //! only when no other rack can answer it (`failover`). A reply whose id nobody waits for is dropped.
-//! A connection from a peer is like a client's,
+//! A connection that an operator wants to be made anew ([`control`]) gets no more requests and closes
+//! behind the last reply. A connection from a peer is like a client's,
 //! but that bytes which cannot be read close it at once, and that no request of its is ever refused
 //! by closing.
 //!
@@ -69,13 +70,15 @@
 //! | `original` | what a C node is asked instead of what it does not know |
 //! | `failover` | a read lost on its way, sent to the next rack |
 //! | `pressure` | who waits when too much is under way |
+//! | `control` | what an operator may tell it; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
-//! | `housekeeping` | what the clock does; `report` and `counting` are what is told of it all |
+//! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
 mod answer;
 mod client;
 mod collect;
 mod conn;
+pub mod control;
 mod counting;
 mod deadline;
 mod dnode_client;
@@ -83,6 +86,8 @@ mod failover;
 mod fanout;
 mod frame;
 mod front;
+pub mod health;
+pub mod hold;
 mod housekeeping;
 mod join;
 pub mod limits;
@@ -101,6 +106,7 @@ mod report;
 mod route;
 mod store;
 pub mod switches;
+mod tally;
 mod upstream;
 
 pub use conn::{Action, ConnId, Kind, Next, Told};
@@ -110,6 +116,7 @@ pub use switches::Switches;
 use crate::clock::Now;
 use crate::cluster::backoff::{Backoff, PEER_CEILING};
 use crate::cluster::id::NodeId;
+use crate::cluster::peer_state::PeerState;
 use crate::cluster::route::Targets;
 use crate::cluster::split::Split;
 use crate::cluster::throttle::Throttle;
@@ -126,6 +133,7 @@ use collect::Collectors;
 use dnode_client::DnodeClient;
 use failover::Retries;
 use front::Fronts;
+use hold::Held;
 use members::Prepared;
 use memcache::Marks;
 use msg::Msgs;
@@ -190,6 +198,14 @@ pub struct Node {
     converted: Vec<u8>,
     generation: u32,
     wire_id: u64,
+    /// What an operator has said of this node; `is_gated`: requests for the datastore may not enter it
+    /// unseen.
+    state: PeerState,
+    is_gated: bool,
+    held: Held,
+    /// Some connection to a peer is to be made anew.
+    renewing: bool,
+    timeout_factor: u32,
     /// How long a message may wait, in µs: by distance, for reads and for writes.
     granted: [[u64; 2]; 4],
     /// No upstream waits for anything earlier than this time.
@@ -238,6 +254,11 @@ impl Node {
             converted: Vec::new(),
             generation: 0,
             wire_id: 0,
+            state: PeerState::Normal,
+            is_gated: false,
+            held: Held::default(),
+            renewing: false,
+            timeout_factor: 1,
             granted: route::granted(options.timeout_us, 1),
             earliest: u64::MAX,
             next_sweep: now.mono_us + limits::SWEEP_US,

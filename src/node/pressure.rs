@@ -90,6 +90,7 @@ impl Node {
     /// effect.
     pub fn end_turn(&mut self, now: Now) {
         self.switch_if_prepared(now);
+        self.renew_idle(now);
         if !self.waiting.is_empty() && self.is_relaxed(now) {
             for id in std::mem::take(&mut self.waiting) {
                 self.go_on(id);

@@ -1,10 +1,11 @@
 //! What a node tells of itself.
 
 use super::Node;
-use super::upstream::Upstream;
+use super::upstream::{State, Upstream};
 use crate::clock::Now;
 use crate::cluster::topology::Distance;
 use crate::config::StoreKind;
+use crate::logging;
 use crate::proto::redis::command;
 use crate::proto::redis::req_stats::ReqStats;
 use crate::stats::{Memory, Stats};
@@ -62,6 +63,15 @@ impl Node {
                 }
             }
         }
+        let stores = self.upstreams.iter().filter(|store| store.is_store());
+        let up = stores.filter(|store| store.state == State::Up).count();
+        let (held, held_bytes) = self.held.len();
+        stats.own.datastore_connections = up as u64;
+        stats.own.state = u64::from(self.state.number());
+        stats.own.timeout_factor = u64::from(self.timeout_factor);
+        stats.own.log_level = u64::from(logging::level());
+        stats.own.writes_held = held as u64;
+        stats.own.writes_held_bytes = held_bytes as u64;
         stats.own.mbufs_in_use = self.pool.in_use() as u64;
         stats.own.mbufs_peak = self.pool.peak() as u64;
         stats
@@ -85,6 +95,15 @@ impl Node {
         self.stats.pool.stats_count += 1;
     }
 
+    /// Counts a change by an operator, or one that was refused.
+    pub fn count_change(&mut self, made: bool) {
+        let own = &mut self.stats.own;
+        *(match made {
+            true => &mut own.changes,
+            false => &mut own.changes_refused,
+        }) += 1;
+    }
+
     /// Counts a pause in accepting because descriptors ran out.
     pub fn count_accept_pause(&mut self) {
         self.stats.own.accepts_paused += 1;
@@ -92,7 +111,7 @@ impl Node {
 }
 
 /// Requests and bytes not written yet, then those written and awaiting their reply.
-fn queue_lengths(upstream: &Upstream, msgs: &mut super::msg::Msgs) -> [u64; 4] {
+pub(super) fn queue_lengths(upstream: &Upstream, msgs: &mut super::msg::Msgs) -> [u64; 4] {
     let (unsent, unsent_bytes) = upstream.unsent(msgs);
     let (all, all_bytes) = upstream.outstanding(msgs);
     [

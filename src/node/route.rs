@@ -1,11 +1,11 @@
 //! From a request to the connections it goes out on.
 
+use super::Node;
 use super::frame::Frames;
 use super::front::Raw;
 use super::msg::{Flags, Msg};
 use super::original::Instead;
 use super::upstream::{State, Upstream, Wire};
-use super::{Node, collect};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::cluster::route::{Access, Counts, Demand, How, Routing, Target, Targets};
@@ -186,6 +186,7 @@ impl Node {
         level: Consistency,
         ask: &Ask<'_>,
     ) {
+        self.stats.count_level(ask.class, level);
         if self.alone {
             return self.send_to_store(entry, pin, now, ask.raw);
         }
@@ -322,7 +323,7 @@ impl Node {
             }
         }
         if let Some(target) = unreachable {
-            self.finish_failed(entry, now, collect::unreachable(&target));
+            self.finish_failed(entry, now, self.unreachable(&target));
         }
     }
 
@@ -336,9 +337,7 @@ impl Node {
         frames: &mut Frames<'_>,
     ) {
         if !target.reachable {
-            return self
-                .stats
-                .count_unsendable(self.topology.distance(target.node));
+            return self.count_unsendable(target.node);
         }
         self.stats.pool.remote_peer_failover_requests += u64::from(target.passed_over > 0);
         let entry = self.msgs.insert(msg) as u32;
@@ -373,6 +372,9 @@ impl Node {
     /// Puts a request into the queue of a datastore connection, or answers it if there is none.
     #[inline]
     pub(super) fn send_to_store(&mut self, entry: u32, pin: u32, now: Now, raw: Raw<'_>) {
+        if self.is_gated && !self.passes_gate(entry, pin, now, raw) {
+            return;
+        }
         let Some(slot) = self.store_for(pin) else {
             return self.give_up(entry, now, Failure::StorageRefused);
         };
@@ -453,6 +455,7 @@ impl Node {
             &own
         };
         self.stats.count_sent(distance, write, len);
+        upstream.tally.sent(len);
         self.put_upstream(slot, entry, now, Raw::from(sent));
         for request in &more {
             self.send_beside(slot, now, kind, request);

@@ -167,6 +167,7 @@ impl Node {
                 now.mono_us.saturating_sub(written),
             );
             self.stats.time_reply(upstream.distance, wait, latency);
+            upstream.tally.answered(latency);
         }
         let write = msg.flags.has(Flags::WRITE);
         self.stats

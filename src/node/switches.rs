@@ -13,6 +13,12 @@ pub struct Switches {
     /// `DYNOMITE_READ_FAILOVER`: a `DC_ONE` read is served by another rack when the owner in this one
     /// cannot answer.
     pub read_failover: bool,
+    /// `DYNOMITE_REMOTE_ADMIN`: the node may be changed over its statistics port from other machines
+    /// too.
+    pub remote_admin: bool,
+    /// `DYNOMITE_UNKNOWN_PATHS_OK`: a `GET` of an unknown path on the statistics port is answered `200`
+    /// and `OK`, as by the C original.
+    pub unknown_paths_ok: bool,
     /// The number behind `-x`: above 0 no peer is connected to; at 1 `DEL` is not replicated, and
     /// done only if this node owns the keys.
     pub admin_operation: u32,
@@ -24,6 +30,8 @@ impl Default for Switches {
             local_scan: false,
             enable_flush: false,
             read_failover: true,
+            remote_admin: false,
+            unknown_paths_ok: false,
             admin_operation: 0,
         }
     }
@@ -33,10 +41,12 @@ impl Default for Switches {
 type Row = (&'static str, fn(&mut Switches) -> &mut bool);
 
 /// Every switch that is an environment variable: `1` is on, `0` is off.
-pub const SWITCHES: [Row; 3] = [
+pub const SWITCHES: [Row; 5] = [
     ("DYNOMITE_LOCAL_SCAN", |all| &mut all.local_scan),
     ("DYNOMITE_ENABLE_FLUSH", |all| &mut all.enable_flush),
     ("DYNOMITE_READ_FAILOVER", |all| &mut all.read_failover),
+    ("DYNOMITE_REMOTE_ADMIN", |all| &mut all.remote_admin),
+    ("DYNOMITE_UNKNOWN_PATHS_OK", |all| &mut all.unknown_paths_ok),
 ];
 
 impl Switches {

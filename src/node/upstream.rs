@@ -3,6 +3,7 @@
 use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
 use super::peer::PeerWire;
+use super::tally::Tally;
 use super::{Action, ConnId, Kind, Node, limits};
 use crate::clock::Now;
 use crate::cluster::backoff::Backoff;
@@ -38,6 +39,9 @@ pub(super) struct Upstream {
     throttle: Option<Throttle>,
     /// Requests whose reply is still to come, written or not, in order.
     pub queue: Queue<OfUpstream>,
+    /// The message before the one that was taken last from behind others: where the next one is likely
+    /// to stand. A peer that holds writes answers everything else past them.
+    hint: u32,
     /// The first read and the first write in the queue that has not been told that it took too
     /// long. Two, because they are granted different times.
     pub due: [u32; 2],
@@ -45,6 +49,13 @@ pub(super) struct Upstream {
     pub overdue: [Overdue; 2],
     /// It stands in the list of connections to be flushed.
     pub dirty: bool,
+    /// An operator keeps requests from this peer.
+    pub barred: bool,
+    /// An operator wants this connection to be made anew: no more requests, and closed after the last
+    /// reply.
+    pub renewing: bool,
+    /// What was counted on it since start, whatever the connection.
+    pub tally: Tally,
     /// Bytes ever put into `out` of this connection.
     queued: u64,
     /// Bytes of those that were written.
@@ -99,11 +110,24 @@ pub(super) enum Loss {
     TimedOut,
     /// Reading, writing or connecting failed, or what came was no reply.
     Error,
+    /// An operator wants it to be made anew.
+    Asked,
 }
 
 /// Which of the two due marks is a message's.
 pub(super) fn lane(msg: &Msg) -> usize {
     usize::from(msg.flags.has(Flags::WRITE))
+}
+
+/// The message from `at` on behind which the one with this id stands.
+fn before(msgs: &mut Msgs, mut at: u32, wire_id: u64) -> Option<u32> {
+    loop {
+        let next = Queue::<OfUpstream>::after(msgs, at)?;
+        if msgs.get(next as usize)?.wire_id == wire_id {
+            return Some(at);
+        }
+        at = next;
+    }
 }
 
 impl Upstream {
@@ -129,9 +153,13 @@ impl Upstream {
             held_bytes: 0,
             throttle: None,
             queue: Queue::default(),
+            hint: NONE,
             due: [NONE; 2],
             overdue: [Overdue::default(); 2],
             dirty: false,
+            barred: false,
+            renewing: false,
+            tally: Tally::default(),
             queued: 0,
             written: 0,
             marks: VecDeque::with_capacity(16),
@@ -147,6 +175,11 @@ impl Upstream {
         self
     }
 
+    /// Whether it is known what is at the other end, so that requests may be sent.
+    pub fn is_known(&self) -> bool {
+        self.known
+    }
+
     /// Whether it leads to the datastore.
     pub fn is_store(&self) -> bool {
         self.id.kind == Kind::Store
@@ -156,7 +189,7 @@ impl Upstream {
     #[inline]
     pub fn takes_requests(&self) -> bool {
         match self.state {
-            State::Up => self.known,
+            State::Up => self.known && !self.barred && !self.renewing,
             State::Connecting { first, .. } => first && self.is_store(),
             State::Idle => self.is_store(),
             State::Down { .. } | State::Gone => false,
@@ -229,24 +262,26 @@ impl Upstream {
         let entry = self.queue.head()?;
         self.pass(msgs, entry);
         self.leave(msgs, entry);
+        if self.hint == entry {
+            self.hint = NONE;
+        }
         self.queue.pop(msgs)
     }
 
     /// Takes the request with this id off the queue, wherever it stands.
     pub fn take(&mut self, msgs: &mut Msgs, wire_id: u64) -> Option<u32> {
-        let mut before = self.queue.head()?;
-        if msgs.get(before as usize)?.wire_id == wire_id {
+        let head = self.queue.head()?;
+        if msgs.get(head as usize)?.wire_id == wire_id {
             return self.pop(msgs);
         }
-        loop {
-            let entry = Queue::<OfUpstream>::after(msgs, before)?;
-            if msgs.get(entry as usize)?.wire_id == wire_id {
-                self.pass(msgs, entry);
-                self.leave(msgs, entry);
-                return self.queue.remove_after(msgs, before);
-            }
-            before = entry;
-        }
+        let start = if self.hint == NONE { head } else { self.hint };
+        let before = before(msgs, start, wire_id).or_else(|| before(msgs, head, wire_id))?;
+        let entry = Queue::<OfUpstream>::after(msgs, before)?;
+        self.pass(msgs, entry);
+        self.leave(msgs, entry);
+        // Not the message that leaves: that stands behind it.
+        self.hint = before;
+        self.queue.remove_after(msgs, before)
     }
 
     /// When the bytes up to `end` were written.
@@ -330,12 +365,18 @@ impl Upstream {
         self.marks.clear();
         self.due = [NONE; 2];
         self.known = false;
+        self.renewing = false;
         self.overdue = [Overdue::default(); 2];
         (self.queued, self.written) = (0, 0);
         match &mut self.wire {
             Wire::Store(parser) => parser.reset(),
             Wire::Peer(wire) => wire.reset(),
         }
+    }
+
+    /// Forgets that it has failed before.
+    pub fn try_at_once(&mut self) {
+        self.backoff.succeeded();
     }
 
     /// What a request gets when this connection breaks under it.
@@ -393,6 +434,7 @@ impl Node {
         }
         if upstream.is_store() {
             upstream.known = true;
+            self.release_held(now);
         } else {
             self.peer_connected(slot, now);
         }
@@ -442,6 +484,7 @@ impl Node {
         );
         self.stats
             .count_loss(upstream.distance, loss, upstream.known, unsent, now);
+        upstream.tally.lost(loss, unsent);
         upstream.reset();
         let (node, failure, id) = (upstream.node, upstream.broken(), upstream.id);
         let wait = upstream.backoff.failed().as_micros() as u64;

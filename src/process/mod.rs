@@ -1,6 +1,7 @@
 //! The process around the node: its log, signals, daemon mode, pid file, limits, readiness.
 
 pub mod daemon;
+pub mod figures;
 pub mod limits;
 pub mod log_limit;
 pub mod log_line;

@@ -80,7 +80,7 @@ impl Reactor {
                     (Ok((stream, addr)), Door::Clients | Door::Peers) => {
                         self.welcome(door, stream, addr, now)
                     }
-                    (Ok((stream, _)), Door::Stats) => self.welcome_admin(stream, now),
+                    (Ok((stream, addr)), Door::Stats) => self.welcome_admin(stream, addr, now),
                     (Err(error), _) => self.accept_failed(door, &error, now),
                 }
             }

@@ -1,17 +1,23 @@
 //! HTTP connections on the stats port: their sockets, and what the endpoint may ask.
 
 use super::Reactor;
+use super::accept::Door;
 use super::socket::Stream;
-use super::table::Name;
-use crate::admin::{ConnId, Control, Outcome};
+use super::table::{Name, Tables};
+use crate::admin::{Caller, ConnId, Control, Outcome, Policy};
 use crate::clock::Now;
+use crate::cluster::id::NodeId;
+use crate::cluster::route::Access;
 use crate::log_at;
 use crate::node::Node;
-use crate::process::memory;
-use crate::stats::{Identity, info};
+use crate::node::control::SETTABLE;
+use crate::node::health::Check;
+use crate::process::{figures, memory};
+use crate::stats::{Identity, Report, info, prometheus};
 use mio::{Interest, Registry};
 use slab::Slab;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 /// The sockets of HTTP connections. Few (the endpoint has a limit), so they are found by search.
 #[derive(Debug, Default)]
@@ -57,25 +63,89 @@ impl Sockets {
     }
 }
 
-/// The node as the endpoint sees it.
+/// The node and what is around it, as the endpoint sees them.
 struct View<'a> {
     node: &'a mut Node,
     identity: &'a Identity,
+    policy: Policy,
+    sockets: &'a mut Tables,
+    is_listening: bool,
+    is_accepting: bool,
 }
 
 impl Control for View<'_> {
+    fn node(&mut self) -> &mut Node {
+        self.node
+    }
+
+    fn identity(&self) -> &Identity {
+        self.identity
+    }
+
+    fn policy(&self) -> Policy {
+        self.policy
+    }
+
     fn info(&mut self, now: Now) -> String {
         self.node.count_poll();
         let mut held = self.node.memory();
         held.dyn_memory_kib = memory::peak_rss_kib();
         info::render(&self.node.stats(now), self.identity, now, &held)
     }
+
+    fn metrics(&mut self, now: Now) -> String {
+        let state = self.node.state();
+        let states = SETTABLE.map(|other| (other.name(), other == state));
+        prometheus::render(&Report {
+            stats: &self.node.stats(now),
+            peers: &self.node.peers(),
+            who: self.identity,
+            memory: &self.node.memory(),
+            process: &figures::figures(),
+            states: &states,
+            consistency: [Access::Read, Access::Write].map(|access| self.node.consistency(access)),
+        })
+    }
+
+    fn doors(&self) -> Vec<Check> {
+        let check = |name, good: bool, why: &str| Check {
+            name,
+            trouble: (!good).then(|| why.to_owned()),
+        };
+        vec![
+            check("listening", self.is_listening, "clients cannot connect"),
+            check(
+                "accepting",
+                self.is_accepting,
+                "no connections are accepted: file descriptors ran out",
+            ),
+        ]
+    }
+
+    fn address_of(&mut self, node: NodeId) -> Option<IpAddr> {
+        let addr = if node == NodeId::ME {
+            let peers = self.node.topology().nodes().len() as u16;
+            let conns: Vec<_> = (1..peers)
+                .flat_map(|peer| self.node.conns_of(NodeId(peer)))
+                .collect();
+            conns
+                .into_iter()
+                .find_map(|id| self.sockets.get(id)?.stream.local_addr())
+        } else {
+            let conns: Vec<_> = self.node.conns_of(node).collect();
+            conns
+                .into_iter()
+                .find_map(|id| self.sockets.get(id)?.stream.peer_addr())
+        };
+        addr.map(|addr| addr.ip())
+    }
 }
 
 impl Reactor {
     /// Takes in an HTTP connection.
-    pub(super) fn welcome_admin(&mut self, stream: Stream, now: Now) {
-        let admission = self.admin.accepted(now);
+    pub(super) fn welcome_admin(&mut self, stream: Stream, addr: Option<SocketAddr>, now: Now) {
+        let caller = Caller::new(addr, stream.local_addr());
+        let admission = self.admin.accepted(caller, now);
         if let Some(evicted) = admission.evicted {
             self.admins.close(evicted);
         }
@@ -101,6 +171,10 @@ impl Reactor {
         let mut view = View {
             node: &mut self.node,
             identity: &self.identity,
+            policy: self.policy,
+            sockets: &mut self.sockets,
+            is_listening: self.listeners[Door::Clients as usize].is_some(),
+            is_accepting: self.accept_paused_until.is_none(),
         };
         match self
             .admin

@@ -26,7 +26,7 @@ mod resolver;
 mod socket;
 mod table;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Policy};
 use crate::clock::Now;
 use crate::cluster::peer_state::PeerState;
 use crate::cluster::topology::Topology;
@@ -64,6 +64,7 @@ pub struct Reactor {
     poll: Poll,
     node: Node,
     admin: Admin,
+    policy: Policy,
     identity: Identity,
     /// By [`Door`]; those of clients and peers are gone while shutting down.
     listeners: [Option<Listener>; 3],
@@ -151,6 +152,10 @@ impl Reactor {
         let mut reactor = Reactor {
             node: Node::new(Options::new(settings, key_pair, switches), topology, now),
             admin: Admin::new(),
+            policy: Policy {
+                remote: switches.remote_admin,
+                lenient: switches.unknown_paths_ok,
+            },
             identity,
             listeners: [None, None, Some(stats_listener)],
             sockets: Tables::default(),

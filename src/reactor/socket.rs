@@ -3,7 +3,7 @@
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 /// A connected stream.
 #[derive(Debug)]
@@ -56,6 +56,22 @@ impl Stream {
     /// The error a connection attempt or the peer left behind.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         either!(self, stream => stream.take_error())
+    }
+
+    /// Our end; nothing for a Unix socket.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Stream::Tcp(tcp) => tcp.local_addr().ok(),
+            Stream::Unix(_) => None,
+        }
+    }
+
+    /// The other end; nothing for a Unix socket.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Stream::Tcp(tcp) => tcp.peer_addr().ok(),
+            Stream::Unix(_) => None,
+        }
     }
 
     /// Whether a connection attempt has succeeded.

@@ -24,6 +24,7 @@ fn reactor(dir: &std::path::Path, servers: &str) -> Reactor {
         pool_name: "d".into(),
         server_name: "s".into(),
         started: Now::default(),
+        ..Identity::default()
     };
     Reactor::new(&settings, identity, &Switches::default()).unwrap()
 }

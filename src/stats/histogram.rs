@@ -1,4 +1,4 @@
-//! Histograms: sixteen of them, a handful of instructions per sample.
+//! Histograms: seventeen of them, a handful of instructions per sample.
 //!
 //! A value is sorted by its highest set bit and the four bits below it: 16 buckets per power of
 //! two, so 0 to 31 are exact and above that a bucket is at most 1/16 of its lower edge wide. A
@@ -7,6 +7,9 @@
 //! 20 % and answered the lower edge; only the unit is a contract.
 //!
 //! Samples are clamped to [`Histogram::LIMIT`]: 71 minutes for microseconds, 4 GiB for bytes.
+//!
+//! What a reset forgets is kept as one count per power of two, which is all that a scrape of
+//! `/metrics` shows: [`Histogram::since_start`].
 
 use crate::clock::Now;
 
@@ -17,12 +20,34 @@ const EXACT_SHIFT: u32 = u32::BITS - 1 - SUB_BITS;
 /// `EXACT_SHIFT` shifts of 16 buckets on top of the first 32.
 const BUCKETS: usize = ((EXACT_SHIFT as usize) << SUB_BITS) + (2 << SUB_BITS);
 
-/// A distribution of samples: 1.9 KiB, no allocation.
+/// Counts per power of two: the values of bit length 0 (zero alone), 1, 2, … 32.
+pub const POWERS: usize = 33;
+
+/// A distribution of samples: 2.2 KiB, no allocation.
 #[derive(Clone, Debug)]
 pub struct Histogram {
     buckets: [u32; BUCKETS],
     max: u32,
     sum: u64,
+    past: SinceStart,
+}
+
+/// Samples by the bit length of their values: `counts[n]` are below 2^n and not below 2^(n-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinceStart {
+    /// How many samples have this bit length.
+    pub counts: [u64; POWERS],
+    /// All samples together.
+    pub sum: u64,
+}
+
+impl Default for SinceStart {
+    fn default() -> Self {
+        SinceStart {
+            counts: [0; POWERS],
+            sum: 0,
+        }
+    }
 }
 
 impl Default for Histogram {
@@ -31,6 +56,7 @@ impl Default for Histogram {
             buckets: [0; BUCKETS],
             max: 0,
             sum: 0,
+            past: SinceStart::default(),
         }
     }
 }
@@ -82,9 +108,40 @@ impl Histogram {
         0
     }
 
-    /// Forgets all samples.
+    /// Forgets all samples, but for what [`Self::since_start`] tells of them.
     pub fn reset(&mut self) {
-        *self = Histogram::default();
+        *self = Histogram {
+            past: self.since_start(),
+            ..Histogram::default()
+        };
+    }
+
+    /// All samples there ever were.
+    pub fn since_start(&self) -> SinceStart {
+        let mut all = self.past.clone();
+        all.sum = all.sum.saturating_add(self.sum);
+        // Sixteen buckets in a row share a bit length, but for the first sixteen.
+        let (small, large) = self.buckets.split_at(1 << SUB_BITS);
+        for (value, &n) in small.iter().enumerate() {
+            let bits = usize::BITS - value.leading_zeros();
+            if let Some(count) = all.counts.get_mut(bits as usize) {
+                *count += u64::from(n);
+            }
+        }
+        let longer = all.counts.iter_mut().skip(SUB_BITS as usize + 1);
+        for (count, buckets) in longer.zip(large.chunks(1 << SUB_BITS)) {
+            *count += buckets.iter().map(|&n| u64::from(n)).sum::<u64>();
+        }
+        all
+    }
+
+    /// Adds the samples of another.
+    pub fn absorb(&mut self, other: &Histogram) {
+        for (mine, its) in self.buckets.iter_mut().zip(&other.buckets) {
+            *mine = mine.saturating_add(*its);
+        }
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
     }
 }
 
@@ -97,9 +154,17 @@ fn index(value: u32) -> usize {
 
 /// The middle of the values that share a bucket, rounded down.
 fn middle(index: usize) -> u64 {
-    let shift = (index >> SUB_BITS).saturating_sub(1);
-    let lower = ((index - (shift << SUB_BITS)) as u64) << shift;
-    lower + ((1u64 << shift) - 1) / 2
+    lower(index) + ((1u64 << shift(index)) - 1) / 2
+}
+
+/// The smallest of the values that share a bucket.
+fn lower(index: usize) -> u64 {
+    ((index - (shift(index) << SUB_BITS)) as u64) << shift(index)
+}
+
+/// How many low bits a bucket does not tell apart.
+fn shift(index: usize) -> usize {
+    (index >> SUB_BITS).saturating_sub(1)
 }
 
 /// Declares the struct of histograms and what visits each of them.
@@ -122,8 +187,11 @@ macro_rules! histograms {
 }
 
 histograms! {
-    /// µs from the complete parse of a client's request until its answer is written.
-    latency,
+    /// µs from the complete parse of a client's request until its answer is written: requests that change
+    /// nothing, and those the node answers itself.
+    read_latency,
+    /// The same, requests that change data.
+    write_latency,
     /// Bytes of each client write request on the wire.
     payload_size,
     /// µs from a request written to a peer in another DC to its response read.
@@ -242,23 +310,59 @@ mod tests {
             wall_us: 0,
         };
         let mut all = Histograms::new(at(7));
-        all.latency.record(5);
+        all.read_latency.record(5);
         all.remote_peer_in_queue.record(5);
         all.roll(at(7 + WINDOW_US - 1));
         assert_eq!(
-            (all.latency.count(), all.remote_peer_in_queue.count()),
+            (all.read_latency.count(), all.remote_peer_in_queue.count()),
             (1, 1)
         );
         all.roll(at(7 + WINDOW_US));
         assert_eq!(
-            (all.latency.count(), all.remote_peer_in_queue.count()),
+            (all.read_latency.count(), all.remote_peer_in_queue.count()),
             (0, 0)
         );
-        all.latency.record(9);
+        all.read_latency.record(9);
         all.roll(at(7 + WINDOW_US + 1));
-        assert_eq!(all.latency.max(), 9);
+        assert_eq!(all.read_latency.max(), 9);
         all.reset();
-        assert_eq!(all.latency.max(), 0);
+        assert_eq!(all.read_latency.max(), 0);
+    }
+
+    #[test]
+    fn what_was_forgotten_still_counts_since_start() {
+        let mut h = Histogram::default();
+        let mut counts = [0; POWERS];
+        for (power, count) in counts.iter_mut().enumerate() {
+            // The smallest and the largest value of this bit length.
+            let values = match power {
+                0 => [0, 0],
+                power => [1u64 << (power - 1), (1u64 << power) - 1],
+            };
+            for value in values {
+                h.record(value);
+                *count += 1;
+            }
+            h.reset();
+        }
+        let sum = (0..33).map(|p: u32| {
+            if p == 0 {
+                0
+            } else {
+                (1u64 << (p - 1)) + (1u64 << p) - 1
+            }
+        });
+        let expected = SinceStart {
+            counts,
+            sum: sum.sum(),
+        };
+        assert_eq!(h.since_start(), expected);
+        assert_eq!((h.count(), h.max(), h.mean()), (0, 0, 0));
+        let mut other = Histogram::default();
+        other.record(3);
+        h.record(5);
+        h.absorb(&other);
+        assert_eq!((h.count(), h.max(), h.mean()), (2, 5, 4));
     }
 
     proptest! {

@@ -33,6 +33,14 @@ pub struct Identity {
     pub server_name: String,
     /// When the node started.
     pub started: Now,
+    /// The port clients connect to; 0 if that is a Unix socket.
+    pub client_port: u16,
+    /// Opening and closing character of hash tags.
+    pub hash_tag: Option<[u8; 2]>,
+    /// The name others know this node by, if the environment says so.
+    pub public_host: Option<String>,
+    /// The same of its address.
+    pub public_ip: Option<String>,
 }
 
 /// What the process holds, for the five memory fields.
@@ -64,11 +72,11 @@ type Pick = fn(&Histograms) -> &Histogram;
 
 /// The fields that summarise histograms, in order.
 const SUMMARY: [(&str, Pick, Show); 30] = [
-    ("latency_max", |h| &h.latency, Show::Max),
-    ("latency_999th", |h| &h.latency, Show::PerMille(999)),
-    ("latency_99th", |h| &h.latency, Show::PerMille(990)),
-    ("latency_95th", |h| &h.latency, Show::PerMille(950)),
-    ("latency_mean", |h| &h.latency, Show::Mean),
+    ("latency_max", |h| &h.read_latency, Show::Max),
+    ("latency_999th", |h| &h.read_latency, Show::PerMille(999)),
+    ("latency_99th", |h| &h.read_latency, Show::PerMille(990)),
+    ("latency_95th", |h| &h.read_latency, Show::PerMille(950)),
+    ("latency_mean", |h| &h.read_latency, Show::Mean),
     ("payload_size_max", |h| &h.payload_size, Show::Max),
     (
         "payload_size_999th",
@@ -200,8 +208,11 @@ pub fn render(stats: &Stats, who: &Identity, now: Now, memory: &Memory) -> Strin
     doc.number("timestamp", now.unix_secs());
     doc.string("rack", &who.rack);
     doc.string("dc", &who.dc);
+    // Here reads and writes are one.
+    let mut hist = stats.hist.clone();
+    hist.read_latency.absorb(&stats.hist.write_latency);
     for (name, pick, show) in &SUMMARY {
-        let histogram = pick(&stats.hist);
+        let histogram = pick(&hist);
         let value = match show {
             Show::Max => histogram.max(),
             Show::PerMille(per_mille) => histogram.percentile(*per_mille),
@@ -289,6 +300,7 @@ mod tests {
                 mono_us: 1_000_000,
                 wall_us: 5_000_000_000,
             },
+            ..Identity::default()
         }
     }
 
@@ -342,7 +354,7 @@ mod tests {
         let mut stats = Stats::default();
         stats.pool.client_eof = 6;
         stats.server.redis_req_other = u64::MAX;
-        stats.hist.latency.record(20);
+        stats.hist.read_latency.record(20);
         let memory = Memory {
             dyn_memory_kib: 15144,
             ..Memory::default()
@@ -354,7 +366,7 @@ mod tests {
         ));
         assert!(text.contains("\"dyn_memory\":15144,\n\"dynomite_rs\": {\"accepts_paused\":0,\n"));
         assert!(
-            text.contains("\"memory_limit_hits\":0\n},\n\"dyn_o_mite\": {\"client_eof\":6,\n"),
+            text.contains("\"changes_refused\":0\n},\n\"dyn_o_mite\": {\"client_eof\":6,\n"),
             "{text}"
         );
         assert!(text.contains("\"stats_count\":0,\n\"127.0.0.1:23010\": {\"server_eof\":0,\n"));

@@ -1,22 +1,30 @@
 //! What the node counts and measures, and what renders it.
 //!
 //! One table of metrics ([`table`]) drives the structs that are bumped, the text of `-D`
-//! ([`describe`]) and the JSON of `/info` ([`info`]). [`histogram`] measures.
+//! ([`describe`]), the JSON of `/info` ([`info`]) and, by the table of [`families`], the text of
+//! `/metrics` ([`prometheus`]) and its page ([`manual`]). [`alerts`] are the conditions worth an alarm.
+//! [`histogram`] measures.
 //!
 //! There is one [`Stats`], owned by the thread that does the work: a poll sees every event that
 //! came before it, and nothing half-done.
 
+pub mod alerts;
 pub mod describe;
+pub mod families;
 pub mod histogram;
 pub mod info;
+pub mod manual;
+pub mod prometheus;
 pub mod table;
 
 pub use describe::describe;
 pub use histogram::{Histogram, Histograms};
 pub use info::{Identity, Memory};
-pub use table::{Kind, Metric, OwnStats, PoolStats, ServerStats};
+pub use prometheus::{Process, Report};
+pub use table::{Export, Kind, Metric, OwnStats, PeerStats, PoolStats, ServerStats};
 
 use crate::clock::Now;
+use crate::consistency::Consistency;
 
 /// Everything one node counts.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +37,21 @@ pub struct Stats {
     pub own: OwnStats,
     /// Latencies, sizes, queue lengths.
     pub hist: Histograms,
+    /// Requests of clients that were placed: reads and writes, by consistency level.
+    pub placed: [[u64; Consistency::ALL.len()]; 2],
+}
+
+/// A peer and what is counted of it.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// Its address as it is announced.
+    pub peer: String,
+    /// Its datacenter.
+    pub dc: String,
+    /// Its rack.
+    pub rack: String,
+    /// The figures.
+    pub stats: PeerStats,
 }
 
 impl Stats {

@@ -2,7 +2,10 @@
 //!
 //! Names, order and descriptions of [`PoolStats`] and [`ServerStats`] are those the C original
 //! prints for `-D` and answers for `/info`; monitoring depends on them, spelling mistakes included.
-//! [`OwnStats`] holds what the original does not count; it never enters those two lists.
+//! [`OwnStats`] and [`PeerStats`] hold what the original does not count; they never enter those two lists.
+//!
+//! Each row also says which series it is in `/metrics`; the families of those are in
+//! [`families`](super::families).
 //!
 //! A counter is bumped where the thing happens, directly on its field: `stats.pool.client_eof +=
 //! 1`. All values are plain `u64`s of the one thread that does the work.
@@ -27,11 +30,35 @@ pub struct Metric {
     pub kind: Kind,
     /// What `-D` prints.
     pub description: &'static str,
+    /// Where it is in `/metrics`.
+    pub export: Export,
+}
+
+/// How a row appears in `/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// As the series of this [family](super::families) with these labels, written as in the text.
+    Series {
+        /// The name of the family; for the two parts of a summary with `_sum` or `_count`.
+        name: &'static str,
+        /// The labels besides those every series of the family has.
+        labels: &'static str,
+    },
+    /// Not by itself, and why: what shows it better, or that there is nothing to show.
+    Beside(&'static str),
+}
+
+const fn series(name: &'static str, labels: &'static str) -> Export {
+    Export::Series { name, labels }
+}
+
+const fn beside(why: &'static str) -> Export {
+    Export::Beside(why)
 }
 
 /// Declares a struct of metrics and, from the same rows, its table and its values in order.
 macro_rules! metrics {
-    ($(#[$doc:meta])* $struct:ident { $($name:ident: $kind:ident = $description:literal,)* }) => {
+    ($(#[$doc:meta])* $struct:ident { $($name:ident: $kind:ident = $description:literal => $export:expr,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct $struct {
@@ -50,6 +77,7 @@ macro_rules! metrics {
                 name: stringify!($name),
                 kind: Kind::$kind,
                 description: $description,
+                export: $export,
             }),*];
 
             /// The value of this name, to be changed.
@@ -71,109 +99,141 @@ macro_rules! metrics {
 metrics! {
     /// What happens on the client and peer side of the node. The pool object of `/info`.
     PoolStats {
-        client_eof: Counter = "# eof on client connections",
-        client_err: Counter = "# errors on client connections",
-        client_connections: Gauge = "# active client connections",
-        client_read_requests: Counter = "# client read requests",
-        client_write_requests: Counter = "# client write responses",
-        client_dropped_requests: Counter = "# client dropped requests",
-        client_non_quorum_w_responses: Counter = "# client non quorum write responses",
-        client_non_quorum_r_responses: Counter = "# client non quorum read responses",
-        server_ejects: Counter = "# times backend server was ejected",
-        dnode_client_eof: Counter = "# eof on dnode client connections",
-        dnode_client_err: Counter = "# errors on dnode client connections",
-        dnode_client_connections: Gauge = "# active dnode client connections",
-        dnode_client_in_queue: Gauge = "# dnode client requests in incoming queue",
-        dnode_client_in_queue_bytes: Gauge = "current dnode client request bytes in incoming queue",
-        dnode_client_out_queue: Gauge = "# dnode client requests in outgoing queue",
-        dnode_client_out_queue_bytes: Gauge = "current dnode client request bytes in outgoing queue",
-        peer_dropped_requests: Counter = "# local dc peer dropped requests",
-        peer_timedout_requests: Counter = "# local dc peer timedout requests",
-        remote_peer_dropped_requests: Counter = "# remote dc peer dropped requests",
-        remote_peer_timedout_requests: Counter = "# remote dc peer timedout requests",
-        remote_peer_failover_requests: Counter = "# remote dc peer failover requests",
-        peer_eof: Counter = "# eof on peer connections",
-        peer_err: Counter = "# errors on peer connections",
-        peer_timedout: Counter = "# timeouts on local dc peer connections",
-        remote_peer_timedout: Counter = "# timeouts on remote dc peer connections",
-        peer_connections: Gauge = "# active peer connections",
-        peer_forward_error: Gauge = "# times we encountered a peer forwarding error",
-        peer_requests: Counter = "# peer requests",
-        peer_request_bytes: Counter = "total peer request bytes",
-        peer_responses: Counter = "# peer respones",
-        peer_response_bytes: Counter = "total peer response bytes",
-        peer_ejected_at: Timestamp = "timestamp when peer was ejected",
-        peer_ejects: Counter = "# times a peer was ejected",
-        peer_in_queue: Gauge = "# local dc peer requests in incoming queue",
-        remote_peer_in_queue: Gauge = "# remote dc peer requests in incoming queue",
-        peer_in_queue_bytes: Gauge = "current peer request bytes in incoming queue",
-        remote_peer_in_queue_bytes: Gauge = "current peer request bytes in incoming queue to remote DC",
-        peer_out_queue: Gauge = "# local dc peer requests in outgoing queue",
-        remote_peer_out_queue: Gauge = "# remote dc peer requests in outgoing queue",
-        peer_out_queue_bytes: Gauge = "current peer request bytes in outgoing queue",
-        remote_peer_out_queue_bytes: Gauge = "current peer request bytes in outgoing queue to remote DC",
-        peer_mismatch_requests: Counter = "current dnode peer mismatched messages",
-        forward_error: Counter = "# times we encountered a forwarding error",
-        fragments: Counter = "# fragments created from a multi-vector request",
-        stats_count: Counter = "# stats request",
+        client_eof: Counter = "# eof on client connections" => series("dynomite_client_connections_closed_total", "reason=\"eof\""),
+        client_err: Counter = "# errors on client connections" => series("dynomite_client_connections_closed_total", "reason=\"error\""),
+        client_connections: Gauge = "# active client connections" => series("dynomite_client_connections", ""),
+        client_read_requests: Counter = "# client read requests" => series("dynomite_client_requests_total", "class=\"read\""),
+        client_write_requests: Counter = "# client write responses" => series("dynomite_client_requests_total", "class=\"write\""),
+        client_dropped_requests: Counter = "# client dropped requests" => series("dynomite_client_requests_dropped_total", ""),
+        client_non_quorum_w_responses: Counter = "# client non quorum write responses" => series("dynomite_client_requests_without_quorum_total", "class=\"write\""),
+        client_non_quorum_r_responses: Counter = "# client non quorum read responses" => series("dynomite_client_requests_without_quorum_total", "class=\"read\""),
+        server_ejects: Counter = "# times backend server was ejected" => beside("the sum of dynomite_datastore_connections_lost_total"),
+        dnode_client_eof: Counter = "# eof on dnode client connections" => series("dynomite_inbound_peer_connections_closed_total", "reason=\"eof\""),
+        dnode_client_err: Counter = "# errors on dnode client connections" => series("dynomite_inbound_peer_connections_closed_total", "reason=\"error\""),
+        dnode_client_connections: Gauge = "# active dnode client connections" => series("dynomite_inbound_peer_connections", ""),
+        dnode_client_in_queue: Gauge = "# dnode client requests in incoming queue" => beside("always 0"),
+        dnode_client_in_queue_bytes: Gauge = "current dnode client request bytes in incoming queue" => beside("always 0"),
+        dnode_client_out_queue: Gauge = "# dnode client requests in outgoing queue" => series("dynomite_inbound_peer_queue_requests", ""),
+        dnode_client_out_queue_bytes: Gauge = "current dnode client request bytes in outgoing queue" => beside("always 0"),
+        peer_dropped_requests: Counter = "# local dc peer dropped requests" => beside("in dynomite_peer_requests_dropped_total"),
+        peer_timedout_requests: Counter = "# local dc peer timedout requests" => series("dynomite_request_timeouts_total", "target=\"local_dc\""),
+        remote_peer_dropped_requests: Counter = "# remote dc peer dropped requests" => beside("in dynomite_peer_requests_dropped_total"),
+        remote_peer_timedout_requests: Counter = "# remote dc peer timedout requests" => series("dynomite_request_timeouts_total", "target=\"remote_dc\""),
+        remote_peer_failover_requests: Counter = "# remote dc peer failover requests" => series("dynomite_remote_dc_failovers_total", ""),
+        peer_eof: Counter = "# eof on peer connections" => beside("in dynomite_peer_connections_lost_total"),
+        peer_err: Counter = "# errors on peer connections" => beside("in dynomite_peer_connections_lost_total"),
+        peer_timedout: Counter = "# timeouts on local dc peer connections" => beside("in dynomite_peer_connections_lost_total"),
+        remote_peer_timedout: Counter = "# timeouts on remote dc peer connections" => beside("in dynomite_peer_connections_lost_total"),
+        peer_connections: Gauge = "# active peer connections" => beside("the sum of dynomite_peer_connections"),
+        peer_forward_error: Gauge = "# times we encountered a peer forwarding error" => series("dynomite_inbound_peer_error_replies_total", ""),
+        peer_requests: Counter = "# peer requests" => beside("the sum of dynomite_peer_requests_total"),
+        peer_request_bytes: Counter = "total peer request bytes" => beside("the sum of dynomite_peer_request_bytes_total"),
+        peer_responses: Counter = "# peer respones" => series("dynomite_peer_replies_used_total", ""),
+        peer_response_bytes: Counter = "total peer response bytes" => series("dynomite_peer_reply_bytes_used_total", ""),
+        peer_ejected_at: Timestamp = "timestamp when peer was ejected" => series("dynomite_peer_connection_last_lost_timestamp_seconds", ""),
+        peer_ejects: Counter = "# times a peer was ejected" => beside("in dynomite_peer_connections_lost_total"),
+        peer_in_queue: Gauge = "# local dc peer requests in incoming queue" => beside("in dynomite_peer_queue_requests"),
+        remote_peer_in_queue: Gauge = "# remote dc peer requests in incoming queue" => beside("in dynomite_peer_queue_requests"),
+        peer_in_queue_bytes: Gauge = "current peer request bytes in incoming queue" => beside("in dynomite_peer_queue_bytes"),
+        remote_peer_in_queue_bytes: Gauge = "current peer request bytes in incoming queue to remote DC" => beside("in dynomite_peer_queue_bytes"),
+        peer_out_queue: Gauge = "# local dc peer requests in outgoing queue" => beside("in dynomite_peer_queue_requests"),
+        remote_peer_out_queue: Gauge = "# remote dc peer requests in outgoing queue" => beside("in dynomite_peer_queue_requests"),
+        peer_out_queue_bytes: Gauge = "current peer request bytes in outgoing queue" => beside("in dynomite_peer_queue_bytes"),
+        remote_peer_out_queue_bytes: Gauge = "current peer request bytes in outgoing queue to remote DC" => beside("in dynomite_peer_queue_bytes"),
+        peer_mismatch_requests: Counter = "current dnode peer mismatched messages" => series("dynomite_peer_replies_out_of_order_total", ""),
+        forward_error: Counter = "# times we encountered a forwarding error" => series("dynomite_client_error_replies_total", ""),
+        fragments: Counter = "# fragments created from a multi-vector request" => series("dynomite_request_fragments_total", ""),
+        stats_count: Counter = "# stats request" => series("dynomite_info_polls_total", ""),
     }
 }
 
 metrics! {
     /// What happens towards the datastore. The innermost object of `/info`.
     ServerStats {
-        server_eof: Counter = "# eof on server connections",
-        server_err: Counter = "# errors on server connections",
-        server_timedout: Counter = "# timeouts on server connections",
-        server_ejected_at: Timestamp = "timestamp when server was ejected in usec since epoch",
-        server_dropped_requests: Counter = "# server dropped requests",
-        server_timedout_requests: Counter = "# server timedout requests",
-        read_requests: Counter = "# read requests",
-        read_request_bytes: Counter = "total read request bytes",
-        write_requests: Counter = "# write requests",
-        write_request_bytes: Counter = "total write request bytes",
-        read_responses: Counter = "# read respones",
-        read_response_bytes: Counter = "total read response bytes",
-        write_responses: Counter = "# write respones",
-        write_response_bytes: Counter = "total write response bytes",
-        in_queue: Gauge = "# requests in incoming queue",
-        in_queue_bytes: Gauge = "current request bytes in incoming queue",
-        out_queue: Gauge = "# requests in outgoing queue",
-        out_queue_bytes: Gauge = "current request bytes in outgoing queue",
-        redis_req_get: Counter = "# Redis get",
-        redis_req_set: Counter = "# Redis set",
-        redis_req_del: Counter = "# Redis del",
-        redis_req_incr_decr: Counter = "# Redis incr or decr",
-        redis_req_keys: Counter = "# Redis keys",
-        redis_req_mget: Counter = "# Redis mget",
-        redis_req_scan: Counter = "# Redis scan",
-        redis_req_sort: Counter = "# Redis sort",
-        redis_req_lreqm: Counter = "# Redis lreqm",
-        redis_req_sunion: Counter = "# Redis sunion",
-        redis_req_ping: Counter = "# Redis ping",
-        redis_req_lists: Counter = "# Redis lists",
-        redis_req_sets: Counter = "# Redis sets",
-        redis_req_hashes: Counter = "# Redis hashes",
-        redis_req_sortedsets: Counter = "# Redis sortedsets",
-        redis_req_other: Counter = "# Redis other",
+        server_eof: Counter = "# eof on server connections" => series("dynomite_datastore_connections_lost_total", "reason=\"eof\""),
+        server_err: Counter = "# errors on server connections" => series("dynomite_datastore_connections_lost_total", "reason=\"error\""),
+        server_timedout: Counter = "# timeouts on server connections" => series("dynomite_datastore_connections_lost_total", "reason=\"timeout\""),
+        server_ejected_at: Timestamp = "timestamp when server was ejected in usec since epoch" => series("dynomite_datastore_connection_last_lost_timestamp_seconds", ""),
+        server_dropped_requests: Counter = "# server dropped requests" => series("dynomite_datastore_requests_dropped_total", ""),
+        server_timedout_requests: Counter = "# server timedout requests" => series("dynomite_request_timeouts_total", "target=\"datastore\""),
+        read_requests: Counter = "# read requests" => series("dynomite_datastore_requests_total", "class=\"read\""),
+        read_request_bytes: Counter = "total read request bytes" => series("dynomite_datastore_request_bytes_total", "class=\"read\""),
+        write_requests: Counter = "# write requests" => series("dynomite_datastore_requests_total", "class=\"write\""),
+        write_request_bytes: Counter = "total write request bytes" => series("dynomite_datastore_request_bytes_total", "class=\"write\""),
+        read_responses: Counter = "# read respones" => series("dynomite_datastore_replies_total", "class=\"read\""),
+        read_response_bytes: Counter = "total read response bytes" => series("dynomite_datastore_reply_bytes_total", "class=\"read\""),
+        write_responses: Counter = "# write respones" => series("dynomite_datastore_replies_total", "class=\"write\""),
+        write_response_bytes: Counter = "total write response bytes" => series("dynomite_datastore_reply_bytes_total", "class=\"write\""),
+        in_queue: Gauge = "# requests in incoming queue" => series("dynomite_datastore_queue_requests", "queue=\"unsent\""),
+        in_queue_bytes: Gauge = "current request bytes in incoming queue" => series("dynomite_datastore_queue_bytes", "queue=\"unsent\""),
+        out_queue: Gauge = "# requests in outgoing queue" => series("dynomite_datastore_queue_requests", "queue=\"awaited\""),
+        out_queue_bytes: Gauge = "current request bytes in outgoing queue" => series("dynomite_datastore_queue_bytes", "queue=\"awaited\""),
+        redis_req_get: Counter = "# Redis get" => series("dynomite_datastore_commands_total", "group=\"get\""),
+        redis_req_set: Counter = "# Redis set" => series("dynomite_datastore_commands_total", "group=\"set\""),
+        redis_req_del: Counter = "# Redis del" => series("dynomite_datastore_commands_total", "group=\"del\""),
+        redis_req_incr_decr: Counter = "# Redis incr or decr" => series("dynomite_datastore_commands_total", "group=\"incr_decr\""),
+        redis_req_keys: Counter = "# Redis keys" => series("dynomite_datastore_commands_total", "group=\"keys\""),
+        redis_req_mget: Counter = "# Redis mget" => series("dynomite_datastore_commands_total", "group=\"mget\""),
+        redis_req_scan: Counter = "# Redis scan" => series("dynomite_datastore_commands_total", "group=\"scan\""),
+        redis_req_sort: Counter = "# Redis sort" => series("dynomite_datastore_commands_total", "group=\"sort\""),
+        redis_req_lreqm: Counter = "# Redis lreqm" => series("dynomite_datastore_commands_total", "group=\"lreqm\""),
+        redis_req_sunion: Counter = "# Redis sunion" => series("dynomite_datastore_commands_total", "group=\"sunion\""),
+        redis_req_ping: Counter = "# Redis ping" => series("dynomite_datastore_commands_total", "group=\"ping\""),
+        redis_req_lists: Counter = "# Redis lists" => series("dynomite_datastore_commands_total", "group=\"lists\""),
+        redis_req_sets: Counter = "# Redis sets" => series("dynomite_datastore_commands_total", "group=\"sets\""),
+        redis_req_hashes: Counter = "# Redis hashes" => series("dynomite_datastore_commands_total", "group=\"hashes\""),
+        redis_req_sortedsets: Counter = "# Redis sortedsets" => series("dynomite_datastore_commands_total", "group=\"sortedsets\""),
+        redis_req_other: Counter = "# Redis other" => series("dynomite_datastore_commands_total", "group=\"other\""),
     }
 }
 
 metrics! {
     /// What the C original does not count. The `dynomite_rs` object of `/info`.
     OwnStats {
-        accepts_paused: Counter = "# times accepting was paused for want of descriptors",
-        clients_refused: Counter = "# client connections closed at once because the limit was reached",
-        reads_paused: Counter = "# times reading from a connection was paused by back-pressure",
-        requests_timedout: Counter = "# client requests answered with a timeout error",
-        late_replies_dropped: Counter = "# replies that came after their request was given up",
-        protocol_errors: Counter = "# client connections closed for malformed input",
-        unknown_commands: Counter = "# client requests with an unknown or unsupported command",
-        store_reply_errors: Counter = "# error replies from the datastore",
-        read_failovers: Counter = "# reads served by another rack because this rack's owner could not answer",
-        log_lines_suppressed: Counter = "# log lines held back by rate limit or lost to a slow log",
-        mbufs_in_use: Gauge = "# mbufs in use",
-        mbufs_peak: Gauge = "# mbufs in use at the highest point since start",
-        memory_limit_hits: Counter = "# times the limit on mbufs was reached",
+        accepts_paused: Counter = "# times accepting was paused for want of descriptors" => series("dynomite_accept_pauses_total", ""),
+        clients_refused: Counter = "# client connections closed at once because the limit was reached" => series("dynomite_client_connections_refused_total", ""),
+        reads_paused: Counter = "# times reading from a connection was paused by back-pressure" => series("dynomite_read_pauses_total", ""),
+        requests_timedout: Counter = "# client requests answered with a timeout error" => beside("the sum of dynomite_request_timeouts_total"),
+        late_replies_dropped: Counter = "# replies that came after their request was given up" => series("dynomite_late_replies_dropped_total", ""),
+        protocol_errors: Counter = "# client connections closed for malformed input" => series("dynomite_client_protocol_errors_total", ""),
+        unknown_commands: Counter = "# client requests with an unknown or unsupported command" => series("dynomite_client_unknown_commands_total", ""),
+        store_reply_errors: Counter = "# error replies from the datastore" => series("dynomite_datastore_error_replies_total", ""),
+        read_failovers: Counter = "# reads served by another rack because this rack's owner could not answer" => series("dynomite_read_failovers_total", ""),
+        log_lines_suppressed: Counter = "# log lines held back by rate limit or lost to a slow log" => beside("not counted yet"),
+        mbufs_in_use: Gauge = "# mbufs in use" => series("dynomite_mbufs_in_use", ""),
+        mbufs_peak: Gauge = "# mbufs in use at the highest point since start" => series("dynomite_mbufs_peak", ""),
+        memory_limit_hits: Counter = "# times the limit on mbufs was reached" => series("dynomite_mbuf_limit_hits_total", ""),
+        datastore_connections: Gauge = "# established connections to the datastore" => series("dynomite_datastore_connections", ""),
+        state: Gauge = "state of this node: 1 standby, 2 writes_only, 3 resuming, 4 normal" => beside("dynomite_node_state, one series per state"),
+        timeout_factor: Gauge = "what request timeouts are multiplied by" => series("dynomite_timeout_factor", ""),
+        log_level: Gauge = "log level" => series("dynomite_log_level", ""),
+        writes_held: Gauge = "# writes held until the state of this node serves them" => series("dynomite_writes_held", ""),
+        writes_held_bytes: Gauge = "bytes of the writes held" => series("dynomite_writes_held_bytes", ""),
+        held_writes_refused: Counter = "# writes refused because too many were held, or for too long" => series("dynomite_held_writes_refused_total", ""),
+        changes: Counter = "# changes made over the statistics port" => series("dynomite_admin_changes_total", "outcome=\"made\""),
+        changes_refused: Counter = "# changes asked for over the statistics port and refused" => series("dynomite_admin_changes_total", "outcome=\"refused\""),
+    }
+}
+
+metrics! {
+    /// What is counted of each peer by itself; in no list of `/info`. In `/metrics` each has the labels
+    /// `peer`, `dc` and `rack`.
+    PeerStats {
+        up: Gauge = "whether a connection to the peer is there and the peer has answered on it" => series("dynomite_peer_up", ""),
+        barred: Gauge = "whether an operator keeps requests from the peer (/peer/down)" => series("dynomite_peer_barred", ""),
+        connections: Gauge = "# established connections to the peer" => series("dynomite_peer_connections", ""),
+        requests: Counter = "# requests put into the queue of the peer" => series("dynomite_peer_requests_total", ""),
+        request_bytes: Counter = "bytes of these requests, without the header of the peers' protocol" => series("dynomite_peer_request_bytes_total", ""),
+        replies: Counter = "# replies of the peer" => series("dynomite_peer_latency_seconds_count", ""),
+        latency_us: Counter = "microseconds between request written and reply read, all replies together" => series("dynomite_peer_latency_seconds_sum", ""),
+        timeouts: Counter = "# requests the peer did not answer in time" => series("dynomite_peer_request_timeouts_total", ""),
+        dropped: Counter = "# requests that could not be sent or were lost unsent" => series("dynomite_peer_requests_dropped_total", ""),
+        lost_eof: Counter = "# connections the peer closed" => series("dynomite_peer_connections_lost_total", "reason=\"eof\""),
+        lost_error: Counter = "# connections that failed or could not be made" => series("dynomite_peer_connections_lost_total", "reason=\"error\""),
+        lost_timeout: Counter = "# connections given up because the peer was silent" => series("dynomite_peer_connections_lost_total", "reason=\"timeout\""),
+        unsent: Gauge = "# requests waiting to be written to the peer" => series("dynomite_peer_queue_requests", "queue=\"unsent\""),
+        unsent_bytes: Gauge = "their bytes" => series("dynomite_peer_queue_bytes", "queue=\"unsent\""),
+        awaited: Gauge = "# requests written to the peer whose reply is still to come" => series("dynomite_peer_queue_requests", "queue=\"awaited\""),
+        awaited_bytes: Gauge = "their bytes" => series("dynomite_peer_queue_bytes", "queue=\"awaited\""),
     }
 }

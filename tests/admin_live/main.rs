@@ -1,11 +1,45 @@
-//! Statistics over HTTP from a running node: what is counted, and who may ask how.
+//! Statistics and administration over HTTP of a running node: what is counted, who may ask how, and what
+//! changes when an operator says so.
+//!
+//! What the C original's users rely on, item by item, and the tests that show it:
+//!
+//! | item | what | test |
+//! |---|---|---|
+//! | 1 | the text of `-D` | `stats::describe`, `process_life`: `what_is_asked_for_is_told_on_stderr` |
+//! | 2, 4 | the keys of `/info`, integers below the pool | `stats::info`: `the_layout_is_the_originals`, `below_the_pool_object…` |
+//! | 3 | names of the pool and of the datastore | `config::server`, `conformance::item_03` |
+//! | 5 | `/info` escapes | `stats::info`, `counted::who_it_is…` |
+//! | 6 | every route frames its answer, other programs read it | `conformance::item_06`, `http::other_peoples…` |
+//! | 7 | the body of each route | `conformance::item_07` |
+//! | 8, 9, 10 | levels, factor, log level | `conformance::item_08`, `_09`, `_10`; `admin::routes` |
+//! | 11 | nothing runs by accident | `http::connecting_and_leaving…`, `conformance::item_11` |
+//! | 12 | silent connections | `http::silent_and_slow…`, `load` |
+//! | 13 | 50,000 `/ping` | `load`, `http::health_checks…` |
+//! | 14 | a poll sees the request before it | `counted` (all) |
+//! | 15 | states | `conformance::item_15`, `states`, `node::tests::control` |
+//! | 16 | gauges return | `conformance::item_16`, `counted::queues…` |
+//! | 17 | dnode headers are not counted | `conformance::item_17` |
+//! | 18, 19 | `PING`, classes of commands | `counted::ping…`, `counted::every_command…` |
+//! | 20 | the window of histograms | `stats::histogram`, `conformance::item_20` |
+//! | 21 | `…_ejected_at` in ms | `in_trouble::a_datastore_that_closes`, `conformance::item_21` |
+//! | 22 | `/cluster_describe` | `admin::routes`, `conformance::item_22` |
+//! | 23 | `stats_listen` | `process_life`: `listen`, `start::an_address_that_cannot_be_bound…` |
+//! | 24 | it answers while others are away | `in_trouble`, `conformance::item_24` |
+//! | 25 | `/peer/reset` | `peers`, `node::tests::control` |
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod conformance;
 mod counted;
 mod http;
 mod in_trouble;
+#[path = "../clients/install.rs"]
+mod install;
+mod load;
+mod metrics;
+mod peers;
+mod states;
 
 use common::Node;
 use std::collections::BTreeMap;

@@ -18,6 +18,7 @@ pub enum Experiment {
     Copies,
     Cluster,
     Memcache,
+    Admin,
 }
 
 /// Every experiment by name; the flag says whether it runs when none is named.
@@ -29,6 +30,7 @@ const EXPERIMENTS: &[(&str, Experiment, bool)] = &[
     ("copies", Experiment::Copies, false),
     ("cluster", Experiment::Cluster, true),
     ("memcache", Experiment::Memcache, true),
+    ("admin", Experiment::Admin, true),
 ];
 
 /// What was asked for.
@@ -126,8 +128,7 @@ impl Args {
             "where the figures go (default target/bench/e2e.json)",
             "PATH",
         );
-        let brief =
-            "usage: e2e [options] [cost] [latency] [memory] [spike] [copies] [cluster] [memcache]";
+        let brief = "usage: e2e [options] [cost] [latency] [memory] [spike] [copies] [cluster] [memcache] [admin]";
         let given = options
             .parse(words)
             .map_err(|e| format!("{e}\n{}", options.usage(brief)))?;

@@ -14,12 +14,14 @@
 //! | `spike` | resident memory a minute after many pipelining clients, and after large values |
 //! | `cluster` | the same for three racks and for two datacenters, coordinator and replica (rivals: *dynomite*) |
 //! | `memcache` | processor time per request in front of a `memcached`, all speaking its text protocol |
+//! | `admin` | processor time per client request while the statistics port is asked much too often |
 //! | `copies` | instructions and copied bytes per byte of a large value (needs valgrind; only on request) |
 //!
 //! Rounds of the proxies are interleaved (A B C, B C A, …) and ratios are taken within a round, so that a
 //! noisy neighbour hits all of them; the figure is the median over the rounds. Everything runs on the
 //! loopback and is bounded in count and time; only the processes started here are ended, by their id.
 
+mod admin;
 mod args;
 mod child;
 mod client;
@@ -96,6 +98,7 @@ fn run(args: &Args) -> Result<ExitCode> {
             Experiment::Copies => copies::run,
             Experiment::Cluster => cluster::run,
             Experiment::Memcache => memcache::run,
+            Experiment::Admin => admin::run,
         };
         if let Err(reason) = measure(args, &proxies, &store, scratch.path(), &mut report) {
             report.failed(&reason);

@@ -64,6 +64,8 @@ pub struct Proxy {
 /// A proxy that answers.
 pub struct Running {
     pub address: SocketAddr,
+    /// Where statistics are.
+    pub stats: SocketAddr,
     kind: Kind,
     child: Child,
 }
@@ -122,7 +124,8 @@ impl Proxy {
 
     fn try_start(&self, under: &[&str], store: SocketAddr, scratch: &Path) -> Result<Running> {
         let address = free_address()?;
-        let words = self.configure(address, store, scratch)?;
+        let stats = free_address()?;
+        let words = self.configure(address, stats, store, scratch)?;
         let mut command = match under.split_first() {
             Some((program, rest)) => {
                 let mut command = Command::new(program);
@@ -136,6 +139,7 @@ impl Proxy {
         child.wait_ready(address, self.protocol.probe())?;
         Ok(Running {
             address,
+            stats,
             kind: self.kind,
             child,
         })
@@ -145,10 +149,10 @@ impl Proxy {
     fn configure(
         &self,
         address: SocketAddr,
+        stats: SocketAddr,
         store: SocketAddr,
         scratch: &Path,
     ) -> Result<Vec<String>> {
-        let stats = free_address()?;
         let log = scratch
             .join(format!("{}.log", self.name))
             .display()

@@ -1,11 +1,15 @@
 //! Client libraries in `target/clients`.
 
+// Each test program uses a part of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// For Redis.
-const PYTHON: &[&str] = &["redis==8.1.0"];
+pub const REDIS_PY: &[&str] = &["redis==8.1.0"];
+pub const PROMETHEUS_CLIENT: &[&str] = &["prometheus-client==0.22.1"];
 const NODE: &[&str] = &["ioredis@6.0.0", "redis@6.3.1"];
 /// For memcached.
 const PYTHON_TEXT: &[&str] = &["pymemcache==4.0.0", "python-memcached==1.62"];
@@ -52,17 +56,13 @@ fn installed(
     made.map(|()| place)
 }
 
-/// A Python with redis-py.
-pub fn python() -> Result<Command, String> {
-    python_with(PYTHON)
-}
-
 /// A Python with pymemcache and python-memcached.
 pub fn python_text() -> Result<Command, String> {
-    python_with(PYTHON_TEXT)
+    python(PYTHON_TEXT)
 }
 
-fn python_with(packages: &[&str]) -> Result<Command, String> {
+/// A Python with these packages.
+pub fn python(packages: &[&str]) -> Result<Command, String> {
     let dir = installed(&packages.join("+"), |dir| {
         succeed(Command::new("python3").args(["-m", "venv"]).arg(dir))?;
         succeed(

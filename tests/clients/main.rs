@@ -52,7 +52,7 @@ fn run_before(kind: Kind, installed: Result<Command, String>, name: &str) {
 
 #[test]
 fn redis_py() {
-    run(install::python(), "redis_py.py");
+    run(install::python(install::REDIS_PY), "redis_py.py");
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub struct Setup {
     on_unix_socket: bool,
     token: String,
     fixed: Option<Addresses>,
+    env: Vec<(String, String)>,
     other: Option<PathBuf>,
 }
 
@@ -101,6 +102,7 @@ impl Setup {
             on_unix_socket: false,
             token: "0".to_owned(),
             fixed: None,
+            env: Vec::new(),
             other: None,
         }
     }
@@ -152,6 +154,12 @@ impl Setup {
     /// Lets it listen for clients on a Unix socket.
     pub fn on_unix_socket(mut self) -> Setup {
         self.on_unix_socket = true;
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn with_env(mut self, name: &str, value: &str) -> Setup {
+        self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -224,6 +232,7 @@ impl Setup {
             .arg("-o")
             .arg(dir.path().join("log"))
             .env("NOTIFY_SOCKET", &notify_path)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -303,6 +312,29 @@ impl Node {
     /// Ends it at once.
     pub fn kill(mut self) {
         self.child.kill().expect("our child");
+    }
+
+    /// Asks its statistics port by `GET`: the status and the body.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.stats_addr).expect("the statistics port");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a stream");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.expect("a status"), body.to_owned())
+    }
+
+    /// Asks its statistics port for something that must be granted.
+    #[track_caller]
+    pub fn told(&self, path: &str) -> String {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}: {body}");
+        body
     }
 
     /// Its statistics.

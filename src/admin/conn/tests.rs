@@ -1,24 +1,77 @@
 use super::*;
+use crate::admin::Policy;
 use crate::admin::request::{MAX_BODY, MAX_HEAD};
+use crate::cluster::id::NodeId;
+use crate::cluster::topology::Topology;
+use crate::node::health::Check;
+use crate::node::{Node, Options};
+use crate::stats::Identity;
 use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
 
-pub(crate) struct Node {
+/// A node that is not connected to anything, and counts how often it was asked for `/info`.
+pub(crate) struct World {
     pub(crate) asked: u32,
-    info: String,
+    pub(crate) info: String,
+    pub(crate) node: Node,
+    pub(crate) identity: Identity,
+    pub(crate) policy: Policy,
+    pub(crate) doors: Vec<Check>,
+    pub(crate) addresses: Vec<(NodeId, IpAddr)>,
 }
 
-impl Control for Node {
+impl Control for World {
+    fn node(&mut self) -> &mut Node {
+        &mut self.node
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn policy(&self) -> Policy {
+        self.policy
+    }
+
     fn info(&mut self, _: Now) -> String {
         self.asked += 1;
         self.info.clone()
     }
+
+    fn metrics(&mut self, _: Now) -> String {
+        String::from("up 1\n")
+    }
+
+    fn doors(&self) -> Vec<Check> {
+        self.doors.clone()
+    }
+
+    fn address_of(&mut self, node: NodeId) -> Option<IpAddr> {
+        let found = self.addresses.iter().find(|(of, _)| *of == node);
+        found.map(|(_, ip)| *ip)
+    }
 }
 
-pub(crate) fn node() -> Node {
-    Node {
+pub(crate) fn world(topology: Topology) -> World {
+    World {
         asked: 0,
         info: "{}\n".into(),
+        node: Node::new(Options::default(), Arc::new(topology), at(0)),
+        identity: Identity::default(),
+        policy: Policy::default(),
+        doors: Vec::new(),
+        addresses: Vec::new(),
     }
+}
+
+pub(crate) fn node() -> World {
+    world(Topology::alone())
+}
+
+/// A process on this machine.
+pub(crate) fn here() -> Caller {
+    Caller::new(None, None)
 }
 
 /// A socket in memory: pieces come one per read; `None` is a moment without data, the end of the
@@ -105,7 +158,7 @@ pub(crate) fn at(mono_us: u64) -> Now {
 }
 
 /// Reads and writes until the connection waits for an event or is closed.
-fn drive(conn: &mut Conn, now: Now, wire: &mut Wire, node: &mut Node) -> Outcome {
+fn drive(conn: &mut Conn, now: Now, wire: &mut Wire, node: &mut World) -> Outcome {
     loop {
         let received = conn.receive(now, wire, node);
         if received == Outcome::Close {
@@ -127,7 +180,7 @@ fn drive(conn: &mut Conn, now: Now, wire: &mut Wire, node: &mut Node) -> Outcome
 fn exchange(pieces: &[&[u8]]) -> Wire {
     let mut wire = Wire::new(pieces, true);
     assert_eq!(
-        drive(&mut Conn::new(at(0)), at(0), &mut wire, &mut node()),
+        drive(&mut Conn::new(here(), at(0)), at(0), &mut wire, &mut node()),
         Outcome::Close
     );
     wire
@@ -199,7 +252,7 @@ fn a_connection_closed_without_a_request_asks_nothing_of_the_node() {
     let mut node = node();
     let mut wire = Wire::new(&[], true);
     assert_eq!(
-        drive(&mut Conn::new(at(0)), at(0), &mut wire, &mut node),
+        drive(&mut Conn::new(here(), at(0)), at(0), &mut wire, &mut node),
         Outcome::Close
     );
     assert_eq!((node.asked, wire.sent.len()), (0, 0));
@@ -220,7 +273,7 @@ fn a_connection_serves_its_share_of_requests_and_says_when_it_ends() {
 
 #[test]
 fn the_answer_to_a_refused_request_is_followed_by_draining() {
-    let mut conn = Conn::new(at(0));
+    let mut conn = Conn::new(here(), at(0));
     let mut wire = Wire::new(
         &[b"POST /ping HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"],
         false,
@@ -246,7 +299,7 @@ fn the_answer_to_a_refused_request_is_followed_by_draining() {
 
 #[test]
 fn a_client_that_waits_for_leave_to_send_its_body_gets_it() {
-    let mut conn = Conn::new(at(0));
+    let mut conn = Conn::new(here(), at(0));
     let head = b"POST /ping HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
     let mut wire = Wire::new(&[head], false);
     assert_eq!(
@@ -261,10 +314,10 @@ fn a_client_that_waits_for_leave_to_send_its_body_gets_it() {
 
 #[test]
 fn a_client_that_never_reads_is_not_read_from() {
-    let mut conn = Conn::new(at(0));
-    let mut node = Node {
-        asked: 0,
+    let mut conn = Conn::new(here(), at(0));
+    let mut node = World {
         info: "x".repeat(20_000),
+        ..node()
     };
     let stream = "GET /info HTTP/1.1\r\n\r\n".repeat(50);
     let mut wire = Wire::new(&[stream.as_bytes()], false);
@@ -289,7 +342,7 @@ fn a_client_that_never_reads_is_not_read_from() {
 
 #[test]
 fn the_largest_request_fits_and_memory_is_given_back() {
-    let mut conn = Conn::new(at(0));
+    let mut conn = Conn::new(here(), at(0));
     let head = format!("POST /ping HTTP/1.1\r\nContent-Length: {MAX_BODY}\r\nA: ");
     let head = format!("{head}{}\r\n\r\n", "x".repeat(MAX_HEAD - head.len() - 4));
     let mut wire = Wire::new(&[head.as_bytes(), &[b'x'; MAX_BODY]], false);
@@ -303,7 +356,7 @@ fn the_largest_request_fits_and_memory_is_given_back() {
 
 #[test]
 fn time_runs_from_the_first_byte_and_a_byte_now_and_then_buys_none() {
-    let mut conn = Conn::new(at(0));
+    let mut conn = Conn::new(here(), at(0));
     let mut wire = Wire::new(&[b"GET /ping"], false);
     drive(&mut conn, at(1_000), &mut wire, &mut node());
     assert_eq!(
@@ -345,10 +398,10 @@ fn a_broken_socket_closes_the_connection() {
         }
     }
     assert_eq!(
-        Conn::new(at(0)).receive(at(0), &mut Broken, &mut node()),
+        Conn::new(here(), at(0)).receive(at(0), &mut Broken, &mut node()),
         Outcome::Close
     );
-    let mut conn = Conn::new(at(0));
+    let mut conn = Conn::new(here(), at(0));
     conn.receive(
         at(0),
         &mut Wire::new(&[b"GET / HTTP/1.1\r\n\r\n"], false),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::admin::conn::tests::{Wire, at, node};
+use crate::admin::conn::tests::{Wire, at, here, node};
 use crate::admin::conn::{IDLE_US, REQUEST_US};
 
 const PING: &[u8] = b"GET /ping HTTP/1.1\r\n\r\n";
@@ -15,12 +15,12 @@ fn ping(admin: &mut Admin, id: ConnId, now: Now) -> Outcome {
 fn any_number_of_silent_connections_leaves_room_for_a_request() {
     let mut admin = Admin::new();
     let mut now = 0;
-    let polite = admin.accepted(at(now)).id;
+    let polite = admin.accepted(here(), at(now)).id;
     assert_eq!(ping(&mut admin, polite, at(now)), Outcome::Wait);
     let mut silent = Vec::new();
     for _ in 0..3 * MAX_CONNS {
         now += 1;
-        let Admission { id, evicted } = admin.accepted(at(now));
+        let Admission { id, evicted } = admin.accepted(here(), at(now));
         silent.push(id);
         if silent.len() < MAX_CONNS {
             assert_eq!(evicted, None);
@@ -49,21 +49,21 @@ fn idle_connections_make_room_when_all_have_asked() {
     let mut admin = Admin::new();
     let ids: Vec<ConnId> = (0..MAX_CONNS as u64)
         .map(|now| {
-            let id = admin.accepted(at(now)).id;
+            let id = admin.accepted(here(), at(now)).id;
             ping(&mut admin, id, at(now));
             id
         })
         .collect();
     ping(&mut admin, ids[0], at(1000));
-    assert_eq!(admin.accepted(at(1001)).evicted, Some(ids[1]));
+    assert_eq!(admin.accepted(here(), at(1001)).evicted, Some(ids[1]));
 }
 
 #[test]
 fn a_forgotten_id_never_reaches_another_connection() {
     let mut admin = Admin::new();
-    let first = admin.accepted(at(0)).id;
+    let first = admin.accepted(here(), at(0)).id;
     admin.closed(first);
-    let second = admin.accepted(at(0)).id;
+    let second = admin.accepted(here(), at(0)).id;
     assert_ne!(first, second);
     assert_eq!(
         admin.receive(first, at(0), &mut Wire::new(&[PING], false), &mut node()),
@@ -82,8 +82,8 @@ fn a_forgotten_id_never_reaches_another_connection() {
 fn time_ends_what_says_nothing() {
     let mut admin = Admin::new();
     assert_eq!(admin.next_deadline(), None);
-    let silent = admin.accepted(at(0)).id;
-    let idle = admin.accepted(at(10)).id;
+    let silent = admin.accepted(here(), at(0)).id;
+    let idle = admin.accepted(here(), at(10)).id;
     ping(&mut admin, idle, at(10));
     assert_eq!(admin.next_deadline(), Some(REQUEST_US));
     assert_eq!(admin.tick(at(REQUEST_US - 1)), []);
@@ -96,7 +96,7 @@ fn time_ends_what_says_nothing() {
 #[test]
 fn closing_forgets_the_connection() {
     let mut admin = Admin::new();
-    let id = admin.accepted(at(0)).id;
+    let id = admin.accepted(here(), at(0)).id;
     let mut wire = Wire::new(&[b"GET /ping HTTP/1.0\r\n\r\n"], false);
     assert_eq!(
         admin.drive(id, at(0), &mut wire, &mut node()),
@@ -108,7 +108,7 @@ fn closing_forgets_the_connection() {
 #[test]
 fn a_client_that_sends_without_end_gives_others_their_turn() {
     let mut admin = Admin::new();
-    let id = admin.accepted(at(0)).id;
+    let id = admin.accepted(here(), at(0)).id;
     let flood = vec![b'x'; 8 << 20];
     let mut wire = Wire::new(&[&flood], false);
     assert_eq!(

@@ -2,9 +2,16 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use dynomite::admin::{Admin, Control, Outcome};
+use dynomite::admin::{Admin, Caller, Control, Outcome, Policy};
 use dynomite::clock::Now;
+use dynomite::cluster::id::NodeId;
+use dynomite::cluster::topology::Topology;
+use dynomite::node::health::Check;
+use dynomite::node::{Node, Options};
+use dynomite::stats::Identity;
 
 use super::pieces;
 
@@ -23,6 +30,16 @@ pub const WORDS: &[&[u8]] = &[
     b"/info",
     b"/ping",
     b"/help",
+    b"/cluster_describe",
+    b"/setloglevel/",
+    b"/set_consistency/read/dc_quorum",
+    b"/set_timeout_factor/",
+    b"/peer/down/all",
+    b"/state/standby",
+    b"/REST/v1/admin/get_seeds",
+    b"/readyz",
+    b"Origin: http://x\r\n",
+    b"Sec-Fetch-Site: cross-site\r\n",
     b"*",
     b" HTTP/1.1",
     b" HTTP/1.0",
@@ -59,11 +76,38 @@ impl Read for Wire<'_> {
     }
 }
 
-struct Node;
+struct World {
+    node: Node,
+    identity: Identity,
+}
 
-impl Control for Node {
+impl Control for World {
+    fn node(&mut self) -> &mut Node {
+        &mut self.node
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn policy(&self) -> Policy {
+        Policy::default()
+    }
+
     fn info(&mut self, _: Now) -> String {
         "{\"service\":\"dynomite\"}\n".to_string()
+    }
+
+    fn metrics(&mut self, _: Now) -> String {
+        "up 1\n".to_string()
+    }
+
+    fn doors(&self) -> Vec<Check> {
+        Vec::new()
+    }
+
+    fn address_of(&mut self, _: NodeId) -> Option<IpAddr> {
+        None
     }
 }
 
@@ -86,9 +130,14 @@ fn talk(pieces: VecDeque<Option<&[u8]>>) -> Vec<u8> {
     let mut turns = 1_000 + 4 * pieces.len();
     let (mut admin, mut wire, mut sent) = (Admin::new(), Wire(pieces), Vec::new());
     let now = Now::default();
-    let id = admin.accepted(now).id;
+    let mut world = World {
+        node: Node::new(Options::default(), Arc::new(Topology::alone()), now),
+        identity: Identity::default(),
+    };
+    let caller = Caller::new(None, None);
+    let id = admin.accepted(caller, now).id;
     loop {
-        let received = admin.receive(id, now, &mut wire, &mut Node);
+        let received = admin.receive(id, now, &mut wire, &mut world);
         if received == Outcome::Close || admin.transmit(id, now, &mut sent) == Outcome::Close {
             break;
         }
@@ -96,7 +145,7 @@ fn talk(pieces: VecDeque<Option<&[u8]>>) -> Vec<u8> {
         assert!(turns > 0, "the connection does not end");
     }
     assert!(
-        sent.is_empty() || sent.starts_with(b"HTTP/1.1 "),
+        sent.is_empty() || sent.starts_with(b"HTTP/1."),
         "not an answer"
     );
     sent

@@ -1,0 +1,43 @@
+//! `/livez` and `/readyz`: the node's health as JSON, for service managers and load balancers.
+
+use super::response::{Response, Status};
+use super::routes::Call;
+use crate::node::health::Check;
+use serde_json::{Value, json};
+
+/// `/livez`: 200 whenever it is answered, because the event loop that serves clients answers it.
+pub fn live(call: &mut Call<'_>) -> Response {
+    let state = call.control.node().state();
+    let uptime = call
+        .now
+        .mono_us
+        .saturating_sub(call.control.identity().started.mono_us);
+    Response::json(
+        Status::OK,
+        &json!({"status": "live", "state": state.name(), "uptime": uptime / 1_000_000}),
+    )
+}
+
+/// `/readyz`: 200 if clients can connect and be served, else 503; either way every check, and why it
+/// fails if it does.
+pub fn ready(call: &mut Call<'_>) -> Response {
+    let mut checks = call.control.doors();
+    checks.extend(call.control.node().health());
+    let (status, word) = match checks.iter().all(|check| check.trouble.is_none()) {
+        true => (Status::OK, "ready"),
+        false => (Status::UNAVAILABLE, "not ready"),
+    };
+    let checks: Vec<Value> = checks.iter().map(shown).collect();
+    let state = call.control.node().state();
+    Response::json(
+        status,
+        &json!({"status": word, "state": state.name(), "checks": checks}),
+    )
+}
+
+fn shown(check: &Check) -> Value {
+    match &check.trouble {
+        None => json!({"name": check.name, "ok": true}),
+        Some(why) => json!({"name": check.name, "ok": false, "reason": why}),
+    }
+}

@@ -1,0 +1,194 @@
+//! What an operator may tell a running node, and what it tells him of itself in return.
+//!
+//! | verb | takes effect |
+//! |---|---|
+//! | [`Node::set_consistency`] | for requests read from now on, of clients that have chosen no level |
+//! | [`Node::set_timeout_factor`] | at once, also for requests under way |
+//! | [`Node::set_state`] | at once; what waited for a state that serves writes goes out first |
+//! | [`Node::bar_peer`] | for requests placed from now on; replies to earlier ones still count |
+//! | [`Node::renew_peer`] | for requests placed from now on; each connection is closed when its last reply has come |
+//! | [`Node::reset_histograms`] | at once |
+//!
+//! None of it outlives the process.
+
+use super::route;
+use super::upstream::{Loss, State, Upstream};
+use super::{ConnId, Node};
+use crate::clock::Now;
+use crate::cluster::id::NodeId;
+use crate::cluster::peer_state::{Gate, PeerState};
+use crate::cluster::route::{Access, Target};
+use crate::cluster::timeout::FACTORS;
+use crate::config::Endpoint;
+use crate::consistency::Consistency;
+use crate::proto::Failure;
+
+/// The states an operator may choose.
+pub const SETTABLE: [PeerState; 4] = [
+    PeerState::Standby,
+    PeerState::WritesOnly,
+    PeerState::Normal,
+    PeerState::Resuming,
+];
+
+impl Node {
+    /// Where the datastore is.
+    pub fn datastore(&self) -> &Endpoint {
+        &self.options.datastore
+    }
+
+    /// The level of requests whose client has chosen none.
+    pub fn consistency(&self, access: Access) -> Consistency {
+        match access {
+            Access::Read => self.options.read_consistency,
+            Access::Write => self.options.write_consistency,
+        }
+    }
+
+    /// Changes that level. Returns what it was.
+    pub fn set_consistency(&mut self, access: Access, level: Consistency) -> Consistency {
+        let place = match access {
+            Access::Read => &mut self.options.read_consistency,
+            Access::Write => &mut self.options.write_consistency,
+        };
+        std::mem::replace(place, level)
+    }
+
+    /// What every request timeout is multiplied by, 1 to 10.
+    pub fn timeout_factor(&self) -> u32 {
+        self.timeout_factor
+    }
+
+    /// Changes that factor; one outside of [`FACTORS`] is taken into them. Returns what it was.
+    pub fn set_timeout_factor(&mut self, factor: u32) -> u32 {
+        let factor = factor.clamp(*FACTORS.start(), *FACTORS.end());
+        self.granted = route::granted(self.options.timeout_us, factor);
+        // Everything due is looked at again: it may be due earlier than was known.
+        self.earliest = 0;
+        std::mem::replace(&mut self.timeout_factor, factor)
+    }
+
+    /// The state of this node.
+    pub fn state(&self) -> PeerState {
+        self.state
+    }
+
+    /// Changes the state to one of [`SETTABLE`]. Returns what it was; `None` and no change for
+    /// another one.
+    pub fn set_state(&mut self, state: PeerState, now: Now) -> Option<PeerState> {
+        if !SETTABLE.contains(&state) {
+            return None;
+        }
+        let old = std::mem::replace(&mut self.state, state);
+        self.regate();
+        self.release_held(now);
+        Some(old)
+    }
+
+    /// Notes whether requests for the datastore have to be looked at before they are sent.
+    pub(super) fn regate(&mut self) {
+        let open = [Access::Read, Access::Write]
+            .iter()
+            .all(|&access| self.state.gate(access) == Gate::Serve);
+        self.is_gated = !open || !self.held.is_empty();
+    }
+
+    /// Forgets the samples of all histograms.
+    pub fn reset_histograms(&mut self) {
+        self.stats.hist.reset();
+    }
+
+    /// The state of a peer as far as this node knows: [`PeerState::Normal`] while requests are sent
+    /// to it, [`PeerState::Reset`] while its connections are made anew, else [`PeerState::Down`].
+    pub fn peer_state(&self, node: NodeId) -> PeerState {
+        let of = |is: fn(&Upstream) -> bool| self.peers_upstreams(node).any(is);
+        if of(Upstream::takes_requests) {
+            PeerState::Normal
+        } else if !of(|peer| peer.barred) && of(|peer| peer.renewing) {
+            PeerState::Reset
+        } else {
+            PeerState::Down
+        }
+    }
+
+    /// Whether an operator keeps requests from a peer.
+    pub fn is_barred(&self, node: NodeId) -> bool {
+        self.peers_upstreams(node).any(|peer| peer.barred)
+    }
+
+    /// Keeps requests from a peer, or no longer. Returns what was so before.
+    pub fn bar_peer(&mut self, node: NodeId, barred: bool) -> bool {
+        let before = self.is_barred(node);
+        for slot in self.slots_of(node) {
+            if let Some(peer) = self.upstreams.get_mut(slot).filter(|peer| !peer.is_store()) {
+                peer.barred = barred;
+            }
+        }
+        before
+    }
+
+    /// Makes the connections to a peer anew: those that wait for replies when they have come, those
+    /// that wait to be tried again at once.
+    pub fn renew_peer(&mut self, node: NodeId, now: Now) {
+        for slot in self.slots_of(node) {
+            let Some(peer) = self.upstreams.get_mut(slot).filter(|peer| !peer.is_store()) else {
+                continue;
+            };
+            match peer.state {
+                State::Up => {
+                    peer.renewing = true;
+                    self.renewing = true;
+                }
+                State::Down { .. } => {
+                    peer.try_at_once();
+                    self.connect_upstream(slot, now, false);
+                }
+                State::Idle | State::Connecting { .. } | State::Gone => {}
+            }
+        }
+    }
+
+    /// Closes the connections that are to be made anew and wait for no reply any more.
+    pub(super) fn renew_idle(&mut self, now: Now) {
+        if !self.renewing {
+            return;
+        }
+        self.renewing = false;
+        for slot in 0..self.upstreams.len() {
+            let Some(peer) = self.upstreams.get(slot).filter(|peer| peer.renewing) else {
+                continue;
+            };
+            if !peer.queue.is_empty() {
+                self.renewing = true;
+                continue;
+            }
+            self.lose_upstream(slot, now, Loss::Asked);
+            if let Some(peer) = self.upstreams.get_mut(slot) {
+                peer.try_at_once();
+            }
+            self.connect_upstream(slot, now, false);
+        }
+    }
+
+    /// The failure of a target that could not be reached.
+    pub(super) fn unreachable(&self, target: &Target) -> Failure {
+        if self.is_barred(target.node) {
+            Failure::PeerDown
+        } else {
+            super::collect::unreachable(target)
+        }
+    }
+
+    /// The connections of this node to a peer that are there.
+    pub fn conns_of(&self, node: NodeId) -> impl Iterator<Item = ConnId> {
+        self.peers_upstreams(node)
+            .filter(|peer| peer.state == State::Up)
+            .map(|peer| peer.id)
+    }
+
+    /// The upstreams to a peer; none for this node.
+    pub(super) fn peers_upstreams(&self, node: NodeId) -> impl Iterator<Item = &Upstream> {
+        let all = self.upstreams.get(self.slots_of(node)).unwrap_or_default();
+        all.iter().filter(|upstream| !upstream.is_store())
+    }
+}

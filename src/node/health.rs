@@ -1,0 +1,92 @@
+//! Whether the node can serve its clients, and if not, why.
+
+use super::Node;
+use super::upstream::{State, Upstream};
+use crate::cluster::id::{DcId, NodeId};
+use crate::cluster::peer_state::{Gate, PeerState};
+use crate::cluster::route::Access;
+use crate::consistency::Consistency;
+
+/// One thing that must be so for the node to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at, in one word.
+    pub name: &'static str,
+    /// Why it is not as it should be; nothing if it is.
+    pub trouble: Option<String>,
+}
+
+impl Node {
+    /// Everything that must be so, as of now. `state`: it serves reads and writes. `draining`: the node
+    /// is not shutting down. `datastore`: a connection is there, or will be made for the first request
+    /// (`preconnect: false`). `quorum`: for the keys at this node's tokens, so many racks can be reached
+    /// as the levels of clients that have chosen none ask for.
+    pub fn health(&self) -> Vec<Check> {
+        let check = |name, trouble| Check { name, trouble };
+        vec![
+            check("state", self.state_trouble()),
+            check(
+                "draining",
+                self.is_draining()
+                    .then(|| "the node is shutting down".to_owned()),
+            ),
+            check("datastore", self.datastore_trouble()),
+            check("quorum", self.quorum_trouble()),
+        ]
+    }
+
+    fn state_trouble(&self) -> Option<String> {
+        let serves = |access| self.state.gate(access) == Gate::Serve;
+        let trouble = match (serves(Access::Read), serves(Access::Write)) {
+            (true, true) => return None,
+            (false, true) => "reads are refused",
+            _ if self.state == PeerState::WritesOnly => "reads are refused, writes are held",
+            _ => "reads and writes are refused",
+        };
+        Some(format!("in state {} {trouble}", self.state))
+    }
+
+    fn datastore_trouble(&self) -> Option<String> {
+        let stores = self.upstreams.get(self.slots_of(NodeId::ME))?;
+        let usable = |store: &Upstream| matches!(store.state, State::Up | State::Idle);
+        (!stores.iter().any(usable))
+            .then(|| format!("there is no connection to {}", self.options.datastore))
+    }
+
+    fn quorum_trouble(&self) -> Option<String> {
+        let accesses = [(Access::Read, "reads"), (Access::Write, "writes")];
+        accesses
+            .into_iter()
+            .find_map(|(access, what)| self.level_trouble(self.consistency(access), what))
+    }
+
+    /// Why requests of this level for the keys at this node's tokens cannot be served.
+    fn level_trouble(&self, level: Consistency, what: &str) -> Option<String> {
+        let dcs = match level {
+            Consistency::DcOne => return None,
+            Consistency::DcQuorum | Consistency::DcSafeQuorum => 1,
+            Consistency::DcEachSafeQuorum => self.topology.dcs().len(),
+        };
+        let me = self.topology.node(NodeId::ME)?;
+        let places = (0..).map(DcId).zip(self.topology.dcs()).take(dcs);
+        places
+            .flat_map(|(_, dc)| me.member.tokens.iter().map(move |token| (dc, *token)))
+            .find_map(|(dc, token)| {
+                let racks = dc.racks();
+                let needed = racks.len() / 2 + 1;
+                let owners = racks.filter_map(|rack| self.topology.owner(rack, token));
+                let reached = owners.filter(|node| self.is_reached(*node)).count();
+                (reached < needed).then(|| {
+                    format!(
+                        "{what} are {level}, for which {needed} racks of {} are needed, and {reached} can be reached",
+                        dc.name
+                    )
+                })
+            })
+    }
+
+    fn is_reached(&self, node: NodeId) -> bool {
+        let all = self.upstreams.get(self.slots_of(node)).unwrap_or_default();
+        all.iter().any(Upstream::takes_requests)
+    }
+}

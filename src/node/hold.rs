@@ -1,0 +1,222 @@
+//! Requests for the datastore that the node's state does not serve: refused, or held until it does.
+//!
+//! In `WRITES_ONLY` the datastore's data is being replaced: reads are refused, writes are kept in the
+//! order of their coming, and sent, before any later one, as soon as the state serves writes and the
+//! datastore takes requests, whatever states come in between. They have no time limit of their own
+//! (the original closes the datastore's connection over them when the oldest is as old as `timeout`,
+//! and all are lost), but limits there are:
+//!
+//! | limit | at the limit |
+//! |---|---|
+//! | a quarter of `max_msgs`, [`HOLD_BYTES`] | further writes are refused |
+//! | [`HOLD_US`] | the oldest is refused |
+//! | shutdown | all are refused |
+//!
+//! A client that leaves does not take its writes with it. A peer's later requests are answered past its
+//! held writes, as it matches replies by their ids; only a C node, which cannot, has to wait.
+
+use super::ConnId;
+use super::Node;
+use super::front::{Fronts, Raw};
+use super::msg::{Flags, Msg, NONE, OfFront, Queue};
+use super::upstream::Upstream;
+use crate::clock::Now;
+use crate::cluster::id::NodeId;
+use crate::cluster::peer_state::Gate;
+use crate::cluster::route::Access;
+use crate::log_at;
+use crate::mbuf::Chain;
+use crate::proto::Failure;
+use std::collections::VecDeque;
+
+/// Bytes of writes that may be held.
+pub const HOLD_BYTES: usize = 64 << 20;
+/// How long a write may be held, in µs: ten minutes.
+pub const HOLD_US: u64 = 600_000_000;
+
+/// The writes that are held, the oldest first.
+#[derive(Default)]
+pub(super) struct Held {
+    queue: VecDeque<HeldWrite>,
+    bytes: usize,
+}
+
+struct HeldWrite {
+    entry: u32,
+    pin: u32,
+    since: u64,
+    request: Chain,
+    /// It is in no queue of this front, which is to get the answer.
+    aside: Option<ConnId>,
+}
+
+impl Held {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many there are, and their bytes.
+    pub fn len(&self) -> (usize, usize) {
+        (self.queue.len(), self.bytes)
+    }
+
+    /// When the oldest has been held for too long, in µs.
+    pub fn next_us(&self) -> Option<u64> {
+        self.queue.front().map(|held| held.since + HOLD_US)
+    }
+
+    fn pop(&mut self) -> Option<HeldWrite> {
+        let held = self.queue.pop_front()?;
+        self.bytes -= held.request.len();
+        Some(held)
+    }
+}
+
+impl Node {
+    /// Whether a request may enter the datastore now. If not, it has been taken care of.
+    pub(super) fn passes_gate(&mut self, entry: u32, pin: u32, now: Now, raw: Raw<'_>) -> bool {
+        let write = self
+            .msgs
+            .get(entry as usize)
+            .is_some_and(|msg| msg.flags.has(Flags::WRITE));
+        let access = if write { Access::Write } else { Access::Read };
+        match self.state.gate(access) {
+            Gate::Serve if !write || self.held.is_empty() => return true,
+            Gate::Serve | Gate::Hold => self.hold(entry, pin, now, raw),
+            Gate::Refuse => self.forbid(entry, now),
+        }
+        false
+    }
+
+    /// Answers a request that the state does not serve: by another rack if it may, else with an error.
+    fn forbid(&mut self, entry: u32, now: Now) {
+        if self.msgs.get(entry as usize).is_some_and(Msg::is_over) {
+            self.msgs.remove(entry as usize);
+        } else {
+            self.fail(entry, now, NodeId::ME, Failure::StateForbids);
+        }
+    }
+
+    /// Keeps a write.
+    fn hold(&mut self, entry: u32, pin: u32, now: Now, raw: Raw<'_>) {
+        let full = self.held.queue.len() >= self.options.max_msgs / 4
+            || self.held.bytes + raw.len() > HOLD_BYTES;
+        let Some(msg) = self.msgs.get_mut(entry as usize).filter(|_| !full) else {
+            self.stats.own.held_writes_refused += 1;
+            return self.forbid(entry, now);
+        };
+        // As if it stood in an upstream's queue: whoever asked may leave, the message stays.
+        msg.flags = msg.flags.with(Flags::QUEUED);
+        let mut request = Chain::new();
+        if raw.len() < self.pool.block_size() / 2 {
+            // A small write must not keep the whole block it came in.
+            raw.with_bytes(|bytes| self.pool.copy(bytes, &mut request));
+        } else {
+            raw.append_to(&mut request);
+        }
+        self.held.bytes += request.len();
+        let aside = self.set_aside(entry);
+        self.held.queue.push_back(HeldWrite {
+            aside,
+            entry,
+            pin,
+            since: now.mono_us,
+            request,
+        });
+        self.is_gated = true;
+    }
+
+    /// Takes a write of a peer that matches replies by their ids out of the order of its answers.
+    fn set_aside(&mut self, entry: u32) -> Option<ConnId> {
+        let key = self.msgs.get(entry as usize)?.front;
+        let front = &mut self
+            .fronts
+            .peer_mut(key)
+            .filter(|peer| peer.is_modern())?
+            .front;
+        // It has just come, so it is the last one, and few are before it: those that are held are not.
+        if front.queue.head() == Some(entry) {
+            front.queue.pop(&mut self.msgs)?;
+            return Some(front.id);
+        }
+        let mut before = front.queue.head()?;
+        loop {
+            let next = Queue::<OfFront>::after(&mut self.msgs, before)?;
+            if next == entry {
+                front.queue.remove_after(&mut self.msgs, before)?;
+                return Some(front.id);
+            }
+            before = next;
+        }
+    }
+
+    /// Puts it into that order again, as the newest request; if the peer is gone nobody gets the answer.
+    fn put_back(&mut self, write: &HeldWrite) {
+        let (Some(id), Some(msg)) = (write.aside, self.msgs.get_mut(write.entry as usize)) else {
+            return;
+        };
+        match self.fronts.get_mut(Fronts::key(id)) {
+            Some(front) if front.id == id => front.queue.push(&mut self.msgs, write.entry),
+            _ => msg.front = NONE,
+        }
+    }
+
+    /// Sends everything held, in order, if the state serves writes and the datastore takes them.
+    pub(super) fn release_held(&mut self, now: Now) {
+        let takes = |upstream: &Upstream| upstream.is_store() && upstream.takes_requests();
+        if self.held.is_empty()
+            || self.state.gate(Access::Write) != Gate::Serve
+            || !self.upstreams.iter().any(takes)
+        {
+            return;
+        }
+        let held = std::mem::take(&mut self.held);
+        log_at!(
+            Notice,
+            "sending {} writes of {} bytes that were held",
+            held.queue.len(),
+            held.bytes
+        );
+        self.regate();
+        for write in held.queue {
+            self.put_back(&write);
+            let Some(msg) = self.msgs.get_mut(write.entry as usize) else {
+                continue;
+            };
+            msg.flags = msg.flags.without(Flags::QUEUED);
+            // Its time begins only now.
+            msg.start = now.mono_us;
+            // Whoever asked may have left, and another may stand in that place.
+            let pin = if msg.is_over() { NONE } else { write.pin };
+            self.send_to_store(write.entry, pin, now, Raw::from(&write.request));
+        }
+    }
+
+    /// Refuses the writes that have been held for too long.
+    pub(super) fn expire_held(&mut self, now: Now) {
+        while self.held.next_us().is_some_and(|at| at <= now.mono_us) {
+            self.refuse_oldest(now);
+        }
+    }
+
+    /// Refuses all held writes.
+    pub(super) fn refuse_held(&mut self, now: Now) {
+        while !self.held.is_empty() {
+            self.refuse_oldest(now);
+        }
+    }
+
+    fn refuse_oldest(&mut self, now: Now) {
+        let Some(write) = self.held.pop() else {
+            return;
+        };
+        self.stats.own.held_writes_refused += 1;
+        self.put_back(&write);
+        if let Some(msg) = self.msgs.get_mut(write.entry as usize) {
+            msg.flags = msg.flags.without(Flags::QUEUED);
+            self.forbid(write.entry, now);
+        }
+        self.regate();
+    }
+}

@@ -1,0 +1,104 @@
+//! What is counted of each peer by itself.
+
+use super::Node;
+use super::report::queue_lengths;
+use super::upstream::{Loss, State};
+use crate::cluster::id::NodeId;
+use crate::stats::{Peer, PeerStats};
+
+/// What happened on one upstream since start. Its connection comes and goes, the counts stay.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    requests: u64,
+    request_bytes: u64,
+    replies: u64,
+    latency_us: u64,
+    pub timeouts: u64,
+    dropped: u64,
+    eof: u64,
+    errors: u64,
+    silent: u64,
+}
+
+impl Tally {
+    /// A request of so many bytes was put into the queue.
+    #[inline]
+    pub fn sent(&mut self, bytes: u64) {
+        self.requests += 1;
+        self.request_bytes += bytes;
+    }
+
+    /// A reply has come, so many µs after its request was written.
+    #[inline]
+    pub fn answered(&mut self, latency_us: u64) {
+        self.replies += 1;
+        self.latency_us += latency_us;
+    }
+
+    /// The connection was given up with so many requests unwritten.
+    pub fn lost(&mut self, loss: Loss, unsent: u64) {
+        self.dropped += unsent;
+        match loss {
+            Loss::Eof => self.eof += 1,
+            Loss::Error => self.errors += 1,
+            Loss::TimedOut => self.silent += 1,
+            Loss::Asked => {}
+        }
+    }
+
+    /// Adds itself to the figures of its peer.
+    fn add_to(&self, stats: &mut PeerStats) {
+        stats.requests += self.requests;
+        stats.request_bytes += self.request_bytes;
+        stats.replies += self.replies;
+        stats.latency_us += self.latency_us;
+        stats.timeouts += self.timeouts;
+        stats.dropped += self.dropped;
+        stats.lost_eof += self.eof;
+        stats.lost_error += self.errors;
+        stats.lost_timeout += self.silent;
+    }
+}
+
+impl Node {
+    /// Counts a copy that could not be sent to a peer.
+    pub(super) fn count_unsendable(&mut self, node: NodeId) {
+        self.stats.count_unsendable(self.topology.distance(node));
+        let first = self.slots_of(node).start;
+        if let Some(peer) = self.upstreams.get_mut(first) {
+            peer.tally.dropped += 1;
+        }
+    }
+
+    /// What is known of each peer, in the order of the topology.
+    pub fn peers(&mut self) -> Vec<Peer> {
+        let topology = std::sync::Arc::clone(&self.topology);
+        let nodes = (0..).map(NodeId).zip(topology.nodes()).skip(1);
+        nodes
+            .map(|(id, node)| {
+                let mut stats = PeerStats::default();
+                for slot in self.slots_of(id) {
+                    let Some(peer) = self.upstreams.get(slot) else {
+                        continue;
+                    };
+                    peer.tally.add_to(&mut stats);
+                    stats.up |= u64::from(peer.state == State::Up && peer.is_known());
+                    stats.barred |= u64::from(peer.barred);
+                    stats.connections += u64::from(peer.state == State::Up);
+                    let [unsent, unsent_bytes, awaited, awaited_bytes] =
+                        queue_lengths(peer, &mut self.msgs);
+                    stats.unsent += unsent;
+                    stats.unsent_bytes += unsent_bytes;
+                    stats.awaited += awaited;
+                    stats.awaited_bytes += awaited_bytes;
+                }
+                Peer {
+                    peer: node.member.endpoint.to_string(),
+                    dc: node.member.dc.clone(),
+                    rack: node.member.rack.clone(),
+                    stats,
+                }
+            })
+            .collect()
+    }
+}

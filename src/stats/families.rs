@@ -1,0 +1,295 @@
+//! The one table of metric families in `/metrics`: name, type, labels and meaning of each.
+//!
+//! What a family shows comes from the rows of [`table`](super::table) that name it, from the
+//! histograms of [`HISTOGRAMS`], or, for the few that are neither, from
+//! [`prometheus`](super::prometheus) itself. Names follow the conventions of Prometheus: base units
+//! (seconds, bytes), `_total` for counters; names beginning with `process_` are those that its client
+//! libraries use.
+
+use super::{Histogram, Histograms};
+
+/// What kind of figure a family is, in the words of the text format 0.0.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Only rises, from 0 at start.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Cumulative buckets, sum and count.
+    Histogram,
+    /// Sum and count.
+    Summary,
+}
+
+impl Type {
+    /// Its word behind `# TYPE`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Type::Counter => "counter",
+            Type::Gauge => "gauge",
+            Type::Histogram => "histogram",
+            Type::Summary => "summary",
+        }
+    }
+}
+
+/// One family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Its whole name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Type,
+    /// The labels of its series, without `le`.
+    pub labels: &'static [&'static str],
+    /// What it means, in one sentence.
+    pub help: &'static str,
+}
+
+const PEER: &[&str] = &["peer", "dc", "rack"];
+
+/// Every family, in the order of the text.
+#[rustfmt::skip]
+pub const FAMILIES: &[Family] = {
+    use Type::{Counter, Gauge, Histogram, Summary};
+    const fn f(name: &'static str, kind: Type, labels: &'static [&'static str], help: &'static str) -> Family {
+        Family { name, kind, labels, help }
+    }
+    &[
+        f("dynomite_build_info", Gauge, &["version"], "Always 1; the version is in the label."),
+        f("dynomite_node_info", Gauge, &["dc", "rack", "datastore", "pool"], "Always 1; who this node is is in the labels."),
+        f("dynomite_node_state", Gauge, &["state"], "1 for the state this node is in, 0 for the others."),
+        f("dynomite_default_consistency", Gauge, &["class", "consistency"], "1 for the level of requests whose client has chosen none, 0 for the others."),
+        f("dynomite_timeout_factor", Gauge, &[], "What every request timeout is multiplied by, 1 to 10."),
+        f("dynomite_log_level", Gauge, &[], "Log level, 0 to 11."),
+        f("dynomite_writes_held", Gauge, &[], "Writes held until the state of this node serves them (WRITES_ONLY)."),
+        f("dynomite_writes_held_bytes", Gauge, &[], "Bytes of the writes held."),
+        f("dynomite_held_writes_refused_total", Counter, &[], "Writes refused because too many were held already, or for too long."),
+        f("dynomite_admin_changes_total", Counter, &["outcome"], "Changes asked for over the statistics port: made, or refused."),
+        f("dynomite_info_polls_total", Counter, &[], "Polls of /info."),
+
+        f("dynomite_client_connections", Gauge, &[], "Client connections."),
+        f("dynomite_client_connections_closed_total", Counter, &["reason"], "Client connections that ended: by the client's end of stream, or by an error."),
+        f("dynomite_client_connections_refused_total", Counter, &[], "Client connections closed at once because client_connections was reached."),
+        f("dynomite_accept_pauses_total", Counter, &[], "Pauses in accepting connections because file descriptors ran out."),
+        f("dynomite_client_requests_total", Counter, &["class"], "Requests of clients by key; each piece of a divided request counts; PING does not."),
+        f("dynomite_placed_requests_total", Counter, &["class", "consistency"], "Requests of clients sent to the datastore and to peers, by the consistency level in force; each piece of a divided request and PING count."),
+        f("dynomite_client_request_duration_seconds", Histogram, &["class"], "From the complete request of a client to its answer on the way; class read includes what the node answers itself."),
+        f("dynomite_client_write_size_bytes", Histogram, &[], "Size of each write of a client as it came."),
+        f("dynomite_client_requests_dropped_total", Counter, &[], "Requests without an answer when their client's connection closed."),
+        f("dynomite_client_requests_without_quorum_total", Counter, &["class"], "Requests whose replicas did not agree as the level asks."),
+        f("dynomite_client_error_replies_total", Counter, &[], "Errors answered to clients, those of the datastore included."),
+        f("dynomite_client_protocol_errors_total", Counter, &[], "Client connections closed for malformed or stalled requests."),
+        f("dynomite_client_unknown_commands_total", Counter, &[], "Requests of clients that name no command there is."),
+        f("dynomite_request_fragments_total", Counter, &[], "Pieces that requests with keys of several nodes were divided into."),
+        f("dynomite_request_timeouts_total", Counter, &["target"], "Requests that took too long: at the datastore, at a peer of this datacenter, of another one."),
+        f("dynomite_late_replies_dropped_total", Counter, &[], "Replies that came after their request had been given up."),
+        f("dynomite_read_failovers_total", Counter, &[], "Reads answered by another rack because the owner in this one could not."),
+        f("dynomite_remote_dc_failovers_total", Counter, &[], "Writes sent to another rack of a remote datacenter because the preselected one could not be reached."),
+        f("dynomite_read_pauses_total", Counter, &[], "Pauses in reading from a client or peer because too much was under way."),
+        f("dynomite_queue_length", Histogram, &["queue"], "Requests in a queue, sampled as requests are added and replies come."),
+
+        f("dynomite_datastore_connections", Gauge, &[], "Established connections to the datastore."),
+        f("dynomite_datastore_connections_lost_total", Counter, &["reason"], "Connections to the datastore that ended or could not be made."),
+        f("dynomite_datastore_connection_last_lost_timestamp_seconds", Gauge, &[], "When a connection to the datastore was last lost; 0 for never."),
+        f("dynomite_datastore_requests_total", Counter, &["class"], "Requests put into the queue of the datastore, of clients and of peers."),
+        f("dynomite_datastore_request_bytes_total", Counter, &["class"], "Their bytes."),
+        f("dynomite_datastore_replies_total", Counter, &["class"], "Replies of the datastore."),
+        f("dynomite_datastore_reply_bytes_total", Counter, &["class"], "Their bytes."),
+        f("dynomite_datastore_error_replies_total", Counter, &[], "Replies of the datastore that are errors."),
+        f("dynomite_datastore_requests_dropped_total", Counter, &[], "Requests to the datastore that took too long or were lost unsent."),
+        f("dynomite_datastore_queue_requests", Gauge, &["queue"], "Requests to the datastore: not written yet, or awaited."),
+        f("dynomite_datastore_queue_bytes", Gauge, &["queue"], "Their bytes."),
+        f("dynomite_datastore_request_duration_seconds", Histogram, &[], "From a request written to the datastore to its reply read."),
+        f("dynomite_datastore_queue_wait_seconds", Histogram, &[], "From a request complete to its being written to the datastore."),
+        f("dynomite_datastore_commands_total", Counter, &["group"], "Requests to a Redis by group of commands; the groups overlap: sunion is in set and sets too, lreqm (LREM) in lists too."),
+
+        f("dynomite_peer_up", Gauge, PEER, "1 while a connection to the peer is there and the peer has answered on it."),
+        f("dynomite_peer_barred", Gauge, PEER, "1 while an operator keeps requests from the peer (/peer/down)."),
+        f("dynomite_peer_connections", Gauge, PEER, "Established connections to the peer."),
+        f("dynomite_peer_requests_total", Counter, PEER, "Requests put into the queue of the peer."),
+        f("dynomite_peer_request_bytes_total", Counter, PEER, "Their bytes, without the header of the peers' protocol."),
+        f("dynomite_peer_latency_seconds", Summary, PEER, "From a request written to the peer to its reply read; the mean is sum by count."),
+        f("dynomite_peer_request_timeouts_total", Counter, PEER, "Requests the peer did not answer in time."),
+        f("dynomite_peer_requests_dropped_total", Counter, PEER, "Requests that could not be sent to the peer, or were lost unsent with the connection."),
+        f("dynomite_peer_connections_lost_total", Counter, &["peer", "dc", "rack", "reason"], "Connections to the peer that ended or could not be made."),
+        f("dynomite_peer_queue_requests", Gauge, &["peer", "dc", "rack", "queue"], "Requests to the peer: not written yet, or awaited."),
+        f("dynomite_peer_queue_bytes", Gauge, &["peer", "dc", "rack", "queue"], "Their bytes."),
+        f("dynomite_peer_request_duration_seconds", Histogram, &["distance"], "From a request written to a peer to its reply read, all peers of this datacenter or of others together."),
+        f("dynomite_peer_queue_wait_seconds", Histogram, &["distance"], "From a request complete to its being written to a peer."),
+        f("dynomite_peer_replies_used_total", Counter, &[], "Replies of peers that somebody waited for."),
+        f("dynomite_peer_reply_bytes_used_total", Counter, &[], "Their bytes."),
+        f("dynomite_peer_replies_out_of_order_total", Counter, &[], "Replies of peers to another request than the oldest outstanding one."),
+        f("dynomite_peer_connection_last_lost_timestamp_seconds", Gauge, &[], "When a connection to a peer was last lost; 0 for never."),
+        f("dynomite_inbound_peer_connections", Gauge, &[], "Connections from peers."),
+        f("dynomite_inbound_peer_connections_closed_total", Counter, &["reason"], "Connections from peers that ended: by the peer's end of stream, or by an error."),
+        f("dynomite_inbound_peer_queue_requests", Gauge, &[], "Requests of peers that are not answered yet."),
+        f("dynomite_inbound_peer_error_replies_total", Counter, &[], "Errors answered to peers, those of the datastore included."),
+
+        f("dynomite_mbufs_in_use", Gauge, &[], "Buffers that hold data."),
+        f("dynomite_mbufs_free", Gauge, &[], "Buffers that are kept for the next data."),
+        f("dynomite_mbufs_peak", Gauge, &[], "The most buffers in use at once since start."),
+        f("dynomite_mbuf_limit_hits_total", Counter, &[], "Times the limit on buffers was reached and somebody had to go."),
+        f("dynomite_messages_in_use", Gauge, &[], "Requests and their copies under way."),
+
+        f("process_cpu_seconds_total", Counter, &[], "Processor time, user and system."),
+        f("process_open_fds", Gauge, &[], "Open file descriptors."),
+        f("process_max_fds", Gauge, &[], "Most file descriptors that may be open."),
+        f("process_virtual_memory_bytes", Gauge, &[], "Virtual memory."),
+        f("process_resident_memory_bytes", Gauge, &[], "Resident memory."),
+        f("process_start_time_seconds", Gauge, &[], "When the process started, in seconds since 1970."),
+    ]
+};
+
+/// The unit of a histogram's samples, and so of its bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Samples are whole µs, truncated; shown in seconds. Bounds are powers of two of a µs: what is
+    /// below one is at most that long.
+    Micros,
+    /// Samples are numbers of things. Bounds are one less than powers of two.
+    Count,
+}
+
+/// A histogram in `/metrics`.
+pub struct Distribution {
+    /// Its family.
+    pub name: &'static str,
+    /// Its labels, written as in the text.
+    pub labels: &'static str,
+    /// Where its samples are.
+    pub pick: fn(&Histograms) -> &Histogram,
+    /// What they are.
+    pub unit: Unit,
+    /// The bit lengths of its first and last bound.
+    pub bounds: (usize, usize),
+}
+
+/// 32 µs to 33.6 s.
+const TIMES: (usize, usize) = (5, 25);
+/// 31 bytes to 128 MiB.
+const SIZES: (usize, usize) = (5, 27);
+/// 0 to 4095 requests.
+const LENGTHS: (usize, usize) = (0, 12);
+
+/// Every histogram of `/metrics`.
+#[rustfmt::skip]
+pub const HISTOGRAMS: &[Distribution] = {
+    use Unit::{Count, Micros};
+    const fn d(
+        name: &'static str,
+        labels: &'static str,
+        unit: Unit,
+        bounds: (usize, usize),
+        pick: fn(&Histograms) -> &Histogram,
+    ) -> Distribution {
+        Distribution { name, labels, pick, unit, bounds }
+    }
+    &[
+        d("dynomite_client_request_duration_seconds", "class=\"read\"", Micros, TIMES, |h| &h.read_latency),
+        d("dynomite_client_request_duration_seconds", "class=\"write\"", Micros, TIMES, |h| &h.write_latency),
+        d("dynomite_client_write_size_bytes", "", Count, SIZES, |h| &h.payload_size),
+        d("dynomite_queue_length", "queue=\"client\"", Count, LENGTHS, |h| &h.client_out_queue),
+        d("dynomite_queue_length", "queue=\"datastore_unsent\"", Count, LENGTHS, |h| &h.server_in_queue),
+        d("dynomite_queue_length", "queue=\"datastore_awaited\"", Count, LENGTHS, |h| &h.server_out_queue),
+        d("dynomite_queue_length", "queue=\"inbound_peer\"", Count, LENGTHS, |h| &h.dnode_client_out_queue),
+        d("dynomite_queue_length", "queue=\"local_dc_peer_unsent\"", Count, LENGTHS, |h| &h.peer_in_queue),
+        d("dynomite_queue_length", "queue=\"local_dc_peer_awaited\"", Count, LENGTHS, |h| &h.peer_out_queue),
+        d("dynomite_queue_length", "queue=\"remote_dc_peer_unsent\"", Count, LENGTHS, |h| &h.remote_peer_in_queue),
+        d("dynomite_queue_length", "queue=\"remote_dc_peer_awaited\"", Count, LENGTHS, |h| &h.remote_peer_out_queue),
+        d("dynomite_datastore_request_duration_seconds", "", Micros, TIMES, |h| &h.server_latency),
+        d("dynomite_datastore_queue_wait_seconds", "", Micros, TIMES, |h| &h.server_queue_wait),
+        d("dynomite_peer_request_duration_seconds", "distance=\"local_dc\"", Micros, TIMES, |h| &h.cross_zone_latency),
+        d("dynomite_peer_request_duration_seconds", "distance=\"remote_dc\"", Micros, TIMES, |h| &h.cross_region_rtt),
+        d("dynomite_peer_queue_wait_seconds", "distance=\"local_dc\"", Micros, TIMES, |h| &h.cross_zone_queue_wait),
+        d("dynomite_peer_queue_wait_seconds", "distance=\"remote_dc\"", Micros, TIMES, |h| &h.cross_region_queue_wait),
+    ]
+};
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::{Export, Kind, OwnStats, PeerStats, PoolStats, ServerStats};
+    use super::*;
+    use std::collections::HashSet;
+
+    /// The names of the labels in a text of labels.
+    fn names(labels: &str) -> Vec<&str> {
+        let parts = labels.split(',').filter(|part| !part.is_empty());
+        parts.map(|part| part.split_once('=').unwrap().0).collect()
+    }
+
+    #[test]
+    fn families_are_named_once_and_as_the_conventions_say() {
+        let mut seen = HashSet::new();
+        for family in FAMILIES {
+            assert!(seen.insert(family.name), "{} twice", family.name);
+            assert!(
+                family.name.starts_with("dynomite_") || family.name.starts_with("process_"),
+                "{}",
+                family.name
+            );
+            let total = family.name.ends_with("_total");
+            assert_eq!(total, family.kind == Type::Counter, "{}", family.name);
+            assert!(family.help.ends_with('.'), "{}", family.name);
+            for unit in ["millis", "micros", "_us_", "_ms_", "_kb"] {
+                assert!(!family.name.contains(unit), "{}", family.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_table_is_in_a_family_that_has_its_labels() {
+        let mut seen = HashSet::new();
+        let mut shown = HashSet::new();
+        let tables: [(&[super::super::Metric], &[&str]); 4] = [
+            (&PoolStats::TABLE, &[]),
+            (&ServerStats::TABLE, &[]),
+            (&OwnStats::TABLE, &[]),
+            (&PeerStats::TABLE, PEER),
+        ];
+        for (metric, common) in tables
+            .iter()
+            .flat_map(|(table, common)| table.iter().map(move |metric| (metric, common)))
+        {
+            let (name, labels) = match metric.export {
+                Export::Beside(why) => {
+                    assert!(!why.is_empty());
+                    continue;
+                }
+                Export::Series { name, labels } => (name, labels),
+            };
+            assert!(seen.insert((name, labels)), "{name} {labels} twice");
+            let base = name.trim_end_matches("_sum").trim_end_matches("_count");
+            let family = FAMILIES.iter().find(|family| family.name == base);
+            let family = family.unwrap_or_else(|| panic!("{base} is no family"));
+            shown.insert(base);
+            let mut expected: Vec<&str> = common.to_vec();
+            expected.extend(names(labels));
+            assert_eq!(family.labels, expected, "{name}");
+            let rises = matches!(family.kind, Type::Counter | Type::Summary);
+            // The original calls this one a gauge, though it only rises.
+            if metric.name != "peer_forward_error" {
+                assert_eq!(rises, metric.kind == Kind::Counter, "{name}");
+            }
+        }
+        for distribution in HISTOGRAMS {
+            let key = (distribution.name, distribution.labels);
+            assert!(seen.insert(key), "{key:?} twice");
+            let family = FAMILIES.iter().find(|f| f.name == distribution.name);
+            let family = family.expect("a family");
+            assert_eq!(family.kind, Type::Histogram);
+            assert_eq!(family.labels, names(distribution.labels));
+            shown.insert(distribution.name);
+        }
+        // What a row says about another family is true.
+        for metric in tables.iter().flat_map(|(table, _)| table.iter()) {
+            if let Export::Beside(why) = metric.export
+                && let Some(at) = why.find("dynomite_")
+            {
+                let name = why[at..].split(',').next().unwrap();
+                assert!(FAMILIES.iter().any(|f| f.name == name), "{why}");
+            }
+        }
+        assert!(shown.len() > 50);
+    }
+}
