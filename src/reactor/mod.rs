@@ -28,7 +28,6 @@ mod table;
 
 use crate::admin::{Admin, Policy};
 use crate::clock::Now;
-use crate::cluster::peer_state::PeerState;
 use crate::cluster::topology::Topology;
 use crate::config::{Endpoint, SecureOption, Settings};
 use crate::log_at;
@@ -469,7 +468,7 @@ fn status(node: &mut Node, now: Now) -> String {
     let state = if node.is_draining() {
         "stopping"
     } else {
-        PeerState::Normal.name()
+        node.state().name()
     };
     let pool = node.stats(now).pool;
     format!(
