@@ -17,10 +17,11 @@ use super::frame::Frames;
 use super::front::Raw;
 use super::join::Join;
 use super::msg::{Flags, Msg, NONE};
+use super::replicate::local_or_request;
 use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{
-    Access, Counts, Demand, How, Routing, Target, first_rack_candidates, read_candidates,
+    Access, Counts, Demand, Routing, Target, first_rack_candidates, read_candidates,
 };
 use crate::config::StoreKind;
 use crate::consistency::Consistency;
@@ -135,7 +136,7 @@ impl Node {
         }
         let target = Target {
             node,
-            how: How::Request,
+            how: local_or_request(node),
             counts: Counts::In(DcId::LOCAL),
             reachable: true,
             passed_over: 1,

@@ -70,7 +70,8 @@ impl Front {
             closing: false,
             ended: false,
             broken: false,
-            store: 0,
+            // None yet.
+            store: u16::MAX,
             addr,
             since: now.mono_us,
             heard: now.mono_us,

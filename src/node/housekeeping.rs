@@ -156,7 +156,8 @@ impl Node {
                 "out of buffers: refusing the largest unfinished request"
             );
             front.inbound.clear();
-            self.refuse_stream(key, now, b"-ERR Dynomite: out of buffers\r\n");
+            let line = Failure::OutOfBuffers.line(self.options.store);
+            self.refuse_stream(key, now, line.as_bytes());
         }
     }
 

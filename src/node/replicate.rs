@@ -290,7 +290,7 @@ impl Node {
 }
 
 /// How a node of this datacenter is asked to run something itself.
-fn local_or_request(node: NodeId) -> How {
+pub(super) fn local_or_request(node: NodeId) -> How {
     if node == NodeId::ME {
         How::Local
     } else {

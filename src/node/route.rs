@@ -259,7 +259,8 @@ impl Node {
 
     /// The datastore connection a front's next request goes to: always the same one, so that its
     /// requests keep their order; another one only while that one is down. Back to its own it goes
-    /// when nothing of the front is under way, or it would overtake itself.
+    /// when nothing is under way on the other, or it would overtake itself: a request that a quorum
+    /// has answered may still be on its way to the datastore.
     #[inline]
     fn store_for(&mut self, pin: u32) -> Option<usize> {
         let mut stores = self.slots_of(NodeId::ME);
@@ -276,8 +277,12 @@ impl Node {
             // It has closed meanwhile; there is no order left to keep.
             return stores.find(|&slot| takes(slot));
         };
-        // The request to be sent stands in the queue already.
-        if front.queue.len() <= 1 || !takes(front.store.into()) {
+        let is_done = |slot: usize| {
+            let store = self.upstreams.get(slot);
+            store.is_some_and(|store| store.queue.is_empty())
+        };
+        let current = usize::from(front.store);
+        if current != own && is_done(current) || !takes(current) {
             let mut order = (own..stores.len()).chain(0..own);
             front.store = order.find(|&slot| takes(slot)).unwrap_or(own) as u16;
         }

@@ -62,6 +62,8 @@ failures! {
     AdminMode("Dynomite: Invalid request in Dynomite's admin mode"),
     /// Something the proxy has no better words for.
     Internal("unknown: Unknown Error"),
+    /// All memory is held, and this client holds the most.
+    OutOfBuffers("Dynomite: out of buffers"),
     /// There are as many clients as there may be.
     TooManyClients("max number of clients reached", "ERROR Too many open connections"),
     /// A request that was begun has not been completed.

@@ -5,7 +5,10 @@ use crate::network::Far;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::resp;
+use crate::tag;
 use crate::world::World;
+use dynomite::config::StoreKind;
+use dynomite::consistency::Consistency;
 use dynomite::node::Options;
 
 /// A cluster in which nothing happens but what the test says.
@@ -70,6 +73,12 @@ impl Rig {
         link
     }
 
+    /// Puts a request to a memcached on its way.
+    fn say(&mut self, link: usize, text: &str) {
+        self.world.network.links[link].flight.push(text.as_bytes());
+        self.settle();
+    }
+
     /// Puts a request on its way.
     fn post(&mut self, link: usize, words: &str) {
         let args: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
@@ -103,7 +112,7 @@ fn a_client_that_leaves_before_a_quorum_leaves_nothing_behind() {
         let client = rig.client(0);
         rig.send(client, "dyno_config:conn_consistency DC_QUORUM");
         for store in &mut rig.world.stores {
-            store.stall();
+            store.server.stall();
         }
         rig.send(client, "SET {k}c0.0 v");
         rig.world.network.links[client].reset();
@@ -190,4 +199,72 @@ fn a_silent_peer_is_given_up_though_a_write_waits_for_it_first() {
     rig.pass(2_000_000);
     let refused = "-ERR Peer: Peer Node refused connection\r\n";
     assert_eq!(rig.received(client), refused.repeat(2));
+}
+
+/// It was put on the connection to the datastore as if that were a peer, and was never answered.
+#[test]
+fn versions_lost_on_their_way_are_given_by_this_nodes_own_memcached() {
+    let mut rig = Rig::new(
+        &[&[1, 1]],
+        Options {
+            store: StoreKind::Memcache,
+            ..Options::default()
+        },
+    );
+    let client = rig.client(1);
+    for store in &mut rig.world.stores {
+        store.put("k", "v");
+    }
+    // The first rack's is asked, and is gone before it can answer.
+    rig.world.stores[0].server.stall();
+    rig.say(client, "gets {k}c0.0\r\n");
+    rig.world.switch_off(0);
+    rig.settle();
+    let text = rig.received(client);
+    assert!(
+        text.starts_with("VALUE {k}c0.0 0 1 ") && text.ends_with("\r\nv\r\nEND\r\n"),
+        "{text}"
+    );
+    rig.world.network.links[client].reset();
+    rig.pass(2_000_000);
+    rig.assert_at_rest();
+}
+
+/// A request that a quorum had answered was still on its way to this node's datastore, and its client's
+/// next one took another connection.
+#[test]
+fn what_a_quorum_answered_early_is_not_overtaken() {
+    let options = Options {
+        datastore_connections: 2,
+        write_consistency: Consistency::DcQuorum,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&[&[2, 1, 1]], options);
+    let plan = rig.world.plan.clone();
+    let name = |owner: usize, from: usize| {
+        let mut names = (from..).map(|n| format!("k{n}"));
+        names.find(|name| plan.owns(owner, name)).unwrap()
+    };
+    rig.client(0);
+    let client = rig.client(0);
+    let theirs = name(1, 0);
+    let (mut at, mut seq) = (0, 0);
+    for _ in 0..20 {
+        let ours = name(0, at);
+        at = 1 + ours[1..].parse::<usize>().unwrap();
+        // With a request of another owner under way, the connection is kept.
+        rig.world.stores[0].server.stall();
+        rig.post(client, &format!("SET {} v", tag::key(&theirs, (1, seq))));
+        rig.post(client, &format!("SET {} v", tag::key(&ours, (1, seq + 1))));
+        rig.settle();
+        assert_eq!(rig.received(client), "+OK\r\n+OK\r\n");
+        rig.post(client, &format!("SET {} w", tag::key(&ours, (1, seq + 2))));
+        rig.settle();
+        rig.world.stores[0].calm_down();
+        rig.settle();
+        rig.received(client);
+        let order = |seq| rig.world.stores[0].done((1, seq), &ours).unwrap().order;
+        assert!(order(seq + 1) < order(seq + 2));
+        seq += 3;
+    }
 }

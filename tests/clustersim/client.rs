@@ -1,11 +1,17 @@
 //! A model of a client: sends requests that name themselves, and waits for an answer to each.
 
-use crate::judge::{self, Asked, What, World};
+mod memcache;
+mod redis;
+
+use crate::judge::{self, Asked, Hearing, What, World};
 use crate::link::{Bytes, Link};
+use crate::memcached;
 use crate::random::Random;
 use crate::resp;
+use crate::versions::Versions;
+use dynomite::config::StoreKind;
 use dynomite::consistency::Consistency;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// How a client's life ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +39,8 @@ pub struct Client {
     pub node: usize,
     pub link: usize,
     random: Random,
-    depth: usize,
+    kind: StoreKind,
+    pub depth: usize,
     left: u32,
     seq: u32,
     longest: usize,
@@ -55,6 +62,10 @@ pub struct Client {
     pub errors: usize,
     /// Requests it sent, for what the datastores must hold in the end.
     pub sent: Vec<Asked>,
+    /// The versions of items it was told last.
+    known: BTreeMap<String, u64>,
+    /// Compare-and-swaps that were done.
+    pub swapped: Vec<Asked>,
 }
 
 impl Client {
@@ -64,6 +75,7 @@ impl Client {
         node: usize,
         link: usize,
         levels: [Consistency; 2],
+        kind: StoreKind,
     ) -> Client {
         let random = &mut random;
         let depth = random.pick(&[1, 3, 16]);
@@ -71,6 +83,7 @@ impl Client {
             number,
             node,
             link,
+            kind,
             depth,
             left: random.between(1, if depth > 2 { 40 } else { 10 }) as u32,
             seq: 0,
@@ -88,75 +101,24 @@ impl Client {
             answered: 0,
             errors: 0,
             sent: Vec::new(),
+            known: BTreeMap::new(),
+            swapped: Vec::new(),
             random: random.fork(),
         }
     }
 
-    /// Makes one more request.
+    /// Makes one more request, or a few that belong together.
     fn make(&mut self) {
-        let random = &mut self.random;
-        let tag = (self.number, self.seq);
-        let (family, what) = match random.below(23) {
-            0..=5 => ('s', What::Set),
-            6..=9 => ('s', What::Get),
-            10..=11 => ('n', What::Incr),
-            12 => ('n', What::Get),
-            13 => ('s', What::Del),
-            14 => ('s', What::Exists),
-            15..=16 => ('s', What::Mget),
-            17 => ('s', What::Mset),
-            18 => ('m', random.pick(&[What::Sadd, What::Smembers])),
-            19 => ('s', What::SetEx),
-            20..=21 => ('p', random.pick(&[What::Sadd, What::Sadd, What::Spop])),
-            _ => match random.chance(300) {
-                true => ('s', What::Level(random.pick(&Consistency::ALL))),
-                false => ('s', random.pick(&[What::Echo, What::Dbsize])),
-            },
-        };
-        let count = match what {
-            What::Del | What::Exists | What::Mget | What::Mset => random.between(1, 5),
-            _ => 1,
-        };
-        let mut names: Vec<String> = Vec::new();
-        for _ in 0..count {
-            let name = format!("{family}{}", random.below(self.names));
-            if !names.contains(&name) {
-                names.push(name);
-            }
+        match self.kind {
+            StoreKind::Redis => self.make_redis(),
+            StoreKind::Memcache => self.make_memcache(),
         }
-        let tail = format!("c{}.{}", tag.0, tag.1);
-        let mut value = tail.clone().into_bytes();
-        value.resize(value.len() + random.below(self.longest), b'x');
-        let mut args: Vec<Vec<u8>> = vec![what.word().as_bytes().to_vec()];
-        match what {
-            What::Level(level) => {
-                args.push(level.name().into());
-                self.levels = [level; 2];
-            }
-            What::Echo => args.push(value),
-            What::Dbsize => {}
-            _ => {
-                for name in &names {
-                    args.push(format!("{{{name}}}{tail}").into_bytes());
-                    if matches!(what, What::Set | What::SetEx | What::Mset | What::Sadd) {
-                        args.push(value.clone());
-                    }
-                }
-            }
-        }
-        if what == What::SetEx {
-            args.extend([b"EX".to_vec(), b"1000".to_vec()]);
-        }
-        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-        let bytes = resp::command(&args);
-        self.unsent.push(&bytes);
+    }
+
+    /// Lets a request follow those that are to be sent.
+    fn queue(&mut self, bytes: &[u8], asked: Asked) {
+        self.unsent.push(bytes);
         self.made += bytes.len() as u64;
-        let asked = Asked {
-            tag,
-            what,
-            names,
-            level: self.levels[usize::from(what.is_write())],
-        };
         self.sent.push(asked.clone());
         self.waiting.push_back(Request {
             asked,
@@ -164,6 +126,23 @@ impl Client {
             read_at: None,
         });
         self.seq += 1;
+    }
+
+    /// Takes the next request from the queue. What waits behind it may be as late as its answer.
+    fn done_waiting(&mut self, world: &World<'_>) -> Option<Request> {
+        let request = self.waiting.pop_front()?;
+        let granted = judge::granted(&request.asked, world);
+        self.due = self.due.max(request.read_at.unwrap_or(0) + granted);
+        Some(request)
+    }
+
+    /// Waits no more for answers that will not come.
+    fn forget_silent(&mut self, world: &World<'_>) {
+        while self.waiting.front().is_some_and(|request| {
+            request.asked.hearing == Hearing::Silent && request.read_at.is_some()
+        }) {
+            self.done_waiting(world);
+        }
     }
 
     /// Hurries to its end.
@@ -221,38 +200,30 @@ impl Client {
     }
 
     /// Judges what the node has written since the last time.
-    pub fn judge(&mut self, link: &mut Link, world: &World<'_>) -> Result<(), String> {
+    pub fn judge(
+        &mut self,
+        link: &mut Link,
+        world: &World<'_>,
+        versions: &mut Versions,
+    ) -> Result<(), String> {
         for request in &mut self.waiting {
             if request.read_at.is_none() && request.end <= link.read {
                 request.read_at = Some(world.now);
             }
         }
+        self.forget_silent(world);
         if link.written.len() > 0 {
             self.inbox.extend_from_slice(link.written.view());
             link.written.clear();
+            let delimit = match self.kind {
+                StoreKind::Redis => resp::delimit,
+                StoreKind::Memcache => memcached::delimit,
+            };
             let mut at = 0;
-            while let Some(length) = resp::delimit(&self.inbox[at..])? {
-                let reply = &self.inbox[at..at + length];
-                let text = String::from_utf8_lossy(&reply[..reply.len().min(80)]).into_owned();
-                if world.tight && reply == b"-ERR Dynomite: out of buffers\r\n" {
-                    // What it was sending is given up, and the connection with it.
-                    self.waiting.clear();
-                    self.calm_down();
-                    at += length;
-                    continue;
-                }
-                let Some(request) = self.waiting.pop_front() else {
-                    return Err(format!("was sent {text:?} and waits for nothing"));
-                };
-                if request.read_at.is_none() {
-                    return Err(format!("was sent {text:?} before it asked"));
-                }
-                self.answered += 1;
-                let granted = judge::granted(&request.asked, world);
-                self.due = self.due.max(request.read_at.unwrap_or(0) + granted);
-                self.errors += usize::from(judge::is_error(reply));
-                judge::answer(&request.asked, reply, self.node, world)
-                    .map_err(|why| format!("{:?} was answered {text:?}: {why}", request.asked))?;
+            while let Some(length) = delimit(&self.inbox[at..])? {
+                let reply = self.inbox[at..at + length].to_vec();
+                self.hear(&reply, world, versions)?;
+                self.forget_silent(world);
                 at += length;
             }
             self.inbox.drain(..at);
@@ -265,17 +236,111 @@ impl Client {
             }
             return Ok(());
         }
-        let overdue = self.waiting.front().filter(|request| {
+        let mut due = self.due;
+        let overdue = self.waiting.iter().find(|request| {
             let granted = judge::granted(&request.asked, world);
-            let due = request.read_at.map(|at| self.due.max(at + granted));
-            due.is_some_and(|due| world.now > due)
+            due = due.max(request.read_at.unwrap_or(u64::MAX / 2) + granted);
+            request.asked.hearing == Hearing::Plain
         });
+        let overdue = overdue.filter(|_| world.now > due);
         match overdue {
             Some(request) if !link.blocked && !link.is_reset() && !link.edges.any() => {
                 Err(format!("no answer in time: {request:?}"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Judges one reply.
+    fn hear(
+        &mut self,
+        reply: &[u8],
+        world: &World<'_>,
+        versions: &mut Versions,
+    ) -> Result<(), String> {
+        let text = String::from_utf8_lossy(&reply[..reply.len().min(80)]).into_owned();
+        if world.tight && judge::is_out_of_buffers(self.kind, reply) {
+            // What it was sending is given up, and the connection with it.
+            self.waiting.clear();
+            self.calm_down();
+            return Ok(());
+        }
+        if self.pass_over_quiet(reply, world)? {
+            return Ok(());
+        }
+        let Some(request) = self.done_waiting(world) else {
+            return Err(format!("was sent {text:?} and waits for nothing"));
+        };
+        if request.read_at.is_none() {
+            return Err(format!("was sent {text:?} before it asked"));
+        }
+        self.answered += 1;
+        self.errors += usize::from(judge::is_error(self.kind, reply));
+        let asked = &request.asked;
+        let of = |why: String| format!("{asked:?} was answered {text:?}: {why}");
+        match self.kind {
+            StoreKind::Redis => judge::answer(asked, reply, self.node, world).map_err(of),
+            StoreKind::Memcache => {
+                let told = judge::memcache::answer(asked, reply, self.node, world).map_err(of)?;
+                self.learn(asked.clone(), &told, world, versions)
+                    .map_err(of)
+            }
+        }
+    }
+
+    /// Passes over quiet requests that had nothing to say before this reply. Whether it was an error of
+    /// one of those, which do not say whose they are.
+    fn pass_over_quiet(&mut self, reply: &[u8], world: &World<'_>) -> Result<bool, String> {
+        let quiet = |request: &&Request| {
+            request.asked.hearing == Hearing::Quiet && request.read_at.is_some()
+        };
+        let count = self.waiting.iter().take_while(quiet).count();
+        let mut some = self.waiting.iter().take(count);
+        let is_error = count > 0 && memcached::is_error(reply);
+        let heard = match is_error {
+            true => some.position(|request| {
+                judge::memcache::answer(&request.asked, reply, self.node, world).is_ok()
+            }),
+            false => some.position(|request| request.asked.is_named_in(reply)),
+        };
+        if is_error && heard.is_none() {
+            return Err(format!(
+                "{:?}: none of the quiet",
+                String::from_utf8_lossy(reply)
+            ));
+        }
+        for _ in 0..heard.unwrap_or(count) {
+            if let Some(request) = self.done_waiting(world) {
+                judge::memcache::silence(&request.asked, self.node, world)?;
+            }
+        }
+        if is_error {
+            self.done_waiting(world);
+            self.answered += 1;
+        }
+        Ok(is_error)
+    }
+
+    /// Takes note of versions it was told, and of what it has swapped.
+    fn learn(
+        &mut self,
+        asked: Asked,
+        told: &[memcached::Answer],
+        world: &World<'_>,
+        versions: &mut Versions,
+    ) -> Result<(), String> {
+        for (name, answer) in asked.names.iter().zip(told) {
+            if answer.unique > 0 {
+                versions.told(&asked, name, answer, self.node, world)?;
+                self.known.insert(name.clone(), answer.unique);
+            }
+        }
+        let outcome = told.first().map(|answer| &answer.outcome);
+        if asked.what == What::Cas && outcome == Some(&memcached::Outcome::Stored) {
+            versions.won(&asked)?;
+            self.swapped.push(asked);
+        }
+        Ok(())
     }
 
     /// What it waits for.

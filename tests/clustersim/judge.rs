@@ -1,7 +1,11 @@
 //! What a client may be told.
 
+pub mod memcache;
+
 use crate::plan::Plan;
-use crate::store::{Store, Tag};
+use crate::store::Store;
+use crate::tag::Tag;
+use dynomite::config::StoreKind;
 use dynomite::consistency::Consistency;
 
 /// What a client asks for.
@@ -23,6 +27,18 @@ pub enum What {
     Echo,
     /// Another level from now on.
     Level(Consistency),
+    /// Of memcached: values and their versions, by any command that changes nothing.
+    Gets,
+    /// Values, and another time of their end.
+    Gat,
+    /// One value, if the version is still this one.
+    Cas,
+    /// A value put, added to or counted in some other way.
+    Store,
+    Touch,
+    Version,
+    /// Always answered, and by the node itself.
+    Barrier,
 }
 
 impl What {
@@ -42,13 +58,28 @@ impl What {
             What::Dbsize => "DBSIZE",
             What::Echo => "ECHO",
             What::Level(_) => "dyno_config:conn_consistency",
+            // Told by `Asked::verb`.
+            _ => "",
         }
     }
 
     pub fn is_write(self) -> bool {
         use What::*;
-        matches!(self, Set | Incr | Del | Mset | Sadd | SetEx | Spop)
+        matches!(
+            self,
+            Set | Incr | Del | Mset | Sadd | SetEx | Spop | Gat | Cas | Store | Touch
+        )
     }
+}
+
+/// What a client wants to hear of what it asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    Plain,
+    /// Surprises only.
+    Quiet,
+    /// Nothing.
+    Silent,
 }
 
 /// A request, as far as its answer is concerned.
@@ -58,10 +89,23 @@ pub struct Asked {
     pub what: What,
     pub names: Vec<String>,
     pub level: Consistency,
+    /// The command of memcached.
+    pub verb: &'static str,
+    /// The version it compares with, or 0.
+    pub unique: u64,
+    pub hearing: Hearing,
+}
+
+impl Asked {
+    /// Whether replicas are told what it did, not what was asked.
+    pub fn is_in_two_steps(&self) -> bool {
+        matches!(self.what, What::Spop | What::Cas)
+    }
 }
 
 /// What is known when an answer is judged.
 pub struct World<'a> {
+    pub kind: StoreKind,
     pub now: u64,
     /// Something has gone wrong at some time.
     pub disturbed: bool,
@@ -77,16 +121,41 @@ pub struct World<'a> {
     pub failover: &'a [bool],
 }
 
-const UNREACHED: [&[u8]; 3] = [
-    b"-ERR Storage: Datastore refused connection\r\n",
-    b"-ERR Peer: Peer Node is not connected\r\n",
-    b"-ERR Peer: Peer Node refused connection\r\n",
+const UNREACHED: [&str; 4] = [
+    // Said of a peer that has not told what it is.
+    "Dynomite: command is unknown to a peer that runs the original Dynomite",
+    "Storage: Datastore refused connection",
+    "Peer: Peer Node is not connected",
+    "Peer: Peer Node refused connection",
 ];
-const NO_QUORUM: &[u8] = b"-ERR Dynomite: Failed to achieve Quorum\r\n";
+const NO_QUORUM: &str = "Dynomite: Failed to achieve Quorum";
+const OUT_OF_BUFFERS: &str = "Dynomite: out of buffers";
+
+/// The words of an error of the cluster's.
+fn words(kind: StoreKind, reply: &[u8]) -> Option<&str> {
+    let start: &[u8] = match kind {
+        StoreKind::Redis => b"-ERR ",
+        StoreKind::Memcache => b"SERVER_ERROR ",
+    };
+    std::str::from_utf8(reply.strip_prefix(start)?.strip_suffix(b"\r\n")?).ok()
+}
+
+fn is_unreached(kind: StoreKind, reply: &[u8]) -> bool {
+    words(kind, reply).is_some_and(|words| UNREACHED.contains(&words))
+}
+
+fn is_no_quorum(kind: StoreKind, reply: &[u8]) -> bool {
+    words(kind, reply) == Some(NO_QUORUM)
+}
+
+/// Whether it says that memory is out.
+pub fn is_out_of_buffers(kind: StoreKind, reply: &[u8]) -> bool {
+    words(kind, reply) == Some(OUT_OF_BUFFERS)
+}
 
 /// Whether it is an error of the cluster's.
-pub fn is_error(reply: &[u8]) -> bool {
-    UNREACHED.contains(&reply) || reply == NO_QUORUM
+pub fn is_error(kind: StoreKind, reply: &[u8]) -> bool {
+    is_unreached(kind, reply) || is_no_quorum(kind, reply)
 }
 
 /// How long an answer may take, in µs.
@@ -98,7 +167,8 @@ pub fn granted(asked: &Asked, world: &World<'_>) -> u64 {
         (true, false) => 20_200_000,
         (true, true) => 25_000_000,
     };
-    world.timeout_us + allowance + world.lateness
+    let steps = 1 + u64::from(asked.what == What::Cas);
+    steps * (world.timeout_us + allowance) + world.lateness
 }
 
 /// The reply with its order made canonical, if it has none of its own.
@@ -152,6 +222,14 @@ fn may_fail(asked: &Asked, node: usize, world: &World<'_>) -> bool {
     if (home.dc, home.rack) == (dc, rack) {
         return true;
     }
+    // One of the datacenter's racks has to be asked, whichever rack is home.
+    match asked.what {
+        What::Cas if home.dc == dc => return true,
+        What::Gets if asked.level == Consistency::DcOne && (home.dc, 0) == (dc, rack) => {
+            return true;
+        }
+        _ => {}
+    }
     let racks = world.plan.racks[dc];
     let quorum_without_it = racks > racks / 2 + 1;
     match asked.level {
@@ -176,7 +254,7 @@ pub fn answer(asked: &Asked, reply: &[u8], node: usize, world: &World<'_>) -> Re
             let same = told.trim_end_matches('x') == tag;
             return same.then_some(()).ok_or("somebody else's echo".into());
         }
-        What::Dbsize if !UNREACHED.contains(&reply) => {
+        What::Dbsize if !is_unreached(world.kind, reply) => {
             let n = number(reply).ok_or("no number")?;
             let most: usize = world.stores.iter().map(Store::names).sum();
             return match (0..=most as i64).contains(&n) {
@@ -186,25 +264,8 @@ pub fn answer(asked: &Asked, reply: &[u8], node: usize, world: &World<'_>) -> Re
         }
         _ => {}
     }
-    if UNREACHED.contains(&reply) {
-        return match may_fail(asked, node, world) {
-            true => Ok(()),
-            false => Err("nothing is broken that it needs".into()),
-        };
-    }
-    let home = &world.plan.nodes[node];
-    if reply == NO_QUORUM {
-        return match asked.level {
-            Consistency::DcOne | Consistency::DcQuorum => Err("that is not its level".into()),
-            _ if asked
-                .names
-                .iter()
-                .any(|name| differs(asked, name, home.dc, world)) =>
-            {
-                Ok(())
-            }
-            _ => Err("all replies are equal".into()),
-        };
+    if let Some(judged) = of_the_cluster(asked, reply, node, world) {
+        return judged;
     }
     let of = |name: &str, part: &[u8]| {
         one(asked, name, part, node, world).map_err(|why| format!("{name}: {why}"))
@@ -255,6 +316,28 @@ pub fn answer(asked: &Asked, reply: &[u8], node: usize, world: &World<'_>) -> Re
         }
         _ => of(&asked.names[0], reply),
     }
+}
+
+/// Judges an answer that is an error of the cluster's.
+fn of_the_cluster(
+    asked: &Asked,
+    reply: &[u8],
+    node: usize,
+    world: &World<'_>,
+) -> Option<Result<(), String>> {
+    if is_unreached(world.kind, reply) {
+        return Some(match may_fail(asked, node, world) {
+            true => Ok(()),
+            false => Err("nothing is broken that it needs".into()),
+        });
+    }
+    let home = world.plan.nodes[node].dc;
+    let differs = |name: &String| differs(asked, name, home, world);
+    is_no_quorum(world.kind, reply).then(|| match asked.level {
+        Consistency::DcOne | Consistency::DcQuorum => Err("that is not its level".into()),
+        _ if asked.names.iter().any(differs) => Ok(()),
+        _ => Err("all replies are equal".into()),
+    })
 }
 
 /// What the owners of a key in a datacenter answered.
@@ -328,8 +411,16 @@ fn one(
     }
     match asked.level {
         _ if asked.what == What::Spop => Ok(()),
+        // The replica that gave the version decides, and others hear of it only if it has swapped.
+        _ if asked.what == What::Cas && part != b"Stored" => Ok(()),
+        Consistency::DcOne if asked.what == What::Cas => Ok(()),
         Consistency::DcOne => {
-            let own = given[home.rack].as_ref() == Some(&part);
+            // All nodes of a datacenter ask one replica for versions.
+            let rack = match asked.what {
+                What::Gets => 0,
+                _ => home.rack,
+            };
+            let own = given[rack].as_ref() == Some(&part);
             let elsewhere = !asked.what.is_write() && world.failover[node] && world.disturbed;
             match own || elsewhere {
                 true => Ok(()),

@@ -145,6 +145,24 @@ impl Plan {
             .collect()
     }
 
+    /// Who may own a key in a rack.
+    pub fn owners_in(&self, dc: usize, rack: usize, key: &str) -> Vec<usize> {
+        vec![self.owner(dc, rack, key)]
+    }
+
+    /// Who may own a key in a datacenter.
+    pub fn owners_ever(&self, dc: usize, key: &str) -> Vec<usize> {
+        let racks = 0..self.racks[dc];
+        racks
+            .flat_map(|rack| self.owners_in(dc, rack, key))
+            .collect()
+    }
+
+    /// Whether a node may be asked for a key.
+    pub fn may_own(&self, node: usize, key: &str) -> bool {
+        self.owns(node, key)
+    }
+
     /// Whether a node owns a key.
     pub fn owns(&self, node: usize, key: &str) -> bool {
         let place = &self.nodes[node];

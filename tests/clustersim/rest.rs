@@ -5,6 +5,7 @@ use crate::judge;
 use crate::network::Far;
 use crate::summary::Summary;
 use crate::world::World;
+use dynomite::config::StoreKind;
 use dynomite::consistency::Consistency;
 use std::collections::HashMap;
 
@@ -76,7 +77,7 @@ impl World {
     pub fn is_quiet(&self) -> bool {
         let links = &self.network.links;
         self.clients.iter().all(|c| c.gone || c.is_quiet())
-            && self.stores.iter().all(|store| store.is_idle(links))
+            && self.stores.iter().all(|store| store.server.is_idle(links))
             && (0..links.len()).all(|at| {
                 let link = &links[at];
                 let is_node = matches!(self.network.far[at], Far::Node(_));
@@ -154,15 +155,18 @@ impl World {
         for client in &self.clients {
             let writes = client.sent.iter().filter(|asked| {
                 // Whether others are told of that depends on what it did.
-                asked.what.is_write() && asked.what != judge::What::Spop
+                asked.what.is_write() && !asked.is_in_two_steps()
             });
             let home = &self.plan.nodes[client.node];
             if self.is_patient() && self.victim != Some((home.dc, home.rack)) {
-                for asked in writes {
+                for asked in writes.chain(&client.swapped) {
                     self.is_everywhere(asked, home.dc, client.link)?;
                 }
                 self.is_in_order(client, home.dc)?;
             }
+        }
+        if self.calm && self.kind == StoreKind::Memcache {
+            self.are_equal()?;
         }
         for node in 0..self.machines.len() {
             if let Some(mut machine) = self.machines[node].take() {
@@ -171,21 +175,23 @@ impl World {
         }
         let mut sum = self.so_far;
         for client in &self.clients {
-            sum.answered += client.answered;
-            sum.errors += client.errors;
+            sum.answered += client.answered as u64;
+            sum.errors += client.errors as u64;
         }
-        Ok(sum)
+        let swapped = self.clients.iter().map(|client| client.swapped.len()).sum();
+        Ok(Summary::of(self.kind, sum, swapped))
     }
 
     /// Whether the stores of the client's datacenter ran its requests for each key in their order.
     pub fn is_in_order(&self, client: &Client, home: usize) -> Result<(), String> {
         let mut latest: HashMap<(usize, &str), (u64, &judge::Asked)> = HashMap::new();
         // The second step of what is done in two may come later.
-        let one_step = |asked: &&judge::Asked| asked.what != judge::What::Spop;
+        let one_step = |asked: &&judge::Asked| !asked.is_in_two_steps();
         for asked in client.sent.iter().filter(one_step) {
             for name in &asked.names {
                 for owner in self.plan.owners(home, name) {
-                    let Some(order) = self.stores[owner].order(asked.tag, name) else {
+                    let done = self.stores[owner].done(asked.tag, name);
+                    let Some(order) = done.map(|done| done.order) else {
                         continue;
                     };
                     if self.victim.is_some() && self.is_victim(owner) {
@@ -197,6 +203,34 @@ impl World {
                         }
                         _ => {}
                     }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all replicas of a memcached's item are equal that one client alone has changed, and in
+    /// an order it could know.
+    fn are_equal(&self) -> Result<(), String> {
+        let secs = self.now.wall_us / 1_000_000;
+        for client in &self.clients {
+            let own = format!("o{}x", client.number);
+            let pipelines = client.depth > 1;
+            let sent = client.sent.iter().filter(|asked| asked.what.is_write());
+            let names = sent.clone().flat_map(|asked| &asked.names);
+            for name in names.filter(|name| name.starts_with(&own)) {
+                // What others are told when it is done may come behind what was asked meanwhile.
+                let mut swaps = sent.clone().filter(|asked| asked.what == judge::What::Cas);
+                if pipelines && swaps.any(|asked| asked.names.contains(name)) {
+                    continue;
+                }
+                let dcs = 0..self.plan.racks.len();
+                let owners = dcs.flat_map(|dc| self.plan.owners(dc, name));
+                let kept: Vec<_> = owners
+                    .map(|at| (at, self.stores[at].peek(name, secs)))
+                    .collect();
+                if kept.iter().any(|(_, value)| *value != kept[0].1) {
+                    return Err(format!("replicas of {name} differ: {kept:?}"));
                 }
             }
         }

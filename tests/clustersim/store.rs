@@ -5,21 +5,17 @@
 //! often, and what was answered.
 
 use crate::link::Link;
+use crate::memcached::{self, Answer, Memcached, Outcome};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::resp::{self, Reply};
+use crate::server::{Served, Server, ServerCanary};
+use crate::tag::{Tag, parse_key};
+use dynomite::config::StoreKind;
 use std::collections::{BTreeSet, HashMap};
 
-/// Which request: client and running number.
-pub type Tag = (u32, u32);
-
-/// The name and the tag in a key as it was sent.
-pub fn parse_key(bytes: &[u8]) -> Option<(String, Tag)> {
-    let text = std::str::from_utf8(bytes).ok()?.strip_prefix('{')?;
-    let (name, tag) = text.split_once('}')?;
-    let (client, seq) = tag.strip_prefix('c')?.split_once('.')?;
-    Some((name.into(), (client.parse().ok()?, seq.parse().ok()?)))
-}
+/// What a node asks a peer in front of a memcached for, to find out who it is.
+const PROBE: &[u8] = b"dynomite-peer";
 
 #[derive(Clone, Debug)]
 enum Value {
@@ -29,221 +25,281 @@ enum Value {
 }
 
 /// What became of one request for one key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Done {
-    pub times: u32,
+    /// The commands it came as.
+    verbs: Vec<String>,
     /// When, counted in requests.
     pub order: u64,
+    /// The reply: of Redis its bytes, of memcached what it means ([`told`]).
     pub reply: Vec<u8>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
-    Well,
-    /// Reads and answers nothing until then.
-    Stalled(u64),
-    /// Refuses connections until then.
-    Dead(u64),
+    /// The version of the item that the reply tells, if any.
+    pub unique: u64,
 }
 
 /// How it breaks on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreCanary {
-    SwapsReplies,
-    ExecutesTwice,
-    SkipsReply,
-    /// Says `OK` and does nothing.
+    Server(ServerCanary),
+    /// Says that it has stored a value and has not.
     Lies,
-}
-
-struct Conn {
-    link: usize,
-    input: Vec<u8>,
-    output: Vec<u8>,
-    swapped: Option<Vec<u8>>,
+    /// A memcached that is as quiet as a client wants it: nobody has taken that off its requests.
+    IsQuietAsTold,
+    /// A memcached that stores whatever version is asked for.
+    IgnoresVersions,
 }
 
 pub struct Store {
+    pub server: Server,
+    mind: Mind,
+}
+
+/// What runs the requests.
+struct Mind {
     /// The node it belongs to.
     node: usize,
+    kind: StoreKind,
     random: Random,
-    conns: Vec<Conn>,
-    mood: Mood,
-    pub calm: bool,
-    pub canary: Option<StoreCanary>,
+    calm: bool,
+    canary: Option<StoreCanary>,
     executed: u64,
     data: HashMap<String, Value>,
-    pub done: HashMap<(Tag, String), Done>,
+    cache: Memcached,
+    done: HashMap<(Tag, String), Done>,
+    tracing: bool,
+    /// What was run since the last time.
+    trace: String,
+}
+
+/// What a reply of memcached says of one key, in a form that is the same for all commands and
+/// replicas. Errors of the server's begin with `-`.
+pub fn told(outcome: &Outcome) -> Vec<u8> {
+    match outcome {
+        Outcome::Value { flags, data } => {
+            [format!("VALUE {flags} ").as_bytes(), data.as_slice()].concat()
+        }
+        Outcome::Error(line) if line.starts_with("CLIENT_ERROR") => line.clone().into_bytes(),
+        Outcome::Error(line) => format!("-{line}").into_bytes(),
+        other => format!("{other:?}").into_bytes(),
+    }
 }
 
 impl Store {
-    pub fn new(node: usize, random: Random, calm: bool) -> Store {
+    pub fn new(node: usize, mut random: Random, calm: bool, kind: StoreKind) -> Store {
         Store {
-            node,
-            random,
-            conns: Vec::new(),
-            mood: Mood::Well,
-            calm,
-            canary: None,
-            executed: 0,
-            data: HashMap::new(),
-            done: HashMap::new(),
+            server: Server::new(random.fork(), calm),
+            mind: Mind {
+                node,
+                kind,
+                random,
+                calm,
+                canary: None,
+                executed: 0,
+                data: HashMap::new(),
+                cache: Memcached::default(),
+                done: HashMap::new(),
+                tracing: false,
+                trace: String::new(),
+            },
         }
     }
 
-    /// Whether a connection can be made now; `None` if the attempt is left hanging.
-    pub fn accepts(&self) -> Option<bool> {
-        match self.mood {
-            Mood::Well => Some(true),
-            Mood::Stalled(_) => None,
-            Mood::Dead(_) => Some(false),
-        }
+    /// Tells from now on what it runs.
+    pub fn trace(&mut self) {
+        self.mind.tracing = true;
     }
 
-    pub fn connected(&mut self, link: usize) {
-        self.conns.push(Conn {
-            link,
-            input: Vec::new(),
-            output: Vec::new(),
-            swapped: None,
-        });
+    /// It never misbehaves.
+    pub fn be_calm(&mut self) {
+        self.server.calm = true;
+        self.mind.calm = true;
+    }
+
+    pub fn break_on_purpose(&mut self, canary: StoreCanary) {
+        self.mind.canary = Some(canary);
+        if let StoreCanary::Server(canary) = canary {
+            self.server.canary = Some(canary);
+        }
     }
 
     /// From now on it behaves.
     pub fn calm_down(&mut self) {
-        self.calm = true;
-        self.mood = Mood::Well;
-    }
-
-    /// Answers nothing until it is told to.
-    pub fn stall(&mut self) {
-        self.mood = Mood::Stalled(u64::MAX);
+        self.server.calm_down();
+        self.mind.calm = true;
     }
 
     /// Sets a value behind everybody's back.
     pub fn put(&mut self, name: &str, value: &str) {
-        self.data.insert(name.into(), Value::Text(value.into()));
+        self.mind.cache.put(name, value);
+        self.mind
+            .data
+            .insert(name.into(), Value::Text(value.into()));
     }
 
     /// Whether it is well again at this time. Returns what to trace.
     pub fn recover(&mut self, now: u64) -> Option<String> {
-        match self.mood {
-            Mood::Stalled(until) | Mood::Dead(until) if until <= now => {
-                self.mood = Mood::Well;
-                Some(format!("store {} is well", self.node))
-            }
-            _ => None,
-        }
+        let well = self.server.recover(now);
+        well.then(|| format!("store {} is well", self.mind.node))
     }
 
-    /// Falls ill for some time.
+    /// Falls ill for some time. Returns what to trace.
     pub fn fall_ill(&mut self, now: u64, length: u64, links: &mut [Link]) -> String {
-        if self.random.chance(600) {
-            self.mood = Mood::Stalled(now + length);
-            return format!("store {} stalls for {length} µs", self.node);
-        }
-        self.mood = Mood::Dead(now + length);
-        for conn in self.conns.drain(..) {
-            if self.random.chance(500) {
-                links[conn.link].reset();
-            } else {
-                links[conn.link].fin_sent = true;
-            }
-        }
-        format!("store {} dies for {length} µs", self.node)
+        let text = self.server.fall_ill(now, length, links);
+        format!("store {} {text}", self.mind.node)
     }
 
-    /// Does a little on one of its connections. Returns what to trace.
-    pub fn act(&mut self, links: &mut [Link], plan: &Plan) -> Result<Option<String>, String> {
-        if self.conns.is_empty() || matches!(self.mood, Mood::Stalled(_)) {
-            return Ok(None);
-        }
-        let at = self.random.below(self.conns.len());
-        let link = &mut links[self.conns[at].link];
-        if link.closed || link.is_reset() {
-            // What had arrived before may still be executed; nobody hears of it.
-            let mut conn = self.conns.swap_remove(at);
-            if self.random.chance(500) {
-                conn.input.extend_from_slice(link.written.view());
-                while let Ok(Some((args, length))) = resp::request(&conn.input) {
-                    conn.input.drain(..length);
-                    self.execute(&args, plan)?;
-                }
-            }
-            return Ok(None);
-        }
-        let unread = link.written.len();
-        if unread > 0 {
-            let n = match self.random.below(4) {
-                0 => 1 + self.random.below(unread),
-                _ => unread,
-            };
-            self.conns[at]
-                .input
-                .extend_from_slice(&link.written.view()[..n]);
-            link.written.drop_front(n);
-            link.take(n);
-        }
-        let mut executed = 0;
-        let most = self.random.pick(&[0, 1, 3, 1000]);
-        while executed < most {
-            let Some((args, length)) = resp::request(&self.conns[at].input)
-                .map_err(|why| format!("store {} was sent {why}", self.node))?
-            else {
-                break;
-            };
-            self.conns[at].input.drain(..length);
-            executed += 1;
-            let reply = match self.canary {
-                Some(StoreCanary::Lies) if args.len() == 3 && self.random.chance(20) => {
-                    b"+OK\r\n".to_vec()
-                }
-                _ => self.execute(&args, plan)?,
-            };
-            match self.canary {
-                Some(StoreCanary::ExecutesTwice) if self.random.chance(20) => {
-                    self.execute(&args, plan)?;
-                }
-                Some(StoreCanary::SkipsReply) if self.random.chance(20) => continue,
-                Some(StoreCanary::SwapsReplies)
-                    if self.conns[at].swapped.is_none() && self.random.chance(100) =>
-                {
-                    self.conns[at].swapped = Some(reply);
-                    continue;
-                }
-                _ => {}
-            }
-            let conn = &mut self.conns[at];
-            conn.output.extend_from_slice(&reply);
-            if let Some(held) = conn.swapped.take() {
-                conn.output.extend_from_slice(&held);
-            }
-        }
-        let conn = &mut self.conns[at];
-        let ready = conn.output.len();
-        if ready > 0 {
-            let n = match self.random.below(4) {
-                0 => 1 + self.random.below(ready),
-                _ => ready,
-            };
-            links[conn.link].flight.push(&conn.output[..n]);
-            conn.output.drain(..n);
-        }
-        Ok((executed > 0).then(|| format!("store {} answers {executed}", self.node)))
+    /// Does a little on one of its connections, at a time in seconds since the Unix epoch. Returns
+    /// what to trace.
+    pub fn act(
+        &mut self,
+        links: &mut [Link],
+        plan: &Plan,
+        secs: u64,
+    ) -> Result<Option<String>, String> {
+        let mind = &mut self.mind;
+        let mut serve = |input: &[u8]| mind.serve(input, plan, secs);
+        let answered = self.server.act(links, &mut serve)?;
+        let ran = std::mem::take(&mut self.mind.trace);
+        Ok((answered > 0).then(|| format!("store {} answers {answered}:{ran}", self.mind.node)))
     }
 
-    /// Whether it has nothing left to do.
-    pub fn is_idle(&self, links: &[Link]) -> bool {
-        let stalled = matches!(self.mood, Mood::Stalled(_));
-        stalled
-            || self.conns.iter().all(|conn| {
-                let link = &links[conn.link];
-                link.closed
-                    || conn.input.is_empty() && conn.output.is_empty() && link.written.len() == 0
-            })
+    /// How many different keys it was ever asked about.
+    pub fn names(&self) -> usize {
+        let names: std::collections::HashSet<_> =
+            self.mind.done.keys().map(|(_, name)| name).collect();
+        names.len()
     }
 
-    /// Runs a request, and looks at whether it may be here at all.
+    /// What became of a request for a key, if it came here.
+    pub fn done(&self, tag: Tag, key: &str) -> Option<&Done> {
+        self.mind.done.get(&(tag, key.to_string()))
+    }
+
+    /// What it answered to a request for a key, if it did.
+    pub fn answered(&self, tag: Tag, key: &str) -> Option<&[u8]> {
+        self.done(tag, key).map(|done| done.reply.as_slice())
+    }
+
+    /// The flags and the value that a memcached has under a name at a time.
+    pub fn peek(&self, name: &str, secs: u64) -> Option<(u32, &[u8])> {
+        self.mind.cache.peek(name, secs)
+    }
+}
+
+impl Mind {
+    fn serve(&mut self, input: &[u8], plan: &Plan, secs: u64) -> Result<Option<Served>, String> {
+        let node = self.node;
+        let sent = |why: String| format!("store {node} was sent {why}");
+        let lies = self.canary == Some(StoreCanary::Lies) && self.random.chance(20);
+        let (length, reply) = match self.kind {
+            StoreKind::Redis => match resp::request(input).map_err(sent)? {
+                Some((args, length)) if lies && args.len() == 3 => (length, b"+OK\r\n".to_vec()),
+                Some((args, length)) => (length, self.execute(&args, plan)?),
+                None => return Ok(None),
+            },
+            StoreKind::Memcache => match memcached::request(input).map_err(sent)? {
+                Some((request, length)) if lies && request.verb == "set" => {
+                    (length, b"STORED\r\n".to_vec())
+                }
+                Some((request, length)) => (length, self.run(request, plan, secs)?),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Served { length, reply }))
+    }
+
+    /// Takes note of a request for one key, and looks at whether it may be here at all.
+    fn enter(
+        &mut self,
+        verb: &str,
+        key: &str,
+        tag: Tag,
+        plan: &Plan,
+        shown: &dyn Fn() -> String,
+    ) -> Result<(), String> {
+        if !plan.may_own(self.node, key) {
+            return Err(format!("does not own {key}: {}", shown()));
+        }
+        let done = self.done.entry((tag, key.into())).or_default();
+        if done.verbs.is_empty() {
+            done.order = self.executed;
+        }
+        // What a C node does not know comes to it in two steps.
+        let in_two = |a: &str, b: &str| a == "touch" && matches!(b, "get" | "gets");
+        let again = done
+            .verbs
+            .iter()
+            .find(|other| !in_two(verb, other) && !in_two(other, verb));
+        if again.is_some() {
+            return Err(format!("executed twice: {}", shown()));
+        }
+        done.verbs.push(verb.into());
+        if self.tracing {
+            self.trace += &format!(" {verb} {key} of {tag:?}");
+        }
+        Ok(())
+    }
+
+    /// Runs a request to memcached.
+    fn run(
+        &mut self,
+        mut request: memcached::Request,
+        plan: &Plan,
+        secs: u64,
+    ) -> Result<Vec<u8>, String> {
+        let me = self.node;
+        let asked = request.clone();
+        let shown = || format!("store {me}: {asked:?}").chars().take(300).collect();
+        if request.verb == "version" || request.keys == [PROBE] {
+            let answers = self.cache.run(&request, secs, |_| String::new());
+            return Ok(memcached::reply(&request, &answers));
+        }
+        if request.quiet {
+            return Err(format!("told to be quiet: {}", shown()));
+        }
+        let alone = plan.racks.iter().sum::<usize>() == 1;
+        let exptime = request.exptime().unwrap_or_default();
+        if (1..=memcached::LONGEST_RELATIVE).contains(&exptime) && !alone {
+            return Err(format!("every replica has a clock of its own: {}", shown()));
+        }
+        self.executed += 1;
+        let mut keys = Vec::new();
+        for key in &request.keys {
+            let key = parse_key(key).ok_or_else(|| format!("no such key: {}", shown()))?;
+            self.enter(&request.verb, &key.0, key.1, plan, &shown)?;
+            keys.push(key);
+        }
+        if self.canary == Some(StoreCanary::IgnoresVersions) && request.verb == "cas" {
+            request.verb = "set".into();
+        }
+        let refuses = !self.calm && request.verb == "get" && self.random.chance(20);
+        let answers: Vec<Answer> = match refuses {
+            true => {
+                let error = Outcome::Error("SERVER_ERROR out of memory reading request".into());
+                keys.iter().map(|_| error.clone().into()).collect()
+            }
+            false => self
+                .cache
+                .run(&request, secs, |key| parse_key(key).unwrap_or_default().0),
+        };
+        for ((name, tag), answer) in keys.into_iter().zip(&answers) {
+            let tells = matches!(request.verb.as_str(), "gets" | "gats")
+                || request.verb == "mg" && request.token('c').is_some();
+            if let Some(done) = self.done.get_mut(&(tag, name))
+                && (request.verb != "touch" || done.verbs.len() == 1)
+            {
+                done.reply = told(&answer.outcome);
+                done.unique = if tells { answer.unique } else { 0 };
+            }
+        }
+        request.quiet = self.canary == Some(StoreCanary::IsQuietAsTold) && self.random.chance(100);
+        Ok(match &answers[0].outcome {
+            Outcome::Error(line) => format!("{line}\r\n").into_bytes(),
+            _ => memcached::reply(&request, &answers),
+        })
+    }
+
+    /// Runs a request to Redis, and looks at whether it may be here at all.
     fn execute(&mut self, args: &[Vec<u8>], plan: &Plan) -> Result<Vec<u8>, String> {
         let me = self.node;
         let shown = || {
@@ -283,18 +339,7 @@ impl Store {
                 .get(at)
                 .and_then(|key| parse_key(key))
                 .ok_or_else(|| format!("no such key: {}", shown()))?;
-            if !plan.owns(self.node, &key) {
-                return Err(format!("does not own {key}: {}", shown()));
-            }
-            let seen = self.done.entry((tag, key.clone())).or_insert(Done {
-                times: 0,
-                order: self.executed,
-                reply: Vec::new(),
-            });
-            seen.times += 1;
-            if seen.times > 1 {
-                return Err(format!("executed twice: {}", shown()));
-            }
+            self.enter(&name, &key, tag, plan, &shown)?;
             let reply = self.one(&name, &key, args.get(at + 1));
             if let Some(done) = self.done.get_mut(&(tag, key)) {
                 done.reply = reply.encode(false);
@@ -379,24 +424,5 @@ impl Store {
             ("smembers", None) => Reply::Set(Vec::new()),
             (_, _) => Reply::Error("WRONGTYPE".into()),
         }
-    }
-
-    /// How many different keys it was ever asked about.
-    pub fn names(&self) -> usize {
-        let names: std::collections::HashSet<_> = self.done.keys().map(|(_, name)| name).collect();
-        names.len()
-    }
-
-    /// When it ran a request for a key, if it did.
-    pub fn order(&self, tag: Tag, key: &str) -> Option<u64> {
-        let done = self.done.get(&(tag, key.to_string()));
-        done.map(|done| done.order)
-    }
-
-    /// What it answered to a request for a key, if it did.
-    pub fn answered(&self, tag: Tag, key: &str) -> Option<&[u8]> {
-        self.done
-            .get(&(tag, key.to_string()))
-            .map(|done| done.reply.as_slice())
     }
 }

@@ -1,60 +1,85 @@
 //! What runs did.
 
+use crate::seeds::Total;
+use dynomite::config::StoreKind;
+
 /// What a run did, to see that the runs together do enough.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Summary {
-    pub answered: usize,
-    pub errors: usize,
+pub struct Counts {
+    pub answered: u64,
+    pub errors: u64,
     pub timed_out: u64,
     pub lost_stores: u64,
     pub lost_peers: u64,
     pub failovers: u64,
     pub disagreements: u64,
     pub paused: u64,
-    pub crashes: usize,
-    pub sealed: usize,
+    pub crashes: u64,
+    pub sealed: u64,
     pub late: u64,
-    pub calm: usize,
-    pub partial: usize,
+    pub calm: u64,
+    pub partial: u64,
+}
+
+impl Counts {
+    fn numbers(&mut self) -> [&mut u64; 13] {
+        [
+            &mut self.answered,
+            &mut self.errors,
+            &mut self.timed_out,
+            &mut self.lost_stores,
+            &mut self.lost_peers,
+            &mut self.failovers,
+            &mut self.disagreements,
+            &mut self.paused,
+            &mut self.crashes,
+            &mut self.sealed,
+            &mut self.late,
+            &mut self.calm,
+            &mut self.partial,
+        ]
+    }
+}
+
+/// The same in front of each datastore, and what only memcached has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    redis: Counts,
+    memcache: Counts,
+    /// Compare-and-swaps that were done.
+    swapped: u64,
 }
 
 impl Summary {
-    fn numbers(&mut self) -> [(&'static str, u64); 13] {
-        [
-            ("answered", self.answered as u64),
-            ("errors", self.errors as u64),
-            ("timed_out", self.timed_out),
-            ("lost_stores", self.lost_stores),
-            ("lost_peers", self.lost_peers),
-            ("failovers", self.failovers),
-            ("disagreements", self.disagreements),
-            ("paused", self.paused),
-            ("crashes", self.crashes as u64),
-            ("sealed", self.sealed as u64),
-            ("late", self.late),
-            ("calm", self.calm as u64),
-            ("partial", self.partial as u64),
-        ]
+    pub fn of(kind: StoreKind, counts: Counts, swapped: usize) -> Summary {
+        let mut summary = Summary {
+            swapped: swapped as u64,
+            ..Summary::default()
+        };
+        match kind {
+            StoreKind::Redis => summary.redis = counts,
+            StoreKind::Memcache => summary.memcache = counts,
+        }
+        summary
     }
 
-    pub fn add(&mut self, other: &Summary) {
-        self.answered += other.answered;
-        self.errors += other.errors;
-        self.timed_out += other.timed_out;
-        self.lost_stores += other.lost_stores;
-        self.lost_peers += other.lost_peers;
-        self.failovers += other.failovers;
-        self.disagreements += other.disagreements;
-        self.paused += other.paused;
-        self.crashes += other.crashes;
-        self.sealed += other.sealed;
-        self.late += other.late;
-        self.calm += other.calm;
-        self.partial += other.partial;
+    fn numbers(&mut self) -> impl Iterator<Item = &mut u64> {
+        let counts = [&mut self.redis, &mut self.memcache];
+        let counts = counts.into_iter().flat_map(Counts::numbers);
+        counts.chain([&mut self.swapped])
+    }
+}
+
+impl Total for Summary {
+    fn add(&mut self, other: &Summary) {
+        let mut other = *other;
+        for (sum, one) in self.numbers().zip(other.numbers()) {
+            *sum += *one;
+        }
     }
 
-    /// Whether everything that a run can do has been done somewhere.
-    pub fn did_everything(mut self) -> bool {
-        self.numbers().iter().all(|(_, count)| *count > 0)
+    fn did_everything(&self) -> bool {
+        let mut all = *self;
+        all.numbers().all(|number| *number > 0)
     }
 }

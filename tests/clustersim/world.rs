@@ -11,10 +11,12 @@ use crate::machine::Machine;
 use crate::network::{Far, Network};
 use crate::plan::Plan;
 use crate::random::Random;
+use crate::server::ServerCanary;
 use crate::store::{Store, StoreCanary};
-use crate::summary::Summary;
+use crate::summary::{Counts, Summary};
+use crate::versions::Versions;
 use dynomite::clock::Now;
-use dynomite::config::{Endpoint, SecureOption};
+use dynomite::config::{Endpoint, SecureOption, StoreKind};
 use dynomite::consistency::Consistency;
 use dynomite::node::Options;
 use dynomite::proto::dnode::KeyPair;
@@ -39,18 +41,28 @@ pub enum Canary {
 }
 
 impl Canary {
-    pub const ALL: [Canary; 6] = [
-        Canary::Store(StoreCanary::SwapsReplies),
-        Canary::Store(StoreCanary::ExecutesTwice),
-        Canary::Store(StoreCanary::SkipsReply),
-        Canary::Store(StoreCanary::Lies),
-        Canary::LosesMessages,
-        Canary::Misled,
-    ];
+    /// Those that can be there with a datastore.
+    pub fn all(kind: StoreKind) -> Vec<Canary> {
+        let servers = ServerCanary::ALL.map(StoreCanary::Server);
+        let mut all: Vec<Canary> = servers.map(Canary::Store).to_vec();
+        all.extend([
+            Canary::Store(StoreCanary::Lies),
+            Canary::LosesMessages,
+            Canary::Misled,
+        ]);
+        if kind == StoreKind::Memcache {
+            all.extend([
+                Canary::Store(StoreCanary::IsQuietAsTold),
+                Canary::Store(StoreCanary::IgnoresVersions),
+            ]);
+        }
+        all
+    }
 }
 
 pub struct World {
     pub seed: u64,
+    pub kind: StoreKind,
     pub now: Now,
     pub random: Random,
     pub plan: Plan,
@@ -64,6 +76,7 @@ pub struct World {
     pub stores: Vec<Store>,
     pub clients: Vec<Client>,
     pub client_count: usize,
+    pub versions: Versions,
     /// Nothing ever breaks.
     pub calm: bool,
     pub disturbed: bool,
@@ -71,7 +84,7 @@ pub struct World {
     pub victim: Option<(usize, usize)>,
     pub resting: bool,
     pub canary: Option<Canary>,
-    pub so_far: Summary,
+    pub so_far: Counts,
     pub trace: Vec<String>,
     pub tracing: bool,
 }
@@ -87,9 +100,16 @@ fn key_pair() -> Rc<KeyPair> {
 }
 
 impl World {
-    pub fn new(seed: u64, canary: Option<Canary>, tracing: bool) -> World {
+    /// The world of a number; with something broken on purpose, and the datastore that then is there.
+    pub fn new(seed: u64, canary: Option<(Canary, StoreKind)>, tracing: bool) -> World {
         let mut random = Random::new(seed);
         let random = &mut random;
+        let kind = match random.chance(333) {
+            true => StoreKind::Memcache,
+            false => StoreKind::Redis,
+        };
+        let kind = canary.map_or(kind, |(_, kind)| kind);
+        let canary = canary.map(|(canary, _)| canary);
         let plan = Plan::new(random);
         let calm = random.chance(300) || canary.is_some();
         let secure = match random.chance(40) {
@@ -113,6 +133,7 @@ impl World {
         let options: Vec<Options> = (0..plan.nodes.len())
             .map(|node| Options {
                 listen: format!("n{node}:8102"),
+                store: kind,
                 timeout_us,
                 retry_ceiling_us: random.pick(&[1_000_000, 10_000_000]),
                 datastore_connections: random.pick(&[1, 1, 2]),
@@ -139,7 +160,12 @@ impl World {
         world.seed = seed;
         world.victim = victim;
         for (store, place) in world.stores.iter_mut().zip(&world.plan.nodes) {
-            store.calm |= victim.is_some_and(|victim| victim != (place.dc, place.rack));
+            if victim.is_some_and(|victim| victim != (place.dc, place.rack)) {
+                store.be_calm();
+            }
+        }
+        if tracing {
+            world.stores.iter_mut().for_each(Store::trace);
         }
         world.so_far.partial = victim.is_some().into();
         world.canary = canary;
@@ -149,7 +175,7 @@ impl World {
             world
                 .stores
                 .iter_mut()
-                .for_each(|s| s.canary = Some(canary));
+                .for_each(|store| store.break_on_purpose(canary));
         }
         world
     }
@@ -166,8 +192,10 @@ impl World {
             mono_us: 1 + random.below(1_000_000) as u64,
             wall_us: 1_700_000_000_000_000,
         };
+        let kind = options[0].store;
         World {
             seed: 0,
+            kind,
             now,
             network: Network::default(),
             machines: plan.nodes.iter().map(|_| None).collect(),
@@ -177,20 +205,21 @@ impl World {
                 .map(|options| options.read_failover)
                 .collect(),
             stores: (0..plan.nodes.len())
-                .map(|node| Store::new(node, random.fork(), calm))
+                .map(|node| Store::new(node, random.fork(), calm, kind))
                 .collect(),
             options,
             plan,
             clients: Vec::new(),
             client_count: random.between(1, 8),
+            versions: Versions::default(),
             calm,
             disturbed: false,
             victim: None,
             resting: false,
             canary: None,
-            so_far: Summary {
+            so_far: Counts {
                 calm: calm.into(),
-                ..Summary::default()
+                ..Counts::default()
             },
             trace: Vec::new(),
             tracing,
@@ -308,8 +337,9 @@ impl World {
         let number = self.clients.len() as u32;
         let options = &self.options[node];
         let levels = [options.read_consistency, options.write_consistency];
-        self.clients
-            .push(Client::new(self.random.fork(), number, node, link, levels));
+        let random = self.random.fork();
+        let client = Client::new(random, number, node, link, levels, self.kind);
+        self.clients.push(client);
     }
 
     /// One of the models, or the network, does a little.
@@ -329,11 +359,12 @@ impl World {
     }
 
     pub fn let_stores_act(&mut self) -> Result<(), String> {
+        let secs = self.now.wall_us / 1_000_000;
         for node in 0..self.stores.len() {
             if self.random.chance(300) {
                 continue;
             }
-            if let Some(text) = self.stores[node].act(&mut self.network.links, &self.plan)? {
+            if let Some(text) = self.stores[node].act(&mut self.network.links, &self.plan, secs)? {
                 self.note(|| text);
             }
         }
@@ -410,7 +441,7 @@ impl World {
             let there = endpoint.and_then(Plan::node_at);
             far.push(there.map_or(Far::Store, Far::Dialled));
             let answer = match there {
-                None => stores[node].accepts(),
+                None => stores[node].server.accepts(),
                 Some(other) if machines[other].is_some() => Some(true),
                 Some(_) if resting || random.chance(700) => Some(false),
                 Some(_) => None,
@@ -443,7 +474,7 @@ impl World {
     /// A connection that a node asked for is made: gives it its other end.
     fn join(&mut self, node: usize, near: usize) {
         match self.network.far[near] {
-            Far::Store => self.stores[node].connected(near),
+            Far::Store => self.stores[node].server.connected(near),
             Far::Dialled(other) => match &mut self.machines[other] {
                 Some(machine) => {
                     let room = self.network.links[near].room;
@@ -461,6 +492,7 @@ impl World {
     /// What must be true after every step.
     fn look(&mut self) -> Result<(), String> {
         let world = judge::World {
+            kind: self.kind,
             now: self.now.mono_us,
             disturbed: self.disturbed,
             victim: self.victim,
@@ -475,7 +507,7 @@ impl World {
             if !client.gone {
                 let link = &mut self.network.links[client.link];
                 client
-                    .judge(link, &world)
+                    .judge(link, &world, &mut self.versions)
                     .map_err(|why| format!("client {}: {why}", client.number))?;
             }
         }

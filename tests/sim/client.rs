@@ -1,18 +1,40 @@
 //! A model of a client: sends a script of requests, and judges every byte it is sent.
 
+mod memcache;
+mod redis;
+
 use crate::link::{Bytes, Link};
+use crate::memcached;
 use crate::random::Random;
 use crate::resp;
-use crate::store::{Ledger, Tag};
+use crate::store::Ledger;
+use crate::tag::Tag;
+use dynomite::config::StoreKind;
 use dynomite::node::limits;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
-const STORAGE_ERROR: &[u8] = b"-ERR Storage: Datastore refused connection\r\n";
-/// Errors about the stream, not about a request; the connection closes behind them.
-const STREAM_ERRORS: &[&[u8]] = &[
-    b"-ERR Dynomite: out of buffers\r\n",
-    b"-ERR Protocol error: request not completed in time\r\n",
-];
+/// What is said when the datastore cannot be asked.
+fn storage_error(kind: StoreKind) -> &'static [u8] {
+    match kind {
+        StoreKind::Redis => b"-ERR Storage: Datastore refused connection\r\n",
+        StoreKind::Memcache => b"SERVER_ERROR Storage: Datastore refused connection\r\n",
+    }
+}
+
+/// Errors about the stream, not about a request, behind which the connection closes: that memory is
+/// out, and that a request was not completed in time.
+fn stream_errors(kind: StoreKind) -> [&'static [u8]; 2] {
+    match kind {
+        StoreKind::Redis => [
+            b"-ERR Dynomite: out of buffers\r\n",
+            b"-ERR Protocol error: request not completed in time\r\n",
+        ],
+        StoreKind::Memcache => [
+            b"SERVER_ERROR Dynomite: out of buffers\r\n",
+            b"CLIENT_ERROR request not completed in time\r\n",
+        ],
+    }
+}
 
 /// What has to be answered.
 #[derive(Debug)]
@@ -21,6 +43,11 @@ enum Answer {
     Silence,
     /// What the datastore answered to this tag, or that it could not be asked.
     OfStore,
+    /// The same, or nothing if the datastore had nothing to say that its client wants to hear. Others
+    /// like it may follow; what stands behind the last of them is always answered here.
+    Quiet,
+    /// This, from the datastore, or that it could not be asked.
+    Told(&'static [u8]),
     /// Exactly this.
     Exactly(Vec<u8>),
     /// An error with these words in it.
@@ -90,9 +117,16 @@ pub struct Client {
     piece: usize,
     never_reads: bool,
     longest: usize,
+    kind: StoreKind,
     mode: Mode,
     skip: bool,
     resp3: bool,
+    /// The versions of items it was told last.
+    versions: HashMap<String, u64>,
+    /// An error may have been that of any of some quiet requests.
+    unclear: bool,
+    /// Running numbers of requests that the node has read and that have no answer.
+    pub unheard: Vec<u32>,
     /// Made and not sent.
     unsent: Bytes,
     made: u64,
@@ -115,7 +149,7 @@ pub struct Client {
 pub type EndingKind = String;
 
 impl Client {
-    pub fn new(mut random: Random, number: u32, link: usize) -> Client {
+    pub fn new(mut random: Random, number: u32, link: usize, kind: StoreKind) -> Client {
         let random = &mut random;
         let depth = random.pick(&[1, 2, 16, 64]);
         Client {
@@ -128,9 +162,13 @@ impl Client {
             piece: random.pick(&[1, 7, 100, 5000, 100_000]),
             never_reads: random.chance(80),
             longest: random.pick(&[5, 5, 100, 2000, 50_000]),
+            kind,
             mode: Mode::On,
             skip: false,
             resp3: false,
+            versions: HashMap::new(),
+            unclear: false,
+            unheard: Vec::new(),
             unsent: Bytes::default(),
             made: 0,
             waiting: VecDeque::new(),
@@ -198,97 +236,9 @@ impl Client {
 
     /// Makes one more request.
     fn make(&mut self) {
-        let random = &mut self.random;
-        let tag = format!("c{}.{}", self.number, self.seq);
-        let key = format!("{tag}:{}", random.below(5));
-        let value = {
-            let n = if random.chance(100) { self.longest } else { 5 };
-            vec![b'x'; random.below(n)]
-        };
-        let key = key.as_bytes();
-        let args: Vec<&[u8]> = match random.below(20) {
-            0..=3 => vec![b"GET", key],
-            4..=7 => vec![b"SET", key, &value],
-            8 => vec![b"INCR", key],
-            9 => vec![b"APPEND", key, &value],
-            10 => vec![b"MGET", key, b"other", b"third"],
-            11 => vec![b"MSET", key, &value, b"other", &value],
-            12 => vec![b"HGETALL", key],
-            13 => vec![b"SMEMBERS", key],
-            14 => vec![b"LRANGE", key, b"0", b"-1"],
-            15 => vec![b"PING", key],
-            _ => return self.make_odd(&tag),
-        };
-        let bytes = resp::command(&args);
-        self.queue(&bytes, Answer::OfStore, false);
-    }
-
-    /// Makes a request that the node answers itself, or of an unusual form.
-    fn make_odd(&mut self, tag: &str) {
-        let kind = self.random.below(12);
-        let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len()).into_bytes();
-        match kind {
-            0 => {
-                let line = format!("get {tag}:0\r\n");
-                self.queue(line.as_bytes(), Answer::OfStore, false);
-            }
-            1 => {
-                let line = format!("SET \"{tag}:\\x41\" 'a b'\n");
-                self.queue(line.as_bytes(), Answer::OfStore, false);
-            }
-            2 | 3 => {
-                let bytes = resp::command(&[b"echo", tag.as_bytes()]);
-                self.queue(&bytes, Answer::Exactly(bulk(tag)), false);
-            }
-            4 => {
-                let bytes = resp::command(&[b"nosuch", tag.as_bytes()]);
-                self.queue(&bytes, Answer::ErrorWith(tag.into()), false);
-            }
-            5 => {
-                let bytes = resp::command(&[b"get"]);
-                self.queue(&bytes, Answer::ErrorWith("'get' command".into()), false);
-            }
-            6 => {
-                // Nothing to answer, and no request: it does not use up a SKIP either.
-                let bytes = self
-                    .random
-                    .pick(&[b"\r\n".as_slice(), b"*0\r\n", b"*-1\r\n"]);
-                self.unsent.push(bytes);
-                self.made += bytes.len() as u64;
-            }
-            7 => {
-                let bytes = resp::command(&[b"select", b"0"]);
-                self.queue(&bytes, Answer::Exactly(b"+OK\r\n".to_vec()), false);
-            }
-            8 if self.mode == Mode::On => {
-                let bytes = resp::command(&[b"client", b"reply", b"skip"]);
-                self.queue(&bytes, Answer::Silence, false);
-                self.skip = true;
-            }
-            9 if self.random.chance(300) => {
-                let bytes = resp::command(&[b"client", b"reply", b"off"]);
-                self.queue(&bytes, Answer::Silence, false);
-                self.mode = Mode::Off;
-                self.skip = false;
-            }
-            9 | 10 if self.mode == Mode::Off => {
-                let bytes = resp::command(&[b"client", b"reply", b"on"]);
-                self.mode = Mode::On;
-                self.skip = false;
-                self.queue(&bytes, Answer::Exactly(b"+OK\r\n".to_vec()), false);
-            }
-            11 => {
-                let version = self.random.pick(&[b"2", b"3"]);
-                let bytes = resp::command(&[b"hello", version]);
-                // Silent or not, the protocol changes.
-                self.resp3 = version == b"3";
-                self.queue(&bytes, Answer::Any, false);
-            }
-            _ => {
-                let key = format!("{tag}:9");
-                let bytes = resp::command(&[b"del", key.as_bytes()]);
-                self.queue(&bytes, Answer::OfStore, false);
-            }
+        match self.kind {
+            StoreKind::Redis => self.make_redis(),
+            StoreKind::Memcache => self.make_memcache(),
         }
     }
 
@@ -305,7 +255,10 @@ impl Client {
             _ => Ending::Polite,
         };
         self.ending = format!("{ending:?}");
-        let half: &[u8] = b"*2\r\n$3\r\nGET\r\n$100\r\nhalf a ";
+        let (half, behind, bad) = match self.kind {
+            StoreKind::Redis => (redis::HALF, redis::BEHIND_THE_END, redis::BAD),
+            StoreKind::Memcache => (memcache::HALF, memcache::BEHIND_THE_END, memcache::BAD),
+        };
         match ending {
             Ending::Polite | Ending::Half => {}
             Ending::Cut | Ending::Stall => {
@@ -314,22 +267,19 @@ impl Client {
             }
             Ending::Abort => link.reset(),
             Ending::Bad => {
-                let (bytes, words) = self.random.pick(&[
-                    (b"*1\r\n$x\r\n".as_slice(), "invalid bulk length"),
-                    (b"*x\r\n", "invalid multibulk length"),
-                    (b"*1\r\n:1\r\n", "expected '$'"),
-                    (b"*2\r\n$3\r\nGETxx", "Protocol error"),
-                    (b"set \"a\r\n", "unbalanced quotes"),
-                    (b"POST / HTTP/1.1\r\n", ""),
-                ]);
+                let (bytes, words) = self.random.pick(bad);
                 self.queue(bytes, Answer::Fatal(words), true);
-                self.queue(b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n", Answer::Silence, true);
+                self.queue(behind, Answer::Silence, true);
             }
             Ending::Quit => {
-                let bytes = resp::command(&[b"quit"]);
-                self.queue(&bytes, Answer::Exactly(b"+OK\r\n".to_vec()), true);
-                // A datastore would complain that this has no tag.
-                self.queue(b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n", Answer::Silence, true);
+                match self.kind {
+                    StoreKind::Redis => {
+                        let bytes = resp::command(&[b"quit"]);
+                        self.queue(&bytes, Answer::Exactly(b"+OK\r\n".to_vec()), true);
+                    }
+                    StoreKind::Memcache => self.queue(b"quit\r\n", Answer::Fatal(""), true),
+                }
+                self.queue(behind, Answer::Silence, true);
             }
         }
         if matches!(ending, Ending::Half | Ending::Cut) {
@@ -426,7 +376,11 @@ impl Client {
         self.inbox.extend_from_slice(link.written.view());
         link.written.clear();
         let mut at = 0;
-        while let Some(length) = resp::delimit(&self.inbox[at..])? {
+        let delimit = match self.kind {
+            StoreKind::Redis => resp::delimit,
+            StoreKind::Memcache => memcached::delimit,
+        };
+        while let Some(length) = delimit(&self.inbox[at..])? {
             let reply = self.inbox[at..at + length].to_vec();
             self.judge_one(&reply, view)?;
             at += length;
@@ -446,11 +400,19 @@ impl Client {
         while self.waiting.front().is_some_and(|request| {
             matches!(request.answer, Answer::Silence) && request.read_at.is_some() && !request.last
         }) {
-            self.waiting.pop_front();
+            self.unheard
+                .extend(self.waiting.pop_front().map(|request| request.tag.1));
+        }
+        if self.is_of_the_quiet(reply, view)? {
+            return Ok(());
         }
         let front = self.waiting.front();
-        if STREAM_ERRORS.contains(&reply) && front.is_none_or(|front| front.read_at.is_none()) {
-            let stalled = reply == STREAM_ERRORS[1];
+        let stream_errors = stream_errors(self.kind);
+        // What breaks the protocol may be given up before it is known to.
+        let is_half_read =
+            |front: &Request| front.read_at.is_none() || matches!(front.answer, Answer::Fatal(""));
+        if stream_errors.contains(&reply) && front.is_none_or(is_half_read) {
+            let stalled = reply == stream_errors[1];
             if !stalled && !view.tight {
                 return wrong("there is memory enough", front);
             }
@@ -460,18 +422,18 @@ impl Client {
         let Some(request) = front.filter(|front| front.read_at.is_some()) else {
             return wrong("nothing was asked", front);
         };
+        let unserved = reply == storage_error(self.kind);
+        if unserved && view.calm {
+            return wrong("the datastore is well", front);
+        }
         let right = match &request.answer {
             Answer::Any => true,
-            Answer::Silence => false,
+            Answer::Silence | Answer::Quiet => false,
             Answer::Exactly(bytes) => reply == bytes,
             Answer::ErrorWith(words) => reply[0] == b'-' && shown.contains(words.as_str()),
             Answer::Fatal(words) => !words.is_empty() && reply[0] == b'-' && shown.contains(words),
-            Answer::OfStore if reply == STORAGE_ERROR => {
-                if view.calm {
-                    return wrong("the datastore is well", front);
-                }
-                true
-            }
+            Answer::OfStore | Answer::Told(_) if unserved => true,
+            Answer::Told(bytes) => reply == *bytes,
             Answer::OfStore => view
                 .ledger
                 .done
@@ -482,11 +444,65 @@ impl Client {
             return wrong("not the answer to this request", front);
         }
         self.told_off = request.last;
-        if matches!(request.answer, Answer::OfStore) && reply != STORAGE_ERROR {
-            self.confirmed.insert(request.tag.1);
+        if matches!(request.answer, Answer::OfStore) && !unserved {
+            let tag = request.tag;
+            self.confirm(tag, view);
         }
         self.waiting.pop_front();
         Ok(())
+    }
+
+    /// It has got the datastore's answer to a request.
+    fn confirm(&mut self, tag: Tag, view: &View<'_>) {
+        self.confirmed.insert(tag.1);
+        if let Some(done) = view.ledger.done.get(&tag) {
+            self.versions.extend(done.versions.iter().cloned());
+        }
+    }
+
+    /// Whether a reply is that of one of the quiet requests that come next; those it passes over must
+    /// have had nothing to say.
+    fn is_of_the_quiet(&mut self, reply: &[u8], view: &View<'_>) -> Result<bool, String> {
+        let quiet = |request: &&Request| {
+            matches!(request.answer, Answer::Quiet) && request.read_at.is_some()
+        };
+        let count = self.waiting.iter().take_while(quiet).count();
+        if count == 0 {
+            return Ok(false);
+        }
+        if reply == storage_error(self.kind) && !view.calm {
+            self.unclear = true;
+            self.waiting.pop_front();
+            return Ok(true);
+        }
+        let done = |request: &Request| view.ledger.done.get(&request.tag);
+        let mut some = self.waiting.iter().take(count);
+        let heard = some.position(|request| {
+            done(request).is_some_and(|done| done.reply.encode(false) == reply)
+        });
+        for _ in 0..heard.unwrap_or(count) {
+            let Some(request) = self.waiting.pop_front() else {
+                break;
+            };
+            if !self.unclear && !done(&request).is_some_and(|done| done.nominal) {
+                let came = String::from_utf8_lossy(reply);
+                return Err(format!(
+                    "{request:?} had something to say, but {came:?} came"
+                ));
+            }
+            self.unheard.push(request.tag.1);
+        }
+        if heard.is_none() {
+            self.unclear = false;
+            return Ok(false);
+        }
+        if let Some(request) = self.waiting.pop_front() {
+            if done(&request).is_some_and(|done| done.nominal) {
+                return Err(format!("{request:?} had nothing to say"));
+            }
+            self.confirm(request.tag, view);
+        }
+        Ok(true)
     }
 
     /// A request that was to be answered by now, if there is one.
@@ -495,7 +511,7 @@ impl Client {
             .iter()
             .take_while(|request| !request.last)
             .find(|request| {
-                !matches!(request.answer, Answer::Silence)
+                !matches!(request.answer, Answer::Silence | Answer::Quiet)
                     && request.read_at.is_some_and(|at| at + patience < now)
             })
             .map(|request| format!("not answered in time: {request:?}"))
@@ -511,7 +527,10 @@ impl Client {
             return Ok(()); // It takes nothing.
         }
         let owed = self.waiting.iter().find(|request| {
-            !matches!(request.answer, Answer::Silence | Answer::Fatal("")) && !request.last
+            !matches!(
+                request.answer,
+                Answer::Silence | Answer::Quiet | Answer::Fatal("")
+            ) && !request.last
         });
         let silent_end = self
             .waiting
@@ -531,6 +550,19 @@ impl Client {
     /// A stalled client that wants no replies is not told why it is closed.
     fn stalled_in_silence(&self) -> bool {
         self.mode == Mode::Off || self.skip
+    }
+
+    /// Requests that the node has read and that want no answer are executed all the same, if nothing
+    /// can fail.
+    pub fn check_unheard(&self, ledger: &Ledger, all: bool) -> Result<(), String> {
+        if self.kind == StoreKind::Redis || !all {
+            return Ok(());
+        }
+        let lost = |seq: &&u32| !ledger.done.contains_key(&(self.number, **seq));
+        match self.unheard.iter().find(lost) {
+            Some(seq) => Err(format!("({}, {seq}) was never executed", self.number)),
+            None => Ok(()),
+        }
     }
 
     /// Two requests that the datastore executed in another order than they were sent, although the client

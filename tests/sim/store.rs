@@ -1,33 +1,53 @@
-//! A model of the datastore: answers each request once, in order, with a reply that names the request; and
-//! misbehaves as told.
+//! A model of the datastore: answers each request once, in order; and misbehaves as told.
 //!
-//! Every request carries a tag, `c<client>.<seq>`, in its first argument. The ledger keeps what was executed
-//! under a tag and what was answered, so a reply that reaches the wrong request is seen.
+//! Every request to Redis carries a tag, `c<client>.<seq>`, in its first argument, and the reply names it.
+//! Memcached is a model that keeps what it is told ([`Memcached`]); a tag stands in every key
+//! ([`crate::tag`]). The ledger keeps what was executed under a tag and what was answered, so a reply that
+//! reaches the wrong request is seen.
 
 use crate::link::Link;
+use crate::memcached::{self, Memcached, Outcome};
 use crate::random::Random;
 use crate::resp::{self, Reply};
+use crate::server::{Served, Server, ServerCanary};
+use crate::tag::{self, Tag};
+use dynomite::config::StoreKind;
 use std::collections::HashMap;
 
-/// Which request: client and running number.
-pub type Tag = (u32, u32);
-
+/// The tag in the first argument of a request to Redis.
 pub fn parse_tag(bytes: &[u8]) -> Option<Tag> {
-    let text = std::str::from_utf8(bytes).ok()?.strip_prefix('c')?;
-    let (client, seq) = text.split_once('.')?;
-    let seq = seq.split(':').next()?;
-    Some((client.parse().ok()?, seq.parse().ok()?))
+    tag::parse(std::str::from_utf8(bytes).ok()?.split(':').next()?)
+}
+
+/// A reply, for clients of either version of a protocol.
+#[derive(Debug)]
+pub enum Said {
+    Redis(Reply),
+    Memcache(Vec<u8>),
+}
+
+impl Said {
+    pub fn encode(&self, resp3: bool) -> Vec<u8> {
+        match self {
+            Said::Redis(reply) => reply.encode(resp3),
+            Said::Memcache(reply) => reply.clone(),
+        }
+    }
 }
 
 /// What became of one request at the datastore.
 #[derive(Debug)]
 pub struct Execution {
     pub times: u32,
-    pub reply: Reply,
+    pub reply: Said,
     /// Bytes of the reply.
     pub length: usize,
     /// When, counted in executions.
     pub order: u64,
+    /// A client that wants to hear of surprises only is told nothing.
+    pub nominal: bool,
+    /// Versions that the reply tells, by the names of their items.
+    pub versions: Vec<(String, u64)>,
 }
 
 /// Everything the datastore ever did.
@@ -37,224 +57,215 @@ pub struct Ledger {
     count: u64,
 }
 
-/// What the datastore is up to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
-    Well,
-    /// Reads and answers nothing until then.
-    Stalled(u64),
-    /// Refuses connections until then.
-    Dead(u64),
-}
-
 /// How it breaks on purpose, to see that it would be noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreCanary {
-    SwapsReplies,
-    ExecutesTwice,
-    SkipsReply,
+    Server(ServerCanary),
+    /// It is as quiet as a client wants it: nobody has taken that off its requests.
+    IsQuietAsTold,
 }
 
-struct Conn {
-    link: usize,
-    input: Vec<u8>,
-    output: Vec<u8>,
-    /// End the stream once the output is on its way.
-    ending: bool,
-    /// A reply held back, to be sent behind the next one.
-    swapped: Option<Vec<u8>>,
-}
+const MAD_REDIS: &[&[u8]] = &[
+    b"?what\r\n",
+    b"$5\r\nabcdefgh\r\n",
+    b"*-7\r\n",
+    b"%1\r\n+a\r\n+b\r\n",
+    b"\r\n",
+    b"$999999999999\r\n",
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+];
+const MAD_MEMCACHE: &[&[u8]] = &[
+    b"?what\r\n",
+    b"VALUE k 0 3\r\nabcdefgh\r\nEND\r\n",
+    b"VALUE k 0 x\r\n",
+    b"VALUE k 0 99999999999999999999\r\n",
+    b"VA x\r\n",
+    b"\r\n",
+    b"-ERR what\r\n",
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+];
 
 pub struct Store {
     random: Random,
-    conns: Vec<Conn>,
-    mood: Mood,
-    /// Never misbehaves.
-    pub calm: bool,
-    /// Longest bulk in a reply.
+    server: Server,
+    pub mind: Mind,
+}
+
+/// What runs the requests.
+pub struct Mind {
+    random: Random,
+    kind: StoreKind,
+    cache: Memcached,
+    is_quiet_as_told: bool,
+    /// Longest value in a reply of Redis, or longest reply of memcached so far.
     pub longest: usize,
-    pub canary: Option<StoreCanary>,
     pub ledger: Ledger,
 }
 
 impl Store {
-    pub fn new(mut random: Random, calm: bool) -> Store {
-        let longest = random.pick(&[10, 200, 3000, 60_000]);
+    pub fn new(mut random: Random, calm: bool, kind: StoreKind) -> Store {
+        let mut server = Server::new(random.fork(), calm);
+        let (longest, madness) = match kind {
+            StoreKind::Redis => (random.pick(&[10, 200, 3000, 60_000]), MAD_REDIS),
+            StoreKind::Memcache => (0, MAD_MEMCACHE),
+        };
+        server.madness = madness;
         Store {
+            server,
+            mind: Mind {
+                random: random.fork(),
+                kind,
+                cache: Memcached::default(),
+                is_quiet_as_told: false,
+                longest,
+                ledger: Ledger::default(),
+            },
             random,
-            conns: Vec::new(),
-            mood: Mood::Well,
-            calm,
-            longest,
-            canary: None,
-            ledger: Ledger::default(),
+        }
+    }
+
+    pub fn break_on_purpose(&mut self, canary: StoreCanary) {
+        match canary {
+            StoreCanary::Server(canary) => self.server.canary = Some(canary),
+            StoreCanary::IsQuietAsTold => self.mind.is_quiet_as_told = true,
         }
     }
 
     /// Whether a connection can be made now; `None` if the attempt is left hanging.
     pub fn accepts(&self) -> Option<bool> {
-        match self.mood {
-            Mood::Well => Some(true),
-            Mood::Stalled(_) => None,
-            Mood::Dead(_) => Some(false),
-        }
+        self.server.accepts()
     }
 
     pub fn connected(&mut self, link: usize) {
-        self.conns.push(Conn {
-            link,
-            input: Vec::new(),
-            output: Vec::new(),
-            ending: false,
-            swapped: None,
-        });
+        self.server.connected(link);
     }
 
     /// From now on it behaves.
     pub fn calm_down(&mut self) {
-        self.calm = true;
-        self.mood = Mood::Well;
+        self.server.calm_down();
     }
 
     /// Changes its mood now and then. Returns what to trace.
     pub fn brood(&mut self, now: u64, timeout: u64, links: &mut [Link]) -> Option<String> {
-        match self.mood {
-            Mood::Stalled(until) | Mood::Dead(until) if until <= now => {
-                self.mood = Mood::Well;
-                return Some("the store is well".into());
-            }
-            Mood::Well if !self.calm && self.random.chance(4) => {}
-            _ => return None,
+        if self.server.recover(now) {
+            return Some("the store is well".into());
+        }
+        if self.server.calm || !self.server.is_well() || !self.random.chance(4) {
+            return None;
         }
         let length = self.random.below(4 * timeout as usize) as u64;
-        if self.random.chance(600) {
-            self.mood = Mood::Stalled(now + length);
-            Some(format!("the store stalls for {length} µs"))
-        } else {
-            self.mood = Mood::Dead(now + length + 1_000_000);
-            for conn in self.conns.drain(..) {
-                if self.random.chance(500) {
-                    links[conn.link].reset();
-                } else {
-                    links[conn.link].fin_sent = true;
-                }
-            }
-            Some(format!("the store dies for {length} µs"))
-        }
+        let text = self.server.fall_ill(now, length, links);
+        Some(format!("the store {text}"))
     }
 
-    /// Does a little on one of its connections. Returns what to trace.
-    pub fn act(&mut self, links: &mut [Link]) -> Result<Option<String>, String> {
-        if self.conns.is_empty() || matches!(self.mood, Mood::Stalled(_)) {
-            return Ok(None);
-        }
-        let at = self.random.below(self.conns.len());
-        let link = &mut links[self.conns[at].link];
-        if link.closed || link.is_reset() {
-            // What had arrived before may still be executed; nobody hears of it.
-            let mut conn = self.conns.swap_remove(at);
-            if self.random.chance(500) {
-                conn.input.extend_from_slice(link.written.view());
-                while let Ok(Some((args, length))) = resp::request(&conn.input) {
-                    conn.input.drain(..length);
-                    self.execute(&args)?;
-                }
-            }
-            return Ok(None);
-        }
-        let unread = link.written.len();
-        if unread > 0 {
-            let n = match self.random.below(4) {
-                0 => 1 + self.random.below(unread.min(20)),
-                1 => 1 + self.random.below(unread),
-                _ => unread,
-            };
-            self.conns[at]
-                .input
-                .extend_from_slice(&link.written.view()[..n]);
-            link.written.drop_front(n);
-            link.take(n);
-        }
-        let mut executed = 0;
-        let most = self.random.pick(&[0, 1, 3, 1000]);
-        while executed < most && !self.conns[at].ending {
-            let input = &self.conns[at].input;
-            let Some((args, length)) =
-                resp::request(input).map_err(|why| format!("the store was sent {why}"))?
-            else {
-                break;
-            };
-            self.conns[at].input.drain(..length);
-            let mut reply = self.execute(&args)?;
-            let conn = &mut self.conns[at];
-            executed += 1;
-            match self.canary {
-                Some(StoreCanary::SwapsReplies)
-                    if conn.swapped.is_none() && self.random.chance(30) =>
-                {
-                    conn.swapped = Some(reply);
-                    continue;
-                }
-                Some(StoreCanary::SkipsReply) if self.random.chance(5) => continue,
-                Some(StoreCanary::ExecutesTwice) if self.random.chance(5) => {
-                    self.execute(&args)?;
-                }
-                _ => {}
-            }
-            let conn = &mut self.conns[at];
-            if !self.calm && self.random.chance(3) {
-                // Dies in the middle of a reply, or goes mad.
-                if self.random.chance(500) {
-                    reply.truncate(self.random.below(reply.len()));
-                } else {
-                    reply = self
-                        .random
-                        .pick(&[
-                            b"?what\r\n".as_slice(),
-                            b"$5\r\nabcdefgh\r\n",
-                            b"*-7\r\n",
-                            b"%1\r\n+a\r\n+b\r\n",
-                            b"\r\n",
-                            b"$999999999999\r\n",
-                            b"HTTP/1.1 400 Bad Request\r\n\r\n",
-                        ])
-                        .to_vec();
-                }
-                conn.ending = true;
-            }
-            conn.output.extend_from_slice(&reply);
-            if let Some(held) = conn.swapped.take() {
-                conn.output.extend_from_slice(&held);
-            }
-        }
-        let conn = &mut self.conns[at];
-        let link = &mut links[conn.link];
-        let ready = conn.output.len();
-        if ready > 0 {
-            let n = match self.random.below(4) {
-                0 => 1 + self.random.below(ready.min(20)),
-                1 => 1 + self.random.below(ready),
-                _ => ready,
-            };
-            link.flight.push(&conn.output[..n]);
-            conn.output.drain(..n);
-        }
-        if conn.ending && conn.output.is_empty() {
-            link.fin_sent = true;
-            self.conns.swap_remove(at);
-        }
-        Ok((executed > 0).then(|| format!("the store answers {executed}")))
+    /// Does a little on one of its connections, at a time in seconds since the Unix epoch. Returns
+    /// what to trace.
+    pub fn act(&mut self, links: &mut [Link], secs: u64) -> Result<Option<String>, String> {
+        let mind = &mut self.mind;
+        let answered = self
+            .server
+            .act(links, &mut |input| mind.serve(input, secs))?;
+        Ok((answered > 0).then(|| format!("the store answers {answered}")))
     }
 
     /// Whether it has nothing left to do.
     pub fn is_idle(&self, links: &[Link]) -> bool {
-        self.conns.iter().all(|conn| {
-            let link = &links[conn.link];
-            link.closed
-                || conn.input.is_empty() && conn.output.is_empty() && link.written.len() == 0
-        })
+        self.server.is_idle(links)
+    }
+}
+
+impl Mind {
+    fn serve(&mut self, input: &[u8], secs: u64) -> Result<Option<Served>, String> {
+        let sent = |why: String| format!("the store was sent {why}");
+        let (length, reply) = match self.kind {
+            StoreKind::Redis => match resp::request(input).map_err(sent)? {
+                Some((args, length)) => (length, self.execute(&args)?),
+                None => return Ok(None),
+            },
+            StoreKind::Memcache => match memcached::request(input).map_err(sent)? {
+                Some((request, length)) => (length, self.run(request, secs)?),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Served { length, reply }))
     }
 
+    /// Takes note of what was done.
+    fn enter(&mut self, tag: Tag, execution: Execution) -> Result<(), String> {
+        self.ledger.count += 1;
+        let order = self.ledger.count;
+        let entry = self
+            .ledger
+            .done
+            .entry(tag)
+            .or_insert(Execution { order, ..execution });
+        entry.times += 1;
+        match entry.times {
+            1 => Ok(()),
+            _ => Err(format!("executed twice: {tag:?}")),
+        }
+    }
+
+    /// Runs a request to memcached.
+    fn run(&mut self, mut request: memcached::Request, secs: u64) -> Result<Vec<u8>, String> {
+        if request.verb == "version" {
+            return Ok(memcached::reply(&request, &[]));
+        }
+        if request.quiet {
+            // It would be, and the next reply would be taken for that of this request.
+            return Err(format!("the store was told to be quiet: {request:?}"));
+        }
+        let mut keys = Vec::new();
+        for key in &request.keys {
+            let key = tag::parse_key(key);
+            keys.push(
+                key.ok_or_else(|| format!("the store was sent a key without a tag: {request:?}"))?,
+            );
+        }
+        let tag = keys[0].1;
+        if let Some(data) = &request.data {
+            let text = String::from_utf8_lossy(data);
+            let written = text.trim_end_matches('x') == tag::text(tag);
+            if !written && text.parse::<u64>().is_err() {
+                return Err(format!("the store was sent what nobody wrote: {request:?}"));
+            }
+        }
+        let name = |key: &[u8]| tag::parse_key(key).unwrap_or_default().0;
+        let answers = match self.random.chance(20) {
+            true => {
+                let line = format!("SERVER_ERROR out of memory for {}", tag::text(tag));
+                vec![Outcome::Error(line).into()]
+            }
+            false => self.cache.run(&request, secs, name),
+        };
+        let reply = match &answers[0].outcome {
+            Outcome::Error(line) => format!("{line}\r\n").into_bytes(),
+            _ => memcached::reply(&request, &answers),
+        };
+        self.longest = self.longest.max(reply.len());
+        let told = keys
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| answer.unique > 0);
+        self.enter(
+            tag,
+            Execution {
+                times: 0,
+                length: reply.len(),
+                order: 0,
+                nominal: answers[0].outcome.is_nominal(&request.verb),
+                versions: told
+                    .map(|(key, answer)| (key.0.clone(), answer.unique))
+                    .collect(),
+                reply: Said::Memcache(reply.clone()),
+            },
+        )?;
+        request.quiet = self.is_quiet_as_told && self.random.chance(100);
+        Ok(match request.quiet {
+            true => memcached::reply(&request, &answers),
+            false => reply,
+        })
+    }
     fn execute(&mut self, args: &[Vec<u8>]) -> Result<Vec<u8>, String> {
         let shown: Vec<_> = args
             .iter()
@@ -265,19 +276,19 @@ impl Store {
             .and_then(|arg| parse_tag(arg))
             .ok_or_else(|| format!("the store was sent a request without a tag: {shown:?}"))?;
         let reply = self.reply(&args[0].to_ascii_lowercase(), &args[1], tag);
-        self.ledger.count += 1;
-        let order = self.ledger.count;
         let encoded = reply.encode(false);
-        let entry = self.ledger.done.entry(tag).or_insert(Execution {
-            times: 0,
-            reply,
-            length: encoded.len(),
-            order,
-        });
-        entry.times += 1;
-        if entry.times > 1 {
-            return Err(format!("executed twice: {shown:?}"));
-        }
+        self.enter(
+            tag,
+            Execution {
+                times: 0,
+                length: encoded.len(),
+                order: 0,
+                nominal: false,
+                versions: Vec::new(),
+                reply: Said::Redis(reply),
+            },
+        )
+        .map_err(|why| format!("{why}, {shown:?}"))?;
         Ok(encoded)
     }
 

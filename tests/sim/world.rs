@@ -7,10 +7,11 @@ use crate::client::{Client, View};
 use crate::link::Link;
 use crate::machine::{Machine, MachineCanary};
 use crate::random::Random;
+use crate::seeds::Total;
 use crate::store::{Store, StoreCanary};
 use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
-use dynomite::config::Endpoint;
+use dynomite::config::{Endpoint, StoreKind};
 use dynomite::node::{Node, Options, limits};
 use std::sync::Arc;
 
@@ -28,44 +29,65 @@ const SHOWN: usize = 2000;
 pub struct Canary {
     pub store: Option<StoreCanary>,
     pub machine: Option<MachineCanary>,
+    /// What the datastore then is; either, if nothing is broken.
+    pub kind: Option<StoreKind>,
 }
 
 /// What a run did, to see that the runs together do enough.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Summary {
-    pub executed: usize,
-    pub timed_out: u64,
-    pub lost_stores: u64,
-    pub paused: u64,
-    pub protocol_errors: u64,
-    pub out_of_memory: u64,
-    pub late: u64,
+struct Counts {
+    executed: u64,
+    timed_out: u64,
+    lost_stores: u64,
+    paused: u64,
+    protocol_errors: u64,
+    out_of_memory: u64,
+    late: u64,
 }
 
-impl Summary {
-    pub fn add(&mut self, other: &Summary) {
-        self.executed += other.executed;
-        self.timed_out += other.timed_out;
-        self.lost_stores += other.lost_stores;
-        self.paused += other.paused;
-        self.protocol_errors += other.protocol_errors;
-        self.out_of_memory += other.out_of_memory;
-        self.late += other.late;
+impl Counts {
+    fn numbers(&mut self) -> [&mut u64; 7] {
+        [
+            &mut self.executed,
+            &mut self.timed_out,
+            &mut self.lost_stores,
+            &mut self.paused,
+            &mut self.protocol_errors,
+            &mut self.out_of_memory,
+            &mut self.late,
+        ]
+    }
+}
+
+/// The same in front of each datastore.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    redis: Counts,
+    memcache: Counts,
+}
+
+impl Total for Summary {
+    fn add(&mut self, other: &Summary) {
+        let mut other = *other;
+        let sums = [&mut self.redis, &mut self.memcache];
+        for (sum, one) in sums
+            .into_iter()
+            .zip([&mut other.redis, &mut other.memcache])
+        {
+            for (sum, one) in sum.numbers().into_iter().zip(one.numbers()) {
+                *sum += *one;
+            }
+        }
     }
 
-    /// Whether everything that a run can do has been done somewhere.
-    pub fn did_everything(&self) -> bool {
-        self.executed > 0
-            && [
-                self.timed_out,
-                self.lost_stores,
-                self.paused,
-                self.protocol_errors,
-                self.out_of_memory,
-                self.late,
-            ]
-            .iter()
-            .all(|&count| count > 0)
+    fn did_everything(&self) -> bool {
+        let mut all = *self;
+        let mut numbers = all
+            .redis
+            .numbers()
+            .into_iter()
+            .chain(all.memcache.numbers());
+        numbers.all(|number| *number > 0)
     }
 }
 
@@ -95,10 +117,15 @@ impl World {
         let mut random = Random::new(seed);
         let random = &mut random;
         let calm = random.chance(250) || canary.store.is_some() || canary.machine.is_some();
+        let kind = canary.kind.unwrap_or(match random.chance(333) {
+            true => StoreKind::Memcache,
+            false => StoreKind::Redis,
+        });
         let mbuf_size = random.pick(&[512, 512, 2048, 16_384]);
         let max_msgs = random.pick(&[20, 300, 200_000, 200_000]);
         let options = Options {
             listen: "127.0.0.1:8102".into(),
+            store: kind,
             timeout_us: match calm {
                 true => 100_000_000,
                 false => random.pick(&[50_000, 400_000, 5_000_000]),
@@ -115,8 +142,10 @@ impl World {
             mono_us: 1 + random.below(1_000_000) as u64,
             wall_us: 1_700_000_000_000_000,
         };
-        let mut store = Store::new(random.fork(), calm);
-        store.canary = canary.store;
+        let mut store = Store::new(random.fork(), calm, kind);
+        if let Some(canary) = canary.store {
+            store.break_on_purpose(canary);
+        }
         let mut machine = Machine::new(
             Node::new(options.clone(), Arc::new(Topology::alone()), now),
             random.fork(),
@@ -195,8 +224,8 @@ impl World {
         let link = self.links.len() - 1;
         self.machine.backlog.push(link);
         let number = self.clients.len() as u32;
-        self.clients
-            .push(Client::new(self.random.fork(), number, link));
+        let client = Client::new(self.random.fork(), number, link, self.options.store);
+        self.clients.push(client);
     }
 
     /// One of the models, or the network, does a little.
@@ -207,7 +236,9 @@ impl World {
                 let client = &mut self.clients[at];
                 client.act(&mut self.links[client.link])
             }
-            4..=6 => self.store.act(&mut self.links)?,
+            4..=6 => self
+                .store
+                .act(&mut self.links, self.now.wall_us / 1_000_000)?,
             _ => {
                 self.deliver();
                 None
@@ -287,7 +318,7 @@ impl World {
             calm: self.calm,
             draining: self.draining,
             tight: self.tight,
-            ledger: &self.store.ledger,
+            ledger: &self.store.mind.ledger,
         };
         let patience = self.options.timeout_us + LATENESS;
         for client in &mut self.clients {
@@ -335,12 +366,12 @@ impl World {
             .clients
             .iter()
             .filter(|client| !client.gone)
-            .map(|client| client.answered_blocks(&self.store.ledger, self.options.mbuf_size))
+            .map(|client| client.answered_blocks(&self.store.mind.ledger, self.options.mbuf_size))
             .sum();
         let connections = self.machine.clients() + self.options.datastore_connections;
         // A reply on its way in, whether its client is still there or not: two long bulks at most.
         let arriving = self.options.datastore_connections
-            * (2 * self.store.longest / self.options.mbuf_size + 4);
+            * (2 * self.store.mind.longest / self.options.mbuf_size + 4);
         let bound =
             self.options.max_msgs.max(16) + 32 + 3 * connections + msgs + answered + arriving;
         if in_use > bound {
@@ -470,7 +501,8 @@ impl World {
             return Err(format!("at rest, {} blocks are kept", memory.free_mbufs));
         }
         for client in &self.clients {
-            if let Some((first, second)) = client.disorder(&self.store.ledger) {
+            client.check_unheard(&self.store.mind.ledger, self.calm && !self.tight)?;
+            if let Some((first, second)) = client.disorder(&self.store.mind.ledger) {
                 return Err(format!("{second:?} was executed before {first:?}"));
             }
         }
@@ -479,14 +511,20 @@ impl World {
 
     fn summary(&mut self) -> Summary {
         let stats = self.machine.node.stats(self.now);
-        Summary {
-            executed: self.store.ledger.done.len(),
+        let counts = Counts {
+            executed: self.store.mind.ledger.done.len() as u64,
             timed_out: stats.own.requests_timedout,
             lost_stores: stats.pool.server_ejects,
             paused: stats.own.reads_paused,
             protocol_errors: stats.own.protocol_errors,
             out_of_memory: stats.own.memory_limit_hits,
             late: stats.own.late_replies_dropped,
+        };
+        let mut summary = Summary::default();
+        match self.options.store {
+            StoreKind::Redis => summary.redis = counts,
+            StoreKind::Memcache => summary.memcache = counts,
         }
+        summary
     }
 }

@@ -4,7 +4,7 @@
 //! any size, each piece makes an edge; a read takes all that has arrived and fits; a write takes what there
 //! is room for, and says so when there is none.
 
-use crate::random::Random;
+use super::random::Random;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 
 /// Bytes with a beginning that is taken off cheaply.

@@ -3,8 +3,8 @@
 //! It follows the order of verbs that the node's documentation states, edge-triggered: a connection is read
 //! again only after an edge, after `Next::Again`, or when asked to resume.
 
-use crate::link::Link;
-use crate::random::Random;
+use super::link::Link;
+use super::random::Random;
 use dynomite::clock::Now;
 use dynomite::config::Endpoint;
 use dynomite::node::{Action, ConnId, Kind, Next, Node};

@@ -1,0 +1,80 @@
+//! Versions of items, as clients are told them: a mark of the rack they are from, and the number the
+//! memcached there has given.
+
+use crate::judge::{Asked, World};
+use crate::memcached::Answer;
+use crate::store::told;
+use crate::tag::Tag;
+use std::collections::HashMap;
+
+/// Bits of a version that are the memcached's own.
+const OWN_BITS: u32 = 48;
+/// A version that nobody gives.
+pub const NOBODYS: u64 = 1 << 40;
+
+/// What all clients together know of versions.
+#[derive(Default)]
+pub struct Versions {
+    /// Datacenter and rack by the mark.
+    marks: HashMap<u64, (usize, usize)>,
+    /// Who has swapped an item of a version.
+    won: HashMap<(String, u64), Tag>,
+}
+
+impl Versions {
+    /// A client at a node was told a version: it must be that of a replica which gave this value, and
+    /// have that rack's mark.
+    pub fn told(
+        &mut self,
+        asked: &Asked,
+        name: &str,
+        answer: &Answer,
+        node: usize,
+        world: &World<'_>,
+    ) -> Result<(), String> {
+        let (mark, own) = (
+            answer.unique >> OWN_BITS,
+            answer.unique & ((1 << OWN_BITS) - 1),
+        );
+        let dc = world.plan.nodes[node].dc;
+        let value = told(&answer.outcome);
+        let gave = |rack: &usize| {
+            let owners = world.plan.owners_in(dc, *rack, name);
+            let done = owners
+                .into_iter()
+                .filter_map(|at| world.stores[at].done(asked.tag, name));
+            done.into_iter()
+                .any(|done| done.unique == own && done.reply == value)
+        };
+        let racks: Vec<usize> = (0..world.plan.racks[dc]).filter(gave).collect();
+        if racks.is_empty() {
+            return Err(format!("no replica gave version {own} of {name}"));
+        }
+        if world.plan.racks.iter().sum::<usize>() == 1 {
+            return match mark {
+                0 => Ok(()),
+                _ => Err("marked, although there is one rack".into()),
+            };
+        }
+        match self.marks.get(&mark) {
+            _ if mark == 0 => Err("a version without a mark".into()),
+            Some(&(of, rack)) if of == dc && racks.contains(&rack) => Ok(()),
+            Some(place) => Err(format!("that mark is the one of {place:?}")),
+            None => {
+                if let [rack] = racks[..] {
+                    self.marks.insert(mark, (dc, rack));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A compare-and-swap was done: the only one with this version.
+    pub fn won(&mut self, asked: &Asked) -> Result<(), String> {
+        let key = (asked.names[0].clone(), asked.unique);
+        match self.won.insert(key, asked.tag) {
+            None => Ok(()),
+            Some(other) => Err(format!("{other:?} has swapped the same version")),
+        }
+    }
+}
