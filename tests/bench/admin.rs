@@ -70,13 +70,21 @@ pub fn run(
         clients.drive(0, &filling, filling.len())?;
         let batches = workload.batches();
         let total = batches_per(turn, &mut clients, &batches)?;
-        let pause = turn.mul_f64(args.rounds as f64 / (PINGS / BATCH) as f64);
+        let share = PINGS / args.rounds;
+        let pace = (share, turn.mul_f64(BATCH as f64 / share as f64));
         let mut measure = |asked: Option<&Asked>| -> Result<f64> {
+            // They are there before the clock starts, as they would be for days.
+            let silent = match asked {
+                Some(_) => silent(running.stats)?,
+                None => Vec::new(),
+            };
             let before = cpu_ns(running.pid())?;
             let (requests, _) =
-                with_load(&running, asked, pause, || clients.drive(0, &batches, total))?;
+                with_load(&running, asked, pace, || clients.drive(0, &batches, total))?;
             std::thread::sleep(Duration::from_millis(5));
-            Ok((cpu_ns(running.pid())? - before) as f64 / requests as f64)
+            let used = cpu_ns(running.pid())? - before;
+            drop(silent);
+            Ok(used as f64 / requests as f64)
         };
         measure(None)?;
         let asked = Asked::default();
@@ -119,23 +127,30 @@ pub fn run(
     Ok(())
 }
 
-/// Runs `work`, if `asked` is given beside requests to the statistics port, which must all be answered.
+/// Runs `work`, if `asked` is given beside requests to the statistics port, which must all be answered:
+/// so many `/ping`, a batch of them in each pause.
 fn with_load<T>(
     running: &Running,
     asked: Option<&Asked>,
-    pause: Duration,
+    (share, pause): (usize, Duration),
     work: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     let Some(asked) = asked else {
         return work();
     };
     let stats = running.stats;
-    let silent: Vec<TcpStream> = (0..SILENT)
-        .map(|_| TcpStream::connect(stats).map_err(|e| format!("connect {stats}: {e}")))
-        .collect::<Result<_>>()?;
+    // A turn that lasts longer than planned has no more of them than another.
+    let upto = asked.pings.load(Ordering::Relaxed) + share;
     let stop = AtomicBool::new(false);
-    let done = std::thread::scope(|scope| {
-        let pinging = scope.spawn(|| every(&stop, pause, || ping(stats, asked)));
+    std::thread::scope(|scope| {
+        let pinging = scope.spawn(|| {
+            every(&stop, pause, || {
+                match asked.pings.load(Ordering::Relaxed) < upto {
+                    true => ping(stats, asked),
+                    false => Ok(()),
+                }
+            })
+        });
         let scraping = scope.spawn(|| {
             let mut reader = None;
             every(&stop, SCRAPE, || scrape(stats, &mut reader, asked))
@@ -146,9 +161,16 @@ fn with_load<T>(
             thread.join().map_err(|_| "a thread ended".to_string())??;
         }
         done
-    });
-    drop(silent);
-    done
+    })
+}
+
+/// Connections that say nothing, all of them accepted.
+fn silent(stats: SocketAddr) -> Result<Vec<TcpStream>> {
+    let connect = || TcpStream::connect(stats).map_err(|e| format!("connect {stats}: {e}"));
+    let silent = (0..SILENT).map(|_| connect()).collect::<Result<_>>()?;
+    // They are accepted in order.
+    ping(stats, &Asked::default())?;
+    Ok(silent)
 }
 
 /// Does something at this pace until it is told to stop.
