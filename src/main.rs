@@ -104,14 +104,7 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
 
 /// Reads the configuration and logs what is to be said about it.
 fn configure(options: &Options) -> Result<Settings, ExitCode> {
-    let loaded = config::load(&options.conf_file, &options.overrides()).and_then(|loaded| {
-        let unserved = config::unserved(&loaded.settings);
-        if unserved.is_empty() {
-            Ok(loaded)
-        } else {
-            Err(unserved)
-        }
-    });
+    let loaded = config::load(&options.conf_file, &options.overrides());
     let loaded = loaded.map_err(|problems| {
         for problem in &problems {
             log_at!(Alert, "{problem}");

@@ -8,7 +8,6 @@
 //! | `address`, `server`, `values` | what values mean |
 //! | `settings` | the result |
 //! | `pem` | the key file of encrypted peer connections |
-//! | `unserved` | what a good configuration asks for and this version lacks |
 //! | `manual` | the table as manual page and Markdown |
 //! | `problem` | what is wrong, and what is worth logging |
 //!
@@ -26,7 +25,6 @@ mod place;
 mod problem;
 mod server;
 mod settings;
-mod unserved;
 mod value_check;
 mod values;
 mod yaml;
@@ -36,9 +34,8 @@ pub use keys::KEYS;
 pub use problem::{MAX_PROBLEMS, Note, Place, Problem};
 pub use server::{Datastore, Seed};
 pub use settings::Settings;
-pub use unserved::unserved;
 pub use value_check::{MAX_MSGS, MBUF_SIZE, check_max_msgs, check_mbuf_size};
-pub use values::{SecureOption, StoreKind, digits};
+pub use values::{SecureOption, SeedProvider, StoreKind, digits};
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -144,11 +141,10 @@ pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Prob
 }
 
 /// Tests a configuration for `-t`: the lines for stderr and the exit code, 0 or 1. Reasons and
-/// warnings come first; the last line is the verdict. What [`unserved`] names counts as wrong, so
-/// that a start never fails where the test did not.
+/// warnings come first; the last line is the verdict.
 pub fn test(path: &Path, cli: &Overrides) -> (Vec<String>, i32) {
     let (notes, problems) = match load(path, cli) {
-        Ok(loaded) => (loaded.notes, unserved(&loaded.settings)),
+        Ok(loaded) => (loaded.notes, Vec::new()),
         Err(problems) => (Vec::new(), problems),
     };
     let valid = problems.is_empty();

@@ -104,6 +104,15 @@ impl Seed {
         Ok((seed, tokens.iter().any(|text| text.folded)))
     }
 
+    /// Whether this is the node at that place of that ring, whatever address is written. A node is
+    /// identified by its datacenter, its rack and the token written last; an entry that names some
+    /// of its tokens only is the node as well.
+    pub fn is_node(&self, dc: &str, rack: &str, tokens: &[Token]) -> bool {
+        let same = || self.tokens.first() == tokens.first();
+        let part = || self.tokens.iter().all(|token| tokens.contains(token));
+        self.dc == dc && self.rack == rack && (same() || part())
+    }
+
     /// Where the node is.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint::Tcp {

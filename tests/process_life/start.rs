@@ -181,9 +181,9 @@ fn unusable(dir: &Path) -> Vec<(&'static str, Conf, &'static str)> {
         ),
         // What this version does not serve must not look served.
         (
-            "other nodes from a provider",
-            conf().set("dyn_seed_provider", "florida_provider"),
-            "directive \"dyn_seed_provider\" asks for other nodes",
+            "an unknown provider",
+            conf().set("dyn_seed_provider", "florida"),
+            "directive \"dyn_seed_provider\" must be one of 'simple_provider' 'florida_provider' 'dns_provider' 'file_provider'",
         ),
         (
             "memcached",
