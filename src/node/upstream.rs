@@ -35,7 +35,7 @@ pub(super) struct Upstream {
     /// Requests that must not leave yet (`conn_msg_rate`), in order, and their bytes.
     held: VecDeque<Chain>,
     held_bytes: usize,
-    throttle: Option<Throttle>,
+    pub throttle: Option<Throttle>,
     /// Requests whose reply is still to come, written or not, in order.
     pub queue: Queue<OfUpstream>,
     /// The first read and the first write in the queue that has not been told that it took too
@@ -55,7 +55,7 @@ pub(super) struct Upstream {
     pub heard: u64,
     /// When the kernel last took bytes, or there were none to take, in µs.
     pub flowed: u64,
-    backoff: Backoff,
+    pub backoff: Backoff,
 }
 
 /// Requests that have been told that it took too long, and whose reply is still to come.

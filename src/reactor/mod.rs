@@ -16,18 +16,25 @@
 //! of a stream that arrives together with data makes no edge of its own: that is what
 //! [`Socket::ended`] remembers.
 //!
-//! Taking connections in is `accept`, making them is `connect`.
+//! Taking connections in is `accept`, making them is `connect`. `seeds` and `reload` are what comes from
+//! outside and is no request: lists of nodes, and the configuration read again.
 
 mod accept;
 mod admin;
 mod connect;
 mod listener;
+mod poller;
+mod reload;
 mod resolver;
+mod seeds;
 mod socket;
 mod table;
 
+pub use reload::{ConfFile, Reloaded};
+
 use crate::admin::Admin;
 use crate::clock::Now;
+use crate::cluster::member::Member;
 use crate::cluster::peer_state::PeerState;
 use crate::cluster::topology::Topology;
 use crate::config::{Endpoint, SecureOption, Settings};
@@ -36,6 +43,7 @@ use crate::node::{Action, ConnId, Kind, Next, Node, Options, Switches};
 use crate::process::notify::Heartbeat;
 use crate::process::signals::{Signal, Signals};
 use crate::proto::dnode::KeyPair;
+use crate::seeds::Provider;
 use crate::stats::Identity;
 use crate::sys;
 use accept::Door;
@@ -43,6 +51,7 @@ use listener::Listener;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Waker};
 use resolver::Resolver;
+use seeds::Seeds;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -78,6 +87,10 @@ pub struct Reactor {
     /// Nothing is accepted until then, in µs, or until a connection closes.
     accept_paused_until: Option<u64>,
     resolver: Resolver,
+    seeds: Seeds,
+    /// As far as they are in force.
+    settings: Settings,
+    conf_file: Option<ConfFile>,
     untried: connect::Untried,
     signals: Signals,
     /// A signal has arrived. Asking `signals` costs a system call.
@@ -96,6 +109,15 @@ pub enum Ended {
     Killed,
 }
 
+/// What a reactor learns of after its start.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Whom to ask for other nodes.
+    pub provider: Option<Provider>,
+    /// The configuration, to be read again.
+    pub conf_file: Option<ConfFile>,
+}
+
 /// What a signal asks of the process outside the loop.
 pub type OnSignal<'a> = dyn FnMut(Signal) + 'a;
 
@@ -108,7 +130,8 @@ fn named(what: &str, endpoint: &Endpoint, error: &io::Error) -> String {
 
 impl Reactor {
     /// Opens the listeners in the original's order (statistics first, so that the endpoint tells of
-    /// the rest) and begins to connect to the datastore.
+    /// the rest) and begins to connect to the datastore. With a provider of seeds clients are let in
+    /// when it has answered, or after two seconds.
     ///
     /// # Errors
     /// The lines to log: which address, and why not.
@@ -116,6 +139,7 @@ impl Reactor {
         settings: &Settings,
         identity: Identity,
         switches: &Switches,
+        sources: Sources,
     ) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
         let key_pair = match settings.secure_server_option {
@@ -124,10 +148,6 @@ impl Reactor {
             _ => Some(read_key(&settings.pem_key_file)?),
         };
         let built = Topology::from_settings(settings).map_err(|error| error.to_string())?;
-        for warning in &built.warnings {
-            log_at!(Warn, "{warning}");
-        }
-        let topology = Arc::new(built.topology);
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry();
         let stats = &settings.stats_listen.target;
@@ -141,12 +161,22 @@ impl Reactor {
         .map_err(|error| format!("{}\nFailed to create stats!!!", named("m", stats, &error)))?;
         log_at!(Notice, "m listening on '{stats}'");
         let waker = Arc::new(Waker::new(registry, Name::Waker.token()).map_err(setup)?);
-        let resolver = Resolver::start(waker).map_err(setup)?;
+        let resolver = Resolver::start(Arc::clone(&waker)).map_err(setup)?;
         let mut signals = Signals::new().map_err(setup)?;
         registry
             .register(&mut signals, Name::Signals.token(), Interest::READABLE)
             .map_err(setup)?;
         let started = Instant::now();
+        let seeds = Seeds::start(settings, sources.provider, waker, clock(started));
+        let seeds = seeds.map_err(setup)?;
+        let built = match seeds.members() {
+            members if members.is_empty() => built,
+            members => Topology::build(Member::me(settings), members).map_err(|e| e.to_string())?,
+        };
+        for warning in &built.warnings {
+            log_at!(Warn, "{warning}");
+        }
+        let topology = Arc::new(built.topology);
         let now = clock(started);
         let mut reactor = Reactor {
             node: Node::new(Options::new(settings, key_pair, switches), topology, now),
@@ -160,6 +190,9 @@ impl Reactor {
             running: Vec::new(),
             accept_paused_until: None,
             resolver,
+            seeds,
+            settings: settings.clone(),
+            conf_file: sources.conf_file,
             untried: Vec::new(),
             signals,
             signalled: false,
@@ -167,6 +200,7 @@ impl Reactor {
             started,
             poll,
         };
+        reactor.count_early_seeds();
         reactor.node.start(now);
         reactor.settle(now);
         reactor.open(
@@ -283,7 +317,10 @@ impl Reactor {
             Some(Name::Clients) => self.knocked(Door::Clients),
             Some(Name::Peers) => self.knocked(Door::Peers),
             Some(Name::Stats) => self.knocked(Door::Stats),
-            Some(Name::Waker) => self.take_answers(now),
+            Some(Name::Waker) => {
+                self.take_answers(now);
+                self.take_lists(now);
+            }
             Some(Name::Signals) => self.signalled = true,
             None => {}
         }
@@ -440,6 +477,10 @@ impl Reactor {
                 _ => {}
             }
             on_signal(signal);
+            if signal == Signal::Hup && self.conf_file.is_some() {
+                // What comes of it stands in the log.
+                let _ = self.reload(now);
+            }
         }
         None
     }

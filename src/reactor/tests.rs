@@ -25,7 +25,13 @@ fn reactor(dir: &std::path::Path, servers: &str) -> Reactor {
         server_name: "s".into(),
         started: Now::default(),
     };
-    Reactor::new(&settings, identity, &Switches::default()).unwrap()
+    Reactor::new(
+        &settings,
+        identity,
+        &Switches::default(),
+        Sources::default(),
+    )
+    .unwrap()
 }
 
 fn connections(reactor: &mut Reactor) -> u64 {

@@ -157,12 +157,12 @@ impl<R: Read> Reader<'_, R> {
 
     /// Everything until the end of the stream.
     fn rest(&mut self) -> Result<Vec<u8>, String> {
-        while self.fill()? {
-            if self.unread().len() > self.limit {
-                return Err(too_long());
+        while self.unread().len() <= self.limit {
+            if !self.fill()? {
+                return Ok(self.unread().to_vec());
             }
         }
-        Ok(self.unread().to_vec())
+        Err(too_long())
     }
 
     fn chunks(&mut self) -> Result<Vec<u8>, String> {

@@ -22,6 +22,7 @@ pub struct Setup {
     store: String,
     memcached: bool,
     keys: Vec<(String, String)>,
+    env: Vec<(String, String)>,
     files: Option<u32>,
     verbose: bool,
     on_unix_socket: bool,
@@ -96,6 +97,7 @@ impl Setup {
             store: store.to_owned(),
             memcached: false,
             keys: Vec::new(),
+            env: Vec::new(),
             files: None,
             verbose: false,
             on_unix_socket: false,
@@ -162,6 +164,12 @@ impl Setup {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub fn with_env(mut self, name: &str, value: impl ToString) -> Setup {
+        self.env.push((name.to_owned(), value.to_string()));
+        self
+    }
+
     /// Starts it, and returns when it serves.
     #[track_caller]
     pub fn start(&self) -> Node {
@@ -224,6 +232,7 @@ impl Setup {
             .arg("-o")
             .arg(dir.path().join("log"))
             .env("NOTIFY_SOCKET", &notify_path)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
