@@ -5,7 +5,7 @@
 //! 53, and has the right length of its answers to itself; libraries for DNS bring a runtime or a whole
 //! resolver for what is one question of one type.
 
-mod packet;
+pub mod packet;
 mod resolv_conf;
 
 use crate::config::Note;

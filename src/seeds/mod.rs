@@ -11,10 +11,10 @@
 //! ([`cluster::seeds`](crate::cluster::seeds)). Each of the environment variables is read once, at
 //! start.
 
-mod dns;
+pub mod dns;
 mod file;
 mod florida;
-mod http;
+pub mod http;
 
 use crate::cluster::seeds::GRACE;
 use crate::config::{Note, SeedProvider, digits};
