@@ -104,13 +104,11 @@ impl Seed {
         Ok((seed, tokens.iter().any(|text| text.folded)))
     }
 
-    /// Whether this is the node at that place of that ring, whatever address is written. A node is
-    /// identified by its datacenter, its rack and the token written last; an entry that names some
-    /// of its tokens only is the node as well.
+    /// Whether this is the node with these tokens of that rack, whatever address is written: a node is
+    /// known by its datacenter, its rack and any token of its.
     pub fn is_node(&self, dc: &str, rack: &str, tokens: &[Token]) -> bool {
-        let same = || self.tokens.first() == tokens.first();
-        let part = || self.tokens.iter().all(|token| tokens.contains(token));
-        self.dc == dc && self.rack == rack && (same() || part())
+        let has_one = || self.tokens.iter().any(|token| tokens.contains(token));
+        self.dc == dc && self.rack == rack && has_one()
     }
 
     /// Where the node is.

@@ -229,6 +229,7 @@ mod tests {
             "elsewhere.example:1:r1:dc1:9,7",
             "0.0.0.0:8101:r1:dc1:9",
             "::1:8101:r1:dc1:0007",
+            "h:1:r1:dc1:7,8",
         ] {
             assert_eq!(told(&format!("{own}|a:8101:r2:dc1:9")), ["a:8101 r2:dc1 9"]);
             assert_eq!(told(own), [""; 0], "{own}");
