@@ -50,6 +50,7 @@ use accept::Door;
 use listener::Listener;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Waker};
+use reload::Configured;
 use resolver::Resolver;
 use seeds::Seeds;
 use std::io;
@@ -87,10 +88,7 @@ pub struct Reactor {
     /// Nothing is accepted until then, in µs, or until a connection closes.
     accept_paused_until: Option<u64>,
     resolver: Resolver,
-    seeds: Seeds,
-    /// As far as they are in force.
-    settings: Settings,
-    conf_file: Option<ConfFile>,
+    configured: Configured,
     untried: connect::Untried,
     signals: Signals,
     /// A signal has arrived. Asking `signals` costs a system call.
@@ -190,9 +188,7 @@ impl Reactor {
             running: Vec::new(),
             accept_paused_until: None,
             resolver,
-            seeds,
-            settings: settings.clone(),
-            conf_file: sources.conf_file,
+            configured: Configured::new(settings, sources.conf_file, seeds),
             untried: Vec::new(),
             signals,
             signalled: false,
@@ -200,7 +196,7 @@ impl Reactor {
             started,
             poll,
         };
-        reactor.count_early_seeds();
+        reactor.configured.seeds.count_early(&mut reactor.node);
         reactor.node.start(now);
         reactor.settle(now);
         reactor.open(
@@ -319,7 +315,7 @@ impl Reactor {
             Some(Name::Stats) => self.knocked(Door::Stats),
             Some(Name::Waker) => {
                 self.take_answers(now);
-                self.take_lists(now);
+                self.configured.seeds.take_lists(&mut self.node, now);
             }
             Some(Name::Signals) => self.signalled = true,
             None => {}
@@ -477,7 +473,7 @@ impl Reactor {
                 _ => {}
             }
             on_signal(signal);
-            if signal == Signal::Hup && self.conf_file.is_some() {
+            if signal == Signal::Hup && self.configured.has_file() {
                 // What comes of it stands in the log.
                 let _ = self.reload(now);
             }

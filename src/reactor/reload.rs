@@ -5,12 +5,14 @@
 //! until the node is started again. What an operator has changed over HTTP stays unless the file has
 //! changed there since it was last read.
 
-use super::{Reactor, seeds};
+use super::Reactor;
+use super::seeds::{Seeds, change_members, tell};
 use crate::clock::Now;
 use crate::cluster::route::Access;
 use crate::config::keys::Effect;
-use crate::config::{self, Difference, Overrides, differences};
+use crate::config::{self, Difference, Overrides, Settings, differences};
 use crate::log_at;
+use crate::node::Node;
 use std::path::PathBuf;
 
 /// Where the configuration is read from, and what the command line adds to it.
@@ -31,16 +33,44 @@ pub struct Reloaded {
     pub waiting: Vec<Difference>,
 }
 
+/// The configuration in force, and what it can be read from again.
+pub(super) struct Configured {
+    /// As far as they are in force.
+    settings: Settings,
+    file: Option<ConfFile>,
+    pub seeds: Seeds,
+}
+
 impl Reactor {
     /// Reads the configuration again. Logs and counts what comes of it.
     ///
     /// # Errors
     /// What is wrong, a line each; nothing has been changed.
     pub fn reload(&mut self, now: Now) -> Result<Reloaded, Vec<String>> {
-        let result = self.reload_quietly(now);
+        self.configured.reload(&mut self.node, now)
+    }
+}
+
+impl Configured {
+    pub fn new(settings: &Settings, file: Option<ConfFile>, seeds: Seeds) -> Configured {
+        Configured {
+            settings: settings.clone(),
+            file,
+            seeds,
+        }
+    }
+
+    /// Whether there is a file to be read again.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// As [`Reactor::reload`].
+    pub fn reload(&mut self, node: &mut Node, now: Now) -> Result<Reloaded, Vec<String>> {
+        let result = self.reload_quietly(node, now);
         match &result {
             Ok(reloaded) => {
-                self.node.own_stats().reloads += 1;
+                node.own_stats().reloads += 1;
                 for change in &reloaded.applied {
                     log_at!(Always, "conf: {change}");
                 }
@@ -52,7 +82,7 @@ impl Reactor {
                 }
             }
             Err(problems) => {
-                self.node.own_stats().reloads_refused += 1;
+                node.own_stats().reloads_refused += 1;
                 for problem in problems {
                     log_at!(Alert, "{problem}");
                 }
@@ -65,8 +95,8 @@ impl Reactor {
         result
     }
 
-    fn reload_quietly(&mut self, now: Now) -> Result<Reloaded, Vec<String>> {
-        let Some(file) = &self.conf_file else {
+    fn reload_quietly(&mut self, node: &mut Node, now: Now) -> Result<Reloaded, Vec<String>> {
+        let Some(file) = &self.file else {
             return Err(vec!["conf: there is no file to read again".to_owned()]);
         };
         let loaded = config::reload(&file.path, &file.overrides)
@@ -82,31 +112,29 @@ impl Reactor {
             let members =
                 members.map_err(|why| vec![format!("conf: directive \"dyn_seeds\": {why}")])?;
             if let Some(members) = members {
-                self.change_members(members, now);
+                change_members(node, members, now);
             }
         }
         if changed("timeout") {
-            self.node.set_timeout(new.timeout);
+            node.set_timeout(new.timeout);
         }
         if changed("client_connections") {
-            self.node.set_client_connections(new.client_connections);
+            node.set_client_connections(new.client_connections);
         }
         if changed("server_retry_timeout") {
-            self.node.set_server_retry_timeout(new.server_retry_timeout);
+            node.set_server_retry_timeout(new.server_retry_timeout);
         }
         if changed("conn_msg_rate") {
-            self.node.set_conn_msg_rate(new.conn_msg_rate, now);
+            node.set_conn_msg_rate(new.conn_msg_rate, now);
         }
         if changed("read_consistency") {
-            self.node
-                .set_consistency(Access::Read, new.read_consistency);
+            node.set_consistency(Access::Read, new.read_consistency);
         }
         if changed("write_consistency") {
-            self.node
-                .set_consistency(Access::Write, new.write_consistency);
+            node.set_consistency(Access::Write, new.write_consistency);
         }
         if !applied.is_empty() || !waiting.is_empty() {
-            seeds::tell(&loaded.notes);
+            tell(&loaded.notes);
         }
         self.settings.take_reloadable(new);
         Ok(Reloaded { applied, waiting })

@@ -1,6 +1,5 @@
 //! From lists of nodes to the members of the node.
 
-use super::Reactor;
 use super::poller::Poller;
 use crate::clock::Now;
 use crate::cluster::change::{Change, changes};
@@ -9,6 +8,7 @@ use crate::cluster::seeds::{Decision, Desired};
 use crate::config::{Note, Settings};
 use crate::log_at;
 use crate::logging;
+use crate::node::Node;
 use crate::seeds::Provider;
 use crate::stats::OwnStats;
 use mio::Waker;
@@ -74,11 +74,11 @@ impl Seeds {
     }
 }
 
-impl Reactor {
+impl Seeds {
     /// Counts what happened before there was a node.
-    pub(super) fn count_early_seeds(&mut self) {
-        let early = std::mem::take(&mut self.seeds.early);
-        let own = self.node.own_stats();
+    pub fn count_early(&mut self, node: &mut Node) {
+        let early = std::mem::take(&mut self.early);
+        let own = node.own_stats();
         own.seed_lists_refused += early.seed_lists_refused;
         own.members_added += early.members_added;
         own.members_removed += early.members_removed;
@@ -86,35 +86,35 @@ impl Reactor {
     }
 
     /// Goes on with what the provider has said.
-    pub(super) fn take_lists(&mut self, now: Now) {
-        while let Some(list) = self.seeds.poller.as_ref().and_then(Poller::next) {
-            if self.node.is_draining() {
+    pub fn take_lists(&mut self, node: &mut Node, now: Now) {
+        while let Some(list) = self.poller.as_ref().and_then(Poller::next) {
+            if node.is_draining() {
                 continue;
             }
             let Decision {
                 apply,
                 refused,
                 notes,
-            } = self.seeds.desired.listed(list, now.mono_us);
+            } = self.desired.listed(list, now.mono_us);
             tell(&notes);
-            self.node.own_stats().seed_lists_refused += u64::from(refused);
+            node.own_stats().seed_lists_refused += u64::from(refused);
             if let Some(members) = apply {
-                self.change_members(members, now);
+                change_members(node, members, now);
             }
         }
     }
+}
 
-    /// Lets the node have other members. Logs and counts each change.
-    pub(super) fn change_members(&mut self, members: Vec<Member>, now: Now) {
-        match self.node.set_members(members, now) {
-            Ok(changes) => {
-                for change in &changes {
-                    account(change, self.node.own_stats());
-                }
+/// Lets the node have other members. Logs and counts each change.
+pub(super) fn change_members(node: &mut Node, members: Vec<Member>, now: Now) {
+    match node.set_members(members, now) {
+        Ok(changes) => {
+            for change in &changes {
+                account(change, node.own_stats());
             }
-            // The list has been checked for all of it.
-            Err(error) => log_at!(Alert, "seeds: the members stay as they are: {error}"),
         }
+        // The list has been checked for all of it.
+        Err(error) => log_at!(Alert, "seeds: the members stay as they are: {error}"),
     }
 }
 

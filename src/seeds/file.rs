@@ -27,9 +27,7 @@ pub struct File {
 impl File {
     /// As `DYNOMITE_SEEDS_FILE` says.
     pub fn new(set: &impl Fn(&str) -> Option<OsString>, again: Duration) -> File {
-        let path = set("DYNOMITE_SEEDS_FILE").unwrap_or_else(|| PATH.into());
-        // The process may leave its directory.
-        let path = std::path::absolute(&path).unwrap_or_else(|_| path.into());
+        let path = set("DYNOMITE_SEEDS_FILE").map_or_else(|| PATH.into(), PathBuf::from);
         File {
             path,
             again,

@@ -79,6 +79,10 @@ impl Desired {
             Ok(listed) => listed,
             Err(why) => return self.refuse(Level::Error, why),
         };
+        let quiet = self.heard && self.complaint.is_none() && self.leaving.is_empty();
+        if quiet && listed == self.listed {
+            return Decision::default();
+        }
         let target = union(&self.fixed, &listed);
         let still = Matches::of(&self.members, &target);
         if let Some(why) = self.loses_too_many(still.gone()) {
