@@ -68,6 +68,23 @@ fn item_2_known_providers_start_and_others_are_named() {
 }
 
 #[test]
+fn item_17_the_option_for_gossip_is_the_key() {
+    let text = "d:\n  listen: h:1\n  dyn_listen: h:2\n  tokens: '1'\n  servers: h:3:1\n";
+    let gossips = |text: &str, gossip| {
+        let overrides = Overrides {
+            gossip,
+            ..Overrides::default()
+        };
+        let loaded = config::parse(text, "f", &overrides).expect("a configuration");
+        loaded.settings.enable_gossip
+    };
+    assert!(!gossips(text, false));
+    assert!(gossips(text, true));
+    assert!(gossips(&format!("{text}  enable_gossip: true\n"), false));
+    assert!(gossips(&format!("{text}  enable_gossip: false\n"), true));
+}
+
+#[test]
 fn the_samples_that_ask_for_seeds_can_be_started_with() {
     for sample in ["dynomite_florida_single.yml", "dynomite_dns_single.yml"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
