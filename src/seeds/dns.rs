@@ -1,9 +1,8 @@
 //! `dns_provider`: a list in TXT records.
 //!
-//! The question is asked of the system's name servers (`/etc/resolv.conf`, resolver(5)) by a few
-//! lines of our own and not by the C library, whose `res_query` needs foreign code, knows no port but
-//! 53, and has the right length of its answers to itself; libraries for DNS bring a runtime or a whole
-//! resolver for what is one question of one type.
+//! The system's name servers are asked (`/etc/resolv.conf`, resolver(5)), by a few lines of our own: the
+//! C library's `res_query` would be foreign code for it and knows no port but 53, and the libraries for
+//! DNS bring a whole resolver where one question of one type is enough.
 
 pub mod packet;
 mod resolv_conf;
