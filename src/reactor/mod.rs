@@ -22,6 +22,7 @@
 mod accept;
 mod admin;
 mod connect;
+mod key;
 mod listener;
 mod poller;
 mod reload;
@@ -30,7 +31,7 @@ mod seeds;
 mod socket;
 mod table;
 
-pub use reload::{ConfFile, Reloaded};
+pub use reload::{ConfFile, Reloaded, Sources};
 
 use crate::admin::Admin;
 use crate::clock::Now;
@@ -42,11 +43,10 @@ use crate::log_at;
 use crate::node::{Action, ConnId, Kind, Next, Node, Options, Switches};
 use crate::process::notify::Heartbeat;
 use crate::process::signals::{Signal, Signals};
-use crate::proto::dnode::KeyPair;
-use crate::seeds::Provider;
 use crate::stats::Identity;
 use crate::sys;
 use accept::Door;
+use key::read_key;
 use listener::Listener;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Waker};
@@ -55,8 +55,6 @@ use resolver::Resolver;
 use seeds::Seeds;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use table::{Name, Tables};
@@ -105,15 +103,6 @@ pub enum Ended {
     Stopped,
     /// A second such signal: at once.
     Killed,
-}
-
-/// What a reactor learns of after its start.
-#[derive(Debug, Default)]
-pub struct Sources {
-    /// Whom to ask for other nodes.
-    pub provider: Option<Provider>,
-    /// The configuration, to be read again.
-    pub conf_file: Option<ConfFile>,
 }
 
 /// What a signal asks of the process outside the loop.
@@ -480,20 +469,6 @@ impl Reactor {
         }
         None
     }
-}
-
-/// The cluster's key.
-fn read_key(file: &Path) -> Result<Rc<KeyPair>, String> {
-    let named = |reason: String| {
-        format!(
-            "Error: could NOT read RSA pem key file at {}: {reason}",
-            file.display()
-        )
-    };
-    let pem = std::fs::read(file).map_err(|error| named(sys::reason(&error)))?;
-    KeyPair::from_pem(&pem)
-        .map(Rc::new)
-        .map_err(|error| named(error.to_string()))
 }
 
 /// What `systemctl status` shows of a running node.

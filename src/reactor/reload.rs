@@ -13,6 +13,7 @@ use crate::config::keys::Effect;
 use crate::config::{self, Difference, Overrides, Settings, differences};
 use crate::log_at;
 use crate::node::Node;
+use crate::seeds::Provider;
 use std::path::PathBuf;
 
 /// Where the configuration is read from, and what the command line adds to it.
@@ -22,6 +23,15 @@ pub struct ConfFile {
     pub path: PathBuf,
     /// What the command line says.
     pub overrides: Overrides,
+}
+
+/// What a reactor learns of after its start.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Whom to ask for other nodes.
+    pub provider: Option<Provider>,
+    /// The configuration, to be read again.
+    pub conf_file: Option<ConfFile>,
 }
 
 /// What a reload has done.
