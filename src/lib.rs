@@ -17,6 +17,7 @@
 //! | [`cluster`] | datacenters, racks, tokens, where a request goes and how its replies are judged |
 //! | [`node`] | one node as a pure state machine: no sockets, no clocks |
 //! | [`admin`] | the HTTP endpoint on the stats port |
+//! | [`seeds`] | where lists of other nodes come from: HTTP, DNS, a file |
 //! | [`process`] | log sink, signals, daemon, pid file, limits, readiness |
 //! | [`reactor`] | the world: epoll, listeners, sockets |
 //! | [`cli`] | the command line |
@@ -34,5 +35,6 @@ pub mod node;
 pub mod process;
 pub mod proto;
 pub mod reactor;
+pub mod seeds;
 pub mod stats;
 pub mod sys;

@@ -10,7 +10,8 @@ use dynomite::process::log_sink::{self, LogHandle};
 use dynomite::process::pidfile::PidFile;
 use dynomite::process::signals::Signal;
 use dynomite::process::{limits, notify};
-use dynomite::reactor::{Ended, Reactor};
+use dynomite::reactor::{ConfFile, Ended, Reactor, Sources};
+use dynomite::seeds::Provider;
 use dynomite::stats::{self, Identity};
 use dynomite::{log_at, logging, sys};
 use std::io::Write;
@@ -105,14 +106,7 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
 
 /// Reads the configuration and logs what is to be said about it.
 fn configure(options: &Options) -> Result<Settings, ExitCode> {
-    let loaded = config::load(&options.conf_file, &options.overrides()).and_then(|loaded| {
-        let unserved = config::unserved(&loaded.settings);
-        if unserved.is_empty() {
-            Ok(loaded)
-        } else {
-            Err(unserved)
-        }
-    });
+    let loaded = config::load(&options.conf_file, &options.overrides());
     let loaded = loaded.map_err(|problems| {
         for problem in &problems {
             log_at!(Alert, "{problem}");
@@ -159,7 +153,12 @@ fn live(
         log_at!(Warn, "{complaint}");
     }
     switches.admin_operation = options.admin_operation;
-    let mut reactor = Reactor::new(settings, identity(settings), &switches)?;
+    let mut reactor = Reactor::new(
+        settings,
+        identity(settings),
+        &switches,
+        sources(options, settings),
+    )?;
     if let Some(report) = report.take() {
         report.ready();
     }
@@ -172,6 +171,22 @@ fn live(
     }
     let ended = reactor.run(&mut |signal| act(signal, log));
     ended.map_err(|error| format!("event loop failed: {}", sys::reason(&error)))
+}
+
+/// Where the node learns of what changes while it runs. Logs what is to be said about it.
+fn sources(options: &Options, settings: &Settings) -> Sources {
+    let (provider, notes) =
+        Provider::new(settings.dyn_seed_provider, |name| std::env::var_os(name));
+    for note in notes.iter().filter(|note| logging::enabled(note.level)) {
+        log::log!(note.level.to_log(), "{}", note.text);
+    }
+    Sources {
+        provider,
+        conf_file: Some(ConfFile {
+            path: options.conf_file.clone(),
+            overrides: options.overrides(),
+        }),
+    }
 }
 
 /// What a signal asks of the process; the event loop does its own part.

@@ -1,6 +1,6 @@
 //! Configurations an operator may write, good and bad, as `-t` and a start see them.
 
-use dynomite::config::{self, Loaded, Overrides, StoreKind};
+use dynomite::config::{self, Loaded, Overrides, SeedProvider, StoreKind};
 use dynomite::logging::Level;
 use std::path::{Path, PathBuf};
 
@@ -361,11 +361,16 @@ fn accepted_as_the_original_does() {
 
     // Values are text, whatever YAML would make of them.
     let odd = parse(&with(
-        "  rack: ~\n  datacenter: 0x10\n  env: yes\n  dyn_seed_provider: 22:33\n",
+        "  rack: ~\n  datacenter: 0x10\n  env: yes\n  pem_key_file: 22:33\n",
     ));
     let s = odd.settings;
     assert_eq!(
-        [s.rack, s.datacenter, s.env, s.dyn_seed_provider],
+        [
+            &*s.rack,
+            &*s.datacenter,
+            &*s.env,
+            &*s.pem_key_file.display().to_string()
+        ],
         ["~", "0x10", "yes", "22:33"]
     );
 }
@@ -402,11 +407,6 @@ fn odd_but_usable_files_load_with_a_warning() {
             "several tokens",
             instead("tokens", "  tokens: '1,2'\n"),
             "more than one token",
-        ),
-        (
-            "seed provider",
-            with("  dyn_seed_provider: other\n"),
-            "unknown provider",
         ),
         (
             "dyn_port",
@@ -495,7 +495,7 @@ fn older_keys_mean_what_they_meant() {
     );
     let s = parse(&older).settings;
     assert_eq!(s.stats_listen.target.to_string(), "0.0.0.0:7");
-    assert_eq!(s.dyn_seed_provider, "dns_provider");
+    assert_eq!(s.dyn_seed_provider, SeedProvider::Dns);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::problem::{MAX_PROBLEMS, Note, Problem};
 use super::server::{Datastore, Seed};
 use super::settings::Settings;
 use super::value_check::check_value;
-use super::values::{SecureOption, StoreKind, digits};
+use super::values::{SecureOption, SeedProvider, StoreKind, digits};
 use super::yaml::{Pool, Word};
 use super::{Loaded, Overrides};
 use crate::consistency::Consistency;
@@ -325,17 +325,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn seed_provider(&mut self) -> String {
+    fn seed_provider(&mut self) -> SeedProvider {
         let provider = match (self.last("dyn_seed_provider"), self.last("seed_provider")) {
             (None, Some(older)) => older,
             _ => self.text("dyn_seed_provider"),
         };
-        if !["simple_provider", "florida_provider", "dns_provider"].contains(&provider) {
-            self.warn(format!(
-                "conf: directive \"dyn_seed_provider\" names an unknown provider, only the list of seeds is used: {provider}"
-            ));
-        }
-        provider.to_owned()
+        SeedProvider::parse(provider).unwrap_or_default()
     }
 
     /// `mbuf_size` and `max_msgs`: the file, then the command line, then the default.
@@ -370,8 +365,6 @@ impl<'a> Checker<'a> {
 
     /// The seeds without this node and without repetitions.
     fn seeds(&mut self, settings: &Settings) -> Vec<Seed> {
-        let mut own = settings.tokens.clone();
-        own.sort_unstable();
         let mut known = HashSet::new();
         let mut seeds = Vec::new();
         for text in self.all("dyn_seeds").collect::<Vec<_>>() {
@@ -386,11 +379,7 @@ impl<'a> Checker<'a> {
             if tokens.len() > 1 {
                 self.warn(format!("conf: directive \"dyn_seeds\" has an entry with more than one token; nodes that run the C original can crash on it: {text}"));
             }
-            let is_own = seed.endpoint() == settings.dyn_listen.target
-                && seed.rack == settings.rack
-                && seed.dc == settings.datacenter
-                && tokens == own;
-            if is_own {
+            if seed.is_node(&settings.datacenter, &settings.rack, &settings.tokens) {
                 self.warn(format!(
                     "conf: directive \"dyn_seeds\" names this node, the entry is ignored: {text}"
                 ));

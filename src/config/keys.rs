@@ -5,9 +5,10 @@
 //! A file that holds a key the C original does not know cannot be loaded by it, so a new key must
 //! have a default that leaves an unchanged file's behaviour alone.
 
+use Effect::{Nothing, Reload, Restart};
 use Kind::{
-    Any, Bool, Consistency, Count, Hash, HashTag, Listen, Number, Secure, Seeds, Server, Text,
-    Tokens,
+    Any, Bool, Consistency, Count, Hash, HashTag, Listen, Number, Provider, Secure, Seeds, Server,
+    Text, Tokens,
 };
 use Status::{Deprecated, Inert, Live, Older};
 
@@ -38,6 +39,8 @@ pub enum Kind {
     Consistency,
     /// Which peers to encrypt towards.
     Secure,
+    /// The name of a provider of seeds.
+    Provider,
     /// Not looked at.
     Any,
 }
@@ -58,6 +61,7 @@ impl Kind {
             HashTag => "two characters",
             Consistency => "DC_ONE, DC_QUORUM, DC_SAFE_QUORUM or DC_EACH_SAFE_QUORUM",
             Secure => "none, rack, datacenter or all",
+            Provider => "simple_provider, florida_provider, dns_provider or file_provider",
             Any => "anything",
         }
     }
@@ -81,6 +85,17 @@ pub enum Status {
     Older,
 }
 
+/// When a change of a key in the file takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// At the next reload.
+    Reload,
+    /// At the next start; a reload says so.
+    Restart,
+    /// Never: the key does nothing.
+    Nothing,
+}
+
 /// One configuration key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -94,6 +109,8 @@ pub struct Key {
     pub unit: &'static str,
     /// What it does today.
     pub status: Status,
+    /// When a change of it takes effect.
+    pub effect: Effect,
     /// One sentence for operators.
     pub help: &'static str,
 }
@@ -104,6 +121,7 @@ const fn key(
     default: &'static str,
     unit: &'static str,
     status: Status,
+    effect: Effect,
     help: &'static str,
 ) -> Key {
     Key {
@@ -112,6 +130,7 @@ const fn key(
         default,
         unit,
         status,
+        effect,
         help,
     }
 }
@@ -120,53 +139,53 @@ const fn key(
 /// Defaults are the original's since v0.5.8, not the stale ones of its README.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
-    key("listen", Listen, "", "", Live, "Where clients connect; required."),
-    key("dyn_listen", Listen, "", "", Live, "Where the other nodes connect; required. The text before the last colon names this node to its peers."),
-    key("stats_listen", Listen, "0.0.0.0:22222", "", Live, "Where statistics and administration are served over HTTP."),
-    key("stats_interval", Number, "30000", "milliseconds", Live, "How often statistics are aggregated."),
-    key("servers", Server, "", "", Live, "The one datastore behind this node; required. The weight is required but has no effect."),
-    key("data_store", Number, "0", "0 or 1", Live, "What the datastore speaks: 0 for Redis, 1 for Memcached."),
-    key("tokens", Tokens, "", "0 to 4294967295", Live, "This node's position on its rack's ring; required. Give one token as long as any node runs the C original."),
-    key("dyn_seeds", Seeds, "", "", Live, "The other nodes known from the start. An entry for this node itself is ignored."),
-    key("dyn_seed_provider", Text, "simple_provider", "", Live, "Where further nodes are learned from: simple_provider (the list above only), florida_provider (HTTP) or dns_provider (DNS)."),
-    key("datacenter", Text, "localdc", "", Live, "The datacenter this node stands in."),
-    key("rack", Text, "localrack", "", Live, "The rack this node stands in; each rack holds one full copy of the data."),
-    key("env", Text, "aws", "", Live, "Which environment variables tell this node's own addresses: a value that starts with aws means the EC2_ variables only, any other value tries PUBLIC_HOSTNAME, PUBLIC_IPV4 and LOCAL_IPV4 first."),
-    key("enable_gossip", Bool, "false", "", Live, "Whether nodes tell each other about nodes; the option -g does the same and wins over false."),
-    key("gos_interval", Number, "30000", "milliseconds", Live, "Pause between two rounds of gossip."),
-    key("hash", Hash, "murmur", "one_at_a_time, md5, crc16, crc32, crc32a, fnv1_64, fnv1a_64, fnv1_32, fnv1a_32, hsieh, murmur or jenkins", Live, "How a key becomes a position on the ring; must be the same on every node."),
-    key("hash_tag", HashTag, "", "", Live, "An opening and a closing character; only the part of a key between them is hashed."),
-    key("timeout", Number, "5000", "milliseconds", Live, "How long a request may take, and the base of the longer time allowed to peers."),
-    key("preconnect", Bool, "true", "", Live, "Whether to connect to the datastore before clients are let in."),
-    key("auto_eject_hosts", Bool, "true", "", Inert, "Accepted for old files; a failed server is retried with a growing pause whatever this says."),
-    key("server_retry_timeout", Number, "10000", "milliseconds", Live, "Longest pause between two attempts to reach the datastore; pauses grow 1, 2, 4 and so on seconds up to it."),
-    key("server_failure_limit", Number, "3", "failures", Inert, "Accepted for old files, together with auto_eject_hosts."),
-    key("backlog", Number, "512", "connections", Live, "How many connections the kernel may queue before they are accepted, for clients and for peers."),
-    key("client_connections", Number, "0", "connections", Live, "Most clients at a time; 0 means no limit."),
-    key("datastore_connections", Count, "1", "connections", Live, "Connections to the datastore."),
-    key("local_peer_connections", Count, "1", "connections", Live, "Connections to each peer in this datacenter."),
-    key("remote_peer_connections", Count, "1", "connections", Live, "Connections to each peer in another datacenter."),
-    key("secure_server_option", Secure, "none", "", Live, "Which peers to encrypt towards: none, those in other racks, those in other datacenters, or all. Must be the same on every node."),
-    key("pem_key_file", Text, "conf/dynomite.pem", "", Live, "RSA private key that wraps the session keys between peers, the same file on every node; with secure_server_option none it may be missing, and is used for what peers send encrypted if it is there. Relative to the working directory."),
-    key("recon_key_file", Text, "conf/recon_key.pem", "", Inert, "Accepted for old files; never read."),
-    key("recon_iv_file", Text, "conf/recon_iv.pem", "", Inert, "Accepted for old files; never read."),
-    key("read_consistency", Consistency, "DC_ONE", "", Live, "How many replicas must answer a read; any case."),
-    key("write_consistency", Consistency, "DC_ONE", "", Live, "How many replicas must answer a write; any case."),
-    key("read_repairs_enabled", Bool, "false", "", Live, "Whether replicas that answered an older value are repaired; has effect only when both consistencies are above DC_ONE."),
-    key("conn_msg_rate", Number, "50000", "messages per second", Live, "Most messages to one peer in another datacenter, for each connection."),
-    key("mbuf_size", Number, "16384", "bytes, 512 to 512000, a multiple of 16", Live, "Size of one buffer; wins over the option -m. The same on all nodes that encrypt to each other."),
-    key("max_msgs", Number, "200000", "messages, 100000 to 1000000", Live, "Most messages held at a time; wins over the option -M."),
-    key("dyn_read_timeout", Number, "10000", "milliseconds", Inert, "Accepted for old files; timeout governs reads."),
-    key("dyn_write_timeout", Number, "10000", "milliseconds", Inert, "Accepted for old files; timeout governs writes."),
-    key("dyn_port", Number, "0", "", Inert, "Accepted for old files; dyn_listen holds the port."),
-    key("dyn_connections", Number, "100", "connections", Inert, "Accepted for old files."),
-    key("distribution", Any, "", "", Deprecated, "Ignored with a warning: there is one distribution."),
-    key("server_connections", Any, "", "", Deprecated, "Ignored with a warning: see datastore_connections."),
-    key("redis", Bool, "", "", Older, "Versions before 0.5: true is data_store 0, false is data_store 1."),
-    key("dyn_secure_listen", Any, "", "", Older, "Ignored with a warning."),
-    key("stats_port", Number, "", "", Older, "The same as stats_listen on 0.0.0.0 and this port."),
-    key("seed_provider", Text, "", "", Older, "The same as dyn_seed_provider."),
-    key("auto_bootstrap", Any, "", "", Older, "Ignored with a warning, also beside the pool."),
+    key("listen", Listen, "", "", Live, Restart, "Where clients connect; required."),
+    key("dyn_listen", Listen, "", "", Live, Restart, "Where the other nodes connect; required. The text before the last colon names this node to its peers."),
+    key("stats_listen", Listen, "0.0.0.0:22222", "", Live, Restart, "Where statistics and administration are served over HTTP."),
+    key("stats_interval", Number, "30000", "milliseconds", Live, Restart, "How often statistics are aggregated."),
+    key("servers", Server, "", "", Live, Restart, "The one datastore behind this node; required. The weight is required but has no effect."),
+    key("data_store", Number, "0", "0 or 1", Live, Restart, "What the datastore speaks: 0 for Redis, 1 for Memcached."),
+    key("tokens", Tokens, "", "0 to 4294967295", Live, Restart, "This node's position on its rack's ring; required. Give one token as long as any node runs the C original."),
+    key("dyn_seeds", Seeds, "", "", Live, Reload, "The other nodes known from the start. An entry with the datacenter, rack and token of this node is this node itself and ignored."),
+    key("dyn_seed_provider", Provider, "simple_provider", "", Live, Restart, "Where further nodes are learned from, again and again while the node runs: nowhere (simple_provider), HTTP (florida_provider), DNS (dns_provider) or a file (file_provider, which the C original does not know); see the environment variables in dynomite(8). The nodes of dyn_seeds stay known besides."),
+    key("datacenter", Text, "localdc", "", Live, Restart, "The datacenter this node stands in."),
+    key("rack", Text, "localrack", "", Live, Restart, "The rack this node stands in; each rack holds one full copy of the data."),
+    key("env", Text, "aws", "", Live, Restart, "Which environment variables tell this node's own addresses: with a value that starts with aws EC2_PUBLIC_HOSTNAME and EC2_PUBLIC_IPV4 come first, then those without EC2_; with any other value the other way round."),
+    key("enable_gossip", Bool, "false", "", Live, Restart, "Whether nodes tell each other about nodes; the option -g does the same and wins over false."),
+    key("gos_interval", Number, "30000", "milliseconds", Live, Restart, "Pause between two rounds of gossip."),
+    key("hash", Hash, "murmur", "one_at_a_time, md5, crc16, crc32, crc32a, fnv1_64, fnv1a_64, fnv1_32, fnv1a_32, hsieh, murmur or jenkins", Live, Restart, "How a key becomes a position on the ring; must be the same on every node."),
+    key("hash_tag", HashTag, "", "", Live, Restart, "An opening and a closing character; only the part of a key between them is hashed."),
+    key("timeout", Number, "5000", "milliseconds", Live, Reload, "How long a request may take, and the base of the longer time allowed to peers."),
+    key("preconnect", Bool, "true", "", Live, Restart, "Whether to connect to the datastore before clients are let in."),
+    key("auto_eject_hosts", Bool, "true", "", Inert, Nothing, "Accepted for old files; a failed server is retried with a growing pause whatever this says."),
+    key("server_retry_timeout", Number, "10000", "milliseconds", Live, Reload, "Longest pause between two attempts to reach the datastore; pauses grow 1, 2, 4 and so on seconds up to it."),
+    key("server_failure_limit", Number, "3", "failures", Inert, Nothing, "Accepted for old files, together with auto_eject_hosts."),
+    key("backlog", Number, "512", "connections", Live, Restart, "How many connections the kernel may queue before they are accepted, for clients and for peers."),
+    key("client_connections", Number, "0", "connections", Live, Reload, "Most clients at a time; 0 means no limit."),
+    key("datastore_connections", Count, "1", "connections", Live, Restart, "Connections to the datastore."),
+    key("local_peer_connections", Count, "1", "connections", Live, Restart, "Connections to each peer in this datacenter."),
+    key("remote_peer_connections", Count, "1", "connections", Live, Restart, "Connections to each peer in another datacenter."),
+    key("secure_server_option", Secure, "none", "", Live, Restart, "Which peers to encrypt towards: none, those in other racks, those in other datacenters, or all. Must be the same on every node."),
+    key("pem_key_file", Text, "conf/dynomite.pem", "", Live, Restart, "RSA private key that wraps the session keys between peers, the same file on every node; with secure_server_option none it may be missing, and is used for what peers send encrypted if it is there. Relative to the working directory."),
+    key("recon_key_file", Text, "conf/recon_key.pem", "", Inert, Nothing, "Accepted for old files; never read."),
+    key("recon_iv_file", Text, "conf/recon_iv.pem", "", Inert, Nothing, "Accepted for old files; never read."),
+    key("read_consistency", Consistency, "DC_ONE", "", Live, Reload, "How many replicas must answer a read; any case."),
+    key("write_consistency", Consistency, "DC_ONE", "", Live, Reload, "How many replicas must answer a write; any case."),
+    key("read_repairs_enabled", Bool, "false", "", Live, Restart, "Whether replicas that answered an older value are repaired; has effect only when both consistencies are above DC_ONE."),
+    key("conn_msg_rate", Number, "50000", "messages per second", Live, Reload, "Most messages to one peer in another datacenter, for each connection."),
+    key("mbuf_size", Number, "16384", "bytes, 512 to 512000, a multiple of 16", Live, Restart, "Size of one buffer; wins over the option -m. The same on all nodes that encrypt to each other."),
+    key("max_msgs", Number, "200000", "messages, 100000 to 1000000", Live, Restart, "Most messages held at a time; wins over the option -M."),
+    key("dyn_read_timeout", Number, "10000", "milliseconds", Inert, Nothing, "Accepted for old files; timeout governs reads."),
+    key("dyn_write_timeout", Number, "10000", "milliseconds", Inert, Nothing, "Accepted for old files; timeout governs writes."),
+    key("dyn_port", Number, "0", "", Inert, Nothing, "Accepted for old files; dyn_listen holds the port."),
+    key("dyn_connections", Number, "100", "connections", Inert, Nothing, "Accepted for old files."),
+    key("distribution", Any, "", "", Deprecated, Nothing, "Ignored with a warning: there is one distribution."),
+    key("server_connections", Any, "", "", Deprecated, Nothing, "Ignored with a warning: see datastore_connections."),
+    key("redis", Bool, "", "", Older, Restart, "Versions before 0.5: true is data_store 0, false is data_store 1."),
+    key("dyn_secure_listen", Any, "", "", Older, Nothing, "Ignored with a warning."),
+    key("stats_port", Number, "", "", Older, Restart, "The same as stats_listen on 0.0.0.0 and this port."),
+    key("seed_provider", Provider, "", "", Older, Restart, "The same as dyn_seed_provider."),
+    key("auto_bootstrap", Any, "", "", Older, Nothing, "Ignored with a warning, also beside the pool."),
 ];
 
 /// The row of a key, by its exact name.

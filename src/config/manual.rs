@@ -1,6 +1,6 @@
 //! The table of keys as text for readers: the manual page and a Markdown table.
 
-use super::keys::{KEYS, Key, Status};
+use super::keys::{Effect, KEYS, Key, Status};
 use std::fmt::Write;
 
 /// What stands before and after the generated part of the manual page.
@@ -58,7 +58,7 @@ pub fn markdown() -> String {
     table
 }
 
-/// The value's form, unit and default in one sentence.
+/// The value's form, unit and default in one sentence; in another, whether a reload changes it.
 fn particulars(key: &Key) -> String {
     let mut words = key.kind.words().to_owned();
     if let Some(first) = words.get_mut(..1)
@@ -73,6 +73,9 @@ fn particulars(key: &Key) -> String {
         }
     }
     words.push('.');
+    if key.effect == Effect::Reload {
+        words.push_str(" Can change at a reload.");
+    }
     words
 }
 

@@ -7,8 +7,8 @@
 //! | `value_check`, `check` | each value by its row, then what needs several keys |
 //! | `address`, `server`, `values` | what values mean |
 //! | `settings` | the result |
+//! | `difference` | what is another in a second result, and what of it can change while a node runs |
 //! | `pem` | the key file of encrypted peer connections |
-//! | `unserved` | what a good configuration asks for and this version lacks |
 //! | `manual` | the table as manual page and Markdown |
 //! | `problem` | what is wrong, and what is worth logging |
 //!
@@ -19,6 +19,7 @@
 
 mod address;
 mod check;
+mod difference;
 pub mod keys;
 pub mod manual;
 mod pem;
@@ -26,19 +27,18 @@ mod place;
 mod problem;
 mod server;
 mod settings;
-mod unserved;
 mod value_check;
 mod values;
 mod yaml;
 
 pub use address::{Endpoint, Listen, MAX_UNIX_PATH};
+pub use difference::{Difference, differences};
 pub use keys::KEYS;
 pub use problem::{MAX_PROBLEMS, Note, Place, Problem};
 pub use server::{Datastore, Seed};
 pub use settings::Settings;
-pub use unserved::unserved;
 pub use value_check::{MAX_MSGS, MBUF_SIZE, check_max_msgs, check_mbuf_size};
-pub use values::{SecureOption, StoreKind, digits};
+pub use values::{SecureOption, SeedProvider, StoreKind, digits};
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -80,15 +80,7 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with the file; or, if nothing is, everything else that is.
 pub fn load(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
-    let file = path.display().to_string();
-    let bytes = read(path).map_err(|error| {
-        let reason = strerror(&error);
-        vec![Problem::new(format!(
-            "conf: failed to open configuration '{file}': {reason}"
-        ))]
-    })?;
-    let text = decode(&bytes).map_err(|problem| vec![problem])?;
-    let mut loaded = parse(&text, &file, cli)?;
+    let mut loaded = read_settings(path, cli)?;
     let settings = &loaded.settings;
     let mut problems = Vec::new();
     for (key, endpoint) in [
@@ -104,11 +96,9 @@ pub fn load(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
             )));
         }
     }
-    if settings.secure_server_option != SecureOption::None {
-        match pem::check(&settings.pem_key_file) {
-            Ok(notes) => loaded.notes.extend(notes),
-            Err(problem) => problems.push(problem),
-        }
+    match check_key(settings) {
+        Ok(notes) => loaded.notes.extend(notes),
+        Err(problem) => problems.push(problem),
     }
     if !problems.is_empty() {
         return Err(problems);
@@ -124,6 +114,46 @@ pub fn load(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
         .take(MAX_UNKNOWN_SEEDS);
     loaded.notes.extend(unknown);
     Ok(loaded)
+}
+
+/// Reads and checks the file at `path` again, for a node that runs: as [`load`], but the resolver is
+/// not asked, which may block, and the file must be one that can be read twice.
+///
+/// # Errors
+/// Everything that is wrong.
+pub fn reload(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
+    // Opening a pipe would wait for somebody to write to it. What is not there is told by opening.
+    if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        return Err(vec![Problem::new(format!(
+            "conf: failed to open configuration '{}': not a regular file",
+            path.display()
+        ))]);
+    }
+    let mut loaded = read_settings(path, cli)?;
+    let notes = check_key(&loaded.settings).map_err(|problem| vec![problem])?;
+    loaded.notes.extend(notes);
+    Ok(loaded)
+}
+
+/// What the file at `path` alone says.
+fn read_settings(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
+    let file = path.display().to_string();
+    let bytes = read(path).map_err(|error| {
+        let reason = strerror(&error);
+        vec![Problem::new(format!(
+            "conf: failed to open configuration '{file}': {reason}"
+        ))]
+    })?;
+    let text = decode(&bytes).map_err(|problem| vec![problem])?;
+    parse(&text, &file, cli)
+}
+
+/// The key file, if it is needed.
+fn check_key(settings: &Settings) -> Result<Vec<Note>, Problem> {
+    match settings.secure_server_option {
+        SecureOption::None => Ok(Vec::new()),
+        _ => pem::check(&settings.pem_key_file),
+    }
 }
 
 /// Checks the text of a configuration file; `file` is its name in messages.
@@ -144,11 +174,10 @@ pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Prob
 }
 
 /// Tests a configuration for `-t`: the lines for stderr and the exit code, 0 or 1. Reasons and
-/// warnings come first; the last line is the verdict. What [`unserved`] names counts as wrong, so
-/// that a start never fails where the test did not.
+/// warnings come first; the last line is the verdict.
 pub fn test(path: &Path, cli: &Overrides) -> (Vec<String>, i32) {
     let (notes, problems) = match load(path, cli) {
-        Ok(loaded) => (loaded.notes, unserved(&loaded.settings)),
+        Ok(loaded) => (loaded.notes, Vec::new()),
         Err(problems) => (Vec::new(), problems),
     };
     let valid = problems.is_empty();

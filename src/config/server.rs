@@ -104,6 +104,13 @@ impl Seed {
         Ok((seed, tokens.iter().any(|text| text.folded)))
     }
 
+    /// Whether this is the node with these tokens of that rack, whatever address is written: a node is
+    /// known by its datacenter, its rack and any token of its.
+    pub fn is_node(&self, dc: &str, rack: &str, tokens: &[Token]) -> bool {
+        let has_one = || self.tokens.iter().any(|token| tokens.contains(token));
+        self.dc == dc && self.rack == rack && has_one()
+    }
+
     /// Where the node is.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint::Tcp {

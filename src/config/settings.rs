@@ -2,7 +2,7 @@
 
 use super::address::Listen;
 use super::server::{Datastore, Seed};
-use super::values::{SecureOption, StoreKind};
+use super::values::{SecureOption, SeedProvider, StoreKind};
 use crate::consistency::Consistency;
 use crate::hashkit::{HashKind, Token};
 use std::path::PathBuf;
@@ -31,8 +31,8 @@ pub struct Settings {
     pub tokens: Vec<Token>,
     /// The other nodes, without this one and without repetitions.
     pub dyn_seeds: Vec<Seed>,
-    /// `simple_provider`, `florida_provider`, `dns_provider`; anything else means the first.
-    pub dyn_seed_provider: String,
+    /// Where further nodes are learned from.
+    pub dyn_seed_provider: SeedProvider,
     /// This node's datacenter.
     pub datacenter: String,
     /// This node's rack.

@@ -3,7 +3,7 @@
 use super::address::Listen;
 use super::keys::{Key, Kind};
 use super::server::{Datastore, Seed};
-use super::values::{SecureOption, digits};
+use super::values::{SecureOption, SeedProvider, digits};
 use crate::consistency::Consistency;
 use crate::hashkit::{HashKind, parse_list};
 
@@ -65,6 +65,11 @@ pub(super) fn check_value(key: &Key, text: &str) -> Result<(), String> {
         Kind::Secure if SecureOption::parse(text).is_some() => Ok(()),
         Kind::Secure => Err(format!(
             "conf: directive \"{name}:\"must be one of 'none' 'rack' 'datacenter' 'all'"
+        )),
+        Kind::Provider if SeedProvider::parse(text).is_some() => Ok(()),
+        Kind::Provider => Err(about(
+            "must be one of 'simple_provider' 'florida_provider' 'dns_provider' 'file_provider'"
+                .to_owned(),
         )),
         Kind::Text | Kind::Any => Ok(()),
     }

@@ -42,6 +42,45 @@ impl StoreKind {
     }
 }
 
+/// Where further nodes are learned from (`dyn_seed_provider:`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeedProvider {
+    /// Nowhere: only `dyn_seeds`.
+    #[default]
+    Simple,
+    /// An HTTP server.
+    Florida,
+    /// TXT records.
+    Dns,
+    /// A file.
+    File,
+}
+
+impl SeedProvider {
+    /// The exact word. (The original compares a prefix, and takes any other word for
+    /// `simple_provider`, so that a misspelt one discovers nothing.)
+    pub fn parse(text: &str) -> Option<SeedProvider> {
+        [
+            SeedProvider::Simple,
+            SeedProvider::Florida,
+            SeedProvider::Dns,
+            SeedProvider::File,
+        ]
+        .into_iter()
+        .find(|provider| provider.name() == text)
+    }
+
+    /// The word in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            SeedProvider::Simple => "simple_provider",
+            SeedProvider::Florida => "florida_provider",
+            SeedProvider::Dns => "dns_provider",
+            SeedProvider::File => "file_provider",
+        }
+    }
+}
+
 /// Which peers are talked to encrypted (`secure_server_option:`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SecureOption {

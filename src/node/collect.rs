@@ -460,7 +460,7 @@ impl Collector {
                 };
                 let dc = dcs.get(usize::from(part)).copied()?;
                 if let Some(prefer) = prefer {
-                    prefer.note(part, reply);
+                    prefer.note(part, reply, memcache::is_miss(raw));
                 }
                 match quorum.reply(dc, part, reply) {
                     Verdict::Pending => None,

@@ -101,6 +101,7 @@ mod prefer;
 mod pressure;
 mod purge;
 mod redis_client;
+mod reload;
 mod replicate;
 mod report;
 mod route;

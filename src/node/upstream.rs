@@ -36,7 +36,7 @@ pub(super) struct Upstream {
     /// Requests that must not leave yet (`conn_msg_rate`), in order, and their bytes.
     held: VecDeque<Chain>,
     held_bytes: usize,
-    throttle: Option<Throttle>,
+    pub throttle: Option<Throttle>,
     /// Requests whose reply is still to come, written or not, in order.
     pub queue: Queue<OfUpstream>,
     /// The message before the one that was taken last from behind others: where the next one is likely
@@ -66,7 +66,7 @@ pub(super) struct Upstream {
     pub heard: u64,
     /// When the kernel last took bytes, or there were none to take, in µs.
     pub flowed: u64,
-    backoff: Backoff,
+    pub backoff: Backoff,
 }
 
 /// Requests that have been told that it took too long, and whose reply is still to come.

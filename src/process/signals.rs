@@ -2,7 +2,7 @@
 //!
 //! | signal | what the caller does |
 //! |---|---|
-//! | HUP | reopens the log file |
+//! | HUP | reopens the log file, reads the configuration again |
 //! | INT, TERM | stops gracefully; at the second one exits at once with 1 |
 //! | USR1, USR2 | nothing but the line in the log |
 //! | TTIN, TTOU | raises, lowers the log level |
@@ -21,7 +21,7 @@ use crate::sys;
 /// A signal the node acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// Reopen the log file.
+    /// Reopen the log file, read the configuration again.
     Hup,
     /// Stop.
     Int,

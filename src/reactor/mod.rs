@@ -16,36 +16,44 @@
 //! of a stream that arrives together with data makes no edge of its own: that is what
 //! [`Socket::ended`] remembers.
 //!
-//! Taking connections in is `accept`, making them is `connect`.
+//! Taking connections in is `accept`, making them is `connect`. `seeds` and `reload` are what comes from
+//! outside and is no request: lists of nodes, and the configuration read again.
 
 mod accept;
 mod admin;
 mod connect;
+mod key;
 mod listener;
+mod poller;
+mod reload;
 mod resolver;
+mod seeds;
 mod socket;
 mod table;
 
+pub use reload::{ConfFile, Reloaded, Sources};
+
 use crate::admin::{Admin, Policy};
 use crate::clock::Now;
+use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
 use crate::config::{Endpoint, SecureOption, Settings};
 use crate::log_at;
 use crate::node::{Action, ConnId, Kind, Next, Node, Options, Switches};
 use crate::process::notify::Heartbeat;
 use crate::process::signals::{Signal, Signals};
-use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
 use crate::sys;
 use accept::Door;
+use key::read_key;
 use listener::Listener;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Waker};
+use reload::Configured;
 use resolver::Resolver;
+use seeds::Seeds;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use table::{Name, Tables};
@@ -78,6 +86,7 @@ pub struct Reactor {
     /// Nothing is accepted until then, in µs, or until a connection closes.
     accept_paused_until: Option<u64>,
     resolver: Resolver,
+    configured: Configured,
     untried: connect::Untried,
     signals: Signals,
     /// A signal has arrived. Asking `signals` costs a system call.
@@ -108,7 +117,8 @@ fn named(what: &str, endpoint: &Endpoint, error: &io::Error) -> String {
 
 impl Reactor {
     /// Opens the listeners in the original's order (statistics first, so that the endpoint tells of
-    /// the rest) and begins to connect to the datastore.
+    /// the rest) and begins to connect to the datastore. With a provider of seeds clients are let in
+    /// when it has answered, or after two seconds.
     ///
     /// # Errors
     /// The lines to log: which address, and why not.
@@ -116,6 +126,7 @@ impl Reactor {
         settings: &Settings,
         identity: Identity,
         switches: &Switches,
+        sources: Sources,
     ) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
         let key_pair = match settings.secure_server_option {
@@ -124,10 +135,6 @@ impl Reactor {
             _ => Some(read_key(&settings.pem_key_file)?),
         };
         let built = Topology::from_settings(settings).map_err(|error| error.to_string())?;
-        for warning in &built.warnings {
-            log_at!(Warn, "{warning}");
-        }
-        let topology = Arc::new(built.topology);
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry();
         let stats = &settings.stats_listen.target;
@@ -141,12 +148,22 @@ impl Reactor {
         .map_err(|error| format!("{}\nFailed to create stats!!!", named("m", stats, &error)))?;
         log_at!(Notice, "m listening on '{stats}'");
         let waker = Arc::new(Waker::new(registry, Name::Waker.token()).map_err(setup)?);
-        let resolver = Resolver::start(waker).map_err(setup)?;
+        let resolver = Resolver::start(Arc::clone(&waker)).map_err(setup)?;
         let mut signals = Signals::new().map_err(setup)?;
         registry
             .register(&mut signals, Name::Signals.token(), Interest::READABLE)
             .map_err(setup)?;
         let started = Instant::now();
+        let seeds = Seeds::start(settings, sources.provider, waker, clock(started));
+        let seeds = seeds.map_err(setup)?;
+        let built = match seeds.members() {
+            members if members.is_empty() => built,
+            members => Topology::build(Member::me(settings), members).map_err(|e| e.to_string())?,
+        };
+        for warning in &built.warnings {
+            log_at!(Warn, "{warning}");
+        }
+        let topology = Arc::new(built.topology);
         let now = clock(started);
         let mut reactor = Reactor {
             node: Node::new(Options::new(settings, key_pair, switches), topology, now),
@@ -164,6 +181,7 @@ impl Reactor {
             running: Vec::new(),
             accept_paused_until: None,
             resolver,
+            configured: Configured::new(settings, sources.conf_file, seeds),
             untried: Vec::new(),
             signals,
             signalled: false,
@@ -171,6 +189,7 @@ impl Reactor {
             started,
             poll,
         };
+        reactor.configured.seeds.count_early(&mut reactor.node);
         reactor.node.start(now);
         reactor.settle(now);
         reactor.open(
@@ -287,7 +306,10 @@ impl Reactor {
             Some(Name::Clients) => self.knocked(Door::Clients),
             Some(Name::Peers) => self.knocked(Door::Peers),
             Some(Name::Stats) => self.knocked(Door::Stats),
-            Some(Name::Waker) => self.take_answers(now),
+            Some(Name::Waker) => {
+                self.take_answers(now);
+                self.configured.seeds.take_lists(&mut self.node, now);
+            }
             Some(Name::Signals) => self.signalled = true,
             None => {}
         }
@@ -444,23 +466,13 @@ impl Reactor {
                 _ => {}
             }
             on_signal(signal);
+            if signal == Signal::Hup && self.configured.has_file() {
+                // What comes of it stands in the log.
+                let _ = self.reload(now);
+            }
         }
         None
     }
-}
-
-/// The cluster's key.
-fn read_key(file: &Path) -> Result<Rc<KeyPair>, String> {
-    let named = |reason: String| {
-        format!(
-            "Error: could NOT read RSA pem key file at {}: {reason}",
-            file.display()
-        )
-    };
-    let pem = std::fs::read(file).map_err(|error| named(sys::reason(&error)))?;
-    KeyPair::from_pem(&pem)
-        .map(Rc::new)
-        .map_err(|error| named(error.to_string()))
 }
 
 /// What `systemctl status` shows of a running node.

@@ -26,7 +26,13 @@ fn reactor(dir: &std::path::Path, servers: &str) -> Reactor {
         started: Now::default(),
         ..Identity::default()
     };
-    Reactor::new(&settings, identity, &Switches::default()).unwrap()
+    Reactor::new(
+        &settings,
+        identity,
+        &Switches::default(),
+        Sources::default(),
+    )
+    .unwrap()
 }
 
 fn connections(reactor: &mut Reactor) -> u64 {

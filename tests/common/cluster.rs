@@ -428,7 +428,7 @@ fn at_once<T: Sync, R: Send>(of: &[T], work: impl Fn(usize, &T) -> R + Sync) -> 
 }
 
 /// Three bytes of loopback addresses that nobody else uses, so that a free port stays free.
-fn next_net() -> [u8; 3] {
+pub fn next_net() -> [u8; 3] {
     static NEXT: AtomicU8 = AtomicU8::new(0);
     let [high, low] = (std::process::id() as u16).to_be_bytes();
     [

@@ -20,11 +20,11 @@ mod text_client;
 mod wire;
 
 pub use client::{Client, Transcript};
-pub use cluster::{Cluster, Member, Plan, new_key};
+pub use cluster::{Cluster, Member, Plan, new_key, next_net};
 pub use fake_store::{FakeStore, StoreConn};
 pub use memcached::Memcached;
 pub use node::{Addresses, Node, Setup};
-pub use process::{eventually, pause, resume};
+pub use process::{eventually, pause, resume, signal};
 pub use redis::Redis;
 pub use store::{Kind, Store};
 pub use text_client::{TextClient, value, values, without_ids};

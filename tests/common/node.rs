@@ -22,12 +22,12 @@ pub struct Setup {
     store: String,
     memcached: bool,
     keys: Vec<(String, String)>,
+    env: Vec<(String, String)>,
     files: Option<u32>,
     verbose: bool,
     on_unix_socket: bool,
     token: String,
     fixed: Option<Addresses>,
-    env: Vec<(String, String)>,
     other: Option<PathBuf>,
 }
 
@@ -97,12 +97,12 @@ impl Setup {
             store: store.to_owned(),
             memcached: false,
             keys: Vec::new(),
+            env: Vec::new(),
             files: None,
             verbose: false,
             on_unix_socket: false,
             token: "0".to_owned(),
             fixed: None,
-            env: Vec::new(),
             other: None,
         }
     }
@@ -157,16 +157,16 @@ impl Setup {
         self
     }
 
-    /// Sets a variable of its environment.
-    pub fn with_env(mut self, name: &str, value: &str) -> Setup {
-        self.env.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
     /// Sets a key of the configuration.
     pub fn with(mut self, key: &str, value: impl ToString) -> Setup {
         self.keys.retain(|(known, _)| known != key);
         self.keys.push((key.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn with_env(mut self, name: &str, value: impl ToString) -> Setup {
+        self.env.push((name.to_owned(), value.to_string()));
         self
     }
 

@@ -30,8 +30,9 @@ pub fn resume(pid: u32) {
     signal("-CONT", pid);
 }
 
+/// Sends a signal, written as `kill` wants it.
 #[track_caller]
-fn signal(name: &str, pid: u32) {
+pub fn signal(name: &str, pid: u32) {
     let sent = Command::new("kill").args([name, &pid.to_string()]).status();
     assert!(sent.is_ok_and(|status| status.success()), "kill {name}");
 }

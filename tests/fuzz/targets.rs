@@ -9,6 +9,7 @@ mod pieces;
 mod resp;
 mod resp_reply;
 mod resp_request;
+mod seeds;
 
 /// A function that must cope with any bytes, and the words that make its inputs interesting.
 pub struct Target {
@@ -35,6 +36,7 @@ targets! {
     configuration: configuration::text, configuration::WORDS;
     http: http::conversation, http::WORDS;
     memcache_request: memcache_request::all, memcache_request::WORDS;
+    seeds: seeds::all, seeds::WORDS;
     node_client: node::client, resp::WORDS;
     node_datastore: node::datastore, resp::WORDS;
 }

@@ -179,16 +179,10 @@ fn unusable(dir: &Path) -> Vec<(&'static str, Conf, &'static str)> {
                 .set("pem_key_file", dir.join("bad.pem").display()),
             "Error: could NOT read RSA pem key file at ",
         ),
-        // What this version does not serve must not look served.
         (
-            "other nodes from a provider",
-            conf().set("dyn_seed_provider", "florida_provider"),
-            "directive \"dyn_seed_provider\" asks for other nodes",
-        ),
-        (
-            "memcached",
-            conf().set("data_store", 1),
-            "directive \"data_store\" is 1, Memcached",
+            "an unknown provider",
+            conf().set("dyn_seed_provider", "florida"),
+            "directive \"dyn_seed_provider\" must be one of 'simple_provider' 'florida_provider' 'dns_provider' 'file_provider'",
         ),
     ]
 }

@@ -48,6 +48,21 @@ fn picture(topology: &Topology) -> String {
 }
 
 #[test]
+fn item_8_a_cluster_that_grew_is_the_cluster_that_began_so() {
+    let others = ["b d r0 1", "c m r5 1", "e m r 1", "f m r4 1"];
+    let me = || member("a d r2 1");
+    let all = others.map(member).to_vec();
+    let begun = Topology::build(me(), all.clone()).unwrap().topology;
+    let mut grown = Topology::build(me(), Vec::new()).unwrap().topology;
+    for n in 1..=all.len() {
+        grown = grown.succeed(me(), all[..n].to_vec()).unwrap().topology;
+    }
+    // The rack of the other datacenter that gets its copy of a write, too.
+    assert_eq!(picture(&grown), picture(&begun));
+    assert_eq!(grown.version(), 5);
+}
+
+#[test]
 fn datacenters_appear_and_racks_are_sorted() {
     for (members, expected) in [
         (&["a d r 1"][..], "d: r(a) > r"),

@@ -16,6 +16,13 @@ pub(in crate::node) fn is_nominal(row: u16, raw: Raw<'_>) -> bool {
     command(row).is_some_and(|command| is_suppressed(command, raw.start(&mut [0; 4])))
 }
 
+/// Whether a reply says that there is no value.
+pub(in crate::node) fn is_miss(raw: Raw<'_>) -> bool {
+    let mut room = [0; 3];
+    let start = raw.start(&mut room);
+    start == b"END" || start == b"EN " || start == b"EN\r"
+}
+
 impl Node {
     /// What a compare-and-swap has done, by its reply.
     pub(in crate::node) fn memcache_effect(

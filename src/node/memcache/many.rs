@@ -120,15 +120,18 @@ pub(in crate::node) fn merged(
     let digests: Vec<&[u64]> = digests.iter().map(Vec::as_slice).collect();
     let mut chosen = Vec::new();
     let merge = merge::merge(level, replies.len(), &digests, &mut chosen);
-    let first_agrees = (0..).zip(&chosen).all(|(at, &from)| {
-        let of = |reply: usize| {
-            digests
-                .get(reply)
-                .and_then(|values: &&[u64]| values.get(at))
+    // The first rack's version is told, unless it or a majority has none.
+    let against = |(at, &from): (usize, &u16)| {
+        let of = |reply: usize| digests.get(reply).and_then(|values| values.get(at));
+        let has = |reply: usize| {
+            let values = good.get(reply).and_then(|values| values.get(at));
+            values.is_some_and(Option::is_some)
         };
-        of(0) == of(usize::from(from))
-    });
-    if merge == Merge::Impossible || (versions && !first_agrees) {
+        let from = usize::from(from);
+        has(0) && has(from) && of(0) != of(from)
+    };
+    let alone = versions && chosen.iter().enumerate().any(against);
+    if merge == Merge::Impossible || alone {
         let first = good.first().filter(|_| level == Consistency::DcQuorum)?;
         let mut body = Chain::new();
         for block in first.iter().flatten() {
@@ -138,7 +141,6 @@ pub(in crate::node) fn merged(
     }
     let mut body = Chain::new();
     for (at, &from) in chosen.iter().enumerate() {
-        let from = if versions { 0 } else { from };
         let block = good
             .get(usize::from(from))
             .and_then(|values| values.get(at));

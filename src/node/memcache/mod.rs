@@ -27,8 +27,8 @@
 //!
 //! So that of two clients with one value only one succeeds, all nodes of a datacenter take versions
 //! from the same replica: `gets` at `DC_ONE` asks the owner in the first rack that can be reached, and
-//! at the other levels, of the replicas that agree, the first rack's version is told, for which its
-//! reply is waited for (`prefer`). Clients of two datacenters, or while the first rack comes and goes,
+//! at the other levels the version of the first rack is told, for which its reply is waited for
+//! (`prefer`). Clients of two datacenters, or while the first rack comes and goes,
 //! can hold versions of two replicas and both succeed. Replicas that get two `set`s from two nodes keep
 //! whichever reaches them last, as of any two writes; the replica that gives the versions has the
 //! right one.
@@ -44,6 +44,6 @@ mod many;
 mod peer;
 mod unique;
 
-pub(super) use answer::{first_line, is_nominal};
+pub(super) use answer::{first_line, is_miss, is_nominal};
 pub(super) use many::{joined, lists, merged, value_digest};
 pub(super) use unique::Marks;

@@ -9,6 +9,7 @@ mod members;
 mod memcache;
 mod purge;
 mod quorum;
+mod reload;
 mod replicate;
 
 use super::{Action, ConnId, Kind, Node, NodeId, Options};

@@ -1,0 +1,152 @@
+//! Reading the configuration again while the node runs.
+//!
+//! The whole file is checked first, and nothing is changed if anything is wrong with it. Then what can
+//! change while the node runs does ([`Effect::Reload`]), and what cannot is named, at every reload
+//! until the node is started again. What an operator has changed over HTTP stays unless the file has
+//! changed there since it was last read.
+
+use super::Reactor;
+use super::seeds::{Seeds, change_members, tell};
+use crate::clock::Now;
+use crate::cluster::route::Access;
+use crate::config::keys::Effect;
+use crate::config::{self, Difference, Overrides, Settings, differences};
+use crate::log_at;
+use crate::node::Node;
+use crate::seeds::Provider;
+use std::path::PathBuf;
+
+/// Where the configuration is read from, and what the command line adds to it.
+#[derive(Clone, Debug)]
+pub struct ConfFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What the command line says.
+    pub overrides: Overrides,
+}
+
+/// What a reactor learns of after its start.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Whom to ask for other nodes.
+    pub provider: Option<Provider>,
+    /// The configuration, to be read again.
+    pub conf_file: Option<ConfFile>,
+}
+
+/// What a reload has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Changes in force now.
+    pub applied: Vec<Difference>,
+    /// Changes that take effect at the next start.
+    pub waiting: Vec<Difference>,
+}
+
+/// The configuration in force, and what it can be read from again.
+pub(super) struct Configured {
+    /// As far as they are in force.
+    settings: Settings,
+    file: Option<ConfFile>,
+    pub seeds: Seeds,
+}
+
+impl Reactor {
+    /// Reads the configuration again. Logs and counts what comes of it.
+    ///
+    /// # Errors
+    /// What is wrong, a line each; nothing has been changed.
+    pub fn reload(&mut self, now: Now) -> Result<Reloaded, Vec<String>> {
+        self.configured.reload(&mut self.node, now)
+    }
+}
+
+impl Configured {
+    pub fn new(settings: &Settings, file: Option<ConfFile>, seeds: Seeds) -> Configured {
+        Configured {
+            settings: settings.clone(),
+            file,
+            seeds,
+        }
+    }
+
+    /// Whether there is a file to be read again.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// As [`Reactor::reload`].
+    pub fn reload(&mut self, node: &mut Node, now: Now) -> Result<Reloaded, Vec<String>> {
+        let result = self.reload_quietly(node, now);
+        match &result {
+            Ok(reloaded) => {
+                node.own_stats().reloads += 1;
+                for change in &reloaded.applied {
+                    log_at!(Always, "conf: {change}");
+                }
+                for change in &reloaded.waiting {
+                    log_at!(Warn, "conf: {change}, at the next start");
+                }
+                if *reloaded == Reloaded::default() {
+                    log_at!(Notice, "conf: nothing has changed");
+                }
+            }
+            Err(problems) => {
+                node.own_stats().reloads_refused += 1;
+                for problem in problems {
+                    log_at!(Alert, "{problem}");
+                }
+                log_at!(
+                    Alert,
+                    "conf: the configuration is not read again, nothing is changed"
+                );
+            }
+        }
+        result
+    }
+
+    fn reload_quietly(&mut self, node: &mut Node, now: Now) -> Result<Reloaded, Vec<String>> {
+        let Some(file) = &self.file else {
+            return Err(vec!["conf: there is no file to read again".to_owned()]);
+        };
+        let loaded = config::reload(&file.path, &file.overrides)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let new = loaded.settings;
+        let (applied, waiting): (Vec<_>, Vec<_>) = differences(&self.settings, &new)
+            .into_iter()
+            .partition(|change| change.key.effect == Effect::Reload);
+        let changed = |name: &str| applied.iter().any(|change| change.key.name == name);
+        // The only one that can fail comes first.
+        if changed("dyn_seeds") {
+            let members = self.seeds.reconfigure(&new);
+            let members =
+                members.map_err(|why| vec![format!("conf: directive \"dyn_seeds\": {why}")])?;
+            if let Some(members) = members {
+                change_members(node, members, now);
+            }
+        }
+        if changed("timeout") {
+            node.set_timeout(new.timeout);
+        }
+        if changed("client_connections") {
+            node.set_client_connections(new.client_connections);
+        }
+        if changed("server_retry_timeout") {
+            node.set_server_retry_timeout(new.server_retry_timeout);
+        }
+        if changed("conn_msg_rate") {
+            node.set_conn_msg_rate(new.conn_msg_rate, now);
+        }
+        if changed("read_consistency") {
+            node.set_consistency(Access::Read, new.read_consistency);
+        }
+        if changed("write_consistency") {
+            node.set_consistency(Access::Write, new.write_consistency);
+        }
+        if !applied.is_empty() || !waiting.is_empty() {
+            tell(&loaded.notes);
+        }
+        self.settings.take_reloadable(new);
+        Ok(Reloaded { applied, waiting })
+    }
+}
