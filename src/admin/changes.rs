@@ -11,6 +11,7 @@ use crate::consistency::Consistency;
 use crate::logging;
 use crate::node::Node;
 use crate::node::control::SETTABLE;
+use std::borrow::Cow;
 
 /// A change that was made.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Change {
     /// What was changed, from what, to what.
     pub what: String,
     /// What is answered.
-    pub body: &'static str,
+    pub body: Cow<'static, str>,
 }
 
 /// A change that was not made: the status, and one line for whoever asked.
@@ -29,7 +30,7 @@ pub struct Denied(pub Status, pub String);
 pub type Outcome = Result<Change, Denied>;
 
 fn made(what: String) -> Outcome {
-    let body = "OK\r\n";
+    let body = Cow::Borrowed("OK\r\n");
     Ok(Change { what, body })
 }
 
@@ -112,6 +113,22 @@ pub fn state(call: &mut Call<'_>) -> Outcome {
     }
 }
 
+/// `/reload`: as SIGHUP does. Answers with one line for each difference from the configuration before.
+pub fn reload(call: &mut Call<'_>) -> Outcome {
+    match call.control.reload(call.now) {
+        Ok(lines) => Ok(Change {
+            what: "configuration read again".to_owned(),
+            body: lines
+                .iter()
+                .map(|line| format!("{line}\r\n"))
+                .chain(["OK\r\n".to_owned()])
+                .collect::<String>()
+                .into(),
+        }),
+        Err(problems) => Err(Denied(Status::CONFLICT, problems.join("; "))),
+    }
+}
+
 /// `/read_repairs/<enable|disable>`: there is none to be switched.
 pub fn read_repairs(call: &mut Call<'_>) -> Outcome {
     match call.rest {
@@ -121,7 +138,7 @@ pub fn read_repairs(call: &mut Call<'_>) -> Outcome {
         )),
         "disable" => Ok(Change {
             what: "read repairs DISABLED -> DISABLED".to_owned(),
-            body: "Read Repairs: DISABLED\r\n",
+            body: Cow::Borrowed("Read Repairs: DISABLED\r\n"),
         }),
         _ => bad("it is /read_repairs/enable or /read_repairs/disable"),
     }

@@ -40,6 +40,9 @@ pub trait Control {
     fn metrics(&mut self, now: Now) -> String;
     /// What must be so for clients to get to the node at all.
     fn doors(&self) -> Vec<Check>;
+    /// Reads the configuration again. Says what is different, a line each, and what of it waits for the
+    /// next start; or what is wrong, a line each, and nothing has been changed.
+    fn reload(&mut self, now: Now) -> Result<Vec<String>, Vec<String>>;
     /// A node's address on the connection to it; for this node, its own end of one to a peer. Nothing
     /// without a connection over TCP.
     fn address_of(&mut self, node: NodeId) -> Option<IpAddr>;

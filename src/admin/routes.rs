@@ -88,6 +88,7 @@ pub const ROUTES: &[Route] = {
         row("/peer/*", "/peer/<up|down|reset>/<name|all>", "send no requests to a peer, send them again, connect to it anew", Change(changes::peer)),
         row("/state/get_state", "", "the state of this node", Show(state)),
         row("/state/*", "/state/<get_state|standby|writes_only|normal|resuming>", "show it or change it", Change(changes::state)),
+        row("/reload", "/reload", "read the configuration again, as SIGHUP does", Change(changes::reload)),
         row("/read_repairs/*", "/read_repairs/<enable|disable>", "read repair, which this version has not", Change(changes::read_repairs)),
         row("/metrics", "/metrics", "all metrics, as Prometheus reads them", Show(metrics)),
         row("/livez", "/livez", "200 while the event loop turns", Show(health::live)),
@@ -195,7 +196,7 @@ fn changed(
     match outcome {
         Ok(Change { what, body }) => {
             log_at!(Always, "{what}, asked for by {caller}");
-            Response::legacy(body)
+            Response::legacy(body.into_owned())
         }
         Err(Denied(status, why)) => {
             log_at!(

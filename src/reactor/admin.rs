@@ -2,6 +2,7 @@
 
 use super::Reactor;
 use super::accept::Door;
+use super::reload::Configured;
 use super::socket::Stream;
 use super::table::{Name, Tables};
 use crate::admin::{Caller, ConnId, Control, Outcome, Policy};
@@ -66,6 +67,7 @@ impl Sockets {
 /// The node and what is around it, as the endpoint sees them.
 struct View<'a> {
     node: &'a mut Node,
+    configured: &'a mut Configured,
     identity: &'a Identity,
     policy: Policy,
     sockets: &'a mut Tables,
@@ -122,6 +124,14 @@ impl Control for View<'_> {
         ]
     }
 
+    fn reload(&mut self, now: Now) -> Result<Vec<String>, Vec<String>> {
+        let reloaded = self.configured.reload(self.node, now)?;
+        let applied = reloaded.applied.iter().map(ToString::to_string);
+        let waiting = reloaded.waiting.iter();
+        let waiting = waiting.map(|change| format!("{change}, at the next start"));
+        Ok(applied.chain(waiting).collect())
+    }
+
     fn address_of(&mut self, node: NodeId) -> Option<IpAddr> {
         let addr = if node == NodeId::ME {
             let peers = self.node.topology().nodes().len() as u16;
@@ -170,6 +180,7 @@ impl Reactor {
         };
         let mut view = View {
             node: &mut self.node,
+            configured: &mut self.configured,
             identity: &self.identity,
             policy: self.policy,
             sockets: &mut self.sockets,

@@ -53,6 +53,15 @@ pub const ALERTS: &[Alert] = &[
         action: "Look at the label reason, at the datastore's log and its slow log; compare 'timeout' with the longest command that is to be allowed.",
     },
     Alert {
+        name: "DynomiteSeedsRefused",
+        expr: "increase(dynomite_seed_lists_refused_total[15m]) > 0",
+        lasting: "5m",
+        severity: "warning",
+        summary: "{{ $labels.instance }} gets no list of seeds that it can use",
+        meaning: "The seed provider does not answer, or its list is empty, malformed, or would remove more than half of the nodes. The node goes on with the last good list; changes of the cluster do not reach it.",
+        action: "The log says why, once for each reason. Ask the provider what it tells, and mend it; to remove more than half of the nodes remove a part, wait, and remove the next.",
+    },
+    Alert {
         name: "DynomitePeerDown",
         expr: "dynomite_peer_up == 0 and dynomite_peer_barred == 0",
         lasting: "2m",

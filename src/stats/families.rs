@@ -66,6 +66,9 @@ pub const FAMILIES: &[Family] = {
         f("dynomite_writes_held_bytes", Gauge, &[], "Bytes of the writes held."),
         f("dynomite_held_writes_refused_total", Counter, &[], "Writes refused because too many were held already, or for too long."),
         f("dynomite_admin_changes_total", Counter, &["outcome"], "Changes asked for over the statistics port: made, or refused."),
+        f("dynomite_reloads_total", Counter, &["outcome"], "Times the configuration was to be read again: done, or refused because something was wrong."),
+        f("dynomite_members_changed_total", Counter, &["change"], "Nodes that joined, left or got another address by a list of seeds."),
+        f("dynomite_seed_lists_refused_total", Counter, &[], "Lists of seeds that were not used or could not be had."),
         f("dynomite_info_polls_total", Counter, &[], "Polls of /info."),
 
         f("dynomite_client_connections", Gauge, &[], "Client connections."),

@@ -106,6 +106,10 @@ impl Control for World {
         Vec::new()
     }
 
+    fn reload(&mut self, _: Now) -> Result<Vec<String>, Vec<String>> {
+        Ok(Vec::new())
+    }
+
     fn address_of(&mut self, _: NodeId) -> Option<IpAddr> {
         None
     }
