@@ -167,14 +167,19 @@ impl Node {
 
     /// The token of a kept request's first key.
     fn token_of_kept(&self, msg: &Msg) -> Option<Token> {
+        self.token_again(msg.command, Raw::from(&msg.reply))
+    }
+
+    /// The token of a request's first key, as it counts now: when the request came in, members may have
+    /// been others, of whom none had to be chosen by a hash.
+    pub(super) fn token_again(&self, row: u16, raw: Raw<'_>) -> Option<Token> {
         if !self.topology.needs_hash() {
             return Some(Token::default());
         }
-        let raw = Raw::from(&msg.reply);
         if self.options.store == StoreKind::Memcache {
             return self.memcache_token(raw);
         }
-        let row = command(msg.command)?;
+        let row = command(row)?;
         raw.with_bytes(|bytes| {
             let args: Vec<&[u8]> = request::arguments(bytes).collect();
             let mut keys = Vec::new();

@@ -5,7 +5,8 @@
 //! [`PREPARATION_US`], the new list takes the place of the old one, from one request to the next. A
 //! peer that is in both lists at one address keeps its connections and what is under way on them.
 //! Connections that lead to nobody any more take no new requests, and are closed when the last
-//! reply has come.
+//! reply has come. A change that comes while another is being prepared takes its place: what was
+//! connected to for that one is kept if it is in the new list.
 //!
 //! Numbers of nodes, racks and datacenters are those of one topology. What outlives the change and
 //! names a node by its number is translated here: upstreams, and the first steps of writes in two.
@@ -34,8 +35,17 @@ pub(super) struct Prepared {
     pub links: Vec<Range<usize>>,
     /// Upstreams that are new.
     new: Vec<usize>,
+    /// Since when there has been a list that requests do not go by yet, in µs.
+    since: u64,
     /// When it takes the place of the old one at the latest, in µs.
     until: u64,
+}
+
+impl Prepared {
+    /// The connections that lead to a node already, if there are any.
+    fn link_to(&self, node: &topology::Node) -> Option<Range<usize>> {
+        known_link(&self.topology, &self.links, node)
+    }
 }
 
 impl Node {
@@ -45,7 +55,8 @@ impl Node {
     }
 
     /// The members besides this node are these from now on: says what is different. Nothing is done if
-    /// nothing is. Requests go by the new list when its new peers are connected, or after two seconds.
+    /// nothing is. Requests go by the new list when its new peers are connected, or after two seconds; four,
+    /// if the list changes again meanwhile.
     ///
     /// # Errors
     /// The list is no cluster; the old one stays.
@@ -54,13 +65,13 @@ impl Node {
         seeds: Vec<Member>,
         now: Now,
     ) -> Result<Vec<Change>, TopologyError> {
-        // One change at a time.
-        self.switch();
-        let before: Vec<Member> = members(&self.topology).cloned().collect();
+        let latest = self.prepared.as_ref().map(|prepared| &prepared.topology);
+        let latest = Arc::clone(latest.unwrap_or(&self.topology));
+        let before: Vec<Member> = members(&latest).cloned().collect();
         let Some(me) = before.first().cloned() else {
             return Ok(Vec::new());
         };
-        let built = self.topology.succeed(me, seeds)?;
+        let built = latest.succeed(me, seeds)?;
         let after: Vec<Member> = members(&built.topology).cloned().collect();
         let changes = changes(&before, &after);
         if changes.is_empty() {
@@ -69,35 +80,35 @@ impl Node {
         for warning in &built.warnings {
             log_at!(Warn, "{warning}");
         }
+        let earlier = self.prepared.take();
         let mut new = Vec::new();
         let links = built.topology.nodes().iter().map(|node| {
             self.link_to(node).unwrap_or_else(|| {
-                let slots = self.make_link(node, now);
+                let begun = earlier.as_ref().and_then(|earlier| earlier.link_to(node));
+                let slots = begun.unwrap_or_else(|| self.make_link(node, now));
                 new.extend(slots.clone());
                 slots
             })
         });
         let links = links.collect();
+        let since = earlier.map_or(now.mono_us, |earlier| earlier.since);
+        let until = (now.mono_us + PREPARATION_US).min(since + 2 * PREPARATION_US);
         self.prepared = Some(Prepared {
             topology: Arc::new(built.topology),
             links,
             new,
-            until: now.mono_us + PREPARATION_US,
+            since,
+            until,
         });
-        self.earliest = self.earliest.min(now.mono_us + PREPARATION_US);
+        self.earliest = self.earliest.min(until);
         self.switch_if_prepared(now);
+        self.retire();
         Ok(changes)
     }
 
     /// The connections that lead to a node already, if there are any.
     fn link_to(&self, node: &topology::Node) -> Option<Range<usize>> {
-        let known = self.topology.nodes().iter().position(|old| {
-            old.member.endpoint == node.member.endpoint
-                && old.member.dc == node.member.dc
-                && old.member.rack == node.member.rack
-                && (old.distance == Distance::Me) == (node.distance == Distance::Me)
-        });
-        self.links.get(known?).cloned()
+        known_link(&self.topology, &self.links, node)
     }
 
     /// Connections to a node that is new, in places that are free or behind all others.
@@ -218,6 +229,21 @@ impl Node {
         upstream.is_some_and(|upstream| upstream.node == NOBODY)
             && !prepared.is_some_and(|prepared| prepared.new.contains(&slot))
     }
+}
+
+/// The connections that lead to a node which is in a topology with these links, at the same address.
+fn known_link(
+    topology: &Topology,
+    links: &[Range<usize>],
+    node: &topology::Node,
+) -> Option<Range<usize>> {
+    let known = topology.nodes().iter().position(|old| {
+        old.member.endpoint == node.member.endpoint
+            && old.member.dc == node.member.dc
+            && old.member.rack == node.member.rack
+            && (old.distance == Distance::Me) == (node.distance == Distance::Me)
+    });
+    links.get(known?).cloned()
 }
 
 /// The members of a topology, this node first.

@@ -36,7 +36,6 @@ use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{Counts, How, Routing, Target, read_candidates};
 use crate::consistency::Consistency;
-use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command};
 use crate::proto::redis::rewrite::{self, Rewritten};
@@ -48,7 +47,6 @@ pub(super) struct Step {
     rules: Rules,
     /// The request.
     request: Chain,
-    token: Token,
     level: Consistency,
     /// The client's front.
     pin: u32,
@@ -151,7 +149,6 @@ impl Node {
         let step = Collector::of_step(Step {
             rules,
             request,
-            token: ask.token,
             level,
             pin,
             owner,
@@ -184,12 +181,15 @@ impl Node {
             return;
         };
         let raw = Raw::from(&request);
+        let Some(token) = self.token_again(row, raw) else {
+            return;
+        };
         let ask = Ask {
             row,
             routing: Routing::Normal,
             counted: true,
             class: Class::Write,
-            token: step.token,
+            token,
             raw,
         };
         let mut targets = std::mem::take(&mut self.targets);

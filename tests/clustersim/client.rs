@@ -62,6 +62,8 @@ pub struct Client {
     pub errors: usize,
     /// Requests it sent, for what the datastores must hold in the end.
     pub sent: Vec<Asked>,
+    /// It does little else than to compare and swap.
+    swaps: bool,
     /// The versions of items it was told last.
     known: BTreeMap<String, u64>,
     /// Compare-and-swaps that were done.
@@ -79,6 +81,7 @@ impl Client {
     ) -> Client {
         let random = &mut random;
         let depth = random.pick(&[1, 3, 16]);
+        let swaps = kind == StoreKind::Memcache && random.chance(300);
         Client {
             number,
             node,
@@ -88,7 +91,7 @@ impl Client {
             left: random.between(1, if depth > 2 { 40 } else { 10 }) as u32,
             seq: 0,
             longest: random.pick(&[1, 1, 100, 3000]),
-            names: random.pick(&[1, 3, 20]),
+            names: if swaps { 1 } else { random.pick(&[1, 3, 20]) },
             levels,
             ending: None,
             unsent: Bytes::default(),
@@ -101,6 +104,7 @@ impl Client {
             answered: 0,
             errors: 0,
             sent: Vec::new(),
+            swaps,
             known: BTreeMap::new(),
             swapped: Vec::new(),
             random: random.fork(),

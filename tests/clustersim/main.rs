@@ -13,8 +13,9 @@
 //! What must be true is in `judge.rs` for what a client is told, in `store.rs` (`execute`) for what a
 //! datastore is asked, in `world.rs` (`look`) for every step, and in `rest.rs` (`at_rest`) for the end.
 //!
-//! There are three kinds of worlds. In some nothing breaks: nothing may fail, and every write must reach
-//! every owner. In some only one rack breaks: whoever does not need it must not notice. In the others
+//! There are four kinds of worlds. In some nothing breaks: nothing may fail, and every write must reach
+//! every owner. In some of these, members come, go and move to another address meanwhile, which nobody
+//! may notice but who needs the one that moves. In some only one rack breaks: whoever does not need it must not notice. In the others
 //! everything may break: answers may be errors, but come in time, and nothing is made up, done twice or
 //! left over.
 
@@ -28,6 +29,7 @@ mod judge;
 mod network;
 mod plan;
 mod rest;
+mod shifts;
 mod store;
 mod summary;
 mod trouble;

@@ -8,8 +8,10 @@ use crate::random::Random;
 pub enum Far {
     Client,
     Store,
-    /// A node that has not been reached yet.
+    /// A node that has not been reached yet; whether it still is at that address.
     Dialled(usize),
+    /// An address at which nobody is any more.
+    Nobody,
     /// Another node's end.
     Node(usize),
 }

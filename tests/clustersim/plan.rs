@@ -23,7 +23,14 @@ pub struct Plan {
     pub nodes: Vec<Place>,
     /// Racks of each datacenter.
     pub racks: Vec<usize>,
+    /// Which nodes are members: at first, and after each change.
+    epochs: Vec<Vec<bool>>,
+    /// How often each node has got another address.
+    moves: Vec<u16>,
 }
+
+/// Ports of nodes that have moved so often.
+const MOVED: u16 = 1000;
 
 impl Plan {
     /// A cluster; small ones are more likely.
@@ -57,7 +64,53 @@ impl Plan {
                 }
             }
         }
-        Plan { nodes, racks }
+        Plan::with(nodes, racks)
+    }
+
+    fn with(nodes: Vec<Place>, racks: Vec<usize>) -> Plan {
+        Plan {
+            epochs: vec![vec![true; nodes.len()]],
+            moves: vec![0; nodes.len()],
+            nodes,
+            racks,
+        }
+    }
+
+    /// Another node, that is no member yet.
+    pub fn add_spare(&mut self, random: &mut Random) {
+        let Place { dc, rack, .. } = self.nodes[random.below(self.nodes.len())];
+        let tokens = vec![random.next() as u32];
+        self.nodes.push(Place { dc, rack, tokens });
+        self.epochs[0].push(false);
+        self.moves.push(0);
+    }
+
+    pub fn is_member(&self, node: usize) -> bool {
+        self.epochs.last().is_some_and(|members| members[node])
+    }
+
+    /// Whether a node has ever been a member.
+    pub fn was_member(&self, node: usize) -> bool {
+        self.epochs.iter().any(|members| members[node])
+    }
+
+    /// Whether a rack would be left with a member if this one left.
+    pub fn can_leave(&self, node: usize) -> bool {
+        let at = |node: usize| (self.nodes[node].dc, self.nodes[node].rack);
+        let mut others = (0..self.nodes.len()).filter(|&other| other != node);
+        self.is_member(node) && others.any(|other| self.is_member(other) && at(other) == at(node))
+    }
+
+    /// From now on a node is a member, or is none.
+    pub fn set_member(&mut self, node: usize, is_member: bool) {
+        let mut members = self.epochs.last().cloned().unwrap_or_default();
+        members[node] = is_member;
+        self.epochs.push(members);
+    }
+
+    /// From now on a node has another address.
+    pub fn move_away(&mut self, node: usize) {
+        self.moves[node] += 1;
     }
 
     /// A given one: for each datacenter, for each rack, how many nodes.
@@ -75,10 +128,7 @@ impl Plan {
                 }
             }
         }
-        Plan {
-            nodes,
-            racks: shape.iter().map(|racks| racks.len()).collect(),
-        }
+        Plan::with(nodes, shape.iter().map(|racks| racks.len()).collect())
     }
 
     fn member(&self, node: usize) -> Member {
@@ -87,7 +137,7 @@ impl Plan {
             name: format!("n{node}"),
             endpoint: Endpoint::Tcp {
                 host: format!("n{node}"),
-                port: 1 + node as u16,
+                port: 1 + node as u16 + MOVED * self.moves[node],
             },
             dc: format!("dc{}", place.dc),
             rack: format!("rack{}", place.rack),
@@ -97,13 +147,19 @@ impl Plan {
 
     /// The cluster as one node sees it.
     pub fn topology(&self, me: usize, random: &mut Random) -> Arc<Topology> {
-        let mut others: Vec<usize> = (0..self.nodes.len()).filter(|&n| n != me).collect();
+        let seeds = self.others(me, random);
+        Arc::new(Topology::build(self.member(me), seeds).unwrap().topology)
+    }
+
+    /// The members besides one, in any order.
+    pub fn others(&self, me: usize, random: &mut Random) -> Vec<Member> {
+        let nodes = 0..self.nodes.len();
+        let mut others: Vec<usize> = nodes.filter(|&n| n != me && self.is_member(n)).collect();
         if !others.is_empty() {
             let at = random.below(others.len());
             others.rotate_left(at);
         }
-        let seeds = others.iter().map(|&other| self.member(other)).collect();
-        Arc::new(Topology::build(self.member(me), seeds).unwrap().topology)
+        others.iter().map(|&other| self.member(other)).collect()
     }
 
     /// The same for a node that has been told a wrong place for everybody's tokens.
@@ -117,22 +173,35 @@ impl Plan {
         wrong.topology(me, random)
     }
 
-    /// The node an endpoint belongs to.
+    /// The node an endpoint belongs to, or once belonged to.
     pub fn node_at(endpoint: &Endpoint) -> Option<usize> {
         match endpoint {
-            Endpoint::Tcp { host, port } if host.starts_with('n') => Some(usize::from(*port) - 1),
+            Endpoint::Tcp { host, port } if host.starts_with('n') => {
+                Some(usize::from(*port % MOVED) - 1)
+            }
             _ => None,
         }
     }
 
+    /// Whether a node is at an endpoint now.
+    pub fn is_at(&self, node: usize, endpoint: &Endpoint) -> bool {
+        self.member(node).endpoint == *endpoint
+    }
+
     /// The owner of a key in a rack.
     pub fn owner(&self, dc: usize, rack: usize, key: &str) -> usize {
+        self.owner_at(self.epochs.len() - 1, dc, rack, key)
+    }
+
+    fn owner_at(&self, epoch: usize, dc: usize, rack: usize, key: &str) -> usize {
         let at = hash(HashKind::Murmur, key.as_bytes());
         let tokens = self
             .nodes
             .iter()
             .enumerate()
-            .filter(|(_, place)| place.dc == dc && place.rack == rack)
+            .filter(|(node, place)| {
+                place.dc == dc && place.rack == rack && self.epochs[epoch][*node]
+            })
             .flat_map(|(node, place)| place.tokens.iter().map(move |&token| (token, node)));
         let above = tokens.clone().filter(|&(token, _)| token >= at).min();
         above.or(tokens.min()).unwrap().1
@@ -147,7 +216,13 @@ impl Plan {
 
     /// Who may own a key in a rack.
     pub fn owners_in(&self, dc: usize, rack: usize, key: &str) -> Vec<usize> {
-        vec![self.owner(dc, rack, key)]
+        let epochs = 0..self.epochs.len();
+        let mut owners: Vec<usize> = epochs
+            .map(|epoch| self.owner_at(epoch, dc, rack, key))
+            .collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners
     }
 
     /// Who may own a key in a datacenter.
@@ -160,7 +235,8 @@ impl Plan {
 
     /// Whether a node may be asked for a key.
     pub fn may_own(&self, node: usize, key: &str) -> bool {
-        self.owns(node, key)
+        let place = &self.nodes[node];
+        self.owners_in(place.dc, place.rack, key).contains(&node)
     }
 
     /// Whether a node owns a key.

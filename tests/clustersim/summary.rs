@@ -19,10 +19,11 @@ pub struct Counts {
     pub late: u64,
     pub calm: u64,
     pub partial: u64,
+    pub shifting: u64,
 }
 
 impl Counts {
-    fn numbers(&mut self) -> [&mut u64; 13] {
+    fn numbers(&mut self) -> [&mut u64; 14] {
         [
             &mut self.answered,
             &mut self.errors,
@@ -37,6 +38,7 @@ impl Counts {
             &mut self.late,
             &mut self.calm,
             &mut self.partial,
+            &mut self.shifting,
         ]
     }
 }

@@ -16,6 +16,7 @@ impl World {
         let mut new = Node::new(self.options[node].clone(), topology, self.now);
         new.start(self.now);
         self.machines[node] = Some(Machine::new(new, self.random.fork(), self.tracing));
+        self.tell(node);
     }
 
     pub fn switch_off(&mut self, node: usize) {

@@ -12,6 +12,7 @@ use crate::network::{Far, Network};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::server::ServerCanary;
+use crate::shifts::Shifts;
 use crate::store::{Store, StoreCanary};
 use crate::summary::{Counts, Summary};
 use crate::versions::Versions;
@@ -26,7 +27,7 @@ use std::sync::OnceLock;
 /// Steps in which anything may happen.
 const STEPS: usize = 100;
 /// How late a machine may be with a deadline, in µs.
-const LATENESS: u64 = 10_000;
+pub const LATENESS: u64 = 10_000;
 /// Lines of trace that are shown.
 const SHOWN: usize = 1500;
 
@@ -38,6 +39,8 @@ pub enum Canary {
     LosesMessages,
     /// One node has been told wrong tokens.
     Misled,
+    /// One node is not told that members have changed.
+    IsNotTold,
 }
 
 impl Canary {
@@ -49,6 +52,7 @@ impl Canary {
             Canary::Store(StoreCanary::Lies),
             Canary::LosesMessages,
             Canary::Misled,
+            Canary::IsNotTold,
         ]);
         if kind == StoreKind::Memcache {
             all.extend([
@@ -83,6 +87,9 @@ pub struct World {
     /// The only rack in which anything goes wrong, if it is not all of them.
     pub victim: Option<(usize, usize)>,
     pub resting: bool,
+    /// Members change.
+    pub shifting: bool,
+    pub shifts: Shifts,
     pub canary: Option<Canary>,
     pub so_far: Counts,
     pub trace: Vec<String>,
@@ -110,8 +117,16 @@ impl World {
         };
         let kind = canary.map_or(kind, |(_, kind)| kind);
         let canary = canary.map(|(canary, _)| canary);
-        let plan = Plan::new(random);
+        let mut plan = Plan::new(random);
         let calm = random.chance(300) || canary.is_some();
+        let is_shifting = match canary {
+            Some(canary) => canary == Canary::IsNotTold,
+            None => calm && random.chance(300),
+        };
+        let shifting = is_shifting && plan.nodes.len() > 1;
+        if shifting {
+            plan.add_spare(random);
+        }
         let secure = match random.chance(40) {
             true => random.pick(&[
                 SecureOption::All,
@@ -159,6 +174,8 @@ impl World {
         let mut world = World::of(plan, options, calm, random, tracing);
         world.seed = seed;
         world.victim = victim;
+        world.shifting = shifting;
+        world.so_far.shifting = shifting.into();
         for (store, place) in world.stores.iter_mut().zip(&world.plan.nodes) {
             if victim.is_some_and(|victim| victim != (place.dc, place.rack)) {
                 store.be_calm();
@@ -216,6 +233,8 @@ impl World {
             disturbed: false,
             victim: None,
             resting: false,
+            shifting: false,
+            shifts: Shifts::default(),
             canary: None,
             so_far: Counts {
                 calm: calm.into(),
@@ -245,6 +264,9 @@ impl World {
 
     fn live(&mut self) -> Result<Summary, String> {
         for node in 0..self.machines.len() {
+            if !self.plan.is_member(node) {
+                continue;
+            }
             if self.is_patient() || self.random.chance(900) {
                 self.switch_on(node);
             } else {
@@ -314,6 +336,9 @@ impl World {
         if !self.calm && !self.resting {
             self.brood();
         }
+        if self.shifting {
+            self.shift()?;
+        }
         let most = match self.random.below(100) {
             0..=79 => 300,
             80..=95 => 20_000,
@@ -328,6 +353,9 @@ impl World {
     fn new_client(&mut self) {
         let node = self.random.below(self.machines.len());
         let room = self.random.pick(&[100, 1000, 200_000]);
+        if self.shifting && !self.is_at_home(node) {
+            return;
+        }
         let Some(machine) = &mut self.machines[node] else {
             return;
         };
@@ -428,7 +456,9 @@ impl World {
         };
         let now = self.now;
         let resting = self.resting;
-        let (stores, machines) = (&self.stores, &self.machines);
+        let (stores, machines, plan) = (&self.stores, &self.machines, &self.plan);
+        let shifts = &self.shifts;
+        let mut stray = None;
         let (far, owner) = (&mut self.network.far, &mut self.network.node);
         let random = &mut self.random;
         let mut dial = |endpoint: Option<&Endpoint>, links: &mut Vec<Link>| {
@@ -438,10 +468,22 @@ impl World {
             };
             links.push(Link::new(room, random.fork()));
             owner.push(node);
-            let there = endpoint.and_then(Plan::node_at);
-            far.push(there.map_or(Far::Store, Far::Dialled));
+            let there = endpoint.zip(endpoint.and_then(Plan::node_at));
+            let is_there = there.is_some_and(|(endpoint, other)| plan.is_at(other, endpoint));
+            far.push(match there {
+                None => Far::Store,
+                Some((_, other)) if is_there => Far::Dialled(other),
+                Some(_) => Far::Nobody,
+            });
+            if let Some((endpoint, _)) = there
+                && !shifts.may_dial(node, endpoint, now.mono_us)
+            {
+                stray = Some(format!("connects to {endpoint}, which has left"));
+            }
+            let there = there.map(|(_, other)| other);
             let answer = match there {
                 None => stores[node].server.accepts(),
+                Some(_) if !is_there => Some(false),
                 Some(other) if machines[other].is_some() => Some(true),
                 Some(_) if resting || random.chance(700) => Some(false),
                 Some(_) => None,
@@ -461,6 +503,9 @@ impl World {
             self.join(node, link);
         }
         turned?;
+        if let Some(why) = stray {
+            return Err(why);
+        }
         let Some(machine) = &self.machines[node] else {
             return Ok(());
         };
@@ -485,6 +530,7 @@ impl World {
                 }
                 None => self.network.links[near].reset(),
             },
+            Far::Nobody => self.network.links[near].reset(),
             Far::Client | Far::Node(_) => {}
         }
     }
@@ -496,6 +542,7 @@ impl World {
             now: self.now.mono_us,
             disturbed: self.disturbed,
             victim: self.victim,
+            shifting: self.shifting,
             tight: self.options[0].max_msgs < 1000,
             plan: &self.plan,
             stores: &self.stores,

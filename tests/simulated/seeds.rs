@@ -29,7 +29,7 @@ pub fn guarded<S>(seed: u64, run: impl FnOnce() -> Result<S, String>) -> Result<
     })
 }
 
-/// Runs the worlds of `SIM_SEED`, of 1 to `SIM_SEEDS`, or of 1 to 1000: `run` gets the number, and
+/// Runs the world of `SIM_SEED`, or `SIM_SEEDS` of them (1000) from `SIM_FIRST` (1) on: `run` gets the number, and
 /// whether to keep a trace. The first that fails is run again with its trace; with `SIM_SURVEY` all are
 /// run, and those that fail told of in a line each.
 pub fn run_all<S: Total>(run: impl Fn(u64, bool) -> Result<S, String>) {

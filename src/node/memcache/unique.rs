@@ -9,6 +9,7 @@ use crate::hashkit::{self, HashKind};
 use crate::mbuf::Chain;
 use crate::node::Node;
 use crate::node::front::Raw;
+use crate::node::members::NOBODY;
 use crate::node::replicate::Rules;
 use crate::node::route::Ask;
 use crate::proto::memcache::call::Call;
@@ -95,10 +96,14 @@ impl Node {
         self.take_first_step(entry, pin, now, &ask, Rules::Memcache, owner);
     }
 
-    /// A node's reply with the versions it tells marked with its rack.
+    /// A node's reply with the versions it tells marked with its rack. Those of a node that is no
+    /// member any more match nothing.
     pub(in crate::node) fn marked(&self, node: NodeId, raw: Raw<'_>) -> Chain {
         let mut reply = Chain::new();
         raw.append_to(&mut reply);
+        if node == NOBODY {
+            return unique::void(&reply, &self.pool);
+        }
         unique::mark(&reply, self.marks.of(&self.topology, node), &self.pool)
     }
 }

@@ -172,3 +172,26 @@ fn a_write_in_two_steps_knows_who_took_the_first_when_numbers_change() {
     assert_eq!(rig.hears(client), "$1\r\na\r\n");
     rig.assert_at_rest();
 }
+
+/// The first change was in force as soon as the second was known, though nobody had been reached yet.
+#[test]
+fn another_change_does_not_make_the_first_one_hasty() {
+    let mut rig = Rig::new(&ONE_RACK[..1], Options::default());
+    let key = key_of(&Rig::new(&ONE_RACK, Options::default()), 1);
+    let client = rig.client();
+    rig.becomes(&ONE_RACK[1..]);
+    rig.becomes(&[ONE_RACK[1], "z d r2 0"]);
+    let get = format!("GET {key}");
+    rig.asks(client, &[&get]);
+    assert_eq!(rig.sees(ME), [get.as_str()], "nobody else is there yet");
+    rig.says(ME, OK);
+    assert_eq!(rig.hears(client), OK);
+    // Back to what is in force: who was only about to be connected to is left alone.
+    rig.becomes(&[]);
+    assert_eq!(rig.node.topology().nodes().len(), 1);
+    for _ in 0..30 {
+        rig.wait(1_000);
+    }
+    assert_eq!(rig.node.stats(rig.now).pool.peer_connections, 0);
+    rig.assert_at_rest();
+}

@@ -20,11 +20,23 @@ pub fn split(unique: u64) -> (u16, u64) {
 /// `c` of `HD` and `VA` lines. One that fills the mark's bits already stays as it is, and so does
 /// everything if `mark` is 0.
 pub fn mark(reply: &Chain, mark: u16, pool: &Pool) -> Chain {
-    let mut marked = Chain::new();
     if mark == 0 {
-        marked.append_shared(reply);
-        return marked;
+        let mut unmarked = Chain::new();
+        unmarked.append_shared(reply);
+        return unmarked;
     }
+    replaced(reply, pool, |own| u64::from(mark) << OWN_BITS | own)
+}
+
+/// The reply with a version that matches no item in place of those that [`mark`] would mark: for
+/// that of a replica whom nobody can ask to compare any more.
+pub fn void(reply: &Chain, pool: &Pool) -> Chain {
+    replaced(reply, pool, |_| u64::MAX)
+}
+
+/// The reply with other versions.
+fn replaced(reply: &Chain, pool: &Pool, other: impl Fn(u64) -> u64) -> Chain {
+    let mut marked = Chain::new();
     let mut scanner = Scanner::default();
     // The digits of the version under way.
     let mut digits = Vec::new();
@@ -35,18 +47,18 @@ pub fn mark(reply: &Chain, mark: u16, pool: &Pool) -> Chain {
             if part == Part::Unique {
                 digits.extend_from_slice(rest.get(..len).unwrap_or_default());
             } else {
-                flush(&mut digits, mark, pool, &mut marked);
+                flush(&mut digits, &other, pool, &mut marked);
                 marked.push_range(slice, at, at + len);
             }
             at += len;
         }
     }
-    flush(&mut digits, mark, pool, &mut marked);
+    flush(&mut digits, &other, pool, &mut marked);
     marked
 }
 
-/// Appends the version with these digits, if there are any, marked.
-fn flush(digits: &mut Vec<u8>, mark: u16, pool: &Pool, out: &mut Chain) {
+/// Appends another version than the one with these digits, if there are any.
+fn flush(digits: &mut Vec<u8>, other: impl Fn(u64) -> u64, pool: &Pool, out: &mut Chain) {
     if digits.is_empty() {
         return;
     }
@@ -55,10 +67,7 @@ fn flush(digits: &mut Vec<u8>, mark: u16, pool: &Pool, out: &mut Chain) {
         .and_then(|text| text.parse::<u64>().ok())
         .filter(|own| own >> OWN_BITS == 0);
     match own {
-        Some(own) => {
-            let unique = u64::from(mark) << OWN_BITS | own;
-            pool.copy(unique.to_string().as_bytes(), out);
-        }
+        Some(own) => pool.copy(other(own).to_string().as_bytes(), out),
         None => pool.copy(digits, out),
     }
     digits.clear();
@@ -142,6 +151,14 @@ mod tests {
         let marked = mark(&chain, 9, &pool);
         assert!(pool.in_use() <= before + 1);
         assert_eq!(marked.slice_count(), 3);
+    }
+
+    #[test]
+    fn a_void_version_is_nobodys() {
+        let pool = Pool::new(128, 1 << 20);
+        let reply = chain(&pool, b"VALUE a 5 2 77\r\n77\r\nEND\r\n", 5);
+        let expected = format!("VALUE a 5 2 {}\r\n77\r\nEND\r\n", u64::MAX);
+        assert_eq!(void(&reply, &pool).to_vec(), expected.into_bytes());
     }
 
     proptest! {

@@ -70,7 +70,10 @@ impl Client {
     }
 
     pub(super) fn make_memcache(&mut self) {
-        let kind = self.random.below(24);
+        let kind = match self.swaps {
+            true => self.random.pick(&[0, 8, 14, 14, 15, 16]),
+            false => self.random.below(24),
+        };
         let family = if matches!(kind, 11..=13) { 'n' } else { 's' };
         let name = self.name(family);
         let one = [name.clone()];
