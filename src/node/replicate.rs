@@ -36,6 +36,7 @@ use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{Counts, How, Routing, Target, read_candidates};
 use crate::consistency::Consistency;
+use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command};
 use crate::proto::redis::rewrite::{self, Rewritten};
@@ -197,7 +198,7 @@ impl Node {
         targets.place(&self.topology, &demand, |node| {
             self.reaches(node, step.pin, now)
         });
-        let others = self.others(&targets, &step, now);
+        let others = self.others(&targets, &step, token, now);
         self.targets = targets;
         let judged = step.level != Consistency::DcOne;
         if judged {
@@ -220,7 +221,7 @@ impl Node {
 
     /// The targets of a write but the one that has done it already. In that one's datacenter, if it is
     /// another one, each replica is addressed itself: what is to be spread there would come back to it.
-    fn others(&self, targets: &[Target], step: &Step, now: Now) -> Vec<Target> {
+    fn others(&self, targets: &[Target], step: &Step, token: Token, now: Now) -> Vec<Target> {
         let topology = &self.topology;
         let dc_of = |node: NodeId| topology.node(node).map(|node| node.dc);
         let is_spread = |target: &&Target| {
@@ -234,7 +235,7 @@ impl Node {
             .and_then(|dc| topology.dc(dc))
             .into_iter()
             .flat_map(|dc| dc.racks());
-        let replicas = racks.filter_map(|rack| topology.owner(rack, step.token));
+        let replicas = racks.filter_map(|rack| topology.owner(rack, token));
         let addressed = replicas.map(|node| Target {
             node,
             how: How::Request,

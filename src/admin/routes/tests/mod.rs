@@ -91,6 +91,7 @@ const HELP: &str = "\
 /set_timeout_factor/<1-10>
 /peer/<up|down|reset>/<name|all>
 /state/<get_state|standby|writes_only|normal|resuming>
+/reload
 /read_repairs/<enable|disable>
 /metrics
 /livez
