@@ -34,10 +34,13 @@ impl Node {
                 .iter()
                 .any(|upstream| upstream.is_congested(now));
         }
-        let store = self
-            .fronts
-            .get(key)
-            .and_then(|front| self.upstreams.get(usize::from(front.store)));
+        let stores = self.slots_of(NodeId::ME);
+        let slot = match stores.len() {
+            ..=1 => Some(stores.start),
+            // Its own; none if it has not asked for anything yet.
+            _ => self.fronts.get(key).map(|front| usize::from(front.store)),
+        };
+        let store = slot.and_then(|slot| self.upstreams.get(slot));
         store.is_some_and(|store| store.is_congested(now))
     }
 
