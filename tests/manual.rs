@@ -37,6 +37,12 @@ fn the_keys_in_the_readme_are_those_of_the_table() {
 }
 
 #[test]
+fn the_commands_in_the_manual_are_those_of_the_tables() {
+    use dynomite::proto::manual::{MARKS, roff};
+    generated(&["man", "dynomite-commands.7"], MARKS, &roff());
+}
+
+#[test]
 fn every_key_stands_in_the_tables_for_readers() {
     let (roff, markdown) = (roff(), markdown());
     for key in KEYS {

@@ -25,11 +25,14 @@ impl Backoff {
         }
     }
 
-    /// The wait after a failure; the next one is twice as long, up to the ceiling.
-    pub fn failed(&mut self) -> Duration {
-        let wait = self.next_secs;
-        self.next_secs = wait.saturating_mul(2).min(self.ceiling_secs);
-        Duration::from_secs(wait)
+    /// The wait after a failure; the next one is twice as long, up to the ceiling. It is up to an
+    /// eighth shorter, as `noise` has it, so that not all nodes come back to a peer at one moment; 0
+    /// is no shorter.
+    pub fn failed(&mut self, noise: u64) -> Duration {
+        let wait = Duration::from_secs(self.next_secs);
+        self.next_secs = self.next_secs.saturating_mul(2).min(self.ceiling_secs);
+        let eighth = wait.as_millis() as u64 / 8;
+        wait - Duration::from_millis(noise % (eighth + 1))
     }
 
     /// After a success: back to the first wait.
@@ -52,10 +55,25 @@ mod tests {
         ] {
             let mut backoff = Backoff::new(Duration::from_millis(ceiling_ms));
             for _ in 0..2 {
-                let waits = expected.map(|_| backoff.failed().as_secs());
+                let waits = expected.map(|_| backoff.failed(0).as_secs());
                 assert_eq!(waits, expected, "{ceiling_ms}");
                 backoff.succeeded();
             }
         }
+    }
+
+    #[test]
+    fn noise_shortens_by_an_eighth_at_most() {
+        for noise in [0, 1, 124, 125, 126, 1_000_003, u64::MAX] {
+            let mut backoff = Backoff::new(PEER_CEILING);
+            for whole in [1_000, 2_000, 4_000, 8_000, 10_000] {
+                let wait = backoff.failed(noise).as_millis();
+                assert!((whole * 7 / 8..=whole).contains(&wait), "{noise}: {wait}");
+            }
+        }
+        let waits: std::collections::HashSet<_> = (0..100)
+            .map(|noise| Backoff::new(PEER_CEILING).failed(noise))
+            .collect();
+        assert_eq!(waits.len(), 100);
     }
 }

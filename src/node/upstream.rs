@@ -487,7 +487,12 @@ impl Node {
         upstream.tally.lost(loss, unsent);
         upstream.reset();
         let (node, failure, id) = (upstream.node, upstream.broken(), upstream.id);
-        let wait = upstream.backoff.failed().as_micros() as u64;
+        // The clock's last digits are as good as chance; the datastore is nobody else's.
+        let noise = match upstream.is_store() {
+            true => 0,
+            false => now.mono_us ^ u64::from(upstream.id.key) << 8,
+        };
+        let wait = upstream.backoff.failed(noise).as_micros() as u64;
         upstream.state = if gone {
             State::Gone
         } else {

@@ -86,6 +86,7 @@ fn a_package_has_everything_in_its_place() {
             (format!("{share}/man/man8/dynomite.8"), 0o644),
             (format!("{share}/man/man5/dynomite.yml.5"), 0o644),
             (format!("{share}/man/man7/dynomite-alerts.7"), 0o644),
+            (format!("{share}/man/man7/dynomite-commands.7"), 0o644),
             (format!("{share}/man/man7/dynomite-metrics.7"), 0o644),
             (format!("{share}/man/man1/dynomite-hash-tool.1"), 0o644),
             (format!("{share}/man/man7/dynomite-upgrade.7"), 0o644),

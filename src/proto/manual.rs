@@ -1,0 +1,187 @@
+//! The tables of commands as the body of a manual page: what serves each.
+
+use super::Class;
+use super::memcache;
+use super::redis::command::{Command, Replicate, Serve, command};
+use std::fmt::Write;
+
+/// What stands before and after the generated part of dynomite-commands(7).
+pub const MARKS: (&str, &str) = (
+    ".\\\" The commands below are written from the tables of commands; a test compares them.",
+    ".\\\" End of the commands.",
+);
+
+/// A way to be served by Redis, its title and what is to be said about it.
+type Group = (Serve, &'static str, &'static str);
+
+const GROUPS: &[Group] = &[
+    (
+        Serve::Keyed,
+        "The owner of the key",
+        "In every rack that the level asks for.",
+    ),
+    (
+        Serve::Split,
+        "The owners of the keys, each with its share",
+        "The replies are joined in the client's order.",
+    ),
+    (
+        Serve::SameNode,
+        "The owner of the keys, if all have the same one",
+        "Else CROSSSLOT; for scripts, an error of their own. A hash tag keeps keys together.",
+    ),
+    (
+        Serve::LocalNode,
+        "The datastore of the node that is asked",
+        "",
+    ),
+    (
+        Serve::RackNodes,
+        "All nodes of the rack, as if they were one",
+        "With DYNOMITE_LOCAL_SCAN=1 the datastore of the node that is asked.",
+    ),
+    (Serve::AllNodes, "All nodes of the cluster", ""),
+    (
+        Serve::AllNodesGuarded,
+        "All nodes of the cluster, if DYNOMITE_ENABLE_FLUSH=1",
+        "Else nobody.",
+    ),
+    (Serve::Proxy, "The node itself", ""),
+    (
+        Serve::ConnConsistency,
+        "The node itself: the consistency level of this connection",
+        "",
+    ),
+    (
+        Serve::Blocking,
+        "Nobody: they wait for data",
+        "An error says so, and the connection stays open. XREAD and XREADGROUP are served without BLOCK.",
+    ),
+    (
+        Serve::Transaction,
+        "Nobody: parts of a transaction",
+        "An error says so, and the connection stays open.",
+    ),
+    (
+        Serve::PubSub,
+        "Nobody: publish and subscribe",
+        "An error says so, and the connection stays open.",
+    ),
+    (
+        Serve::Refused,
+        "Nobody: of no use, or harmful, behind a proxy",
+        "An error says so, and the connection stays open.",
+    ),
+];
+
+/// The body of the page in man(7) macros.
+pub fn roff() -> String {
+    let mut page = ".SH REDIS\n".to_owned();
+    let rows: Vec<&Command> = (0u16..).map_while(command).collect();
+    let rows: Vec<&&Command> = rows.iter().filter(|row| !row.is_container()).collect();
+    for (serve, title, note) in GROUPS {
+        let of = |class| {
+            let its = rows.iter().filter(|row| row.serve == *serve);
+            names(
+                its.filter(|row| row.class == class)
+                    .map(|row| full_name(row)),
+            )
+        };
+        group(&mut page, title, note, &of(Class::Read), &of(Class::Write));
+    }
+    let replicated = |wanted: fn(Replicate) -> bool| {
+        let its = rows.iter().filter(|row| wanted(row.replicate));
+        names(its.map(|row| full_name(row)))
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        page,
+        ".SS Writes with a time that counts from now\nThe node that is asked makes it an absolute one, for all racks the same.\n.PP\n{}",
+        replicated(|how| matches!(how, Replicate::Absolute(_)))
+    );
+    let _ = writeln!(
+        page,
+        ".SS Writes whose result only a datastore can know\nOne replica runs them; the others get what it did.\n.PP\n{}",
+        replicated(|how| how == Replicate::Effect)
+    );
+    page.push_str(".SH MEMCACHED\n");
+    let rows: Vec<_> = (0u16..).map_while(memcache::command::command).collect();
+    for (serve, title, note) in [
+        (
+            memcache::command::Serve::Keyed,
+            "The owner of the key",
+            "In every rack that the level asks for. mg writes if it has a flag T, N or E; with a version to compare with (cas, the flag C) the replica that gave it runs it first.",
+        ),
+        (
+            memcache::command::Serve::Split,
+            "The owners of the keys, each with its share",
+            "The values come in the client's order, with one END.",
+        ),
+        (
+            memcache::command::Serve::LocalNode,
+            "The memcached of the node that is asked",
+            "Of stats: alone, items, slabs and settings.",
+        ),
+        (
+            memcache::command::Serve::AllNodesGuarded,
+            "All nodes of the cluster, if DYNOMITE_ENABLE_FLUSH=1",
+            "Else nobody.",
+        ),
+        (memcache::command::Serve::Proxy, "The node itself", ""),
+    ] {
+        let of = |class| {
+            let its = rows.iter().filter(|row| row.serve == serve);
+            names(
+                its.filter(|row| row.class == class)
+                    .map(|row| row.name.to_owned()),
+            )
+        };
+        group(&mut page, title, note, &of(Class::Read), &of(Class::Write));
+    }
+    page.push_str(".PP\nAll others are answered with ERROR.\n");
+    page
+}
+
+/// `CONFIG GET`, `DEL`.
+fn full_name(command: &Command) -> String {
+    let parent = command.parent().map(|parent| format!("{} ", parent.name));
+    (parent.unwrap_or_default() + command.name).to_uppercase()
+}
+
+fn names(names: impl Iterator<Item = String>) -> String {
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names.join(", ").replace('-', "\\-")
+}
+
+fn group(page: &mut String, title: &str, note: &str, reads: &str, writes: &str) {
+    if reads.is_empty() && writes.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, ".SS {title}");
+    if !note.is_empty() {
+        let _ = writeln!(page, "{note}");
+    }
+    for (what, names) in [("Reads", reads), ("Writes", writes)] {
+        if !names.is_empty() {
+            let _ = writeln!(page, ".PP\n.B {what}:\n{names}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::redis::command::commands;
+
+    #[test]
+    fn every_way_to_be_served_has_a_group() {
+        for row in commands() {
+            assert!(
+                GROUPS.iter().any(|(serve, ..)| *serve == row.serve),
+                "{}",
+                row.name
+            );
+        }
+    }
+}
