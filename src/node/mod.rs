@@ -197,6 +197,8 @@ pub struct Node {
     stuck_at: Option<usize>,
     /// A reply on its way from RESP2 to RESP3; empty in between.
     converted: Vec<u8>,
+    /// See [`Node::trickles`].
+    trickles: bool,
     generation: u32,
     wire_id: u64,
     /// What an operator has said of this node; `is_gated`: requests for the datastore may not enter it
@@ -253,6 +255,7 @@ impl Node {
             waiting_peers: Vec::new(),
             stuck_at: None,
             converted: Vec::new(),
+            trickles: false,
             generation: 0,
             wire_id: 0,
             state: PeerState::Normal,

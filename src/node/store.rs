@@ -5,12 +5,18 @@ use super::msg::{Flags, NONE};
 use super::upstream::{Loss, State, Wire};
 use super::{Next, Node};
 use crate::clock::Now;
+use crate::config::StoreKind;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::dnode::payload::{Found, Payload};
 use crate::proto::store::Replies;
 use crate::sys;
 use std::io::{self, Read};
+
+/// So many replies still to come keep a datastore busy for longer than [`Node::trickles`] is waited for.
+const MANY_AWAITED: u32 = 8;
+/// Fewer replies than this in one read are few.
+const FEW_REPLIES: u32 = 16;
 
 /// Why a connection is given up whose replies do not match its requests.
 const UNASKED: &str = "an answer that nobody asked for";
@@ -43,10 +49,8 @@ impl Node {
         store.heard = now.mono_us;
         let fresh = Replies::new(self.options.store);
         let mut parser = std::mem::replace(parser, fresh);
-        self.stats
-            .hist
-            .server_out_queue
-            .record(u64::from(store.queue.len()));
+        let awaited = store.queue.len();
+        self.stats.hist.server_out_queue.record(u64::from(awaited));
         let mut data = fill.data;
         let mut garbage = None;
         while let Some(slice) = data.pop() {
@@ -102,7 +106,19 @@ impl Node {
         }
         store.wire = Wire::Store(parser);
         store.inbound.keep(data, &self.pool);
+        let left = store.queue.len();
+        self.trickles |= self.options.store == StoreKind::Memcache
+            && !fill.full
+            && left >= MANY_AWAITED
+            && awaited.saturating_sub(left) < FEW_REPLIES;
         if fill.full { Next::Again } else { Next::Wait }
+    }
+
+    /// Whether many replies are due and came one by one since this was asked last: memcached writes the
+    /// reply to each `get` by itself. To wait for a moment then costs no client anything, as the datastore
+    /// has enough to do meanwhile, and saves the driver a turn for each reply.
+    pub fn trickles(&mut self) -> bool {
+        std::mem::take(&mut self.trickles)
     }
 
     /// What to do after a read that brought an error.

@@ -63,6 +63,9 @@ const EVENTS: usize = 1024;
 /// What one connection's socket takes in the reactor's tables, in bytes.
 pub const SOCKET_BYTES: usize = size_of::<Option<socket::Socket>>();
 
+/// How long replies that trickle in are let gather. The kernel adds its timer slack, usually 50 µs.
+const MOMENT: Duration = Duration::from_micros(20);
+
 /// Reads from a client that has broken its connection, at most.
 const READS_BEFORE_ERROR: usize = 64;
 
@@ -260,6 +263,9 @@ impl Reactor {
         events: &mut Events,
         on_signal: &mut OnSignal<'_>,
     ) -> io::Result<Option<Ended>> {
+        if self.node.trickles() {
+            std::thread::sleep(MOMENT);
+        }
         match self.poll.poll(events, Some(self.timeout())) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
