@@ -1,8 +1,9 @@
 //! Lists that change while nodes run.
 
-use crate::common::{Addresses, Redis, Setup, eventually};
+use crate::common::{Addresses, Node, Redis, Setup, eventually};
 use crate::world::{INTERVAL, World, key_of, logged};
-use std::net::{IpAddr, Ipv4Addr};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 
 const HALF: u32 = 1 << 31;
 
@@ -210,4 +211,35 @@ fn a_file_that_comes_later_is_found() {
     std::fs::write(&file, format!("# by hand\n{nobody}:r2:d:0\n")).expect("a file");
     logged(&node, "r2:d joins");
     eventually("it is counted", || node.stat("members_added") == 1);
+}
+
+/// What the node answers to a request on its statistics port.
+fn asked(node: &Node, path: &str) -> String {
+    let mut stream = TcpStream::connect(node.stats_addr).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it reads");
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).expect("text");
+    reply
+}
+
+#[test]
+fn item_15_a_state_that_an_operator_has_set_survives_gossip_and_every_round() {
+    let mut world = World::new().with_cluster(&[("dc1", "r1", 0), ("dc1", "r2", 0)]);
+    assert!(asked(world.node(0), "/state/standby").contains(" 200 OK"));
+    // What a C node tells of itself, with everything a C node takes for a reason to be NORMAL.
+    let entry = "dc1$r2$0,1795352269,4,127.0.0.12";
+    let frame = format!("   $2014$ 0 7 0 1 1 *1 a *{}\r\n{entry}", entry.len());
+    let mut peer = TcpStream::connect(world.spots[0].at.peers).expect("it listens");
+    peer.write_all(frame.as_bytes()).expect("it reads");
+    // A round of the provider, with a change to show that it has been.
+    let third = world.spot("dc1", "r3", 0);
+    world.start(third);
+    world.list(&[0, 1, third]);
+    world.await_nodes(&[0], 3);
+    assert!(asked(world.node(0), "/state/get_state").contains("STANDBY"));
+    let reply = world.client(0).ask("get k");
+    assert_eq!(reply, b"$-1\r\n", "reads are answered by another rack");
+    assert!(asked(world.node(0), "/state/normal").contains(" 200 OK"));
+    set(&world, 0, "k", "v");
+    world.await_held(0, "k", "v");
 }

@@ -14,6 +14,7 @@ mod failing;
 mod memcached;
 mod placed;
 mod rolling;
+mod seeds;
 
 use common::{Client, Plan, shown};
 use std::path::PathBuf;
