@@ -19,9 +19,6 @@ use crate::proto::memcache::line::{self, Outcome};
 use crate::proto::redis::command::command;
 use crate::proto::redis::request;
 
-/// Longest key a C node in front of Redis takes (with its default `mbuf_size`), in bytes.
-const LONGEST_C_KEY: usize = 16_319;
-
 /// What is sent to a C node in place of a request.
 pub(super) enum Instead {
     /// The request as it stands.
@@ -52,10 +49,10 @@ impl Node {
         raw.with_bytes(|bytes| {
             let args: Vec<&[u8]> = request::arguments(bytes).collect();
             let first = args.get(1).copied().unwrap_or_default();
-            if compat::is_plain(command, args.len(), first, LONGEST_C_KEY) {
+            if compat::is_plain(command, args.len(), first, compat::LONGEST_KEY) {
                 return Instead::Itself;
             }
-            match compat::form(command, &args, LONGEST_C_KEY) {
+            match compat::form(command, &args, compat::LONGEST_KEY) {
                 compat::Form::Plain => Instead::Itself,
                 compat::Form::Refused(refusal) => Instead::Refused(refusal.line()),
                 compat::Form::Carried(carrier) => {

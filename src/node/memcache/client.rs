@@ -157,10 +157,12 @@ impl Node {
         };
         let call = absolute.unwrap_or(call);
         let chain = self.rewritten(&call, line, raw);
-        let ask = Ask {
-            routing: self.routing_of(key, &call),
-            ..Ask::memcache(command, class, token, Raw::from(&chain))
-        };
+        let mut ask = Ask::memcache(command, class, token, Raw::from(&chain));
+        let versions = self.replicated && hands_out_versions(&call);
+        if versions && class == Class::Read && self.level_of(key, class) == Consistency::DcOne {
+            // All nodes ask the same replica.
+            ask.routing = Routing::FirstRack;
+        }
         if self.is_memcache_purge(command) && !self.topology.is_mine(token) {
             let failure = Failure::AdminMode.line(StoreKind::Memcache);
             return self.tell(key, now, failure.as_bytes(), call.quiet == Quiet::All);
@@ -170,7 +172,7 @@ impl Node {
         };
         if let Some(msg) = self.msgs.get_mut(entry as usize) {
             msg.flags = msg.flags.with(quiet_flags(call.quiet));
-            if self.replicated && hands_out_versions(&call) {
+            if versions {
                 msg.flags = msg.flags.with(Flags::UNIQUE);
             }
         }
@@ -201,16 +203,6 @@ impl Node {
             raw.append_from(line, &mut chain);
         }
         chain
-    }
-
-    /// Where a request may go: one for versions to the replica that all nodes ask.
-    fn routing_of(&self, key: u32, call: &Call<'_>) -> Routing {
-        let versions = self.replicated && call.class() == Class::Read && hands_out_versions(call);
-        if versions && self.level_of(key, Class::Read) == Consistency::DcOne {
-            Routing::FirstRack
-        } else {
-            Ask::memcache(call.command, Class::Read, Token::default(), Raw::EMPTY).routing
-        }
     }
 }
 

@@ -10,22 +10,6 @@
 //! although a read marks the replica it went to only: it is what a majority has to settle, so that
 //! of two clients not both are told that they have won.
 
-use super::command::Command;
-
-/// Whether replies to the command can have parts that vary.
-pub fn varies(command: &Command) -> bool {
-    use super::command::{GATS, GETS, META_ARITHMETIC, META_DELETE, META_GET, META_SET};
-    [
-        &GETS,
-        &GATS,
-        &META_GET,
-        &META_SET,
-        &META_DELETE,
-        &META_ARITHMETIC,
-    ]
-    .contains(&command)
-}
-
 /// The pieces of a reply, cut anywhere, without what varies in it.
 pub fn counted<'a, I>(pieces: I) -> Counted<'a, I>
 where
