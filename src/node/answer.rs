@@ -126,7 +126,7 @@ impl Node {
             && !front.dirty
         {
             front.dirty = true;
-            self.dirty.push(front.id);
+            self.dirty_fronts.push(front.id);
         }
         self.resume_if_drained(key);
     }

@@ -93,7 +93,7 @@ impl Node {
                 upstream.let_go(now);
                 if !upstream.out.is_empty() && !upstream.dirty {
                     upstream.dirty = true;
-                    self.dirty.push(upstream.id);
+                    self.dirty_upstreams.push(upstream.id);
                 }
                 let id = upstream.id;
                 self.expire(slot, now);

@@ -95,7 +95,7 @@ impl Node {
         let clients = &mut self.fronts.clients;
         if clients.capacity() > 64 && clients.len() < clients.capacity() / 4 {
             clients.shrink_to_fit();
-            self.dirty.shrink_to(64);
+            self.dirty_fronts.shrink_to(64);
             self.waiting.shrink_to(64);
             freed += size_of::<super::client::Client>();
         }

@@ -14,7 +14,8 @@
 //! 3. calls [`Node::transmit`] once for every connection from [`Node::next_dirty`],
 //!
 //! and repeats 2 and 3 until both are empty; then it sleeps until [`Node::next_deadline`] at the
-//! latest. A connection whose `transmit` says there is more is called again when it can be written.
+//! latest. A driver may write answers first ([`Node::next_dirty_front`]) and tell of what has come
+//! meanwhile before it passes requests on, so that fewer writes carry them. A connection whose `transmit` says there is more is called again when it can be written.
 //! Ids carry a generation: a verb for a connection that is no more does nothing.
 //!
 //! # Who closed, and what becomes of the requests
@@ -188,7 +189,9 @@ pub struct Node {
     /// Not every request with a key goes on as it stands.
     looks_closer: bool,
     actions: VecDeque<Action>,
-    dirty: Vec<ConnId>,
+    /// Connections to be flushed: those that answers go to, and those that requests go to.
+    dirty_fronts: Vec<ConnId>,
+    dirty_upstreams: Vec<ConnId>,
     /// Clients that wait for the node's pressure to fall.
     waiting: Vec<ConnId>,
     /// Peers that do.
@@ -197,8 +200,8 @@ pub struct Node {
     stuck_at: Option<usize>,
     /// A reply on its way from RESP2 to RESP3; empty in between.
     converted: Vec<u8>,
-    /// See [`Node::trickles`].
-    trickles: bool,
+    /// See [`Node::pause`].
+    pause_us: u32,
     generation: u32,
     wire_id: u64,
     /// What an operator has said of this node; `is_gated`: requests for the datastore may not enter it
@@ -250,12 +253,13 @@ impl Node {
             replicated: false,
             has_other_racks: false,
             actions: VecDeque::new(),
-            dirty: Vec::new(),
+            dirty_fronts: Vec::new(),
+            dirty_upstreams: Vec::new(),
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
             stuck_at: None,
             converted: Vec::new(),
-            trickles: false,
+            pause_us: 0,
             generation: 0,
             wire_id: 0,
             state: PeerState::Normal,
@@ -465,29 +469,42 @@ impl Node {
         self.actions.pop_front()
     }
 
-    /// The next connection to be flushed.
-    #[inline]
+    /// The next connection to be flushed, whichever way it leads.
     pub fn next_dirty(&mut self) -> Option<ConnId> {
-        while let Some(id) = self.dirty.pop() {
-            let flag = match id.kind {
-                Kind::Client | Kind::DnodeClient => self
-                    .fronts
-                    .get_mut(Fronts::key(id))
-                    .filter(|front| front.id == id)
-                    .map(|front| &mut front.dirty),
-                Kind::Store | Kind::Peer => {
-                    let upstream = self.upstreams.get_mut(id.key as usize);
-                    upstream
-                        .filter(|upstream| upstream.id == id)
-                        .map(|upstream| &mut upstream.dirty)
-                }
-            };
-            if let Some(flag) = flag {
-                *flag = false;
+        self.next_dirty_front()
+            .or_else(|| self.next_dirty_upstream())
+    }
+
+    /// The next connection with answers to be flushed: a client's or a peer's.
+    #[inline]
+    pub fn next_dirty_front(&mut self) -> Option<ConnId> {
+        while let Some(id) = self.dirty_fronts.pop() {
+            let front = self.fronts.get_mut(Fronts::key(id));
+            if let Some(front) = front.filter(|front| front.id == id) {
+                front.dirty = false;
                 return Some(id);
             }
         }
         None
+    }
+
+    /// The next connection with requests to be flushed: to the datastore or to a peer.
+    #[inline]
+    pub fn next_dirty_upstream(&mut self) -> Option<ConnId> {
+        while let Some(id) = self.dirty_upstreams.pop() {
+            let upstream = self.upstreams.get_mut(id.key as usize);
+            if let Some(upstream) = upstream.filter(|upstream| upstream.id == id) {
+                upstream.dirty = false;
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Whether requests are to be flushed.
+    #[inline]
+    pub fn has_dirty_upstreams(&self) -> bool {
+        !self.dirty_upstreams.is_empty()
     }
 
     /// Whether this id names a connection that is still there.

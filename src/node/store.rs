@@ -12,11 +12,14 @@ use crate::proto::dnode::payload::{Found, Payload};
 use crate::proto::store::Replies;
 use crate::sys;
 use std::io::{self, Read};
+use std::time::Duration;
 
-/// So many replies still to come keep a datastore busy for longer than [`Node::trickles`] is waited for.
-const MANY_AWAITED: u32 = 8;
-/// Fewer replies than this in one read are few.
-const FEW_REPLIES: u32 = 16;
+/// So many replies still to come keep a datastore busy for longer than a [`Node::pause`].
+const MANY_AWAITED: u32 = 16;
+/// Fewer replies than this in one read come one by one.
+const FEW_REPLIES: u32 = 128;
+/// The longest [`Node::pause`], in µs.
+const LONGEST_PAUSE: u32 = 250;
 
 /// Why a connection is given up whose replies do not match its requests.
 const UNASKED: &str = "an answer that nobody asked for";
@@ -107,18 +110,21 @@ impl Node {
         store.wire = Wire::Store(parser);
         store.inbound.keep(data, &self.pool);
         let left = store.queue.len();
-        self.trickles |= self.options.store == StoreKind::Memcache
-            && !fill.full
-            && left >= MANY_AWAITED
-            && awaited.saturating_sub(left) < FEW_REPLIES;
+        let trickles = !fill.full && awaited.saturating_sub(left) < FEW_REPLIES;
+        if self.options.store == StoreKind::Memcache && trickles && left >= MANY_AWAITED {
+            self.pause_us = self.pause_us.max(left.min(LONGEST_PAUSE));
+        }
         if fill.full { Next::Again } else { Next::Wait }
     }
 
-    /// Whether many replies are due and came one by one since this was asked last: memcached writes the
-    /// reply to each `get` by itself. To wait for a moment then costs no client anything, as the datastore
-    /// has enough to do meanwhile, and saves the driver a turn for each reply.
-    pub fn trickles(&mut self) -> bool {
-        std::mem::take(&mut self.trickles)
+    /// How long to let replies gather before the next turn, asked once a turn: memcached writes the
+    /// reply to each `get` by itself, which would cost a turn, and often a write to a client, for each.
+    ///
+    /// Only while many are due, and a microsecond for each of those, a few hundred at most: less than
+    /// memcached needs for them, so that it has enough to do meanwhile.
+    pub fn pause(&mut self) -> Option<Duration> {
+        let us = std::mem::take(&mut self.pause_us);
+        (us > 0).then(|| Duration::from_micros(us.into()))
     }
 
     /// What to do after a read that brought an error.

@@ -414,7 +414,7 @@ impl Node {
         }
         if !upstream.dirty {
             upstream.dirty = true;
-            self.dirty.push(upstream.id);
+            self.dirty_upstreams.push(upstream.id);
         }
     }
 
@@ -430,7 +430,7 @@ impl Node {
         upstream.backoff.succeeded();
         if !upstream.out.is_empty() && !upstream.dirty {
             upstream.dirty = true;
-            self.dirty.push(upstream.id);
+            self.dirty_upstreams.push(upstream.id);
         }
         if upstream.is_store() {
             upstream.known = true;

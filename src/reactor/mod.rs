@@ -8,8 +8,15 @@
 //! 3. accept, and read once from every socket that is ready ([`Next::Again`] queues it for the next
 //!    turn, so that one busy client cannot starve the others);
 //! 4. let the node do what is due;
-//! 5. carry out what the node asks for, and flush every connection with output by one gathering
-//!    write, without waiting for the kernel to say that it can be written.
+//! 5. carry out what the node asks for, and flush every connection with answers by one gathering
+//!    write, without waiting for the kernel to say that it can be written;
+//! 6. if that took a while, look for more events without waiting, and take them in as well;
+//! 7. flush every connection with requests.
+//!
+//! Answers first, because writing them is most of a turn: the clients that got theirs have sent the
+//! next request by the time the last one is written, and one write to the datastore or to a peer
+//! then carries it all. A turn's own requests wait for that no longer than [`GLANCES`] turns would
+//! have taken; a request that came alone is passed on at once.
 //!
 //! Every socket is registered once for both directions, edge-triggered, and never again. A short
 //! read means that the kernel's buffer was empty; whatever comes later makes a new edge. Only the end
@@ -63,8 +70,8 @@ const EVENTS: usize = 1024;
 /// What one connection's socket takes in the reactor's tables, in bytes.
 pub const SOCKET_BYTES: usize = size_of::<Option<socket::Socket>>();
 
-/// How long replies that trickle in are let gather. The kernel adds its timer slack, usually 50 µs.
-const MOMENT: Duration = Duration::from_micros(20);
+/// How often one turn looks for more events between its answers and its requests, at most.
+const GLANCES: usize = 3;
 
 /// Reads from a client that has broken its connection, at most.
 const READS_BEFORE_ERROR: usize = 64;
@@ -194,7 +201,7 @@ impl Reactor {
         };
         reactor.configured.seeds.count_early(&mut reactor.node);
         reactor.node.start(now);
-        reactor.settle(now);
+        reactor.answer(now);
         reactor.open(
             Door::Clients,
             "CONN_PROXY",
@@ -263,13 +270,10 @@ impl Reactor {
         events: &mut Events,
         on_signal: &mut OnSignal<'_>,
     ) -> io::Result<Option<Ended>> {
-        if self.node.trickles() {
-            std::thread::sleep(MOMENT);
+        if let Some(pause) = self.node.pause() {
+            std::thread::sleep(pause);
         }
-        match self.poll.poll(events, Some(self.timeout())) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
+        self.wait(events, self.timeout())?;
         let now = clock(self.started);
         for event in &*events {
             self.dispatch(event, now);
@@ -281,13 +285,22 @@ impl Reactor {
         self.read_queued(now);
         self.admin_queued(now);
         self.tick(now);
-        self.settle(now);
+        self.settle(events, now)?;
         Ok(self.node.is_drained().then_some(Ended::Stopped))
+    }
+
+    /// Waits for events. None, too, when a signal came first.
+    fn wait(&mut self, events: &mut Events, time: Duration) -> io::Result<()> {
+        match self.poll.poll(events, Some(time)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// How long to wait for events.
     fn timeout(&self) -> Duration {
-        if !self.run.is_empty() || !self.admin_run.is_empty() || self.has_more_to_accept() {
+        let more = !self.run.is_empty() || !self.admin_run.is_empty();
+        if more || self.signalled || self.has_more_to_accept() {
             return Duration::ZERO;
         }
         let mut deadline = self.node.next_deadline();
@@ -406,26 +419,62 @@ impl Reactor {
     }
 
     /// Carries out what the node asks for, and flushes what it has to say.
-    fn settle(&mut self, now: Now) {
+    fn settle(&mut self, events: &mut Events, mut now: Now) -> io::Result<()> {
+        for _ in 0..GLANCES {
+            let took_a_while = self.answer(now);
+            if !took_a_while || !self.node.has_dirty_upstreams() {
+                break;
+            }
+            self.wait(events, Duration::ZERO)?;
+            if events.is_empty() {
+                break;
+            }
+            now = clock(self.started);
+            for event in &*events {
+                self.dispatch(event, now);
+            }
+        }
+        loop {
+            while let Some(id) = self.node.next_dirty_upstream() {
+                self.flush(id, now);
+            }
+            // A write that failed is an answer to somebody.
+            self.answer(now);
+            if !self.node.has_dirty_upstreams() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Carries out what the node asks for, and flushes answers until there are none. Whether there
+    /// was one.
+    fn answer(&mut self, now: Now) -> bool {
         self.node.end_turn(now);
+        let mut answered = false;
         loop {
             let mut idle = true;
             while let Some(action) = self.node.next_action() {
                 idle = false;
                 self.act(action, now);
             }
-            while let Some(id) = self.node.next_dirty() {
+            while let Some(id) = self.node.next_dirty_front() {
                 idle = false;
-                if let Some(socket) = self.sockets.get(id)
-                    && !socket.blocked
-                    && !socket.connecting
-                {
-                    socket.blocked = self.node.transmit(id, now, &mut socket.stream);
-                }
+                answered = true;
+                self.flush(id, now);
             }
             if idle {
-                return;
+                return answered;
             }
+        }
+    }
+
+    /// Writes what a connection has to say, as far as the kernel takes it.
+    fn flush(&mut self, id: ConnId, now: Now) {
+        if let Some(socket) = self.sockets.get(id)
+            && !socket.blocked
+            && !socket.connecting
+        {
+            socket.blocked = self.node.transmit(id, now, &mut socket.stream);
         }
     }
 
