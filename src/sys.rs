@@ -2,6 +2,8 @@
 //! outside `mbuf` with `unsafe`. Each function is safe to call from anywhere unless it says
 //! otherwise.
 
+pub mod ring;
+
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;

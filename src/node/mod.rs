@@ -408,6 +408,13 @@ impl Node {
         }
     }
 
+    /// The bytes that the first write of [`Node::transmit`] is of, if that is of one piece.
+    #[inline]
+    pub fn first_output(&self, id: ConnId) -> Option<&[u8]> {
+        let out = self.output(id).filter(|out| !out.is_empty())?;
+        out.as_contiguous().map(|slice| &**slice)
+    }
+
     /// Whether a connection has bytes to be written.
     pub fn has_output(&self, id: ConnId) -> bool {
         self.output(id).is_some_and(|out| !out.is_empty())

@@ -19,6 +19,8 @@ pub struct Switches {
     /// `DYNOMITE_UNKNOWN_PATHS_OK`: a `GET` of an unknown path on the statistics port is answered `200`
     /// and `OK`, as by the C original.
     pub unknown_paths_ok: bool,
+    /// `DYNOMITE_IO_URING`: clients are read and written together, where the kernel can.
+    pub io_uring: bool,
     /// The number behind `-x`: above 0 no peer is connected to; at 1 `DEL` is not replicated, and
     /// done only if this node owns the keys.
     pub admin_operation: u32,
@@ -32,6 +34,7 @@ impl Default for Switches {
             read_failover: true,
             remote_admin: false,
             unknown_paths_ok: false,
+            io_uring: true,
             admin_operation: 0,
         }
     }
@@ -41,12 +44,13 @@ impl Default for Switches {
 type Row = (&'static str, fn(&mut Switches) -> &mut bool);
 
 /// Every switch that is an environment variable: `1` is on, `0` is off.
-pub const SWITCHES: [Row; 5] = [
+pub const SWITCHES: [Row; 6] = [
     ("DYNOMITE_LOCAL_SCAN", |all| &mut all.local_scan),
     ("DYNOMITE_ENABLE_FLUSH", |all| &mut all.enable_flush),
     ("DYNOMITE_READ_FAILOVER", |all| &mut all.read_failover),
     ("DYNOMITE_REMOTE_ADMIN", |all| &mut all.remote_admin),
     ("DYNOMITE_UNKNOWN_PATHS_OK", |all| &mut all.unknown_paths_ok),
+    ("DYNOMITE_IO_URING", |all| &mut all.io_uring),
 ];
 
 impl Switches {

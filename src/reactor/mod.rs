@@ -28,6 +28,7 @@
 
 mod accept;
 mod admin;
+mod batch;
 mod connect;
 mod key;
 mod listener;
@@ -52,6 +53,7 @@ use crate::process::signals::{Signal, Signals};
 use crate::stats::Identity;
 use crate::sys;
 use accept::Door;
+use batch::{Ahead, Batch};
 use key::read_key;
 use listener::Listener;
 use mio::event::Event;
@@ -91,6 +93,8 @@ pub struct Reactor {
     admin_run: Vec<(u32, u32)>,
     /// Sockets to be read in the next turn without waiting for an event.
     run: Vec<ConnId>,
+    /// What clients are read and written with.
+    batch: Batch,
     /// The other end of `run`, swapped each turn so that neither is allocated anew.
     running: Vec<ConnId>,
     /// Nothing is accepted until then, in µs, or until a connection closes.
@@ -189,6 +193,7 @@ impl Reactor {
             admin_run: Vec::new(),
             run: Vec::new(),
             running: Vec::new(),
+            batch: Batch::new(switches.io_uring),
             accept_paused_until: None,
             resolver,
             configured: Configured::new(settings, sources.conf_file, seeds),
@@ -257,6 +262,7 @@ impl Reactor {
     /// The kernel refuses to wait for events.
     pub fn run(&mut self, on_signal: &mut OnSignal<'_>) -> io::Result<Ended> {
         let mut events = Events::with_capacity(EVENTS);
+        self.batch.start();
         loop {
             if let Some(ended) = self.turn(&mut events, on_signal)? {
                 return Ok(ended);
@@ -275,9 +281,7 @@ impl Reactor {
         }
         self.wait(events, self.timeout())?;
         let now = clock(self.started);
-        for event in &*events {
-            self.dispatch(event, now);
-        }
+        self.take_in(events, now);
         if let Some(ended) = self.take_signals(now, on_signal) {
             return Ok(Some(ended));
         }
@@ -317,6 +321,14 @@ impl Reactor {
         Duration::from_millis(deadline.saturating_sub(now).div_ceil(1000))
     }
 
+    /// Acts on what the kernel says.
+    fn take_in(&mut self, events: &Events, now: Now) {
+        for event in events {
+            self.dispatch(event, now);
+        }
+        self.read_ready(now);
+    }
+
     /// Acts on one event.
     fn dispatch(&mut self, event: &Event, now: Now) {
         match Name::of(event.token()) {
@@ -346,16 +358,14 @@ impl Reactor {
             if id.kind == Kind::Client && event.is_readable() {
                 // Requests that arrived before the error are executed.
                 for _ in 0..READS_BEFORE_ERROR {
-                    if self.node.receive(id, now, &mut socket.stream) != Next::Again {
+                    if self.receive(id, now) != Some(Next::Again) {
                         break;
                     }
                 }
             }
+            let socket = self.sockets.get(id);
             let error = socket
-                .stream
-                .take_error()
-                .ok()
-                .flatten()
+                .and_then(|socket| socket.stream.take_error().ok().flatten())
                 .unwrap_or(io::ErrorKind::ConnectionReset.into());
             self.node.broken(id, now, &error);
             return;
@@ -367,16 +377,37 @@ impl Reactor {
             socket.blocked = self.node.transmit(id, now, &mut socket.stream);
         }
         if event.is_readable() || event.is_read_closed() {
-            self.read(id, now);
+            match id.kind {
+                Kind::Client if self.batch.is_on() => self.batch.is_ready(id),
+                _ => self.read(id, now),
+            }
         }
     }
 
     /// Reads once from a connection.
     fn read(&mut self, id: ConnId, now: Now) {
+        if let Some(next) = self.receive(id, now) {
+            self.after_read(id, next);
+        }
+    }
+
+    /// Lets the node read once from a connection that is there.
+    fn receive(&mut self, id: ConnId, now: Now) -> Option<Next> {
+        let socket = self.sockets.get(id)?;
+        let Some(left) = self.batch.take_left(id) else {
+            return Some(self.node.receive(id, now, &mut socket.stream));
+        };
+        let mut ahead = Ahead::of(&left, &mut socket.stream);
+        let next = self.node.receive(id, now, &mut ahead);
+        self.batch.leave(id, ahead.rest());
+        Some(next)
+    }
+
+    /// Has a connection read again without an event where none would come.
+    fn after_read(&mut self, id: ConnId, next: Next) {
         let Some(socket) = self.sockets.get(id) else {
             return;
         };
-        let next = self.node.receive(id, now, &mut socket.stream);
         let again = match next {
             Next::Again => true,
             // The end of the stream is still in the kernel; reading on finds it.
@@ -430,14 +461,13 @@ impl Reactor {
                 break;
             }
             now = clock(self.started);
-            for event in &*events {
-                self.dispatch(event, now);
-            }
+            self.take_in(events, now);
         }
         loop {
             while let Some(id) = self.node.next_dirty_upstream() {
-                self.flush(id, now);
+                self.batch.is_dirty(id);
             }
+            self.write_dirty(now);
             // A write that failed is an answer to somebody.
             self.answer(now);
             if !self.node.has_dirty_upstreams() {
@@ -460,8 +490,9 @@ impl Reactor {
             while let Some(id) = self.node.next_dirty_front() {
                 idle = false;
                 answered = true;
-                self.flush(id, now);
+                self.batch.is_dirty(id);
             }
+            self.write_dirty(now);
             if idle {
                 return answered;
             }
@@ -470,10 +501,8 @@ impl Reactor {
 
     /// Writes what a connection has to say, as far as the kernel takes it.
     fn flush(&mut self, id: ConnId, now: Now) {
-        if let Some(socket) = self.sockets.get(id)
-            && !socket.blocked
-            && !socket.connecting
-        {
+        let socket = self.sockets.get(id);
+        if let Some(socket) = socket.filter(|socket| socket.is_writable()) {
             socket.blocked = self.node.transmit(id, now, &mut socket.stream);
         }
     }
@@ -482,6 +511,7 @@ impl Reactor {
         match action {
             Action::Close(id) => {
                 self.take_untried(id);
+                self.batch.take_left(id);
                 if let Some(socket) = self.sockets.take(id) {
                     socket.stream.close();
                     // A descriptor is free again.

@@ -4,6 +4,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
 
 /// A connected stream.
 #[derive(Debug)]
@@ -49,6 +50,12 @@ impl Write for Stream {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl AsRawFd for Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        either!(self, stream => stream.as_raw_fd())
     }
 }
 
@@ -117,6 +124,12 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// Whether the kernel may take bytes for it.
+    #[inline]
+    pub fn is_writable(&self) -> bool {
+        !self.blocked && !self.connecting
+    }
+
     /// Registers a stream once, for both directions, edge-triggered; it is never re-registered.
     pub fn register(
         mut stream: Stream,

@@ -86,6 +86,14 @@ impl Tables {
         self.0[id.kind as usize].get(id.key, id.generation)
     }
 
+    /// The same, to look at.
+    #[inline]
+    pub fn peek(&self, id: ConnId) -> Option<&Socket> {
+        let socket = self.0[id.kind as usize].sockets.get(id.key as usize)?;
+        let socket = socket.as_ref();
+        socket.filter(|socket| socket.generation == id.generation)
+    }
+
     /// Puts a socket into its place.
     pub fn insert(&mut self, id: ConnId, socket: Socket) {
         self.0[id.kind as usize].insert(id.key, socket);
