@@ -76,13 +76,13 @@ impl Batch {
 
     /// Notes a client that is ready to be read.
     #[inline]
-    pub fn is_ready(&mut self, id: ConnId) {
+    pub fn note_ready(&mut self, id: ConnId) {
         self.ready.push(id);
     }
 
     /// Notes a connection with something to be written.
     #[inline]
-    pub fn is_dirty(&mut self, id: ConnId) {
+    pub fn note_dirty(&mut self, id: ConnId) {
         self.dirty.push(id);
     }
 

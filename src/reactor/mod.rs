@@ -5,7 +5,7 @@
 //!
 //! 1. wait for events, at most until the next deadline of node or admin endpoint;
 //! 2. read both clocks, once;
-//! 3. accept, and read once from every socket that is ready ([`Next::Again`] queues it for the next
+//! 3. accept, and read once from every socket that is ready ([`Again`](crate::node::Next::Again) queues it for the next
 //!    turn, so that one busy client cannot starve the others);
 //! 4. let the node do what is due;
 //! 5. carry out what the node asks for, and flush every connection with answers by one gathering
@@ -21,9 +21,10 @@
 //! Every socket is registered once for both directions, edge-triggered, and never again. A short
 //! read means that the kernel's buffer was empty; whatever comes later makes a new edge. Only the end
 //! of a stream that arrives together with data makes no edge of its own: that is what
-//! [`Socket::ended`] remembers.
+//! [`ended`](socket::Socket::ended) remembers.
 //!
-//! Taking connections in is `accept`, making them is `connect`. `seeds` and `reload` are what comes from
+//! Taking connections in is `accept`, making them is `connect`; bytes from and to one connection are
+//! `traffic`, from and to many at once `batch`. `seeds` and `reload` are what comes from
 //! outside and is no request: lists of nodes, and the configuration read again.
 
 mod accept;
@@ -38,6 +39,7 @@ mod resolver;
 mod seeds;
 mod socket;
 mod table;
+mod traffic;
 
 pub use reload::{ConfFile, Reloaded, Sources};
 
@@ -47,13 +49,13 @@ use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
 use crate::config::{Endpoint, SecureOption, Settings};
 use crate::log_at;
-use crate::node::{Action, ConnId, Kind, Next, Node, Options, Switches};
+use crate::node::{Action, ConnId, Node, Options, Switches};
 use crate::process::notify::Heartbeat;
 use crate::process::signals::{Signal, Signals};
 use crate::stats::Identity;
 use crate::sys;
 use accept::Door;
-use batch::{Ahead, Batch};
+use batch::Batch;
 use key::read_key;
 use listener::Listener;
 use mio::event::Event;
@@ -74,9 +76,6 @@ pub const SOCKET_BYTES: usize = size_of::<Option<socket::Socket>>();
 
 /// How often one turn looks for more events between its answers and its requests, at most.
 const GLANCES: usize = 3;
-
-/// Reads from a client that has broken its connection, at most.
-const READS_BEFORE_ERROR: usize = 64;
 
 /// One event loop with its node and all its sockets.
 pub struct Reactor {
@@ -346,92 +345,6 @@ impl Reactor {
         }
     }
 
-    /// Acts on what the kernel says about a connection.
-    fn ready(&mut self, id: ConnId, event: &Event, now: Now) {
-        let Some(socket) = self.sockets.get(id) else {
-            return; // Closed earlier in the same turn.
-        };
-        if socket.connecting {
-            return self.finish_connect(id, event, now);
-        }
-        if event.is_error() {
-            if id.kind == Kind::Client && event.is_readable() {
-                // Requests that arrived before the error are executed.
-                for _ in 0..READS_BEFORE_ERROR {
-                    if self.receive(id, now) != Some(Next::Again) {
-                        break;
-                    }
-                }
-            }
-            let socket = self.sockets.get(id);
-            let error = socket
-                .and_then(|socket| socket.stream.take_error().ok().flatten())
-                .unwrap_or(io::ErrorKind::ConnectionReset.into());
-            self.node.broken(id, now, &error);
-            return;
-        }
-        if event.is_read_closed() && !std::mem::replace(&mut socket.ended, true) {
-            self.node.ended(id);
-        }
-        if event.is_writable() && std::mem::take(&mut socket.blocked) {
-            socket.blocked = self.node.transmit(id, now, &mut socket.stream);
-        }
-        if event.is_readable() || event.is_read_closed() {
-            match id.kind {
-                Kind::Client if self.batch.is_on() => self.batch.is_ready(id),
-                _ => self.read(id, now),
-            }
-        }
-    }
-
-    /// Reads once from a connection.
-    fn read(&mut self, id: ConnId, now: Now) {
-        if let Some(next) = self.receive(id, now) {
-            self.after_read(id, next);
-        }
-    }
-
-    /// Lets the node read once from a connection that is there.
-    fn receive(&mut self, id: ConnId, now: Now) -> Option<Next> {
-        let socket = self.sockets.get(id)?;
-        let Some(left) = self.batch.take_left(id) else {
-            return Some(self.node.receive(id, now, &mut socket.stream));
-        };
-        let mut ahead = Ahead::of(&left, &mut socket.stream);
-        let next = self.node.receive(id, now, &mut ahead);
-        self.batch.leave(id, ahead.rest());
-        Some(next)
-    }
-
-    /// Has a connection read again without an event where none would come.
-    fn after_read(&mut self, id: ConnId, next: Next) {
-        let Some(socket) = self.sockets.get(id) else {
-            return;
-        };
-        let again = match next {
-            Next::Again => true,
-            // The end of the stream is still in the kernel; reading on finds it.
-            Next::Wait => socket.ended,
-            Next::Paused => false,
-        };
-        if again && !socket.queued {
-            socket.queued = true;
-            self.run.push(id);
-        }
-    }
-
-    /// Reads from the sockets that had more than one turn's worth.
-    fn read_queued(&mut self, now: Now) {
-        std::mem::swap(&mut self.run, &mut self.running);
-        while let Some(id) = self.running.pop() {
-            if let Some(socket) = self.sockets.get(id)
-                && std::mem::take(&mut socket.queued)
-            {
-                self.read(id, now);
-            }
-        }
-    }
-
     /// Lets node and admin endpoint do what is due.
     fn tick(&mut self, now: Now) {
         if self.node.next_deadline() <= now.mono_us && self.node.tick(now) > 0 {
@@ -465,7 +378,7 @@ impl Reactor {
         }
         loop {
             while let Some(id) = self.node.next_dirty_upstream() {
-                self.batch.is_dirty(id);
+                self.batch.note_dirty(id);
             }
             self.write_dirty(now);
             // A write that failed is an answer to somebody.
@@ -490,20 +403,12 @@ impl Reactor {
             while let Some(id) = self.node.next_dirty_front() {
                 idle = false;
                 answered = true;
-                self.batch.is_dirty(id);
+                self.batch.note_dirty(id);
             }
             self.write_dirty(now);
             if idle {
                 return answered;
             }
-        }
-    }
-
-    /// Writes what a connection has to say, as far as the kernel takes it.
-    fn flush(&mut self, id: ConnId, now: Now) {
-        let socket = self.sockets.get(id);
-        if let Some(socket) = socket.filter(|socket| socket.is_writable()) {
-            socket.blocked = self.node.transmit(id, now, &mut socket.stream);
         }
     }
 
