@@ -90,7 +90,7 @@ help:
 	@echo "                 NODES=1: one node in front of one store; STORE=memcached: memcached instead of Redis"
 	@echo "make test        every test (installs or names the tools it needs); DYNOMITE_PEER=/path mixes clusters with"
 	@echo "                 that program, DYNOMITE_LONG_TESTS=1 takes longer"
-	@echo "make lint        formatting, clippy, licences and advisories"
+	@echo "make lint        formatting, clippy, links in the documentation, licences and advisories"
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
 	@echo "                 BENCH=\"cost latency memory spike cluster memcache admin copies micro\" picks experiments"
 	@echo "make sim         run a node and clusters in SEEDS=$(SEEDS) simulated worlds; SIM_SEED=number repeats one"
@@ -183,6 +183,7 @@ lint:
 	@contrib/ensure-tools build lint
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(CARGOFLAGS) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc $(CARGOFLAGS) --no-deps --document-private-items
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	    set -x; $(CARGO) deny --locked check; \
 	else \

@@ -3,7 +3,7 @@
 //! A read is placed on the owner in this rack, or, while that one cannot be reached, on the first
 //! rack's that can. When the connection it went out on is lost, when it takes too long there, or when
 //! the peer answers that its datastore cannot, it goes on to the next of
-//! [`read_candidates`](crate::cluster::route::read_candidates). The client gets an answer in place of
+//! [`read_candidates`]. The client gets an answer in place of
 //! an error, within the time it would have waited anyway: each attempt is granted what is left of the
 //! time since the request came in. Writes are never sent twice: the first attempt may have been run.
 //!

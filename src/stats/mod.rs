@@ -1,7 +1,7 @@
 //! What the node counts and measures, and what renders it.
 //!
 //! One table of metrics ([`table`]) drives the structs that are bumped, the text of `-D`
-//! ([`describe`]), the JSON of `/info` ([`info`]) and, by the table of [`families`], the text of
+//! ([`mod@describe`]), the JSON of `/info` ([`info`]) and, by the table of [`families`], the text of
 //! `/metrics` ([`prometheus`]) and its page ([`manual`]). [`alerts`] are the conditions worth an alarm.
 //! [`histogram`] measures.
 //!
