@@ -67,6 +67,7 @@
 //! | `members` | the members of the cluster, changed while requests are under way |
 //! | `memcache` | what is different about a memcached |
 //! | `replicate` | a write in a form that has the same effect on every replica |
+//! | `order` | what a client asks behind a write in two steps |
 //! | `original` | what a C node is asked instead of what it does not know |
 //! | `failover` | a read lost on its way, sent to the next rack |
 //! | `pressure` | who waits when too much is under way |
@@ -95,6 +96,7 @@ mod members;
 mod memcache;
 mod msg;
 mod options;
+mod order;
 mod original;
 mod peer;
 mod prefer;
@@ -193,6 +195,8 @@ pub struct Node {
     waiting: Vec<ConnId>,
     /// Peers that do.
     waiting_peers: Vec<ConnId>,
+    /// Clients whose next request need not wait for a write in two steps any more.
+    in_order: Vec<ConnId>,
     /// Blocks in use when the last sweep found that nothing would free any.
     stuck_at: Option<usize>,
     /// A reply on its way from RESP2 to RESP3; empty in between.
@@ -253,6 +257,7 @@ impl Node {
             dirty: Vec::new(),
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
+            in_order: Vec::new(),
             stuck_at: None,
             converted: Vec::new(),
             trickles: false,

@@ -39,6 +39,17 @@ impl Speech for Parser {
         node.serve_redis(key, now, kind, raw);
     }
 
+    fn must_wait(node: &Node, key: u32, request: &Kind, raw: Raw<'_>) -> bool {
+        match request {
+            Kind::Array { .. } => raw.with_bytes(|bytes| {
+                let args: Vec<&[u8]> = request::arguments(bytes).collect();
+                node.overtakes(key, &args)
+            }),
+            Kind::Inline => true,
+            Kind::Empty => false,
+        }
+    }
+
     fn last_words(broken: ProtocolError) -> Vec<u8> {
         broken.reply()
     }

@@ -192,6 +192,10 @@ impl Node {
         if upstream.is_store() && is_error {
             self.stats.own.store_reply_errors += 1;
         }
+        if expired && self.first_step_of(entry).is_some() {
+            // Late, but not for the other replicas.
+            return self.finish_raw(entry, now, raw);
+        }
         if expired {
             self.stats.own.late_replies_dropped += 1;
         }

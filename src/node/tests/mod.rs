@@ -7,6 +7,7 @@ mod failover;
 mod fanout;
 mod members;
 mod memcache;
+mod order;
 mod purge;
 mod quorum;
 mod reload;
