@@ -104,6 +104,10 @@ impl Node {
             self.front_ended(key);
             return Next::Paused;
         }
+        let silence = now.mono_us.saturating_sub(client.front.heard);
+        if !std::mem::take(&mut client.front.held_back) && fill.data.len() == fill.bytes {
+            client.session.was_silent(silence);
+        }
         client.front.heard = now.mono_us;
         self.serve_data(key, now, fill.data, fill.full)
     }

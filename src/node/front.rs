@@ -33,6 +33,8 @@ pub(super) struct Front {
     pub ended: bool,
     /// It broke the protocol: its end counts as an error.
     pub broken: bool,
+    /// It was kept waiting since its last byte arrived, so that its silence says nothing.
+    pub held_back: bool,
     /// Its writes in two steps of which the first is under way.
     pub steps: u32,
     /// The datastore connection its latest request went to.
@@ -74,6 +76,7 @@ impl Front {
             closing: false,
             ended: false,
             broken: false,
+            held_back: false,
             steps: 0,
             // None yet.
             store: u16::MAX,
@@ -210,10 +213,12 @@ impl Node {
         match front.reading {
             Reading::On if front.is_full() => {
                 front.reading = Reading::Full;
+                front.held_back = true;
                 self.stats.own.reads_paused += 1;
             }
             Reading::On if strained => {
                 front.reading = Reading::Waiting;
+                front.held_back = true;
                 let id = front.id;
                 self.wait(id);
                 self.stats.own.reads_paused += 1;

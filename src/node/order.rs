@@ -68,6 +68,7 @@ impl Node {
         }
         if let Some(front) = self.fronts.get_mut(key) {
             front.reading = Reading::Ordered;
+            front.held_back = true;
         }
         true
     }

@@ -60,7 +60,7 @@ const GROUPS: &[Group] = &[
     (
         Serve::Transaction,
         "Nobody: parts of a transaction",
-        "An error says so, and the connection stays open.",
+        "An error says so, and the connection stays open. What comes behind MULTI, up to EXEC or DISCARD, is not run.",
     ),
     (
         Serve::PubSub,

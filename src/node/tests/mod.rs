@@ -10,6 +10,7 @@ mod memcache;
 mod order;
 mod purge;
 mod quorum;
+mod refused_multi;
 mod reload;
 mod replicate;
 
