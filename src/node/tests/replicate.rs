@@ -29,6 +29,7 @@ fn every_replica_gets_the_same_moment() {
         ("SETEX k 10 v", "SET k v PXAT 1700000010000"),
         ("SET k v EX 10", "SET k v PXAT 1700000010000"),
         ("GETEX k PX 10", "GETEX k PXAT 1700000000010"),
+        ("RESTORE k 10 p", "RESTORE k 1700000000010 p ABSTTL"),
         // Left to the datastore: wrong, or absolute already.
         ("SETEX k 0 v", "SETEX k 0 v"),
         ("EXPIREAT k 10", "EXPIREAT k 10"),

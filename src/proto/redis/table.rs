@@ -167,7 +167,7 @@ pub(super) const ROWS: &[Command] = &[
     row("replconf", -1, Refused, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY, 0),
     row("replicaof", 3, Refused, specs::NONE, ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING, 0),
     row("reset", 1, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, cat::CONNECTION),
-    row("restore", -4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::KEYSPACE | cat::DANGEROUS),
+    row("restore", -4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::KEYSPACE | cat::DANGEROUS).replicate(Absolute(4)),
     row("restore-asking", -4, Refused, specs::WRITTEN, WRITE | DENYOOM | ASKING, cat::KEYSPACE | cat::DANGEROUS),
     row("role", 1, LocalNode, specs::NONE, NOSCRIPT | LOADING | STALE | FAST, cat::ADMIN | cat::DANGEROUS),
     row("rpop", -2, Keyed, specs::TAKEN, WRITE | FAST, cat::LIST),
