@@ -195,6 +195,8 @@ pub struct Node {
     waiting: Vec<ConnId>,
     /// Peers that do.
     waiting_peers: Vec<ConnId>,
+    /// Some datastore did not know the words for an absolute time: such a time stays as it is.
+    keeps_relative: bool,
     /// Clients whose next request need not wait for a write in two steps any more.
     in_order: Vec<ConnId>,
     /// Blocks in use when the last sweep found that nothing would free any.
@@ -258,6 +260,7 @@ impl Node {
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
             in_order: Vec::new(),
+            keeps_relative: false,
             stuck_at: None,
             converted: Vec::new(),
             trickles: false,

@@ -1,7 +1,8 @@
 //! Writes whose replicas would not stay equal if each ran the request as it came.
 //!
 //! Where a cluster has more than one rack, a time that counts from now is made an absolute one, here,
-//! by this node's clock; the request then goes on like any other.
+//! by this node's clock; the request then goes on like any other. A datastore older than Redis 6.2 does not
+//! know `PXAT`; once one has said so, this node leaves to all what they would not understand.
 //!
 //! What only a datastore can decide (`SPOP`, `XADD` with an id to be made) is done in two steps:
 //!
@@ -37,11 +38,12 @@ use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{Counts, How, Routing, Target, read_candidates};
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
+use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
 use crate::proto::redis::command::{Class, Command};
 use crate::proto::redis::rewrite::{self, Rewritten};
-use crate::proto::redis::{encode, request, resp3};
+use crate::proto::redis::{encode, errors, request, resp3};
 use std::sync::Arc;
 
 /// The first step of a write in two.
@@ -94,18 +96,57 @@ impl Node {
         command: &'static Command,
         args: &[&[u8]],
     ) {
-        if let Some(rewritten) = rewrite::absolute(command, args, now.unix_millis()) {
-            let chain = self.encoded(&rewritten);
-            let ask = Ask {
-                row: rewritten.command.index(),
-                raw: Raw::from(&chain),
-                ..*ask
-            };
-            self.forward(key, now, form, &ask);
-        } else if rewrite::has_effect(command, args) {
-            self.step_anywhere(key, now, form, ask, command);
-        } else {
-            self.forward(key, now, form, ask);
+        if rewrite::has_effect(command, args) {
+            return self.step_anywhere(key, now, form, ask, command);
+        }
+        match rewrite::absolute(command, args, now.unix_millis()) {
+            Some(rewritten) if !(rewritten.is_recent() && self.keeps_relative) => {
+                self.forward_absolute(key, now, form, ask, &rewritten);
+            }
+            _ => self.forward(key, now, form, ask),
+        }
+    }
+
+    /// Sends a request in other words.
+    fn forward_absolute(
+        &mut self,
+        key: u32,
+        now: Now,
+        form: resp3::Form,
+        ask: &Ask<'_>,
+        rewritten: &Rewritten<'_>,
+    ) {
+        let chain = self.encoded(rewritten);
+        let ask = Ask {
+            row: rewritten.command.index(),
+            raw: Raw::from(&chain),
+            ..*ask
+        };
+        let Some(entry) = self.enqueue(key, now, form, &ask, ask.raw.len()) else {
+            return;
+        };
+        if let Some(msg) = self.msgs.get_mut(entry as usize)
+            && rewritten.is_recent()
+            && !rewritten.has_options()
+        {
+            msg.flags = msg.flags.with(Flags::ABSOLUTE);
+        }
+        self.count_request(&ask);
+        let level = self.level_of(key, ask.class);
+        self.place(entry, key, now, level, &ask);
+    }
+
+    /// Looks at the error reply to a request with [`Flags::ABSOLUTE`]: what is rewritten has no error of
+    /// syntax, unless for a datastore that does not know the words. It costs its client that error; the
+    /// next ones go as they stand.
+    pub(super) fn note_old_datastore(&mut self, reply: Raw<'_>) {
+        const SYNTAX: &[u8] = errors::SYNTAX.as_bytes();
+        if !self.keeps_relative && reply.start(&mut [0; SYNTAX.len()]) == SYNTAX {
+            self.keeps_relative = true;
+            log_at!(
+                Warn,
+                "a datastore is older than Redis 6.2: times to live set by SET, SETEX, PSETEX and RESTORE are not made absolute until the next start, so they end a little apart in different racks"
+            );
         }
     }
 

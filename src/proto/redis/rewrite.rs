@@ -35,6 +35,19 @@ impl<'a> Rewritten<'a> {
     }
 }
 
+impl Rewritten<'_> {
+    /// Whether a Redis that knows the original may not know this: `SET` has `PXAT` since 6.2, `RESTORE` has
+    /// `ABSTTL` since 5.0.
+    pub fn is_recent(&self) -> bool {
+        matches!(self.command.name, "set" | "restore")
+    }
+
+    /// Whether there are words of the client's beside key, value and time, which may be wrong.
+    pub fn has_options(&self) -> bool {
+        self.words.len() > 5
+    }
+}
+
 /// How one second and one millisecond count in milliseconds.
 const SECOND: i64 = 1000;
 const MILLISECOND: i64 = 1;
