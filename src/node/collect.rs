@@ -527,6 +527,7 @@ fn rules(row: Option<&Command>) -> (Compare, Lists) {
     let order = match row {
         Some(row) if row.name == "hgetall" => Order::Pairs,
         Some(row) if row.unordered => Order::Elements,
+        Some(row) if row.incomparable => Order::Kind,
         _ => Order::Kept,
     };
     let lists = match row {
