@@ -144,6 +144,7 @@ impl Node {
                     errors::keys(command, error, &mut out);
                     return self.answer(key, now, &out, false);
                 }
+                self.note_script(command, args);
                 let form = resp3::form(command, args);
                 let tokens: Vec<_> = keys
                     .iter()

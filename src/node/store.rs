@@ -193,6 +193,9 @@ impl Node {
         if upstream.is_store() && is_error {
             self.stats.own.store_reply_errors += 1;
         }
+        if is_error && kept && write && !expired && self.resend_script(slot, entry, now, raw) {
+            return;
+        }
         if is_error && absolute {
             self.note_old_datastore(raw);
         }

@@ -13,6 +13,7 @@ mod quorum;
 mod refused_multi;
 mod reload;
 mod replicate;
+mod scripts;
 
 use super::{Action, ConnId, Kind, Node, NodeId, Options};
 use crate::clock::Now;
