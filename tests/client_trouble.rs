@@ -353,3 +353,49 @@ fn many_clients_at_once_get_their_own_answers() {
         thread.join().expect("every answer is right");
     }
 }
+
+/// The commands of the transaction were run one by one, outside of any.
+#[test]
+fn what_is_pipelined_behind_a_refused_multi_is_not_run() {
+    let (redis, node) = pair();
+    let mut direct = redis.client();
+    for pieces in [1, 7, 1000] {
+        let mut client = node.client();
+        let lines = [
+            "set before 1",
+            "multi",
+            "set a 1",
+            "incr b",
+            "select 0",
+            "no-such-command",
+            "exec",
+            "set after 1",
+        ];
+        let bytes: Vec<u8> = lines.iter().flat_map(|line| words(line)).collect();
+        for piece in bytes.chunks(pieces) {
+            client.send(piece);
+        }
+        let not_run = "-ERR Dynomite: not run, because it follows a MULTI that was refused: transactions are not supported\\r\\n";
+        for (line, reply) in lines.iter().zip([
+            "+OK\\r\\n",
+            "-ERR unknown command \\'multi\\': transactions are not supported by Dynomite\\r\\n",
+            not_run,
+            not_run,
+            not_run,
+            not_run,
+            "-EXECABORT Transaction discarded because of previous errors.\\r\\n",
+            "+OK\\r\\n",
+        ]) {
+            assert_eq!(shown(&client.reply()), reply, "{line}");
+        }
+        for end in ["discard", "reset", "exec"] {
+            client.ask("multi");
+            client.send(b"set a 1\r\n");
+            assert_eq!(shown(&client.reply()), not_run, "inline");
+            client.ask(end);
+            assert_eq!(shown(&client.ask("get before")), "$1\\r\\n1\\r\\n");
+        }
+    }
+    assert_eq!(shown(&direct.ask("exists a b")), ":0\\r\\n");
+    assert_eq!(shown(&direct.ask("exists before after")), ":2\\r\\n");
+}

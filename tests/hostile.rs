@@ -190,7 +190,7 @@ const ROWS: &[(u32, Input, Expected)] = &[
     (146, Whole("*2\r\n$3\r\nget\r\n$1\r\ns\r\n*2\r\n$3\r\nget\r\n$1\r\ns\r\n"), Same),
     (147, Whole("*2\r\n$3\r\nget\r\n$1\r\ns\r\n*1\r\n$4\r\ntime\r\n*2\r\n$3\r\nget\r\n$1\r\ns\r\n"), Like),
     (148, Whole("*2\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n*2\r\n$3\r\nget\r\n$1\r\ns\r\n"), Refuses(1)),
-    (149, Whole("*1\r\n$5\r\nmulti\r\n*3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\nb\r\n*1\r\n$4\r\nexec\r\n"), Refuses(2)),
+    (149, Whole("*1\r\n$5\r\nmulti\r\n*3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\nb\r\n*1\r\n$4\r\nexec\r\n"), Answers("-ERR unknown command 'multi': transactions are not supported by Dynomite\r\n-ERR Dynomite: not run, because it follows a MULTI that was refused: transactions are not supported\r\n-EXECABORT Transaction discarded because of previous errors.\r\n")),
 ];
 
 /// A node with its Redis, and a Redis of the same version beside it that gets the same bytes.
@@ -510,6 +510,42 @@ fn nested_and_odd_replies_stay_with_their_request() {
             assert_eq!(shown(&a.reply()), expected);
         }
     }
+}
+
+/// The node closed the connection that all clients share when a script returned arrays more than 32 deep, or a
+/// line of more than a megabyte.
+#[test]
+fn whatever_a_script_returns_the_datastore_stays_connected() {
+    let pair = Pair::start(16384);
+    let (mut a, mut b) = (pair.node.client(), pair.node.client());
+    let mut direct = pair.behind.client();
+    direct.ask("set secret value");
+    let script = |text: &str| command(&[b"eval", text.as_bytes(), b"1", b"k"]);
+    let nested = |depth: u32| {
+        script(&format!(
+            "local t={{}} for i=1,{depth} do t={{t,i}} end return t"
+        ))
+    };
+    for request in [
+        nested(31),
+        nested(32),
+        nested(33),
+        nested(1_000),
+        nested(20_000),
+        script("return redis.status_reply(string.rep('x',3000000))"),
+        script("return redis.error_reply('ERR '..string.rep('x',3000000))"),
+    ] {
+        direct.send(&request);
+        let expected = direct.reply();
+        a.send(&request);
+        assert_eq!(shown(&b.ask("get secret")), "$5\\r\\nvalue\\r\\n");
+        assert!(a.reply() == expected);
+        a.ask("hello 3");
+        a.send(&request);
+        assert!(a.reply().len() == expected.len());
+        a.ask("hello 2");
+    }
+    assert_eq!(pair.node.stat("server_ejects"), 0);
 }
 
 /// An empty tag stopped the C original.

@@ -20,6 +20,9 @@ pub enum Order {
     Elements,
     /// That elements 1 and 2, 3 and 4, … belong together: fields with their values.
     Pairs,
+    /// Nothing, nor their values: a bulk string is not null, an integer is not negative, an array has so
+    /// many elements. For replies that two replicas with the same data give differently.
+    Kind,
 }
 
 /// The digest of a reply that comes in these pieces.
@@ -32,6 +35,7 @@ pub fn digest<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone, order: Order) 
         Order::Kept => None,
         Order::Elements => sum_of_elements(pieces.clone(), 1),
         Order::Pairs => sum_of_elements(pieces.clone(), 2),
+        Order::Kind => kind(pieces.clone()),
     };
     sum.unwrap_or_else(|| {
         let mut hasher = Hasher::default();
@@ -211,6 +215,24 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
     }
 }
 
+/// The digest of what kind of reply this is; `None` if it is to be compared as it stands.
+fn kind<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Option<u64> {
+    let mut reader = Reader { pieces, piece: &[] };
+    let mut hasher = Hasher::default();
+    let kind = reader.byte()?;
+    hasher.write(&[kind]);
+    match kind {
+        b'$' | b':' => {
+            if reader.byte()? == b'-' {
+                return None;
+            }
+        }
+        b'*' => reader.line(&mut hasher)?,
+        _ => return None,
+    }
+    Some(fold(hasher.finish() ^ KEY_SUM, KEY_B))
+}
+
 /// The sum of the digests of an array's elements, `group` at a time; `None` if the bytes are
 /// anything but one whole array without arrays in it.
 fn sum_of_elements<'a>(pieces: impl Iterator<Item = &'a [u8]>, group: u64) -> Option<u64> {
@@ -363,6 +385,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn replies_of_one_kind_are_alike() {
+        for (a, b, alike) in [
+            (":100\r\n", ":99\r\n", true),
+            (":100\r\n", ":-1\r\n", false),
+            (":-2\r\n", ":-1\r\n", false),
+            (":-2\r\n", ":-2\r\n", true),
+            ("$1\r\na\r\n", "$2\r\nbb\r\n", true),
+            ("$1\r\na\r\n", "$-1\r\n", false),
+            ("*1\r\n$1\r\na\r\n", "*1\r\n$1\r\nb\r\n", true),
+            ("*1\r\n$1\r\na\r\n", "*0\r\n", false),
+            ("*1\r\n:1\r\n", ":1\r\n", false),
+            ("+a\r\n", "+b\r\n", false),
+            ("$0\r\n\r\n", ":0\r\n", false),
+        ] {
+            let [x, y] = [a, b].map(|text| of(text.as_bytes(), Order::Kind));
+            assert_eq!(x == y, alike, "{a:?} {b:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn cuts_do_not_matter(
@@ -375,7 +417,7 @@ mod tests {
                 cuts.extend([0, whole.len()]);
                 cuts.sort_unstable();
                 let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &whole[cut[0]..cut[1]]).collect();
-                for order in [Order::Kept, Order::Elements, Order::Pairs] {
+                for order in [Order::Kept, Order::Elements, Order::Pairs, Order::Kind] {
                     let cut = digest(pieces.iter().copied(), order);
                     prop_assert_eq!(cut, of(whole, order));
                 }

@@ -110,8 +110,8 @@ pub struct Quorum {
 
 impl Quorum {
     /// For a request at this level that expects so many replies in each datacenter, the local one
-    /// first ([`Targets::counted`](super::route::Targets::counted)); unreachable targets are to be
-    /// reported as errors like the others. Datacenters with none are left out of the judgement.
+    /// first; unreachable targets are to be reported as errors like the others. Datacenters with none
+    /// are left out of the judgement.
     pub fn new(level: Consistency, expected: impl IntoIterator<Item = u16>) -> Quorum {
         let mut tallies = InlineList::default();
         for replies in expected {
@@ -198,22 +198,6 @@ impl Quorum {
             }
         }
         disagreement.or(answer).unwrap_or(Verdict::NoQuorum)
-    }
-
-    /// What one datacenter would say by itself; no quorum for an unknown one.
-    pub fn verdict_in(&self, dc: DcId) -> Verdict {
-        match self.tallies.as_slice().get(dc.index()) {
-            None => Verdict::NoQuorum,
-            Some(tally) => match self.standing(tally) {
-                Standing::Pending => Verdict::Pending,
-                Standing::Agreed(target) => Verdict::Answer {
-                    target,
-                    agreed: true,
-                },
-                Standing::Disagreed(target) => self.disagreed(target),
-                Standing::Failed(target) => Verdict::Error { target },
-            },
-        }
     }
 
     fn disagreed(&self, target: u16) -> Verdict {

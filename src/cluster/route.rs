@@ -206,12 +206,6 @@ impl Targets {
         }
     }
 
-    /// Replaces the list by the targets of a peer's request of type 3: this node's datastore, no
-    /// question asked about who owns the key.
-    pub fn place_request(&mut self, topology: &Topology, reaches: impl Fn(NodeId) -> bool) {
-        self.start(topology, Token::of_hash(0), reaches).add_me();
-    }
-
     /// Replaces the list by the targets of a peer's request of type 4, read or write: the owner in
     /// every rack of this datacenter, of which only this rack's reply counts.
     pub fn place_forward(
@@ -222,12 +216,6 @@ impl Targets {
     ) {
         self.start(topology, token, reaches)
             .add_local_racks(Consistency::DcOne);
-    }
-
-    /// How many replies will count in a datacenter, unreachable targets included.
-    pub fn counted(&self, dc: DcId) -> usize {
-        let counts = Counts::In(dc);
-        self.iter().filter(|target| target.counts == counts).count()
     }
 
     fn start<'a, R: Fn(NodeId) -> bool>(

@@ -221,7 +221,9 @@ impl Node {
                 continue;
             };
             msg.front = NONE;
-            msg.reply.clear();
+            if !msg.flags.has(Flags::KEPT) {
+                msg.reply.clear();
+            }
             if msg.is_over() {
                 self.msgs.remove(entry as usize);
             }

@@ -43,6 +43,8 @@ pub(super) trait Speech: Default {
     fn is_idle(&self) -> bool;
     /// Serves a request, whose bytes are these.
     fn serve(node: &mut Node, key: u32, now: Now, request: Self::Request, raw: Raw<'_>);
+    /// Whether a request has to wait for the client's writes in two steps ([`super::order`]).
+    fn must_wait(node: &Node, key: u32, request: &Self::Request, raw: Raw<'_>) -> bool;
     /// What the client gets before its connection closes; may be nothing.
     fn last_words(broken: Self::Broken) -> Vec<u8>;
 }
@@ -102,27 +104,40 @@ impl Node {
             self.front_ended(key);
             return Next::Paused;
         }
+        let silence = now.mono_us.saturating_sub(client.front.heard);
+        if !std::mem::take(&mut client.front.held_back) && fill.data.len() == fill.bytes {
+            client.session.was_silent(silence);
+        }
         client.front.heard = now.mono_us;
+        self.serve_data(key, now, fill.data, fill.full)
+    }
+
+    /// Serves what is complete of the bytes of a client, and keeps the rest. `full`: more may have come.
+    #[inline]
+    pub(super) fn serve_data(&mut self, key: u32, now: Now, data: Chain, full: bool) -> Next {
+        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
+            return Next::Wait;
+        };
         let (parser, rest) = match &mut client.parser {
             Parser::Redis(parser) => {
                 let parser = std::mem::take(parser);
-                let (parser, rest) = self.serve_all(key, now, parser, fill.data);
+                let (parser, rest) = self.serve_all(key, now, parser, data);
                 (Parser::Redis(parser), rest)
             }
             Parser::Memcache(parser) => {
                 let parser = std::mem::take(parser);
-                let (parser, rest) = self.serve_all(key, now, parser, fill.data);
+                let (parser, rest) = self.serve_all(key, now, parser, data);
                 (Parser::Memcache(parser), rest)
             }
         };
         if let Some(client) = self.fronts.clients.get_mut(key as usize) {
             client.parser = parser;
         }
-        self.keep_rest(key, rest, fill.full)
+        self.keep_rest(key, rest, full)
     }
 
-    /// Serves every complete request in `data`, and returns what is left, with the parser as it is
-    /// then.
+    /// Serves every complete request in `data` that need not wait, and returns what is left, with the
+    /// parser as it is then.
     #[inline]
     fn serve_all<S: Speech>(
         &mut self,
@@ -137,7 +152,11 @@ impl Node {
             if spread && data.as_contiguous().is_none() {
                 match parser.find(&data) {
                     Heard::Request(len, request) => {
-                        let raw = data.split_to(len);
+                        let mut raw = data.split_to(len);
+                        if self.is_held::<S>(key, &request, Raw::Spread(&raw)) {
+                            raw.append(&mut data);
+                            return (parser, raw);
+                        }
                         S::serve(self, key, now, request, Raw::Spread(&raw));
                         if self.is_deaf(key) {
                             return (parser, Chain::new());
@@ -158,7 +177,14 @@ impl Node {
                 match parser.parse(slice.get(at..).unwrap_or(&[])) {
                     Heard::Request(len, request) => {
                         let end = at + len;
-                        S::serve(self, key, now, request, Raw::Whole(&slice, at, end));
+                        let raw = Raw::Whole(&slice, at, end);
+                        if self.is_held::<S>(key, &request, raw) {
+                            let mut rest = Chain::new();
+                            rest.push_range(&slice, at, slice.len());
+                            rest.append(&mut data);
+                            return (parser, rest);
+                        }
+                        S::serve(self, key, now, request, raw);
                         at = end;
                         if self.is_deaf(key) {
                             return (parser, Chain::new());

@@ -60,6 +60,12 @@ impl Collectors {
         self.live.get_mut(place)
     }
 
+    /// Whether the one in this place waits for the first of two steps.
+    pub fn is_step(&self, place: usize) -> bool {
+        let collector = self.live.get(place);
+        collector.is_some_and(|collector| collector.step.is_some())
+    }
+
     /// Gives the owners of first steps the numbers they have in another topology.
     pub fn translate(&mut self, number: impl Fn(NodeId) -> NodeId) {
         for (_, collector) in &mut self.live {
@@ -371,7 +377,7 @@ impl Node {
         };
         let collector = self.collectors.get_mut(place);
         if let Some(step) = collector.and_then(|collector| collector.step.take()) {
-            self.take_second_step(parent, now, *step, raw);
+            self.end_first_step(parent, now, *step, raw);
         }
         let Some(collector) = self.collectors.get_mut(place) else {
             return;
@@ -436,6 +442,14 @@ impl Collector {
             step: Some(Box::new(step)),
             ..Collector::joining(1, Join::Only)
         }
+    }
+
+    /// The answer is given before the first of two steps has its reply.
+    pub fn give_up_step(&mut self) -> Option<&mut Step> {
+        self.done = true;
+        let step = self.step.as_deref_mut()?;
+        step.is_given_up();
+        Some(step)
     }
 
     /// Takes in a part; the answer, if it is known now.
@@ -513,6 +527,7 @@ fn rules(row: Option<&Command>) -> (Compare, Lists) {
     let order = match row {
         Some(row) if row.name == "hgetall" => Order::Pairs,
         Some(row) if row.unordered => Order::Elements,
+        Some(row) if row.incomparable => Order::Kind,
         _ => Order::Kept,
     };
     let lists = match row {

@@ -148,6 +148,8 @@ impl Node {
         self.stats.count_timeout(upstream.distance);
         // One that does not say what it is counts as the original.
         self.peer_known(slot);
-        self.fail(entry, now, node, failure);
+        if !self.answer_before_step(entry, now, failure) {
+            self.fail(entry, now, node, failure);
+        }
     }
 }

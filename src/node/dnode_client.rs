@@ -200,6 +200,7 @@ impl Node {
             class = refined.class;
             match refined.serve {
                 serve if self.is_routed(serve) => {
+                    self.note_script(command, args);
                     if let Err(error) = command.keys(args, &mut keys) {
                         errors::keys(command, error, &mut out);
                     }

@@ -87,7 +87,7 @@ impl Node {
         let Some(msg) = self.msgs.get(entry as usize) else {
             return false;
         };
-        if !msg.flags.has(Flags::KEPT) {
+        if !msg.flags.has(Flags::KEPT) || msg.flags.has(Flags::WRITE) {
             return false;
         }
         let Some(pin) = self.front_of(entry) else {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `DBSIZE` | all nodes of this rack, which together hold all keys once | the sum |
 //! | `KEYS` | the same | all names, one list |
-//! | `RANDOMKEY` | the same | the first name that comes; nil if no node has a key |
+//! | `RANDOMKEY` | the same | of one node, by chance, of those that have a key; nil if none has |
 //! | `SCAN` | one node of this rack, by the cursor | its keys, and the cursor that goes on |
 //! | `SCRIPT EXISTS` | all nodes of this rack | 1 where all have the script |
 //! | `SCRIPT LOAD`, `SCRIPT FLUSH`, `FUNCTION LOAD`, `DELETE`, `FLUSH`, `RESTORE` | all nodes of the cluster | of a node, if all of this datacenter have done it |
@@ -33,12 +33,12 @@ use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command, Serve};
 use crate::proto::redis::{encode, errors, resp3};
 
-/// How the replies to a command are joined.
-fn join_of(command: &Command) -> Join {
+/// How the replies to a command are joined; `chance` is any number.
+fn join_of(command: &Command, chance: u64) -> Join {
     match (command.parent().map(|parent| parent.name), command.name) {
         (None, "dbsize") => Join::Sum,
         (None, "keys") => Join::Lists,
-        (None, "randomkey") => Join::Any,
+        (None, "randomkey") => Join::Any(chance),
         (Some(_), "exists") => Join::And,
         (Some(_), "kill") => Join::One,
         _ => Join::Same,
@@ -75,7 +75,10 @@ impl Node {
             return;
         };
         self.count_request(ask);
-        self.ask_all(entry, key, now, ask, join_of(command), everywhere);
+        // The clock's last digits are as good as chance, but the same for all requests of a turn.
+        let chance = (now.mono_us << 16 ^ self.next_wire_id()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let join = join_of(command, chance >> 32);
+        self.ask_all(entry, key, now, ask, join, everywhere);
     }
 
     /// Sends a client's request to all nodes and joins their replies: to those of this rack if it

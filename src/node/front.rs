@@ -33,6 +33,10 @@ pub(super) struct Front {
     pub ended: bool,
     /// It broke the protocol: its end counts as an error.
     pub broken: bool,
+    /// It was kept waiting since its last byte arrived, so that its silence says nothing.
+    pub held_back: bool,
+    /// Its writes in two steps of which the first is under way.
+    pub steps: u32,
     /// The datastore connection its latest request went to.
     pub store: u16,
     /// Where it connected from.
@@ -54,6 +58,8 @@ pub(super) enum Reading {
     Full,
     /// The node as a whole is under pressure; goes on with all others.
     Waiting,
+    /// The next request, which has been read, must not overtake a write in two steps ([`super::order`]).
+    Ordered,
     /// Nothing more is wanted: it ended its stream, or it is being closed.
     Off,
 }
@@ -70,6 +76,8 @@ impl Front {
             closing: false,
             ended: false,
             broken: false,
+            held_back: false,
+            steps: 0,
             // None yet.
             store: u16::MAX,
             addr,
@@ -205,10 +213,12 @@ impl Node {
         match front.reading {
             Reading::On if front.is_full() => {
                 front.reading = Reading::Full;
+                front.held_back = true;
                 self.stats.own.reads_paused += 1;
             }
             Reading::On if strained => {
                 front.reading = Reading::Waiting;
+                front.held_back = true;
                 let id = front.id;
                 self.wait(id);
                 self.stats.own.reads_paused += 1;
@@ -250,13 +260,18 @@ impl Node {
             return Next::Paused;
         }
         front.inbound.keep(rest, &self.pool);
+        let is_held = front.reading == Reading::Ordered;
         let waiting = u64::from(front.queue.len());
         if Fronts::is_peer(key) {
             self.stats.hist.dnode_client_out_queue.record(waiting);
         } else {
             self.stats.hist.client_out_queue.record(waiting);
         }
-        if full { Next::Again } else { Next::Wait }
+        match full {
+            _ if is_held => Next::Paused,
+            true => Next::Again,
+            false => Next::Wait,
+        }
     }
 
     /// Whether nothing more is wanted from the front.

@@ -31,8 +31,8 @@ pub(super) enum Join {
     Same,
     /// A list each: one after the other.
     Lists,
-    /// A key or nil each: the first key. An error only if there is none.
-    Any,
+    /// A key or nil each: one of the keys, by this number. An error only if there is none.
+    Any(u64),
     /// A list of 0 and 1 each: at every position the least.
     And,
     /// Enough that one has done it; else the first error.
@@ -94,7 +94,7 @@ impl Join {
         let reply = replies.get_mut(part)?;
         let is_error = Raw::from(&*reply).is_error(store);
         let ready = match self {
-            Join::Any => reply.first_byte() == Some(b'$') && !is_nil(reply),
+            Join::Any(_) => false,
             Join::One => !is_error,
             _ => is_error,
         };
@@ -111,13 +111,17 @@ impl Join {
                 replies.first_mut().map(std::mem::take).unwrap_or_default(),
                 true,
             ),
-            Join::Any | Join::One => {
-                let error = replies
-                    .iter()
-                    .position(|reply| reply.first_byte() == Some(b'-'));
-                let chosen = replies.get_mut(error.unwrap_or(0));
-                Answer::reply(chosen.map(std::mem::take).unwrap_or_default(), true)
+            Join::Any(chance) => {
+                let is_key = |reply: &Chain| reply.first_byte() == Some(b'$') && !is_nil(reply);
+                let keys = replies.iter().filter(|reply| is_key(reply)).count() as u64;
+                let Some(wanted) = chance.checked_rem(keys) else {
+                    return first_error(replies);
+                };
+                let mut keys = replies.iter_mut().filter(|reply| is_key(reply));
+                let chosen = keys.nth(wanted as usize).map(std::mem::take);
+                Answer::reply(chosen.unwrap_or_default(), true)
             }
+            Join::One => first_error(replies),
             Join::Sum => {
                 let sum: i64 = replies.iter().filter_map(number).sum();
                 let mut text = Vec::new();
@@ -139,6 +143,15 @@ impl Join {
             Join::Scan { node, of } => scan(replies, *node, *of),
         }
     }
+}
+
+/// The first error, or if there is none the first reply.
+fn first_error(replies: &mut [Chain]) -> Answer {
+    let error = replies
+        .iter()
+        .position(|reply| reply.first_byte() == Some(b'-'));
+    let chosen = replies.get_mut(error.unwrap_or(0));
+    Answer::reply(chosen.map(std::mem::take).unwrap_or_default(), true)
 }
 
 /// The values of all keys, in the order of the request.

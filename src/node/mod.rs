@@ -68,8 +68,9 @@
 //! | `members` | the members of the cluster, changed while requests are under way |
 //! | `memcache` | what is different about a memcached |
 //! | `replicate` | a write in a form that has the same effect on every replica |
+//! | `order` | what a client asks behind a write in two steps |
 //! | `original` | what a C node is asked instead of what it does not know |
-//! | `failover` | a read lost on its way, sent to the next rack |
+//! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
 //! | `pressure` | who waits when too much is under way |
 //! | `control` | what an operator may tell it; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
@@ -96,6 +97,7 @@ mod members;
 mod memcache;
 mod msg;
 mod options;
+mod order;
 mod original;
 mod peer;
 mod prefer;
@@ -106,6 +108,7 @@ mod reload;
 mod replicate;
 mod report;
 mod route;
+mod scripts;
 mod store;
 pub mod switches;
 mod tally;
@@ -123,10 +126,12 @@ use crate::cluster::route::Targets;
 use crate::cluster::split::Split;
 use crate::cluster::throttle::Throttle;
 use crate::cluster::topology::{self, Distance, Topology};
-use crate::config::Endpoint;
+use crate::config::{Endpoint, StoreKind};
 use crate::log_at;
 use crate::mbuf::{Chain, Pool, Writer};
 use crate::proto::Failure;
+use crate::proto::redis::command::Command;
+use crate::proto::redis::lookup::lookup;
 use crate::proto::store::{Replies, commands};
 use crate::stats::Stats;
 use crate::sys;
@@ -140,6 +145,7 @@ use members::Prepared;
 use memcache::Marks;
 use msg::Msgs;
 use peer::PeerWire;
+use scripts::Scripts;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
@@ -196,6 +202,14 @@ pub struct Node {
     waiting: Vec<ConnId>,
     /// Peers that do.
     waiting_peers: Vec<ConnId>,
+    /// Scripts, and the rows of the commands that run them.
+    scripts: Scripts,
+    eval: Option<u16>,
+    evalsha: Option<u16>,
+    /// Some datastore did not know the words for an absolute time: such a time stays as it is.
+    keeps_relative: bool,
+    /// Clients whose next request need not wait for a write in two steps any more.
+    in_order: Vec<ConnId>,
     /// Blocks in use when the last sweep found that nothing would free any.
     stuck_at: Option<usize>,
     /// A reply on its way from RESP2 to RESP3; empty in between.
@@ -257,6 +271,11 @@ impl Node {
             dirty_upstreams: Vec::new(),
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
+            in_order: Vec::new(),
+            scripts: Scripts::default(),
+            eval: script_row(&options, b"eval"),
+            evalsha: script_row(&options, b"evalsha"),
+            keeps_relative: false,
             stuck_at: None,
             converted: Vec::new(),
             pause_us: 0,
@@ -538,6 +557,11 @@ impl Node {
     pub fn is_draining(&self) -> bool {
         self.drain_until.is_some()
     }
+}
+
+/// The row of a command of Redis; none before a memcached.
+fn script_row(options: &Options, name: &[u8]) -> Option<u16> {
+    (options.store == StoreKind::Redis).then(|| lookup(name).map(Command::index))?
 }
 
 /// The connections a node makes: the datastore's, then those to each peer; and which lead where.

@@ -84,6 +84,8 @@ impl Flags {
     pub const QUIET: Flags = Flags(512);
     /// Its reply tells versions of values, which are marked with the rack they are from.
     pub const UNIQUE: Flags = Flags(1024);
+    /// A time in it was made absolute by words that a Redis older than 6.2 does not know.
+    pub const ABSOLUTE: Flags = Flags(2048);
 
     /// Both sets together.
     #[must_use]
@@ -139,7 +141,8 @@ impl Msg {
     /// A copy of this request for another node, in no queue, awaited by nobody.
     pub fn copy(&self) -> Msg {
         let mut copy = Msg::new(NONE, self.command, self.len as usize, self.start);
-        copy.flags = self.flags.and(Flags::WRITE.with(Flags::UNIQUE));
+        let kept = Flags::WRITE.with(Flags::UNIQUE).with(Flags::ABSOLUTE);
+        copy.flags = self.flags.and(kept);
         copy
     }
 

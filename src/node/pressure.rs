@@ -89,9 +89,10 @@ impl Node {
         }
     }
 
-    /// Ends a turn: lets fronts go on that waited for pressure to fall, and a change of members take
-    /// effect.
+    /// Ends a turn: lets fronts go on that waited for a write in two steps or for pressure to fall, and a
+    /// change of members take effect.
     pub fn end_turn(&mut self, now: Now) {
+        self.go_on_in_order(now);
         self.switch_if_prepared(now);
         self.renew_idle(now);
         if !self.waiting.is_empty() && self.is_relaxed(now) {

@@ -39,6 +39,17 @@ impl Speech for Parser {
         node.serve_redis(key, now, kind, raw);
     }
 
+    fn must_wait(node: &Node, key: u32, request: &Kind, raw: Raw<'_>) -> bool {
+        match request {
+            Kind::Array { .. } => raw.with_bytes(|bytes| {
+                let args: Vec<&[u8]> = request::arguments(bytes).collect();
+                node.overtakes(key, &args)
+            }),
+            Kind::Inline => true,
+            Kind::Empty => false,
+        }
+    }
+
     fn last_words(broken: ProtocolError) -> Vec<u8> {
         broken.reply()
     }
@@ -69,6 +80,7 @@ impl Node {
             && let Some(form) = command.fixed_form()
             && (!self.looks_closer || self.goes_straight(command, argc as usize))
             && self.is_placed_by_first(command)
+            && !self.is_behind_multi(key)
         {
             let token = self.token_of(raw, first);
             let ask = Ask::redis(command, command.class, token, raw);
@@ -113,6 +125,12 @@ impl Node {
             }
             return self.refuse_stream(key, now, b"");
         }
+        if self.is_behind_multi(key)
+            && let Some(client) = self.fronts.clients.get_mut(key as usize)
+            && let Some(refusal) = client.session.behind_multi(args, now)
+        {
+            return self.answer(key, now, refusal.line.as_bytes(), refusal.closes);
+        }
         let Some(command) = resolve(args, &mut out) else {
             let known = args.first().and_then(|name| lookup(name));
             self.stats.own.unknown_commands += u64::from(known.is_none());
@@ -126,6 +144,7 @@ impl Node {
                     errors::keys(command, error, &mut out);
                     return self.answer(key, now, &out, false);
                 }
+                self.note_script(command, args);
                 let form = resp3::form(command, args);
                 let tokens: Vec<_> = keys
                     .iter()
@@ -154,10 +173,22 @@ impl Node {
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
             refused => {
+                if command.name == "multi"
+                    && let Some(client) = self.fronts.clients.get_mut(key as usize)
+                {
+                    client.session.multi_refused(now);
+                }
                 errors::refused(command, refused, &mut out);
                 self.answer(key, now, &out, false);
             }
         }
+    }
+
+    /// Whether a client has not ended a transaction yet whose beginning was refused.
+    #[inline]
+    fn is_behind_multi(&self, key: u32) -> bool {
+        let client = self.fronts.clients.get(key as usize);
+        client.is_some_and(|client| client.session.is_behind_multi())
     }
 
     /// Lets the session answer.

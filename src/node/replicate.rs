@@ -1,7 +1,8 @@
 //! Writes whose replicas would not stay equal if each ran the request as it came.
 //!
 //! Where a cluster has more than one rack, a time that counts from now is made an absolute one, here,
-//! by this node's clock; the request then goes on like any other.
+//! by this node's clock; the request then goes on like any other. A datastore older than Redis 6.2 does not
+//! know `PXAT`; once one has said so, this node leaves to all what they would not understand.
 //!
 //! What only a datastore can decide (`SPOP`, `XADD` with an id to be made) is done in two steps:
 //!
@@ -20,27 +21,29 @@
 //! all the same; the stricter levels give the quorum error. The effect stays where it was taken, as
 //! with any write.
 //!
-//! Each step is granted the time of a write. If the reply of step 1 is lost or late, the client gets an
-//! error and step 2 is not taken, so that the replica may have done what others have not: as with any
-//! write whose reply is lost. What the same client asks before it has the answer may reach the other
-//! replicas before step 2.
+//! Each step is granted the time of a write. If the reply of step 1 is late, the client gets an error, and
+//! step 2 is taken when the reply comes, with nobody waiting for it; a reply that is lost has no step 2, so
+//! that the replica may have done what others have not: as with any write whose reply is lost. What the same
+//! client asks behind step 1 waits where it would overtake step 2 ([`super::order`]).
 
-use super::Node;
 use super::collect::{Collector, Compare, Lists};
 use super::frame::Frames;
 use super::front::Raw;
 use super::msg::{Flags, Msg, NONE};
 use super::route::Ask;
+use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{Counts, How, Routing, Target, read_candidates};
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
+use crate::log_at;
 use crate::mbuf::Chain;
+use crate::proto::Failure;
 use crate::proto::redis::command::{Class, Command};
 use crate::proto::redis::rewrite::{self, Rewritten};
-use crate::proto::redis::{encode, request, resp3};
+use crate::proto::redis::{encode, errors, request, resp3};
 use std::sync::Arc;
 
 /// The first step of a write in two.
@@ -53,6 +56,8 @@ pub(super) struct Step {
     pin: u32,
     /// Who runs it.
     pub owner: NodeId,
+    /// The front whose later requests wait for it.
+    front: Option<ConnId>,
 }
 
 /// Whose rules say what a reply means.
@@ -73,6 +78,13 @@ pub(super) struct Effect {
     pub agreed: u64,
 }
 
+impl Step {
+    /// Nobody waits for the second step any more.
+    pub(super) fn is_given_up(&mut self) {
+        self.level = Consistency::DcOne;
+    }
+}
+
 impl Node {
     /// Sends a client's write that is not replicated as it stands.
     pub(super) fn replicate(
@@ -84,18 +96,57 @@ impl Node {
         command: &'static Command,
         args: &[&[u8]],
     ) {
-        if let Some(rewritten) = rewrite::absolute(command, args, now.unix_millis()) {
-            let chain = self.encoded(&rewritten);
-            let ask = Ask {
-                row: rewritten.command.index(),
-                raw: Raw::from(&chain),
-                ..*ask
-            };
-            self.forward(key, now, form, &ask);
-        } else if rewrite::has_effect(command, args) {
-            self.step_anywhere(key, now, form, ask, command);
-        } else {
-            self.forward(key, now, form, ask);
+        if rewrite::has_effect(command, args) {
+            return self.step_anywhere(key, now, form, ask, command);
+        }
+        match rewrite::absolute(command, args, now.unix_millis()) {
+            Some(rewritten) if !(rewritten.is_recent() && self.keeps_relative) => {
+                self.forward_absolute(key, now, form, ask, &rewritten);
+            }
+            _ => self.forward(key, now, form, ask),
+        }
+    }
+
+    /// Sends a request in other words.
+    fn forward_absolute(
+        &mut self,
+        key: u32,
+        now: Now,
+        form: resp3::Form,
+        ask: &Ask<'_>,
+        rewritten: &Rewritten<'_>,
+    ) {
+        let chain = self.encoded(rewritten);
+        let ask = Ask {
+            row: rewritten.command.index(),
+            raw: Raw::from(&chain),
+            ..*ask
+        };
+        let Some(entry) = self.enqueue(key, now, form, &ask, ask.raw.len()) else {
+            return;
+        };
+        if let Some(msg) = self.msgs.get_mut(entry as usize)
+            && rewritten.is_recent()
+            && !rewritten.has_options()
+        {
+            msg.flags = msg.flags.with(Flags::ABSOLUTE);
+        }
+        self.count_request(&ask);
+        let level = self.level_of(key, ask.class);
+        self.place(entry, key, now, level, &ask);
+    }
+
+    /// Looks at the error reply to a request with [`Flags::ABSOLUTE`]: what is rewritten has no error of
+    /// syntax, unless for a datastore that does not know the words. It costs its client that error; the
+    /// next ones go as they stand.
+    pub(super) fn note_old_datastore(&mut self, reply: Raw<'_>) {
+        const SYNTAX: &[u8] = errors::SYNTAX.as_bytes();
+        if !self.keeps_relative && reply.start(&mut [0; SYNTAX.len()]) == SYNTAX {
+            self.keeps_relative = true;
+            log_at!(
+                Warn,
+                "a datastore is older than Redis 6.2: times to live set by SET, SETEX, PSETEX and RESTORE are not made absolute until the next start, so they end a little apart in different racks"
+            );
         }
     }
 
@@ -147,12 +198,14 @@ impl Node {
         let reachable = self.reaches(owner, pin, now);
         let mut request = Chain::new();
         ask.raw.append_to(&mut request);
+        let front = self.step_begins(pin);
         let step = Collector::of_step(Step {
             rules,
             request,
             level,
             pin,
             owner,
+            front,
         });
         self.give_collector(entry, step);
         let target = Target {
@@ -166,9 +219,36 @@ impl Node {
         self.send_part(entry, 0, pin, now, &target, &mut frames);
     }
 
-    /// Sends what the first step has done to the other replicas. Afterwards its reply is one of those
-    /// that `parent` waits for, or still the only one.
-    pub(super) fn take_second_step(&mut self, parent: u32, now: Now, step: Step, reply: Raw<'_>) {
+    /// What a message is the first step of, if it is one.
+    pub(super) fn first_step_of(&self, entry: u32) -> Option<u32> {
+        let parent = self.msgs.get(entry as usize)?.parent;
+        let place = self.msgs.get(parent as usize)?.collector;
+        self.collectors.is_step(place as usize).then_some(parent)
+    }
+
+    /// Answers a write whose first step takes too long. The step's reply is waited for all the same: should
+    /// it have been done after all, the other replicas are to know. `false` if the message is no such step.
+    pub(super) fn answer_before_step(&mut self, entry: u32, now: Now, failure: Failure) -> bool {
+        let Some(parent) = self.first_step_of(entry) else {
+            return false;
+        };
+        let place = self.msgs.get(parent as usize).map(|msg| msg.collector);
+        let collector = place.and_then(|place| self.collectors.get_mut(place as usize));
+        let front = collector.and_then(|collector| collector.give_up_step()?.front.take());
+        self.step_ends(front);
+        self.finish_failed(parent, now, failure);
+        true
+    }
+
+    /// Ends the first step with its reply: sends what it has done to the other replicas. Afterwards the
+    /// reply is one of those that `parent` waits for, or still the only one.
+    pub(super) fn end_first_step(&mut self, parent: u32, now: Now, step: Step, reply: Raw<'_>) {
+        let front = step.front;
+        self.take_second_step(parent, now, step, reply);
+        self.step_ends(front);
+    }
+
+    fn take_second_step(&mut self, parent: u32, now: Now, step: Step, reply: Raw<'_>) {
         let effect = match step.rules {
             Rules::Redis(command) => self.redis_effect(command, &step.request, reply),
             Rules::Memcache => self.memcache_effect(&step.request, reply),

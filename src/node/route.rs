@@ -394,6 +394,7 @@ impl Node {
             *count += 1;
         }
         self.stats.count_sent(Distance::Me, write, raw.len() as u64);
+        self.keep_evalsha(entry, raw);
         self.put_upstream(slot, entry, now, raw);
     }
 
@@ -406,6 +407,9 @@ impl Node {
         kind: dnode::Kind,
         frames: &mut Frames<'_>,
     ) {
+        if kind == dnode::Kind::Request {
+            self.keep_evalsha(entry, frames.raw);
+        }
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };

@@ -182,6 +182,7 @@ impl Node {
         let expired = msg.flags.has(Flags::EXPIRED);
         let (over, kept, node) = (msg.is_over(), msg.flags.has(Flags::KEPT), upstream.node);
         let unique = msg.flags.has(Flags::UNIQUE);
+        let absolute = msg.flags.has(Flags::ABSOLUTE);
         let used = msg.front != NONE || msg.parent != NONE;
         if let Some(written) = upstream.written_at(msg.end) {
             let (wait, latency) = (
@@ -197,6 +198,16 @@ impl Node {
         let is_error = raw.is_error(self.options.store);
         if upstream.is_store() && is_error {
             self.stats.own.store_reply_errors += 1;
+        }
+        if is_error && kept && write && !expired && self.resend_script(slot, entry, now, raw) {
+            return;
+        }
+        if is_error && absolute {
+            self.note_old_datastore(raw);
+        }
+        if expired && self.first_step_of(entry).is_some() {
+            // Late, but not for the other replicas.
+            return self.finish_raw(entry, now, raw);
         }
         if expired {
             self.stats.own.late_replies_dropped += 1;

@@ -536,6 +536,8 @@ impl Node {
             self.msgs.remove(entry as usize);
         } else if !msg.flags.has(Flags::EXPIRED) {
             self.fail(entry, now, node, failure);
+        } else if self.first_step_of(entry).is_some() {
+            self.finish_failed(entry, now, failure);
         }
     }
 

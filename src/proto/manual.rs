@@ -60,7 +60,7 @@ const GROUPS: &[Group] = &[
     (
         Serve::Transaction,
         "Nobody: parts of a transaction",
-        "An error says so, and the connection stays open.",
+        "An error says so, and the connection stays open. What comes behind MULTI, up to EXEC or DISCARD, is not run.",
     ),
     (
         Serve::PubSub,
@@ -96,7 +96,7 @@ pub fn roff() -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         page,
-        ".SS Writes with a time that counts from now\nThe node that is asked makes it an absolute one, for all racks the same.\n.PP\n{}",
+        ".SS Writes with a time that counts from now\nThe node that is asked makes it an absolute one, for all racks the same. Those of SET, SETEX, PSETEX and RESTORE it leaves as they are where a datastore is older than Redis 6.2.\n.PP\n{}",
         replicated(|how| matches!(how, Replicate::Absolute(_)))
     );
     let _ = writeln!(

@@ -57,3 +57,33 @@ fn script_load_reaches_every_node_that_lives() {
         cluster.members[0].store.client().ask(&exists) == b"*1\r\n:0\r\n"
     });
 }
+
+/// The write was missing in the rack whose datastore had been started anew, and nobody heard of it.
+#[test]
+fn a_datastore_that_has_lost_its_scripts_still_runs_them() {
+    let cluster = Plan::of(2, 2, 1).start();
+    let script = b"return redis.call('incr',KEYS[1])";
+    let mut client = cluster.client(0);
+    let reply = client.ask_args(&[b"script", b"load", script]);
+    let sha = String::from_utf8_lossy(&reply[5..45]).into_owned();
+    for member in &cluster.members {
+        let exists = format!("script exists {sha}");
+        eventually("every store has the script", || {
+            member.store.client().ask(&exists) == b"*1\r\n:1\r\n"
+        });
+    }
+    for (n, member) in (1..).zip(&cluster.members) {
+        member.store.client().ask("script flush");
+        expect(
+            &mut client,
+            &format!("evalsha {sha} 1 k"),
+            &format!(":{n}\r\n"),
+        );
+        for member in &cluster.members {
+            let value = format!("$1\r\n{n}\r\n");
+            eventually("every rack has counted", || {
+                member.store.client().ask("get k") == value.as_bytes()
+            });
+        }
+    }
+}

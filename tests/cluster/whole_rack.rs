@@ -67,7 +67,13 @@ fn replicas_hold_the_same_after_writes_that_only_one_can_decide() {
             expect(&mut client, &format!("set {e} v ex 1000"), "+OK\r\n");
             expect(&mut client, &format!("set {t} v"), "+OK\r\n");
             expect(&mut client, &format!("pexpire {t} 5000000"), ":1\r\n");
-            for key in [&e, &t] {
+            let dumped = client.ask(&format!("dump {e}"));
+            let start = dumped.iter().position(|&byte| byte == b'\n');
+            let payload = &dumped[start.expect("a value") + 1..dumped.len() - 2];
+            let r = key("r");
+            let restored = client.ask_args(&[b"restore", r.as_bytes(), b"5000000", payload]);
+            assert_eq!(shown(&restored), "+OK\\r\\n");
+            for key in [&e, &t, &r] {
                 for owner in cluster.owners(key) {
                     eventually("each owner has a time", || {
                         let line = format!("pexpiretime {key}");

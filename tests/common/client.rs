@@ -135,6 +135,16 @@ impl Client {
     }
 
     fn read_value(&mut self, reply: &mut Vec<u8>) -> io::Result<()> {
+        // However deep arrays are nested.
+        let mut left = 1;
+        while left > 0 {
+            left += self.read_element(reply)? - 1;
+        }
+        Ok(())
+    }
+
+    /// Reads what is no array, or the head of an array; how many elements it says there are behind it.
+    fn read_element(&mut self, reply: &mut Vec<u8>) -> io::Result<i64> {
         let start = reply.len();
         self.0.read_until(b'\n', reply)?;
         let line = &reply[start..];
@@ -148,11 +158,12 @@ impl Client {
             (b'$' | b'=', Some(len)) if len >= 0 => {
                 let at = reply.len();
                 reply.resize(at + len as usize + 2, 0);
-                self.0.read_exact(&mut reply[at..])
+                self.0.read_exact(&mut reply[at..])?;
+                Ok(0)
             }
-            (b'*' | b'~' | b'>', Some(n)) => (0..n).try_for_each(|_| self.read_value(reply)),
-            (b'%', Some(n)) => (0..2 * n).try_for_each(|_| self.read_value(reply)),
-            _ => Ok(()),
+            (b'*' | b'~' | b'>', Some(n)) => Ok(n.max(0)),
+            (b'%', Some(n)) => Ok(2 * n),
+            _ => Ok(0),
         }
     }
 

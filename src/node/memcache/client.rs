@@ -10,6 +10,7 @@ use crate::node::Node;
 use crate::node::client::{Heard, Speech};
 use crate::node::front::Raw;
 use crate::node::join::Join;
+use crate::node::memcache::first_line;
 use crate::node::msg::Flags;
 use crate::node::route::Ask;
 use crate::proto::memcache::call::{Body, Call, Quiet};
@@ -40,6 +41,12 @@ impl Speech for Parser {
     #[inline]
     fn serve(node: &mut Node, key: u32, now: Now, request: Request, raw: Raw<'_>) {
         node.serve_memcache(key, now, request, raw);
+    }
+
+    fn must_wait(_node: &Node, _key: u32, _request: &Request, raw: Raw<'_>) -> bool {
+        // One of those in two steps itself, of a value it has been told the version of: to the same owner.
+        let line = first_line(raw);
+        !matches!(line::read(&line), Outcome::Call(call) if rewrite::needs_one(&call))
     }
 
     fn last_words(broken: Fatal) -> Vec<u8> {

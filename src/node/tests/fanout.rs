@@ -101,6 +101,20 @@ fn the_nodes_of_this_rack_answer_together() {
     }
 }
 
+/// It was a key of the node that answered first, which is the one that was asked.
+#[test]
+fn a_random_key_is_of_any_node() {
+    let mut rig = Rig::new(&CLUSTER, Options::default());
+    let mut found = std::collections::BTreeMap::new();
+    for _ in 0..300 {
+        let replies = [(ME, "$1\r\na\r\n"), (2, "$1\r\nc\r\n"), (1, "$1\r\nb\r\n")];
+        let heard = answer(&mut rig, "RANDOMKEY", &replies, &[]);
+        *found.entry(heard).or_insert(0) += 1;
+    }
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.values().all(|count| *count > 50), "{found:?}");
+}
+
 #[test]
 fn scripts_and_functions_are_changed_on_all_nodes() {
     let mut rig = Rig::new(&CLUSTER, Options::default());

@@ -195,3 +195,28 @@ fn another_change_does_not_make_the_first_one_hasty() {
     assert_eq!(rig.node.stats(rig.now).pool.peer_connections, 0);
     rig.assert_at_rest();
 }
+
+/// The second step went to who had owned the key before: while no key had to be hashed, any place on the ring
+/// was as good as its own.
+#[test]
+fn the_second_step_of_a_write_goes_to_who_owns_the_key_since_a_join() {
+    const OF_RACK_2: [&str; 2] = ["b d r2 0", "c d r2 2147483648"];
+    let rack_2 = Rig::new(&OF_RACK_2, Options::default());
+    for owner in [0, 1] {
+        let key = key_of(&rack_2, owner);
+        let mut rig = Rig::new(&["a d r1 0", OF_RACK_2[0]], Options::default());
+        let client = rig.client();
+        let spop = format!("SPOP {key}");
+        rig.asks(client, &[&spop]);
+        assert_eq!(rig.sees(ME), [spop.as_str()]);
+        rig.becomes(&OF_RACK_2);
+        rig.welcomes(2);
+        rig.says(ME, "$1\r\nm\r\n");
+        assert_eq!(rig.hears(client), "$1\r\nm\r\n");
+        let (new, other) = if owner == 0 { (1, 2) } else { (2, 1) };
+        assert_eq!(rig.sees(new), [format!("SREM {key} m")]);
+        assert_eq!(rig.sees(other), [""; 0]);
+        rig.says(new, ":1\r\n");
+        rig.assert_at_rest();
+    }
+}

@@ -7,10 +7,13 @@ mod failover;
 mod fanout;
 mod members;
 mod memcache;
+mod order;
 mod purge;
 mod quorum;
+mod refused_multi;
 mod reload;
 mod replicate;
+mod scripts;
 
 use super::{Action, ConnId, Kind, Node, NodeId, Options};
 use crate::clock::Now;

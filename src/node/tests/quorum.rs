@@ -54,6 +54,36 @@ fn an_error_that_a_majority_gives_is_the_answer() {
     rig.assert_at_rest();
 }
 
+/// Of a key with a time limit, PTTL was an error nearly always: no two datastores answer in one millisecond.
+#[test]
+fn replies_that_each_replica_makes_for_itself_agree_if_they_are_of_one_kind() {
+    const NO_QUORUM: &str = "-ERR Dynomite: Failed to achieve Quorum\r\n";
+    let (a, b, nil) = ("$1\r\na\r\n", "$1\r\nb\r\n", "$-1\r\n");
+    for (line, replies, answer) in [
+        ("PTTL k", [":103\r\n", ":102\r\n", ":101\r\n"], ":103\r\n"),
+        ("PTTL k", [":-2\r\n", ":102\r\n", ":101\r\n"], ":102\r\n"),
+        ("TTL k", [":-2\r\n", ":-1\r\n", ":101\r\n"], NO_QUORUM),
+        ("SRANDMEMBER k", [nil, a, b], a),
+        ("SRANDMEMBER k", [nil, a, nil], nil),
+        ("HRANDFIELD k", [a, b, nil], a),
+        (
+            "OBJECT IDLETIME k",
+            [":0\r\n", ":7\r\n", ":9\r\n"],
+            ":0\r\n",
+        ),
+        ("GET k", [nil, a, b], NO_QUORUM),
+    ] {
+        let mut rig = Rig::new(&THREE_RACKS, at(DcSafeQuorum));
+        let client = rig.client();
+        rig.asks(client, &[line]);
+        for (node, reply) in [ME, 1, 2].into_iter().zip(replies) {
+            rig.says(node, reply);
+        }
+        assert_eq!(rig.hears(client), answer, "{line} {replies:?}");
+        rig.assert_at_rest();
+    }
+}
+
 #[test]
 fn every_datacenter_is_asked_rack_by_rack() {
     let members = ["a d r1 0", "b d r2 0", "x e q1 0", "y e q2 0"];

@@ -29,6 +29,7 @@ fn every_replica_gets_the_same_moment() {
         ("SETEX k 10 v", "SET k v PXAT 1700000010000"),
         ("SET k v EX 10", "SET k v PXAT 1700000010000"),
         ("GETEX k PX 10", "GETEX k PXAT 1700000000010"),
+        ("RESTORE k 10 p", "RESTORE k 1700000000010 p ABSTTL"),
         // Left to the datastore: wrong, or absolute already.
         ("SETEX k 0 v", "SETEX k 0 v"),
         ("EXPIREAT k 10", "EXPIREAT k 10"),
@@ -46,6 +47,46 @@ fn every_replica_gets_the_same_moment() {
     let key = super::key_of(&rig, ME);
     rig.asks(client, &[&format!("SETEX {key} 10 v")]);
     assert_eq!(rig.sees(ME), [format!("SETEX {key} 10 v")]);
+}
+
+/// Before Redis 6.2 there was no PXAT: with one replica that old, every SETEX was an error.
+#[test]
+fn times_stay_relative_for_old_datastores() {
+    const OK: &str = "+OK\r\n";
+    const SYNTAX: &str = "-ERR syntax error\r\n";
+    for old in [ME, 1] {
+        let mut rig = Rig::new(&THREE_RACKS, Options::default());
+        let client = rig.client();
+        // An error of syntax that is the client's own says nothing.
+        for line in ["SET k v EX 10 BOGUS", "SET k v NX XX EX 10"] {
+            rig.asks(client, &[line]);
+            for node in 0..3 {
+                rig.says(node, SYNTAX);
+            }
+            assert_eq!(rig.hears(client), SYNTAX);
+        }
+        rig.asks(client, &["SETEX k 10 v"]);
+        for node in 0..3 {
+            let sent = rig.sees(node).pop();
+            assert_eq!(sent.as_deref(), Some("SET k v PXAT 1700000010000"));
+            rig.says(node, if node == old { SYNTAX } else { OK });
+        }
+        assert_eq!(rig.hears(client), if old == ME { SYNTAX } else { OK });
+        for (line, sent) in [
+            ("SETEX k 10 v", "SETEX k 10 v"),
+            ("SET k v PX 10 NX", "SET k v PX 10 NX"),
+            ("RESTORE k 10 p", "RESTORE k 10 p"),
+            ("EXPIRE k 10", "PEXPIREAT k 1700000010000"),
+        ] {
+            rig.asks(client, &[line]);
+            for node in 0..3 {
+                assert_eq!(rig.sees(node), [sent]);
+                rig.says(node, OK);
+            }
+            assert_eq!(rig.hears(client), OK, "{line}");
+        }
+        rig.assert_at_rest();
+    }
 }
 
 #[test]

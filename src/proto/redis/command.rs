@@ -78,6 +78,9 @@ pub struct Command {
     pub nondeterministic: bool,
     /// Two replicas in the same state may answer the same elements in another order.
     pub unordered: bool,
+    /// Two replicas in the same state mostly answer differently, so that only the kind of their replies
+    /// can be compared: a time that is left, an element drawn by chance.
+    pub incomparable: bool,
     /// How it goes to several replicas.
     pub replicate: Replicate,
     /// Which counters it moves.
@@ -151,6 +154,7 @@ pub(super) const fn row(
         own_rack: false,
         nondeterministic: false,
         unordered: false,
+        incomparable: false,
         replicate: Replicate::AsIs,
         stat: ReqStats::of(if to_store { stats::OTHER } else { 0 }),
         flags,
@@ -236,6 +240,12 @@ impl Command {
     pub(super) const fn unordered(mut self) -> Self {
         self.unordered = true;
         self
+    }
+
+    /// Nondeterministic, and more often than not.
+    pub(super) const fn incomparable(mut self) -> Self {
+        self.incomparable = true;
+        self.nondeterministic()
     }
 
     pub(super) const fn replicate(mut self, how: Replicate) -> Self {

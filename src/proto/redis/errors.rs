@@ -19,6 +19,11 @@ pub const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency\r\n";
 /// Keys of one request belong to several nodes.
 pub const CROSSSLOT: &str = "-CROSSSLOT Keys in request don't hash to the same node\r\n";
 
+/// What comes behind a `MULTI` that was refused.
+pub const BEHIND_REFUSED_MULTI: &str = "-ERR Dynomite: not run, because it follows a MULTI that was refused: transactions are not supported\r\n";
+/// Redis' answer to an `EXEC` when something before it was refused.
+pub const EXEC_ABORT: &str = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+
 /// Answered to cluster commands, so that clients stay in standalone mode.
 pub const CLUSTER_DISABLED: &str = "-ERR This instance has cluster support disabled\r\n";
 /// Redis' generic syntax error.

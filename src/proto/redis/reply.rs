@@ -10,10 +10,11 @@
 use super::resume::{Digits, Resumable, digits, find};
 use crate::mbuf::Chain;
 
-/// Deepest nesting of arrays that is followed.
-pub const MAX_DEPTH: usize = 32;
-/// Longest simple string, error or integer line in bytes.
-pub const MAX_LINE_LEN: usize = 1 << 20;
+/// Deepest nesting of arrays that is followed: twice what a script of Redis 7.0.15 can return before its
+/// Lua stack is at its limit. What a script may return must not cost the connection all clients share.
+pub const MAX_DEPTH: usize = 16_384;
+/// Longest simple string or error in bytes: a script may return a value as one.
+pub const MAX_LINE_LEN: usize = 512 << 20;
 /// Largest bulk string in bytes.
 pub const MAX_BULK_LEN: u64 = 1 << 31;
 
@@ -51,10 +52,8 @@ pub struct Parser {
     skip: usize,
     /// Where the line under way began.
     line: usize,
-    /// Open arrays.
-    depth: usize,
-    /// Elements still missing, per open array.
-    missing: [u32; MAX_DEPTH],
+    /// Elements still missing, per open array. Its memory is kept for the next reply.
+    missing: Vec<u32>,
 }
 
 /// `[-]digits CR LF` at `data[at..]`: the value and where the next byte is; `Ok(None)` if incomplete.
@@ -106,7 +105,7 @@ impl Resumable for Parser {
 impl Parser {
     /// Whether a reply is under way.
     pub fn is_idle(&self) -> bool {
-        self.pos == 0 && self.phase == Phase::Element && self.depth == 0
+        self.pos == 0 && self.phase == Phase::Element && self.missing.is_empty()
     }
 
     /// Payload bytes that are known to be missing; 0 if unknown.
@@ -155,11 +154,10 @@ impl Parser {
                             Ok(Some((n, next))) if (-1..=i64::from(u32::MAX)).contains(&n) => {
                                 p = next;
                                 if n > 0 {
-                                    if self.depth == MAX_DEPTH {
+                                    if self.missing.len() == MAX_DEPTH {
                                         return Status::Garbage("arrays nested too deeply");
                                     }
-                                    self.missing[self.depth] = n as u32;
-                                    self.depth += 1;
+                                    self.missing.push(n as u32);
                                     continue;
                                 }
                             }
@@ -204,15 +202,14 @@ impl Parser {
             }
             // An element ended here; so may the arrays around it.
             self.phase = Phase::Element;
-            while self.depth > 0 {
-                let missing = &mut self.missing[self.depth - 1];
+            while let Some(missing) = self.missing.last_mut() {
                 *missing -= 1;
                 if *missing > 0 {
                     break;
                 }
-                self.depth -= 1;
+                self.missing.pop();
             }
-            if self.depth == 0 {
+            if self.missing.is_empty() {
                 self.pos = 0;
                 return Status::Complete(base + p);
             }

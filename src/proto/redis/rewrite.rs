@@ -35,6 +35,19 @@ impl<'a> Rewritten<'a> {
     }
 }
 
+impl Rewritten<'_> {
+    /// Whether a Redis that knows the original may not know this: `SET` has `PXAT` since 6.2, `RESTORE` has
+    /// `ABSTTL` since 5.0.
+    pub fn is_recent(&self) -> bool {
+        matches!(self.command.name, "set" | "restore")
+    }
+
+    /// Whether there are words of the client's beside key, value and time, which may be wrong.
+    pub fn has_options(&self) -> bool {
+        self.words.len() > 5
+    }
+}
+
 /// How one second and one millisecond count in milliseconds.
 const SECOND: i64 = 1000;
 const MILLISECOND: i64 = 1;
@@ -56,6 +69,7 @@ pub fn absolute<'a>(command: &Command, args: &[&'a [u8]], now_ms: u64) -> Option
         "psetex" => set_for(args, now, MILLISECOND),
         "set" => with_options(b"SET", args, 3, now),
         "getex" => with_options(b"GETEX", args, 2, now),
+        "restore" => restore(args, now),
         _ => None,
     }
 }
@@ -97,6 +111,27 @@ fn set_for<'a>(args: &[&'a [u8]], now: i64, unit: i64) -> Option<Rewritten<'a>> 
     let at = later(time, now, unit)?;
     let [key, value, option] = [*key, *value, b"PXAT"].map(Cow::Borrowed);
     Rewritten::new(b"SET", [key, value, option, number(at)])
+}
+
+/// `RESTORE key milliseconds payload [options]`; 0 is no time. The word that makes the time absolute comes
+/// before the options, so that what is wrong with them stays what it is.
+fn restore<'a>(args: &[&'a [u8]], now: i64) -> Option<Rewritten<'a>> {
+    let [_, key, time, payload, options @ ..] = args else {
+        return None;
+    };
+    let is_absolute = |word: &&[u8]| word.eq_ignore_ascii_case(b"absttl");
+    if options.iter().any(is_absolute) {
+        return None;
+    }
+    let at = later(time, now, MILLISECOND)?;
+    let [key, payload, absolute] = [*key, *payload, b"ABSTTL"].map(Cow::Borrowed);
+    let options = options.iter().map(|word| Cow::Borrowed(*word));
+    Rewritten::new(
+        b"RESTORE",
+        [key, number(at), payload, absolute]
+            .into_iter()
+            .chain(options),
+    )
 }
 
 /// `SET` and `GETEX`: `EX` or `PX` among the options, which begin at `from`.
@@ -264,6 +299,11 @@ mod tests {
             ("SET ex ex ex 1", "SET ex ex PXAT 1700000001000"),
             ("GETEX k EX 10", "GETEX k PXAT 1700000010000"),
             ("getex k px 1", "GETEX k PXAT 1700000000001"),
+            ("restore k 10 p", "RESTORE k 1700000000010 p ABSTTL"),
+            (
+                "RESTORE k 10 p REPLACE IDLETIME",
+                "RESTORE k 1700000000010 p ABSTTL REPLACE IDLETIME",
+            ),
         ] {
             assert_eq!(rewritten(line).as_deref(), Some(expected), "{line}");
         }
@@ -296,6 +336,10 @@ mod tests {
             "GETEX k",
             "GETEX k PERSIST",
             "GETEX k EX",
+            "RESTORE k 0 p",
+            "RESTORE k -1 p REPLACE",
+            "RESTORE k x p",
+            "RESTORE k 10 p REPLACE absttl",
             "GET k",
         ] {
             assert_eq!(rewritten(line), None, "{line}");
@@ -393,7 +437,7 @@ mod tests {
         /// What is rewritten keeps its key, is accepted by its command, and holds nothing relative.
         #[test]
         fn rewriting_is_done_at_once(
-            name in prop::sample::select(vec!["EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "SET", "GETEX"]),
+            name in prop::sample::select(vec!["EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "SET", "GETEX", "RESTORE"]),
             rest in prop::collection::vec(word(), 1..7),
         ) {
             let mut args = vec![name.as_bytes()];

@@ -7,6 +7,7 @@
 mod client;
 mod help;
 pub(super) mod introspect;
+pub mod refused_multi;
 
 use super::command::{Command, Serve};
 use super::encode::Reply;
@@ -81,6 +82,8 @@ pub struct Session {
     /// The level the client chose for its reads and writes, if it did.
     pub consistency: Option<Consistency>,
     mode: ReplyMode,
+    /// When a `MULTI` was refused whose transaction has not ended, in µs.
+    refused_multi: Option<u64>,
     no_evict: bool,
     no_touch: bool,
     names: Option<Box<Names>>,
@@ -94,6 +97,7 @@ impl Session {
             resp3: false,
             consistency: None,
             mode: ReplyMode::On,
+            refused_multi: None,
             no_evict: false,
             no_touch: false,
             names: None,

@@ -88,9 +88,9 @@ pub(super) const MEMORY: &[Command] = &[
 #[rustfmt::skip]
 pub(super) const OBJECT: &[Command] = &[
     row("encoding", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).nondeterministic(),
-    row("freq", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).nondeterministic(),
+    row("freq", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).incomparable(),
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, cat::KEYSPACE),
-    row("idletime", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).nondeterministic(),
+    row("idletime", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).incomparable(),
     row("refcount", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).nondeterministic(),
 ];
 /// `SCRIPT`.
@@ -122,7 +122,7 @@ pub(super) const XGROUP: &[Command] = &[
 /// `XINFO`.
 #[rustfmt::skip]
 pub(super) const XINFO: &[Command] = &[
-    row("consumers", 4, Keyed, specs::SECOND_READ, READONLY, cat::STREAM).resp3(Is(Form::Maps)).nondeterministic(),
+    row("consumers", 4, Keyed, specs::SECOND_READ, READONLY, cat::STREAM).resp3(Is(Form::Maps)).incomparable(),
     row("groups", 3, Keyed, specs::SECOND_READ, READONLY, cat::STREAM).resp3(Is(Form::Maps)),
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, cat::STREAM),
     row("stream", -3, Keyed, specs::SECOND_READ, READONLY, cat::STREAM).resp3(Is(Form::StreamInfo)),

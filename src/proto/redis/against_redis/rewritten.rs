@@ -9,6 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 fn an_absolute_time_is_answered_like_the_relative_one() {
     let server = Server::start();
     let mut client = server.connect();
+    client.ask(&words("set k v"));
+    let dumped = client.ask(&words("dump k"));
+    let start = dumped
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .expect("a bulk")
+        + 1;
+    let payload = &dumped[start..dumped.len() - 2];
     let mut rewritten = 0;
     for before in ["ping", "set k old", "setex k 5000 old", "rpush k old"] {
         for line in [
@@ -38,8 +46,21 @@ fn an_absolute_time_is_answered_like_the_relative_one() {
             "getex k ex 1000",
             "getex k px 0",
             "getex k ex 1000 persist",
+            "restore k 100000 {payload}",
+            "restore k 100000 {payload} replace",
+            "restore k 100000 {payload} replace absttl",
+            "restore k 100000 {payload} replace idletime 5",
+            "restore k 100000 {payload} replace idletime",
+            "restore k 100000 {payload} bogus",
+            "restore k 0 {payload} replace",
+            "restore k -1 {payload} replace",
+            "restore k x {payload} replace",
+            "restore k 9223372036854775807 {payload} replace",
         ] {
-            let args = words(line);
+            let mut args = words(line);
+            for arg in args.iter_mut().filter(|arg| *arg == b"{payload}") {
+                *arg = payload;
+            }
             let command = resolve(&args, &mut Vec::new()).expect("a command");
             let now = SystemTime::now()
                 .duration_since(UNIX_EPOCH)

@@ -1,0 +1,111 @@
+//! The order of a client's writes where one of them takes two steps.
+//!
+//! A write in two steps ([`super::replicate`]) reaches most replicas only when its first step is done. What
+//! the same client asks behind it must not get there before: of `SPOP s` and `SADD s m` in one pipeline,
+//! `m` being what is popped, the member would stay on one replica and be gone on the others, for good. So
+//! the client's next request waits, and all that comes behind it, until the second step is on its way:
+//!
+//! | request behind the first step | waits |
+//! |---|---|
+//! | answered by this node itself | no |
+//! | another write in two steps | no: both take the same way to the owner and back, and so do their second steps |
+//! | a read of one replica | no: it comes to the owner in this rack behind the first step |
+//! | any other; of memcached, any | yes |
+//!
+//! The client's answers leave in order all the same, so that waiting delays none of those before. Requests of
+//! other clients are not held up: as ever, between clients there is no order.
+
+use super::client::Speech;
+use super::front::{Fronts, Raw, Reading};
+use super::{Action, ConnId, Node};
+use crate::clock::Now;
+use crate::consistency::Consistency;
+use crate::proto::Class;
+use crate::proto::redis::command::Serve;
+use crate::proto::redis::lookup::resolve;
+use crate::proto::redis::rewrite;
+
+impl Node {
+    /// A front's write has begun its first step. Returns what [`Node::step_ends`] has to be told.
+    pub(super) fn step_begins(&mut self, key: u32) -> Option<ConnId> {
+        let front = self.fronts.get_mut(key)?;
+        front.steps += 1;
+        Some(front.id)
+    }
+
+    /// The second step of a front's write is on its way, or there is none.
+    pub(super) fn step_ends(&mut self, id: Option<ConnId>) {
+        let Some(id) = id else {
+            return;
+        };
+        let front = self.fronts.get_mut(Fronts::key(id));
+        let Some(front) = front.filter(|front| front.id == id) else {
+            return;
+        };
+        front.steps = front.steps.saturating_sub(1);
+        if front.steps == 0 && front.reading == Reading::Ordered {
+            self.in_order.push(id);
+        }
+    }
+
+    /// Whether a client's request waits for its writes in two steps. The client is then read no more.
+    #[inline]
+    pub(super) fn is_held<S: Speech>(
+        &mut self,
+        key: u32,
+        request: &S::Request,
+        raw: Raw<'_>,
+    ) -> bool {
+        // In a single rack there is no second step.
+        if !self.replicated {
+            return false;
+        }
+        let client = self.fronts.clients.get(key as usize);
+        if client.is_none_or(|client| client.front.steps == 0)
+            || !S::must_wait(self, key, request, raw)
+        {
+            return false;
+        }
+        if let Some(front) = self.fronts.get_mut(key) {
+            front.reading = Reading::Ordered;
+            front.held_back = true;
+        }
+        true
+    }
+
+    /// Whether a client's request to Redis could overtake a write in two steps.
+    pub(super) fn overtakes(&self, key: u32, args: &[&[u8]]) -> bool {
+        let Some(command) = resolve(args, &mut Vec::new()) else {
+            return false;
+        };
+        let refined = command.refine(args);
+        if !self.is_routed(refined.serve) {
+            return false;
+        }
+        let by_key = matches!(refined.serve, Serve::Keyed | Serve::Split | Serve::SameNode);
+        match refined.class {
+            Class::Write => !rewrite::has_effect(command, args),
+            Class::Read => {
+                by_key && !command.own_rack && self.level_of(key, Class::Read) != Consistency::DcOne
+            }
+        }
+    }
+
+    /// Goes on with the clients that need not wait any more.
+    pub(super) fn go_on_in_order(&mut self, now: Now) {
+        while let Some(id) = self.in_order.pop() {
+            let key = Fronts::key(id);
+            let front = self.fronts.get_mut(key).filter(|front| front.id == id);
+            let Some(front) = front.filter(|front| front.reading == Reading::Ordered) else {
+                continue;
+            };
+            front.reading = Reading::On;
+            let data = front.inbound.take();
+            self.serve_data(key, now, data, false);
+            let front = self.fronts.get(key).filter(|front| front.id == id);
+            if front.is_some_and(|front| front.reading == Reading::On) {
+                self.actions.push_back(Action::Resume(id));
+            }
+        }
+    }
+}

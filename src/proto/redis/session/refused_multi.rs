@@ -1,0 +1,80 @@
+//! What a client sends behind a `MULTI` that was refused.
+//!
+//! Client libraries send `MULTI`, the commands and `EXEC` in one go: when they learn that `MULTI` was refused,
+//! all the rest is here. Redis would run it, command by command; but whoever is told that there is no
+//! transaction must be able to rely on nothing having been done. So it is refused too:
+//!
+//! | comes | its answer | afterwards |
+//! |---|---|---|
+//! | `EXEC` | Redis' `EXECABORT` | all is served again |
+//! | `DISCARD`, `RESET`, `QUIT` | as ever | all is served again |
+//! | `MULTI` | as ever | the same once more |
+//! | any other | an error | |
+//! | any other, after [`PATIENCE_US`] | an error | the connection closes |
+//! | nothing for [`SILENCE_US`], then any other | as ever | all is served again |
+//!
+//! The last two are for those who wait for the answer to `MULTI`, take it for what it is and never send the
+//! rest: the connection may go back to a pool, or its user be a person.
+
+use super::Session;
+use crate::clock::Now;
+use crate::proto::redis::errors;
+
+/// How long a client may go on without ending its transaction, in µs.
+pub const PATIENCE_US: u64 = 5_000_000;
+/// A client that has sent nothing for so long, in µs, has read the refusal.
+pub const SILENCE_US: u64 = 1_000_000;
+
+/// What a request gets that is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error line.
+    pub line: &'static str,
+    /// The connection closes behind it.
+    pub closes: bool,
+}
+
+impl Session {
+    /// Takes note that a `MULTI` is refused now.
+    pub fn multi_refused(&mut self, now: Now) {
+        self.refused_multi = Some(now.mono_us);
+    }
+
+    /// Whether a transaction may still be coming in whose `MULTI` was refused.
+    #[inline]
+    pub fn is_behind_multi(&self) -> bool {
+        self.refused_multi.is_some()
+    }
+
+    /// Takes note that the client, which waits for nothing to be read, has sent nothing for so many µs.
+    #[inline]
+    pub fn was_silent(&mut self, us: u64) {
+        if us >= SILENCE_US {
+            self.refused_multi = None;
+        }
+    }
+
+    /// What a request gets that comes behind a refused `MULTI`; `None`: it is served like any other. `args`
+    /// is the whole request, name first.
+    pub fn behind_multi(&mut self, args: &[&[u8]], now: Now) -> Option<Refusal> {
+        let since = self.refused_multi?;
+        let is = |name: &str| {
+            let first = args.first();
+            first.is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        if is("multi") {
+            return None;
+        }
+        if ["exec", "discard", "reset", "quit"].into_iter().any(is) {
+            self.refused_multi = None;
+            return is("exec").then_some(Refusal {
+                line: errors::EXEC_ABORT,
+                closes: false,
+            });
+        }
+        Some(Refusal {
+            line: errors::BEHIND_REFUSED_MULTI,
+            closes: now.mono_us.saturating_sub(since) >= PATIENCE_US,
+        })
+    }
+}
