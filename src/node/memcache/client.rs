@@ -8,13 +8,15 @@ use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::node::Node;
 use crate::node::client::{Heard, Speech};
+use crate::node::collect::Collector;
 use crate::node::front::Raw;
 use crate::node::join::Join;
-use crate::node::msg::Flags;
+use crate::node::msg::{Flags, Msg};
 use crate::node::route::Ask;
 use crate::proto::memcache::call::{Body, Call, Quiet};
 use crate::proto::memcache::command::{Command, DELETE, Serve};
-use crate::proto::memcache::line::{self, Outcome};
+use crate::proto::memcache::line::{self, MAX_SENT, Outcome};
+use crate::proto::memcache::naming::Naming;
 use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status};
 use crate::proto::memcache::{binary, errors, rewrite};
 use crate::proto::redis::resp3::Form;
@@ -156,6 +158,10 @@ impl Node {
             None
         };
         let call = absolute.unwrap_or(call);
+        let (call, naming) = match Naming::apart(&call) {
+            Some((call, naming)) => (call, Some(naming)),
+            None => (call, None),
+        };
         let chain = self.rewritten(&call, line, raw);
         let mut ask = Ask::memcache(command, class, token, Raw::from(&chain));
         let versions = self.replicated && hands_out_versions(&call);
@@ -180,6 +186,10 @@ impl Node {
             return self.split_get(entry, key, now, &ask, &call, &tokens);
         }
         self.count_request(&ask);
+        let entry = match naming {
+            Some(naming) => self.only_part(entry, Join::Named(naming)),
+            None => entry,
+        };
         if self.is_memcache_purge(command) {
             self.send_to_store(entry, key, now, ask.raw);
         } else if command.serve == Serve::AllNodesGuarded {
@@ -193,6 +203,16 @@ impl Node {
     }
 
     /// The bytes of a request that is written anew: its line, then its value as it came behind a
+    /// The one part of a request whose reply becomes the answer in this way.
+    fn only_part(&mut self, entry: u32, join: Join) -> u32 {
+        let Some(mut part) = self.msgs.get(entry as usize).map(Msg::copy) else {
+            return entry;
+        };
+        self.give_collector(entry, Collector::joining(1, join));
+        part.parent = entry;
+        self.msgs.insert(part) as u32
+    }
+
     /// line of so many bytes.
     pub(in crate::node) fn rewritten(&self, call: &Call<'_>, line: usize, raw: Raw<'_>) -> Chain {
         let mut text = Vec::new();
