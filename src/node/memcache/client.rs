@@ -182,14 +182,15 @@ impl Node {
                 msg.flags = msg.flags.with(Flags::UNIQUE);
             }
         }
-        if tokens.len() > 1 && !self.is_one_owner(key, &ask, &tokens) {
+        if tokens.len() > 1 && (is_too_long(&call, &ask) || !self.is_one_owner(key, &ask, &tokens))
+        {
             return self.split_get(entry, key, now, &ask, &call, &tokens);
         }
-        self.count_request(&ask);
         let entry = match naming {
             Some(naming) => self.only_part(entry, Join::Named(naming)),
             None => entry,
         };
+        self.count_request(&ask);
         if self.is_memcache_purge(command) {
             self.send_to_store(entry, key, now, ask.raw);
         } else if command.serve == Serve::AllNodesGuarded {
@@ -202,7 +203,6 @@ impl Node {
         }
     }
 
-    /// The bytes of a request that is written anew: its line, then its value as it came behind a
     /// The one part of a request whose reply becomes the answer in this way.
     fn only_part(&mut self, entry: u32, join: Join) -> u32 {
         let Some(mut part) = self.msgs.get(entry as usize).map(Msg::copy) else {
@@ -213,6 +213,7 @@ impl Node {
         self.msgs.insert(part) as u32
     }
 
+    /// The bytes of a request that is written anew: its line, then its value as it came behind a
     /// line of so many bytes.
     pub(in crate::node) fn rewritten(&self, call: &Call<'_>, line: usize, raw: Raw<'_>) -> Chain {
         let mut text = Vec::new();
@@ -224,6 +225,18 @@ impl Node {
         }
         chain
     }
+}
+
+/// Whether memcached may refuse a request by several keys for its length.
+pub(super) fn is_too_long(call: &Call<'_>, ask: &Ask<'_>) -> bool {
+    let touches = matches!(
+        call.body,
+        Body::Get {
+            exptime: Some(_),
+            ..
+        }
+    );
+    touches && ask.raw.len() > MAX_SENT
 }
 
 /// Whether the answer tells the client versions of values.
