@@ -41,3 +41,5 @@ mod words;
 pub(in crate::proto) mod against_memcached;
 #[cfg(test)]
 mod side_by_side;
+#[cfg(test)]
+mod test_server;

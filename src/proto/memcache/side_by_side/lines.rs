@@ -365,7 +365,7 @@ fn any_line_is_answered_as_by_memcached() {
         if has_effect_though_refused(&bytes, &got) {
             continue;
         }
-        let [stored, kept] = [&pair.plain, &pair.behind].map(|server| server.hear(LOOK));
+        let [stored, kept] = [&pair.plain, &pair.behind].map(|server| hear(server, LOOK));
         assert_eq!(
             comparable(&kept),
             comparable(&stored),
