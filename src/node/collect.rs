@@ -497,6 +497,10 @@ impl Collector {
                             None => (target, agreed),
                             Some(Told::Wait) => return None,
                             Some(Told::Agreed(part)) => (part, true),
+                            // For one key, perhaps; each of the others has its own majority.
+                            Some(Told::Alone(_)) if !matches!(lists, Lists::No) => {
+                                return Some(merged(*level, lists, &self.replies, dcs, true));
+                            }
                             Some(Told::Alone(part)) if *level == Consistency::DcQuorum => {
                                 (part, false)
                             }
@@ -556,7 +560,10 @@ fn merged(
             .filter_map(|(reply, at)| of_dc(&at).then_some(reply))
             .collect();
         let merged = match lists {
-            Lists::Values(keys) => memcache::merged(level, &its, keys, versions),
+            // Clients are told versions of this datacenter, the first.
+            Lists::Values(keys) => {
+                memcache::merged(level, &its, keys, versions && answer.is_none())
+            }
             Lists::No | Lists::Arrays => merged_in(level, &its),
         };
         match merged {

@@ -116,13 +116,13 @@ impl Node {
                 if msg.is_none_or(|msg| msg.start + granted > now.mono_us) {
                     break;
                 }
-                self.expire_one(slot, entry, now);
+                self.expire_one(slot, entry, granted, now);
             }
         }
     }
 
-    /// Answers one request that has waited too long on this upstream.
-    pub(super) fn expire_one(&mut self, slot: usize, entry: u32, now: Now) {
+    /// Answers one request that has waited too long on this upstream, for so many µs.
+    pub(super) fn expire_one(&mut self, slot: usize, entry: u32, waited: u64, now: Now) {
         let (Some(upstream), Some(msg)) = (
             self.upstreams.get_mut(slot),
             self.msgs.get_mut(entry as usize),
@@ -135,12 +135,11 @@ impl Node {
             overdue.since = msg.start;
         }
         overdue.count += 1;
-        let granted = self.granted[upstream.distance as usize][lane(msg)];
         log_at!(
             Warn,
             "request on {} timedout, timeout was {}",
             upstream.id,
-            granted / 1000
+            waited / 1000
         );
         upstream.tally.timeouts += 1;
         upstream.pass(&mut self.msgs, entry);

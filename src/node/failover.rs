@@ -7,6 +7,11 @@
 //! an error, within the time it would have waited anyway: each attempt is granted what is left of the
 //! time since the request came in. Writes are never sent twice: the first attempt may have been run.
 //!
+//! A read of the first rack's, which all nodes of the datacenter ask for versions of values, goes on to the
+//! next one when half of its time is over: most often both are equally far away, and nothing would be left for
+//! the second when the first has had all of it. While nothing comes from the one it waited for, others do not
+//! wait for that one.
+//!
 //! Until the answer is known the request's slices wait where the answer will, in `Msg::reply`. The
 //! second attempt is a part of the first, which waits for it as for any part; so the first may stand
 //! in its upstream's queue for a late reply while the second is under way.
@@ -18,6 +23,7 @@ use super::front::Raw;
 use super::join::Join;
 use super::msg::{Flags, Msg, NONE};
 use super::replicate::local_or_request;
+use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{
@@ -33,8 +39,8 @@ use crate::proto::redis::request;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// When a second attempt has to be given up. It stands behind younger requests in its upstream's
-/// queue, whose due marks follow the queue's order and so would find it late.
+/// When an attempt has to be given up of which its upstream's due marks know nothing, or find it late: those
+/// follow the queue's order, in which a second attempt stands behind younger requests.
 #[derive(Clone, Copy, Debug)]
 struct Due {
     at: u64,
@@ -43,15 +49,21 @@ struct Due {
     wire_id: u64,
 }
 
-/// The second attempts under way, with some that are over: in the order of their making, which
+/// The attempts under way, with some that are over: each kind in the order of their making, which
 /// nearly is that of their times.
 #[derive(Debug, Default)]
-pub(super) struct Retries(VecDeque<Due>);
+pub(super) struct Retries {
+    /// First attempts, that may go on to the next rack.
+    firsts: VecDeque<Due>,
+    /// Second ones.
+    seconds: VecDeque<Due>,
+}
 
 impl Retries {
     /// When the first of them has to be given up, in µs.
     pub fn next_us(&self) -> Option<u64> {
-        self.0.front().map(|due| due.at)
+        let fronts = [self.firsts.front(), self.seconds.front()];
+        fronts.into_iter().flatten().map(|due| due.at).min()
     }
 }
 
@@ -81,22 +93,16 @@ impl Node {
         }
     }
 
-    /// Sends a read that this node has not answered to the next one that may. `false` if there is
-    /// none, or nobody waits any more, or it is no such read; nothing is changed then.
-    pub(super) fn fail_over(&mut self, entry: u32, now: Now, failed: NodeId) -> bool {
-        let Some(msg) = self.msgs.get(entry as usize) else {
-            return false;
-        };
+    /// Who is to be asked next for a read that this node has not answered, and until when, in µs; for
+    /// which front. `None` if there is nobody, or nobody waits any more, or it is no such read.
+    fn next_to_ask(&self, entry: u32, now: Now, failed: NodeId) -> Option<(u32, NodeId, u64)> {
+        let msg = self.msgs.get(entry as usize)?;
         if !msg.flags.has(Flags::KEPT) || msg.flags.has(Flags::WRITE) {
-            return false;
+            return None;
         }
-        let Some(pin) = self.front_of(entry) else {
-            return false;
-        };
-        let (start, mut copy) = (msg.start, msg.copy());
-        let Some(token) = self.token_of_kept(msg) else {
-            return false;
-        };
+        let pin = self.front_of(entry)?;
+        let start = msg.start;
+        let token = self.token_of_kept(msg)?;
         let topology = Arc::clone(&self.topology);
         let candidates: Vec<NodeId> = if msg.flags.has(Flags::UNIQUE) {
             first_rack_candidates(&topology, token).collect()
@@ -110,7 +116,16 @@ impl Node {
             .skip(tried.map_or(0, |at| at + 1))
             .map(|node| (node, start + self.granted_read(topology.distance(node))))
             .find(|&(node, at)| at > now.mono_us && self.reaches(node, pin, now));
-        let Some((node, at)) = next else {
+        next.map(|(node, at)| (pin, node, at))
+    }
+
+    /// Sends a read that this node has not answered to the next one that may. `false` if there is
+    /// none; nothing is changed then.
+    pub(super) fn fail_over(&mut self, entry: u32, now: Now, failed: NodeId) -> bool {
+        let Some((pin, node, at)) = self.next_to_ask(entry, now, failed) else {
+            return false;
+        };
+        let Some(mut copy) = self.msgs.get(entry as usize).map(Msg::copy) else {
             return false;
         };
         let mut request = Chain::new();
@@ -126,14 +141,6 @@ impl Node {
         copy.reply.append_shared(&request);
         let child = self.msgs.insert(copy) as u32;
         self.stats.own.read_failovers += 1;
-        if let Some(slot) = self.slot_for(node, pin) {
-            self.watch(Due {
-                at,
-                slot: slot as u32,
-                entry: child,
-                wire_id,
-            });
-        }
         let target = Target {
             node,
             how: local_or_request(node),
@@ -143,7 +150,66 @@ impl Node {
         };
         let mut frames = Frames::new(wire_id, Raw::from(&request));
         self.send(child, pin, now, &target, &mut frames);
+        if let Some(slot) = self.slot_used(node, pin) {
+            self.watch(Due {
+                at,
+                slot: slot as u32,
+                entry: child,
+                wire_id,
+            });
+        }
         true
+    }
+
+    /// Notes that a read which was sent to this node goes on to the next rack when half of its time is over.
+    pub(super) fn watch_first(&mut self, entry: u32, pin: u32, node: NodeId) {
+        let granted = self.granted_read(self.topology.distance(node));
+        let own_id = self.next_wire_id();
+        let (Some(slot), Some(msg)) =
+            (self.slot_used(node, pin), self.msgs.get_mut(entry as usize))
+        else {
+            return;
+        };
+        if !msg.flags.has(Flags::QUEUED.with(Flags::KEPT)) {
+            return;
+        }
+        if node == NodeId::ME {
+            // A datastore is told none.
+            msg.wire_id = own_id;
+        }
+        let due = Due {
+            at: msg.start + granted / 2,
+            slot: slot as u32,
+            entry,
+            wire_id: msg.wire_id,
+        };
+        while let Some(first) = self.retries.firsts.front().copied() {
+            if self.is_under_way(first) {
+                break;
+            }
+            self.retries.firsts.pop_front();
+        }
+        self.retries.firsts.push_back(due);
+        self.earliest = self.earliest.min(due.at);
+    }
+
+    /// The connection on which a front's request to a node has just been sent.
+    fn slot_used(&self, node: NodeId, pin: u32) -> Option<usize> {
+        let slots = self.slots_of(node);
+        match node {
+            NodeId::ME if slots.len() > 1 => self.fronts.get(pin).map(|front| front.store.into()),
+            NodeId::ME => Some(slots.start),
+            _ => self.slot_for(node, pin),
+        }
+    }
+
+    /// Whether reads wait in vain for a node: they took too long, and nothing has come from it since they
+    /// were sent.
+    pub(super) fn is_silent(&self, node: NodeId, pin: u32) -> bool {
+        let upstream = self
+            .slot_used(node, pin)
+            .and_then(|slot| self.upstreams.get(slot));
+        upstream.is_some_and(Upstream::is_silent)
     }
 
     /// Whether a peer's reply says that it could not ask its datastore.
@@ -190,36 +256,55 @@ impl Node {
 
     /// Takes note of a second attempt, and forgets earlier ones that are over.
     fn watch(&mut self, due: Due) {
-        while let Some(first) = self.retries.0.front().copied() {
+        while let Some(first) = self.retries.seconds.front().copied() {
             if self.is_under_way(first) {
                 break;
             }
-            self.retries.0.pop_front();
+            self.retries.seconds.pop_front();
         }
-        self.retries.0.push_back(due);
+        self.retries.seconds.push_back(due);
         self.earliest = self.earliest.min(due.at);
     }
 
-    /// Whether a second attempt still waits for its reply.
+    /// Whether an attempt still waits for its reply.
     fn is_under_way(&self, due: Due) -> bool {
         self.msgs.get(due.entry as usize).is_some_and(|msg| {
             msg.wire_id == due.wire_id
-                && msg.parent != NONE
+                && (msg.parent != NONE || msg.front != NONE)
                 && msg.flags.has(Flags::QUEUED)
                 && !msg.flags.has(Flags::EXPIRED)
         })
     }
 
-    /// Gives up second attempts that have waited too long.
+    /// Gives up attempts that have waited too long.
     pub(super) fn expire_retries(&mut self, now: Now) {
-        while let Some(due) = self.retries.0.front().copied() {
+        while let Some(due) = self.retries.seconds.front().copied() {
             if due.at > now.mono_us && self.is_under_way(due) {
                 break;
             }
-            self.retries.0.pop_front();
-            if self.is_under_way(due) {
-                self.expire_one(due.slot as usize, due.entry, now);
+            self.retries.seconds.pop_front();
+            self.expire_attempt(due, now);
+        }
+        while let Some(due) = self.retries.firsts.front().copied() {
+            if due.at > now.mono_us && self.is_under_way(due) {
+                break;
             }
+            self.retries.firsts.pop_front();
+            let node = self.upstreams.get(due.slot as usize).map(|at| at.node);
+            let next = node.and_then(|node| self.next_to_ask(due.entry, now, node));
+            // With nobody else to ask it waits for all of its time.
+            if next.is_some() {
+                self.expire_attempt(due, now);
+            }
+        }
+    }
+
+    fn expire_attempt(&mut self, due: Due, now: Now) {
+        let start = self.msgs.get(due.entry as usize).map(|msg| msg.start);
+        if let Some(start) = start
+            && self.is_under_way(due)
+        {
+            self.expire_one(due.slot as usize, due.entry, due.at - start, now);
         }
     }
 }

@@ -5,6 +5,7 @@ use super::memcache;
 use crate::config::StoreKind;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
+use crate::proto::memcache::naming::Naming;
 use crate::proto::redis::encode;
 use crate::proto::redis::keys::integer;
 use crate::proto::redis::reply::{Parser, Status};
@@ -39,6 +40,8 @@ pub(super) enum Join {
     One,
     /// The keys and the cursor of one node, which is the `node`th of `of`.
     Scan { node: u16, of: u16 },
+    /// There is but one, of memcached, and it lacks its key.
+    Named(Naming),
 }
 
 /// Bits of a cursor of `SCAN` below the number of the node it belongs to. A cursor of Redis is an
@@ -141,6 +144,14 @@ impl Join {
             Join::Values(piece_of) => by_piece(replies, piece_of),
             Join::Blocks { keys, piece_of } => memcache::joined(replies, keys, piece_of),
             Join::Scan { node, of } => scan(replies, *node, *of),
+            Join::Named(naming) => {
+                let reply = replies.first_mut().map(std::mem::take).unwrap_or_default();
+                let (text, reply) = naming.told(&reply);
+                Answer {
+                    text,
+                    ..Answer::reply(reply, true)
+                }
+            }
         }
     }
 }

@@ -190,7 +190,7 @@ pub struct Node {
     has_other_racks: bool,
     /// There are more racks than this one, anywhere.
     replicated: bool,
-    /// What marks the versions of each rack.
+    /// What marks the versions of each node.
     marks: Marks,
     /// Not every request with a key goes on as it stands.
     looks_closer: bool,

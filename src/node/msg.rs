@@ -82,7 +82,7 @@ impl Flags {
 
     /// The client does not want to hear a nominal answer (memcached's meta flag `q`).
     pub const QUIET: Flags = Flags(512);
-    /// Its reply tells versions of values, which are marked with the rack they are from.
+    /// Its reply tells versions of values, which are marked with the node they are from.
     pub const UNIQUE: Flags = Flags(1024);
     /// A time in it was made absolute by words that a Redis older than 6.2 does not know.
     pub const ABSOLUTE: Flags = Flags(2048);

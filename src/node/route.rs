@@ -8,7 +8,9 @@ use super::original::Instead;
 use super::upstream::{State, Upstream, Wire};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
-use crate::cluster::route::{Access, Counts, Demand, How, Routing, Target, Targets};
+use crate::cluster::route::{
+    Access, Counts, Demand, How, Routing, Target, Targets, first_rack_candidates,
+};
 use crate::cluster::split;
 use crate::cluster::topology::Distance;
 use crate::config::SecureOption;
@@ -192,11 +194,25 @@ impl Node {
         }
         let demand = self.demand(ask, level);
         let mut targets = std::mem::take(&mut self.targets);
-        targets.place(&self.topology, &demand, |node| self.reaches(node, pin, now));
-        if self.may_fail_over(&demand) {
+        let first_rack = demand.routing == Routing::FirstRack;
+        let answers = |node: NodeId| self.reaches(node, pin, now) && !self.is_silent(node, pin);
+        // If none does, the first is waited for.
+        let choosy = first_rack && first_rack_candidates(&self.topology, ask.token).any(answers);
+        targets.place(&self.topology, &demand, |node| match choosy {
+            true => answers(node),
+            false => self.reaches(node, pin, now),
+        });
+        let may_fail_over = self.may_fail_over(&demand);
+        if may_fail_over {
             self.keep_request(entry, ask.raw);
         }
         self.dispatch(entry, pin, now, &targets, demand.effective_level(), ask.raw);
+        if first_rack
+            && may_fail_over
+            && let Some(first) = targets.first()
+        {
+            self.watch_first(entry, pin, first.node);
+        }
         self.targets = targets;
     }
 

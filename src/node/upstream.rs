@@ -180,6 +180,12 @@ impl Upstream {
         self.known
     }
 
+    /// Whether a read has waited too long, and nothing has come since it was made.
+    pub fn is_silent(&self) -> bool {
+        let [reads, _] = self.overdue;
+        reads.count > 0 && self.heard <= reads.since
+    }
+
     /// Whether it leads to the datastore.
     pub fn is_store(&self) -> bool {
         self.id.kind == Kind::Store

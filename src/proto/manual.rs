@@ -110,7 +110,7 @@ pub fn roff() -> String {
         (
             memcache::command::Serve::Keyed,
             "The owner of the key",
-            "In every rack that the level asks for. mg writes if it has a flag T, N or E; with a version to compare with (cas, the flag C) the replica that gave it runs it first.",
+            "In every rack that the level asks for. mg writes if it has a flag T or N; with a version to compare with (cas, the flag C) the replica that gave it runs it first.",
         ),
         (
             memcache::command::Serve::Split,

@@ -1,4 +1,4 @@
-//! Versions of items, as clients are told them: a mark of the rack they are from, and the number the
+//! Versions of items, as clients are told them: a mark of the node they are from, and the number the
 //! memcached there has given.
 
 use crate::judge::{Asked, World};
@@ -17,15 +17,15 @@ const VOID: u64 = u64::MAX;
 /// What all clients together know of versions.
 #[derive(Default)]
 pub struct Versions {
-    /// Datacenter and rack by the mark.
-    marks: HashMap<u64, (usize, usize)>,
+    /// Nodes by their marks.
+    marks: HashMap<u64, usize>,
     /// Who has swapped an item of a version.
     won: HashMap<(String, u64), Tag>,
 }
 
 impl Versions {
     /// A client at a node was told a version: it must be that of a replica which gave this value, and
-    /// have that rack's mark.
+    /// have that node's mark.
     pub fn told(
         &mut self,
         asked: &Asked,
@@ -43,16 +43,13 @@ impl Versions {
         );
         let dc = world.plan.nodes[node].dc;
         let value = told(&answer.outcome);
-        let gave = |rack: &usize| {
-            let owners = world.plan.owners_in(dc, *rack, name);
-            let done = owners
-                .into_iter()
-                .filter_map(|at| world.stores[at].done(asked.tag, name));
-            done.into_iter()
-                .any(|done| done.unique == own && done.reply == value)
+        let gave = |at: &usize| {
+            let done = world.stores[*at].done(asked.tag, name);
+            done.is_some_and(|done| done.unique == own && done.reply == value)
         };
-        let racks: Vec<usize> = (0..world.plan.racks[dc]).filter(gave).collect();
-        if racks.is_empty() {
+        let owners = world.plan.owners_ever(dc, name).into_iter();
+        let givers: Vec<usize> = owners.filter(gave).collect();
+        if givers.is_empty() {
             return Err(format!("no replica gave version {own} of {name}"));
         }
         if world.plan.racks.iter().sum::<usize>() == 1 {
@@ -63,11 +60,11 @@ impl Versions {
         }
         match self.marks.get(&mark) {
             _ if mark == 0 => Err("a version without a mark".into()),
-            Some(&(of, rack)) if of == dc && racks.contains(&rack) => Ok(()),
-            Some(place) => Err(format!("that mark is the one of {place:?}")),
+            Some(node) if givers.contains(node) => Ok(()),
+            Some(node) => Err(format!("that mark is the one of node {node}")),
             None => {
-                if let [rack] = racks[..] {
-                    self.marks.insert(mark, (dc, rack));
+                if let [node] = givers[..] {
+                    self.marks.insert(mark, node);
                 }
                 Ok(())
             }

@@ -6,6 +6,7 @@ mod memcache_reply;
 mod memcache_request;
 mod node;
 mod pieces;
+mod replies;
 mod resp;
 mod resp_reply;
 mod resp_request;

@@ -164,6 +164,28 @@ fn thousands_of_keys_byte_by_byte_and_in_pipelines() {
     sender.join().expect("the sender");
 }
 
+/// Longer than a line may be that memcached is sent.
+#[test]
+fn a_gat_of_any_length_is_served() {
+    let cluster = Plan::of(2, 1, 3).of_memcached().start();
+    let keys: Vec<String> = (0..1000).map(|n| format!("key{n}")).collect();
+    let held: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "x")).collect();
+    let mut client = cluster.text_client(0);
+    for key in &keys {
+        client.send(format!("set {key} 0 0 1 noreply\r\nx\r\n").as_bytes());
+    }
+    let mut line = format!("gat 1000 {} nope", keys.join(" "));
+    for _ in 0..2 {
+        let reply = client.ask(&line);
+        assert!(reply == values(&held).as_bytes(), "{}", shown(&reply));
+        client.expect_open();
+        line = line.replace("gat 1000", "gat -1");
+    }
+    for key in ["key0", "key500", "key999"] {
+        super::await_everywhere(&cluster, key, "END\r\n");
+    }
+}
+
 #[test]
 fn an_owner_that_is_gone_is_an_error_and_not_a_miss() {
     const GONE: &str = "SERVER_ERROR Peer: Peer Node is not connected\r\n";

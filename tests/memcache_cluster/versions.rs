@@ -1,6 +1,6 @@
 //! `cas`: an id that one replica gave is good through every node, once.
 
-use super::common::{Cluster, Plan, shown, value};
+use super::common::{Cluster, Plan, eventually, shown, value};
 use super::{LEVELS, await_everywhere, spread_ids};
 
 fn cluster(level: &str, plan: Plan) -> Cluster {
@@ -104,9 +104,37 @@ fn of_many_who_use_the_same_id_one_succeeds() {
     }
 }
 
+/// In silence: nothing says that it stands.
+#[test]
+fn ids_are_told_while_the_memcached_of_the_first_rack_stands() {
+    let plan = Plan::of(1, 2, 1).with("timeout", 500);
+    let cluster = cluster("dc_one", plan);
+    cluster.text_client(0).set("k", "v");
+    await_everywhere(&cluster, "k", &value("k", "v"));
+    for through in 0..2 {
+        let mut client = cluster.text_client(through);
+        let before = client.cas_id("k");
+        cluster.pause_store(0);
+        let meanwhile = client.cas_id("k");
+        assert_ne!(before >> 48, meanwhile >> 48, "it is another node's");
+        client.expect(&format!("cas k 0 0 1 {meanwhile}\r\nv"), "STORED\r\n");
+        cluster.resume_store(0);
+        cluster.await_store(0);
+        eventually("it is asked again", || {
+            client.cas_id("k") >> 48 == before >> 48
+        });
+    }
+}
+
 #[test]
 fn counting_by_cas_loses_nothing() {
-    let cluster = cluster("dc_quorum", Plan::of(1, 3, 1));
+    for level in ["dc_one", "dc_quorum"] {
+        count_by_cas(level);
+    }
+}
+
+fn count_by_cas(level: &str) {
+    let cluster = cluster(level, Plan::of(1, 3, 1));
     cluster.text_client(0).set("sum", "0");
     await_everywhere(&cluster, "sum", &value("sum", "0"));
     std::thread::scope(|scope| {

@@ -45,6 +45,49 @@ fn no_command_reaches_the_memcached_inside_a_key() {
     assert_eq!(bench.node.stat("server_err"), 0);
 }
 
+/// memcached tells the key of an item that `ms` has not made as it stores it: lines of their own, if it has
+/// line ends.
+#[test]
+fn a_key_of_several_lines_is_told_in_one() {
+    let bench = Bench::new();
+    Bench::prepare(&bench.behind);
+    let mut client = bench.node.text_client();
+    let mut other = bench.node.text_client();
+    for key in [
+        "DQo=",
+        "DQ==",
+        "eApFTkQK",
+        "eA0KU1RPUkVEDQpWQUxVRQ==",
+        "YQ0KVkFMVUUgYSAwIDENCnoNCkVORA0K",
+    ] {
+        for (line, reply) in [
+            ("ma KEY b N0 J7 k v", "VA 1 kKEY b\r\n7\r\n"),
+            ("mg KEY b k v", "VA 1 kKEY b\r\n7\r\n"),
+            ("mg KEY b s k f", "HD s1 kKEY b f0\r\n"),
+            ("md KEY b k O1", "HD kKEY b O1\r\n"),
+            ("mg KEY b N0 k", "HD kKEY b W\r\n"),
+            ("mg KEY b k", "HD kKEY b Z\r\n"),
+            ("ms KEY 1 b k\r\n9", "HD kKEY b\r\n"),
+            ("mg KEY b k v", "VA 1 kKEY b\r\n9\r\n"),
+            // It grows, and so is another item.
+            ("ma KEY b k v", "VA 2 kKEY b\r\n10\r\n"),
+            ("mg KEY b k v", "VA 2 kKEY b\r\n10\r\n"),
+            ("ms KEY 1 b MA k\r\nx", "HD kKEY b\r\n"),
+            ("mg KEY b Ok k v", "VA 3 Ok kKEY b\r\n10x\r\n"),
+            ("md KEY k b", "HD kKEY b\r\n"),
+            ("mg KEY O1 b k", "EN O1 kKEY b\r\n"),
+            ("md KEY b k q\r\nmg KEY b k q\r\nmn", "NF kKEY b\r\n"),
+            ("mg a s k", "MN\r\n"),
+        ] {
+            let line = line.replace("KEY", key);
+            client.expect(&line, &reply.replace("KEY", key));
+            other.expect("get a", "VALUE a 5 3\r\nabc\r\nEND\r\n");
+        }
+        client.expect_reply("HD s3 ka\r\n");
+    }
+    assert_eq!(bench.node.stat("server_err"), 0);
+}
+
 /// What `noreply` suppresses, its client and nobody else must hear.
 #[test]
 fn noreply_shifts_no_reply() {

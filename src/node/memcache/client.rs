@@ -8,14 +8,16 @@ use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::node::Node;
 use crate::node::client::{Heard, Speech};
+use crate::node::collect::Collector;
 use crate::node::front::Raw;
 use crate::node::join::Join;
 use crate::node::memcache::first_line;
-use crate::node::msg::Flags;
+use crate::node::msg::{Flags, Msg};
 use crate::node::route::Ask;
 use crate::proto::memcache::call::{Body, Call, Quiet};
 use crate::proto::memcache::command::{Command, DELETE, Serve};
-use crate::proto::memcache::line::{self, Outcome};
+use crate::proto::memcache::line::{self, MAX_SENT, Outcome};
+use crate::proto::memcache::naming::Naming;
 use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status};
 use crate::proto::memcache::{binary, errors, rewrite};
 use crate::proto::redis::resp3::Form;
@@ -163,6 +165,10 @@ impl Node {
             None
         };
         let call = absolute.unwrap_or(call);
+        let (call, naming) = match Naming::apart(&call) {
+            Some((call, naming)) => (call, Some(naming)),
+            None => (call, None),
+        };
         let chain = self.rewritten(&call, line, raw);
         let mut ask = Ask::memcache(command, class, token, Raw::from(&chain));
         let versions = self.replicated && hands_out_versions(&call);
@@ -183,9 +189,14 @@ impl Node {
                 msg.flags = msg.flags.with(Flags::UNIQUE);
             }
         }
-        if tokens.len() > 1 && !self.is_one_owner(key, &ask, &tokens) {
+        if tokens.len() > 1 && (is_too_long(&call, &ask) || !self.is_one_owner(key, &ask, &tokens))
+        {
             return self.split_get(entry, key, now, &ask, &call, &tokens);
         }
+        let entry = match naming {
+            Some(naming) => self.only_part(entry, Join::Named(naming)),
+            None => entry,
+        };
         self.count_request(&ask);
         if self.is_memcache_purge(command) {
             self.send_to_store(entry, key, now, ask.raw);
@@ -197,6 +208,16 @@ impl Node {
             let level = self.level_of(key, class);
             self.place(entry, key, now, level, &ask);
         }
+    }
+
+    /// The one part of a request whose reply becomes the answer in this way.
+    fn only_part(&mut self, entry: u32, join: Join) -> u32 {
+        let Some(mut part) = self.msgs.get(entry as usize).map(Msg::copy) else {
+            return entry;
+        };
+        self.give_collector(entry, Collector::joining(1, join));
+        part.parent = entry;
+        self.msgs.insert(part) as u32
     }
 
     /// The bytes of a request that is written anew: its line, then its value as it came behind a
@@ -211,6 +232,18 @@ impl Node {
         }
         chain
     }
+}
+
+/// Whether memcached may refuse a request by several keys for its length.
+pub(super) fn is_too_long(call: &Call<'_>, ask: &Ask<'_>) -> bool {
+    let touches = matches!(
+        call.body,
+        Body::Get {
+            exptime: Some(_),
+            ..
+        }
+    );
+    touches && ask.raw.len() > MAX_SENT
 }
 
 /// Whether the answer tells the client versions of values.

@@ -20,7 +20,7 @@ use crate::proto::memcache::line::{self, Outcome};
 use crate::proto::memcache::varying;
 
 impl Node {
-    /// Splits a request by its keys' owners and sends the pieces.
+    /// Splits a request by its keys' owners, and into lines that are not too long, and sends the pieces.
     pub(super) fn split_get(
         &mut self,
         entry: u32,
@@ -35,20 +35,33 @@ impl Node {
         };
         let level = self.level_of(key, ask.class);
         self.divide(key, ask, tokens);
-        let pieces: Vec<Vec<u32>> = self.split.pieces().map(<[u32]>::to_vec).collect();
+        let key_at = |at: &u32| keys.get(*at as usize).copied().unwrap_or_default();
+        let mut pieces: Vec<Vec<u32>> = Vec::new();
+        for mut piece in self.split.pieces() {
+            for part in call.fitting(piece.iter().map(key_at)) {
+                let (now, later) = piece.split_at_checked(part).unwrap_or((piece, &[]));
+                pieces.push(now.to_vec());
+                piece = later;
+            }
+        }
+        let mut piece_of = vec![0; keys.len()];
+        for (number, piece) in (0..).zip(&pieces) {
+            for &at in piece {
+                if let Some(place) = piece_of.get_mut(at as usize) {
+                    *place = number;
+                }
+            }
+        }
         let Ok(count) = u16::try_from(pieces.len()) else {
             return self.finish_failed(entry, now, Failure::PayloadTooLarge);
         };
         let join = Join::Blocks {
             keys: keys.iter().map(|key| key.to_vec()).collect(),
-            piece_of: self.split.piece_of().to_vec(),
+            piece_of,
         };
         self.give_collector(entry, Collector::joining(count, join));
         for (part, piece) in (0..).zip(&pieces) {
-            let some = piece
-                .iter()
-                .filter_map(|&at| keys.get(at as usize).copied());
-            let fragment = call.with_keys(some.collect());
+            let fragment = call.with_keys(piece.iter().map(key_at).collect());
             let chain = self.rewritten(&fragment, 0, Raw::EMPTY);
             let Some(mut msg) = self.msgs.get(entry as usize).map(Msg::copy) else {
                 return;
@@ -120,18 +133,16 @@ pub(in crate::node) fn merged(
     let digests: Vec<&[u64]> = digests.iter().map(Vec::as_slice).collect();
     let mut chosen = Vec::new();
     let merge = merge::merge(level, replies.len(), &digests, &mut chosen);
-    // The first rack's version is told, unless it or a majority has none.
-    let against = |(at, &from): (usize, &u16)| {
+    // Of each key the first rack's version is told, unless it or a majority has none.
+    let is_against = |at: usize, from: usize| {
         let of = |reply: usize| digests.get(reply).and_then(|values| values.get(at));
         let has = |reply: usize| {
             let values = good.get(reply).and_then(|values| values.get(at));
             values.is_some_and(Option::is_some)
         };
-        let from = usize::from(from);
-        has(0) && has(from) && of(0) != of(from)
+        versions && has(0) && has(from) && of(0) != of(from)
     };
-    let alone = versions && chosen.iter().enumerate().any(against);
-    if merge == Merge::Impossible || alone {
+    if merge == Merge::Impossible {
         let first = good.first().filter(|_| level == Consistency::DcQuorum)?;
         let mut body = Chain::new();
         for block in first.iter().flatten() {
@@ -140,15 +151,21 @@ pub(in crate::node) fn merged(
         return Some(ended(body, false));
     }
     let mut body = Chain::new();
+    let mut agreed = merge == Merge::Agreed;
     for (at, &from) in chosen.iter().enumerate() {
-        let block = good
-            .get(usize::from(from))
-            .and_then(|values| values.get(at));
+        let mut from = usize::from(from);
+        if is_against(at, from) {
+            if level != Consistency::DcQuorum {
+                return None;
+            }
+            (from, agreed) = (0, false);
+        }
+        let block = good.get(from).and_then(|values| values.get(at));
         if let Some(block) = block.and_then(Option::as_ref) {
             body.append_shared(block);
         }
     }
-    Some(ended(body, merge == Merge::Agreed))
+    Some(ended(body, agreed))
 }
 
 /// The digest of a key's value, or of its absence.

@@ -21,9 +21,11 @@
 //! `append` and their like run once on each replica.
 //!
 //! A `cas` cannot: the version it names is that of one memcached, and means nothing to the next. So
-//! each version that a client is told carries the number of the rack it is from, and `cas` is run
+//! each version that a client is told carries a mark of the node it is from, and `cas` is run
 //! there first. If the value was replaced, the other replicas get it as a `set`; if not, they hear
-//! nothing of it.
+//! nothing of it. A mark of a node that owns the key no more is nobody's, and so matches nothing. (Where there
+//! is one rack, versions are the memcached's own: whoever has the key after a change of members may have one of
+//! the same number, as where clients choose between several memcacheds themselves.)
 //!
 //! So that of two clients with one value only one succeeds, all nodes of a datacenter take versions
 //! from the same replica: `gets` at `DC_ONE` asks the owner in the first rack that can be reached, and

@@ -3,7 +3,7 @@
 //! A C coordinator forwards a line as its client wrote it, `noreply` included, and expects an answer
 //! to it no more than its client does.
 
-use super::client::quiet_flags;
+use super::client::{is_too_long, quiet_flags};
 use crate::clock::Now;
 use crate::hashkit::Token;
 use crate::node::Node;
@@ -87,6 +87,10 @@ impl Node {
             token.unwrap_or_default(),
             Raw::from(&chain),
         );
+        if is_too_long(&call, &ask) {
+            // No node of ours sends it.
+            return self.tell_peer(key, now, id, errors::LINE_TOO_LONG.as_bytes(), false);
+        }
         let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), ask.raw.len()) else {
             return;
         };

@@ -3,9 +3,10 @@
 use super::answer::first_line;
 use crate::clock::Now;
 use crate::cluster::id::{NodeId, RackId};
+use crate::cluster::member::Member;
 use crate::cluster::route::first_rack_candidates;
-use crate::cluster::topology::Topology;
-use crate::hashkit::{self, HashKind};
+use crate::cluster::topology::{self, Topology};
+use crate::hashkit::{self, HashKind, Token};
 use crate::mbuf::Chain;
 use crate::node::Node;
 use crate::node::front::Raw;
@@ -14,54 +15,56 @@ use crate::node::replicate::Rules;
 use crate::node::route::Ask;
 use crate::proto::memcache::call::Call;
 use crate::proto::memcache::{rewrite, unique};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The marks of racks, which every node of the cluster gives alike: numbers from 1 on that follow
-/// from the names of datacenter and rack, so that they stay when racks are added or taken away.
+/// The marks of nodes, which every node of the cluster gives alike: numbers from 1 on that follow from
+/// datacenter, rack and first token, so that they stay when others come and go. A node that comes is never
+/// taken for the one whose keys it gets: what that one's memcached has counted means nothing to its own.
 #[derive(Debug, Default)]
 pub(in crate::node) struct Marks {
-    /// By the number of the rack on this node.
+    /// By the number of the node on this one.
     marks: Vec<u16>,
 }
 
 impl Marks {
     pub fn new(topology: &Topology) -> Marks {
-        let name = |at: usize| {
-            let rack = topology.racks().get(at);
-            let dc = rack.and_then(|rack| topology.dc(rack.dc));
-            let names = rack.zip(dc);
-            names.map_or(String::new(), |(rack, dc)| {
-                format!("{}\0{}", dc.name, rack.name)
-            })
+        let name = |node: &topology::Node| {
+            let Member {
+                dc, rack, tokens, ..
+            } = &node.member;
+            let token = tokens.first().map(Token::to_string).unwrap_or_default();
+            format!("{dc}\0{rack}\0{token}")
         };
-        let count = topology.racks().len();
-        let mut sorted: Vec<usize> = (0..count).collect();
-        sorted.sort_by_key(|&at| name(at));
-        let mut marks = vec![0; count];
-        for rack in sorted.into_iter().take(usize::from(u16::MAX)) {
-            let hash = hashkit::hash(HashKind::Fnv1a32, name(rack).as_bytes());
+        let mut sorted: Vec<(String, usize)> = topology.nodes().iter().map(name).zip(0..).collect();
+        sorted.sort_unstable();
+        let mut marks = vec![0; sorted.len()];
+        let mut given = HashSet::new();
+        for (name, node) in sorted.into_iter().take(usize::from(u16::MAX)) {
+            let hash = hashkit::hash(HashKind::Fnv1a32, name.as_bytes());
             let mut mark = (hash % u32::from(u16::MAX)) as u16 + 1;
-            while marks.contains(&mark) {
+            while !given.insert(mark) {
                 mark = mark % u16::MAX + 1;
             }
-            if let Some(place) = marks.get_mut(rack) {
+            if let Some(place) = marks.get_mut(node) {
                 *place = mark;
             }
         }
         Marks { marks }
     }
 
-    /// The mark of a node's rack; 0 if there is none.
-    fn of(&self, topology: &Topology, node: NodeId) -> u16 {
-        let rack = topology.node(node).map(|node| node.rack.index());
-        let mark = rack.and_then(|rack| self.marks.get(rack));
-        mark.copied().unwrap_or_default()
+    /// A node's mark; 0 if it has none.
+    fn of(&self, node: NodeId) -> u16 {
+        self.marks.get(node.index()).copied().unwrap_or_default()
     }
 
-    /// The rack with this mark.
-    fn rack(&self, mark: u16) -> Option<RackId> {
-        let at = self.marks.iter().position(|of| *of == mark && mark > 0)?;
-        Some(RackId(at as u16))
+    /// The owner of a token that has this mark; `None` if the mark is nobody's, or that of a node which does
+    /// not own the token, or no longer.
+    fn owner(&self, topology: &Topology, mark: u16, token: Token) -> Option<NodeId> {
+        let racks = (0..topology.racks().len() as u16).map(RackId);
+        racks
+            .filter_map(|rack| topology.owner(rack, token))
+            .find(|&node| mark > 0 && self.of(node) == mark)
     }
 }
 
@@ -77,9 +80,8 @@ impl Node {
     ) {
         let topology = Arc::clone(&self.topology);
         let (mark, id) = rewrite::unique(call).map_or((0, 0), unique::split);
-        let rack = self.marks.rack(mark);
-        let Some(owner) = rack.and_then(|rack| topology.owner(rack, ask.token)) else {
-            // A version that no rack has given.
+        let Some(owner) = self.marks.owner(&topology, mark, ask.token) else {
+            // A version that none of the owners has given. With its mark it matches none of theirs.
             let mut candidates = first_rack_candidates(&topology, ask.token);
             let first = candidates.clone().next().unwrap_or_default();
             let reached = candidates.find(|&node| self.reaches(node, pin, now));
@@ -96,7 +98,7 @@ impl Node {
         self.take_first_step(entry, pin, now, &ask, Rules::Memcache, owner);
     }
 
-    /// A node's reply with the versions it tells marked with its rack. Those of a node that is no
+    /// A node's reply with the versions it tells marked as its own. Those of a node that is no
     /// member any more match nothing.
     pub(in crate::node) fn marked(&self, node: NodeId, raw: Raw<'_>) -> Chain {
         let mut reply = Chain::new();
@@ -104,6 +106,6 @@ impl Node {
         if node == NOBODY {
             return unique::void(&reply, &self.pool);
         }
-        unique::mark(&reply, self.marks.of(&self.topology, node), &self.pool)
+        unique::mark(&reply, self.marks.of(node), &self.pool)
     }
 }

@@ -10,7 +10,7 @@ const ONE_RACK: [&str; 2] = ["a d r1 0", "b d r1 2147483648"];
 
 impl Rig {
     /// The members besides this node are these.
-    fn becomes(&mut self, others: &[&str]) -> Vec<Change> {
+    pub fn becomes(&mut self, others: &[&str]) -> Vec<Change> {
         let members = others.iter().map(|text| member(text)).collect();
         let changes = self.node.set_members(members, self.now).unwrap();
         self.turn();

@@ -1,6 +1,7 @@
 //! A node before a memcached. Requests to several replicas are told with `|` for CR LF.
 
 use super::{ME, Rig, THREE_RACKS, key_of};
+use crate::cluster::id::NodeId;
 use crate::config::StoreKind;
 use crate::consistency::Consistency::{self, DcOne, DcQuorum, DcSafeQuorum};
 use crate::node::Options;
@@ -252,6 +253,209 @@ fn a_read_goes_on_to_the_next_rack_when_the_first_cannot_answer() {
         assert_eq!(rig.hears(client), "END\r\n", "{request}");
         rig.assert_at_rest();
     }
+}
+
+/// A version for clients as one number.
+fn version_of(reply: &str) -> u64 {
+    let word = reply.split(['\r', ' ']).nth(4);
+    word.and_then(|word| word.parse().ok()).expect(reply)
+}
+
+#[test]
+fn a_version_is_that_of_the_node_that_gave_it_and_not_of_who_has_its_keys_later() {
+    let members = ["b d r2 0", "a d r1 0"];
+    let mut rig = Rig::new(&members, at(DcOne));
+    let client = rig.client();
+    // A key that the new node will have.
+    let larger = ["b d r2 0", "a d r1 0", "c d r1 2147483648"];
+    let later = Rig::new(&larger, at(DcOne));
+    let its = |key: &String| {
+        let topology = later.node.topology();
+        let rack = topology.node(NodeId(2)).unwrap().rack;
+        topology.owner(rack, later.node.token(key.as_bytes())) == Some(NodeId(2))
+    };
+    let key = (0..).map(|n| format!("key{n}")).find(its).unwrap();
+    rig.asks(client, &[&format!("gets {key}")]);
+    rig.says(1, &format!("VALUE {key} 0 1 42\r\nx\r\nEND\r\n"));
+    let version = version_of(&rig.hears(client));
+    rig.becomes(&larger[1..]);
+    rig.sees(2);
+    rig.says(2, "END\r\n");
+    assert_eq!(rig.node.topology().nodes().len(), 3);
+    // It may have an item of the same number, which is another one.
+    let cas = format!("cas {key} 0 0 1 {version}\r\ny");
+    rig.asks(client, &[&cas]);
+    assert_eq!(rig.sees(1), Vec::<String>::new(), "it has the key no more");
+    assert_eq!(rig.sees(2), [cas.replace("\r\n", "|")]);
+    rig.says(2, "EXISTS\r\n");
+    assert_eq!(rig.hears(client), "EXISTS\r\n");
+    // What it gives itself is good there.
+    rig.asks(client, &[&format!("gets {key}")]);
+    rig.says(2, &format!("VALUE {key} 0 1 42\r\nx\r\nEND\r\n"));
+    let own = version_of(&rig.hears(client));
+    assert_ne!(own, version);
+    rig.asks(client, &[&format!("cas {key} 0 0 1 {own}\r\ny")]);
+    assert_eq!(rig.sees(2), [format!("cas {key} 0 0 1 42|y")]);
+    rig.says(2, STORED);
+    assert_eq!(rig.hears(client), STORED);
+    assert_eq!(rig.sees(ME), [format!("set {key} 0 0 1|y")]);
+    rig.says(ME, STORED);
+    rig.assert_at_rest();
+}
+
+/// One key that the first rack has lost must not hide another that a majority has, nor fail them all.
+#[test]
+fn versions_of_several_keys_are_judged_one_by_one() {
+    let value =
+        |key: &str, text: &str, version: u32| format!("VALUE {key} 0 1 {version}\r\n{text}\r\n");
+    for level in [DcQuorum, DcSafeQuorum] {
+        let mut rig = Rig::new(&THREE_RACKS, at(level));
+        let client = rig.client();
+        rig.asks(client, &["gets a b"]);
+        rig.says(ME, &format!("{}END\r\n", value("b", "2", 1)));
+        for node in [1, 2] {
+            let both = value("a", "1", 5) + &value("b", "2", 6);
+            rig.says(node, &format!("{both}END\r\n"));
+        }
+        let reply = rig.hears(client);
+        let lines: Vec<&str> = reply.split("\r\n").collect();
+        assert!(lines[0].starts_with("VALUE a 0 1 "), "{level}: {reply}");
+        assert!(lines[2].starts_with("VALUE b 0 1 "), "{level}: {reply}");
+        // Of the first rack that has it.
+        assert_eq!(version_of(lines[0]) & 0xffff, 5, "{reply}");
+        assert_eq!(version_of(lines[2]) & 0xffff, 1, "{reply}");
+        rig.assert_at_rest();
+    }
+    // The first rack has another value of one, so its version is told, or nothing; the others are whole.
+    for (level, told) in [(DcQuorum, Some("3")), (DcSafeQuorum, None)] {
+        let mut rig = Rig::new(&THREE_RACKS, at(level));
+        let client = rig.client();
+        rig.asks(client, &["gets a b"]);
+        rig.says(ME, &format!("{}END\r\n", value("a", "3", 1)));
+        for node in [1, 2] {
+            let both = value("a", "1", 5) + &value("b", "2", 6);
+            rig.says(node, &format!("{both}END\r\n"));
+        }
+        let reply = rig.hears(client);
+        match told {
+            None => assert_eq!(reply, NO_QUORUM),
+            Some(text) => {
+                let lines: Vec<&str> = reply.split("\r\n").collect();
+                assert_eq!((lines[1], lines[3]), (text, "2"), "{reply}");
+            }
+        }
+        rig.assert_at_rest();
+    }
+}
+
+#[test]
+fn a_key_that_would_end_a_line_is_told_by_the_node() {
+    // The key is `a`, CR LF, `b`.
+    let mut rig = Rig::new(&THREE_RACKS, at(DcQuorum));
+    let client = rig.client();
+    rig.asks(
+        client,
+        &[
+            "mg YQ0KYg== b v k s Oq",
+            "ms YQ0KYg== 1 k b q\r\nx",
+            "ma YQ0KYg== b k N0 q",
+        ],
+    );
+    for node in [ME, 1, 2] {
+        let sent = [
+            "mg YQ0KYg== b v s Oq",
+            "ms YQ0KYg== 1 b|x",
+            "ma YQ0KYg== b N0",
+        ];
+        assert_eq!(rig.sees(node), sent);
+        for reply in ["VA 1 s1 Oq\r\n7\r\n", "NS\r\n", "HD\r\n"] {
+            rig.says(node, reply);
+        }
+    }
+    assert_eq!(
+        rig.hears(client),
+        "VA 1 kYQ0KYg== b s1 Oq\r\n7\r\nNS kYQ0KYg== b\r\n"
+    );
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_long_gat_is_sent_in_lines_that_memcached_takes() {
+    for members in [&THREE_RACKS[..1], &THREE_RACKS] {
+        let mut rig = Rig::new(members, at(DcOne));
+        let client = rig.client();
+        let keys: Vec<String> = (0..30).map(|n| format!("{}{n}", "k".repeat(200))).collect();
+        rig.asks(client, &[&format!("gat 0 {}", keys.join(" ")), "mn"]);
+        let mut wanted = String::new();
+        for node in (0..members.len() as u16).rev() {
+            let sent = rig.sees(node);
+            assert_eq!(sent.len(), 3);
+            for line in sent {
+                assert!(line.len() <= 2046, "{line}");
+                let found = line.split(' ').skip(2);
+                let found: String = found
+                    .map(|key| format!("VALUE {key} 0 1\r\nx\r\n"))
+                    .collect();
+                wanted = if node == ME { wanted + &found } else { wanted };
+                rig.says(node, &format!("{found}END\r\n"));
+            }
+        }
+        assert_eq!(rig.hears(client), format!("{wanted}END\r\nMN\r\n"));
+        rig.assert_at_rest();
+    }
+}
+
+/// While the first rack's owner stands in silence.
+#[test]
+fn versions_are_asked_of_the_next_rack_in_time() {
+    let options = Options {
+        timeout_us: 500_000,
+        ..at(DcOne)
+    };
+    for members in [
+        &["b d r2 0", "a d r1 0"][..],
+        &["b d r2 0", "a d r1 0", "c d r3 0"],
+    ] {
+        let mut rig = Rig::new(members, options.clone());
+        let client = rig.client();
+        rig.asks(client, &["gets k"]);
+        assert_eq!(rig.sees(1), ["gets k"]);
+        rig.wait(349);
+        assert_eq!(rig.sees(ME), [""; 0]);
+        rig.wait(1);
+        assert_eq!(rig.sees(ME), ["gets k"]);
+        rig.says(ME, "END\r\n");
+        assert_eq!(rig.hears(client), "END\r\n");
+        // Nobody else waits for it, until something comes.
+        rig.asks(client, &["mg k c"]);
+        assert_eq!(rig.sees(ME), ["mg k c"]);
+        rig.says(ME, "EN\r\n");
+        assert_eq!(rig.hears(client), "EN\r\n");
+        rig.says(1, "END\r\n");
+        rig.asks(client, &["gets k"]);
+        assert_eq!(rig.sees(1), ["gets k"]);
+        rig.says(1, "END\r\n");
+        assert_eq!(rig.hears(client), "END\r\n");
+        rig.assert_at_rest();
+    }
+}
+
+/// With nobody else to ask, it has all of its time.
+#[test]
+fn versions_are_waited_for_where_there_is_no_next_rack() {
+    let options = Options {
+        timeout_us: 500_000,
+        ..at(DcOne)
+    };
+    let mut rig = Rig::new(&["b d r2 0", "a d r1 0"], options);
+    let client = rig.client();
+    rig.loses(ME);
+    rig.asks(client, &["gets k"]);
+    rig.wait(699);
+    assert_eq!(rig.hears(client), "");
+    rig.says(1, "VALUE k 0 1 9\r\nx\r\nEND\r\n");
+    assert_eq!(version_of(&rig.hears(client)) & 0xffff, 9);
+    rig.assert_at_rest();
 }
 
 #[test]

@@ -3,59 +3,24 @@
 use super::call::Call;
 use super::line::{self, Outcome};
 use super::reply::{Parser, Status};
+use super::test_server::Server;
 use super::varying::counted;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command as Process, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 mod replies;
 mod rewritten;
 mod translated;
 
-/// A memcached of its own for one test, on a socket in a temporary directory; ended when dropped.
-pub(super) struct Server {
-    child: Child,
-    dir: tempfile::TempDir,
-}
-
-impl Server {
-    pub(super) fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let child = Process::new("memcached")
-            // Of use to root only, whom it refuses without.
-            .args(["-u", "root", "-t", "1", "-s"])
-            .arg(dir.path().join("s"))
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("memcached must be in PATH for these tests");
-        Server { child, dir }
-    }
-
-    /// A connection, as soon as there can be one.
-    pub(super) fn connect(&self) -> Client {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            match UnixStream::connect(self.dir.path().join("s")) {
-                Ok(stream) => return Client(stream),
-                Err(e) => assert!(Instant::now() < deadline, "memcached does not listen: {e}"),
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// A connection to a [`Server`].
 pub(super) struct Client(UnixStream);
 
 impl Client {
+    pub(super) fn of(server: &Server) -> Client {
+        Client(server.connect())
+    }
+
     /// Sends bytes and returns the bytes of one reply, as the parser finds it.
     pub(super) fn raw(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.0.write_all(bytes).expect("the server reads");

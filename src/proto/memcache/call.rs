@@ -2,6 +2,7 @@
 
 use super::base64;
 use super::command::{self, Command};
+use super::line::MAX_SENT;
 use crate::proto::Class;
 use std::borrow::Cow;
 
@@ -183,6 +184,32 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The keys of a `gat` or `gats` in as many parts as it has to be sent in, by how many keys each has: its line
+    /// must not be longer than [`MAX_SENT`]. A `get` or `gets` may be of any length.
+    pub fn fitting(&self, keys: impl Iterator<Item = &'a [u8]>) -> Vec<usize> {
+        let is_bound = matches!(
+            self.body,
+            Body::Get {
+                exptime: Some(_),
+                ..
+            }
+        );
+        let (mut parts, mut count, mut len) = (Vec::new(), 0, Self::LONGEST_START);
+        for key in keys {
+            if is_bound && len + 1 + key.len() > MAX_SENT {
+                parts.push(std::mem::take(&mut count));
+                len = Self::LONGEST_START;
+            }
+            count += 1;
+            len += 1 + key.len();
+        }
+        parts.push(count);
+        parts
+    }
+
+    /// Bytes of the name, the longest expiration time, and the line end.
+    const LONGEST_START: usize = "gats -2147483648\r\n".len();
+
     /// The same for some of the keys of a `get`, `gets`, `gat` or `gats`; any other call as it is.
     pub fn with_keys(&self, keys: Vec<&'a [u8]>) -> Call<'a> {
         let mut call = Call {
@@ -298,6 +325,32 @@ mod tests {
         ] {
             assert_eq!(call(line).class(), class, "{line}");
         }
+    }
+
+    #[test]
+    fn a_long_gat_is_sent_in_parts_that_fit() {
+        let fitting = |line: &str| {
+            let call = call(line);
+            let Body::Get { keys, .. } = &call.body else {
+                panic!("{line}");
+            };
+            let parts = call.fitting(keys.iter().copied());
+            assert_eq!(parts.iter().sum::<usize>(), keys.len());
+            let mut rest = &keys[..];
+            for part in &parts {
+                let (now, later) = rest.split_at(*part);
+                let mut out = Vec::new();
+                call.with_keys(now.to_vec()).encode(&mut out);
+                assert!(out.len() <= MAX_SENT || call.command.name.starts_with("get"));
+                rest = later;
+            }
+            parts
+        };
+        assert_eq!(fitting("gat 0 a b c"), [3]);
+        let keys = vec!["k".repeat(250); 20].join(" ");
+        assert_eq!(fitting(&format!("gat -2147483648 {keys}")), [8, 8, 4]);
+        assert_eq!(fitting(&format!("gats 0 {keys}")), [8, 8, 4]);
+        assert_eq!(fitting(&format!("get {keys}")), [20]);
     }
 
     #[test]

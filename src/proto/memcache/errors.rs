@@ -46,7 +46,7 @@ pub const BAD_INITIAL: &str = "CLIENT_ERROR invalid numeric initial value\r\n";
 pub const BAD_META_DELTA: &str = "CLIENT_ERROR invalid numeric delta value\r\n";
 /// An opaque token of more than 31 bytes.
 pub const OPAQUE_TOO_LONG: &str = "CLIENT_ERROR opaque token too long\r\n";
-/// A `gat` or `gats` that may not be sent to memcached in one line.
+/// A peer's `gat` or `gats` that may not be sent to memcached in one line.
 pub const LINE_TOO_LONG: &str = "CLIENT_ERROR line too long\r\n";
 
 /// `flush_all` is not enabled.

@@ -8,8 +8,8 @@
 //!   would be served with or without what follows the NUL is refused with [`errors::BAD_LINE`]; a value that belongs to it is passed over.
 //! - Commands of an operator (`slabs`, `lru`, `lru_crawler`, `watch`, `shutdown`, `cache_memlimit`, `me` and
 //!   so on) are unknown, most forms of `stats` are refused, `verbosity` has no effect.
-//! - `gat` and `gats` of more than [`MAX_SENT`] bytes are refused: memcached takes or closes them, depending
-//!   on how they arrive.
+//! - `gat` and `gats` are as long as `get` may be: memcached takes those of more than [`MAX_SENT`] bytes or closes,
+//!   depending on how they arrive, so they are sent to it in pieces ([`Call::fitting`]).
 //! - Meta commands whose opaque token is too long are refused before they have an effect, not after it.
 //! - A `set` of more than [`MAX_VALUE`] bytes leaves what is stored as it is, where memcached deletes it.
 
@@ -24,8 +24,8 @@ use std::borrow::Cow;
 pub const MAX_KEY: usize = 250;
 /// Longest value in bytes: the most that memcached can be configured for.
 pub const MAX_VALUE: u32 = 1 << 30;
-/// Longest line in bytes, line end included, that memcached takes in pieces, `get` and `gets` apart. Nothing
-/// longer is ever sent to it, as it might close the connection.
+/// Longest line in bytes, line end included, that memcached takes however it arrives, `get` and `gets` apart.
+/// Nothing longer is ever sent to it, as it might close the connection.
 pub const MAX_SENT: usize = 2048;
 
 /// What to do about a line.
@@ -226,11 +226,6 @@ fn touching_retrieval<'a>(text: &'a [u8], words: &Words<'a>) -> Read<'a> {
     let keys = keys_behind(text, 2)?;
     if keys.is_empty() {
         return refuse("END\r\n", false);
-    }
-    // The name, the greatest expiration time, and the line end.
-    let sent = 20 + keys.iter().map(|key| key.len() + 1).sum::<usize>();
-    if sent > MAX_SENT {
-        return refuse(errors::LINE_TOO_LONG, false);
     }
     let exptime = Some(exptime);
     Ok((Body::Get { exptime, keys }, Quiet::No, Follows::Nothing))

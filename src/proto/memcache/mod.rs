@@ -15,6 +15,7 @@
 //! | [`varying`] | what replicas in the same state say differently |
 //! | [`unique`] | versions of items, marked with where they come from |
 //! | [`rewrite`] | requests in a form that has the same effect on every replica |
+//! | [`naming`] | keys that must not stand in a reply as memcached would put them there |
 
 pub mod base64;
 pub mod binary;
@@ -27,6 +28,7 @@ pub mod errors;
 pub mod head;
 pub mod line;
 mod meta;
+pub mod naming;
 pub mod number;
 pub mod reply;
 pub mod request;
@@ -39,3 +41,5 @@ mod words;
 pub(in crate::proto) mod against_memcached;
 #[cfg(test)]
 mod side_by_side;
+#[cfg(test)]
+mod test_server;

@@ -27,9 +27,9 @@ use std::borrow::Cow;
 pub use super::line::{MAX_KEY, MAX_VALUE};
 pub use crate::proto::redis::request::Span;
 
-/// Longest line in bytes, line end included, but for `get` and `gets`.
+/// Longest line in bytes, line end included, but for `get` and its kin.
 pub const MAX_LINE: usize = 8 << 10;
-/// Longest line of a `get` or `gets` in bytes, line end included.
+/// Longest line of a `get`, `gets`, `gat` or `gats` in bytes, line end included.
 pub const MAX_RETRIEVAL: usize = 1 << 20;
 
 /// A delimited request.
@@ -372,7 +372,7 @@ impl Parser {
     }
 }
 
-/// Whether a line of more than [`MAX_LINE`] bytes is too long. memcached, too, takes only these two commands,
+/// Whether a line of more than [`MAX_LINE`] bytes is too long. memcached, too, takes none but `get` and `gets`,
 /// behind not too many blanks.
 #[cold]
 fn is_too_long(source: &impl Source, len: usize, open: bool) -> bool {
@@ -380,7 +380,8 @@ fn is_too_long(source: &impl Source, len: usize, open: bool) -> bool {
     let head = source.head(BLANKS + 5);
     let blanks = head.iter().take_while(|byte| **byte == b' ').count();
     let name = head.get(blanks..).unwrap_or_default();
-    let retrieves = name.starts_with(b"get ") || name.starts_with(b"gets ");
+    let names = [&b"get "[..], b"gets ", b"gat ", b"gats "];
+    let retrieves = names.iter().any(|start| name.starts_with(start));
     blanks > BLANKS || !retrieves || len > MAX_RETRIEVAL - usize::from(open)
 }
 

@@ -3,13 +3,13 @@
 //! Two of them get the same: one what the client sends, the other what the proxy makes of it. The client has
 //! to hear the same from both.
 
-use super::call::{Call, Quiet, is_suppressed};
+use super::blocks::END;
+use super::call::{Body, Call, Quiet, is_suppressed};
 use super::line::{Outcome, read};
 use super::request::{Kind, Parser, Status};
+use super::test_server::Server;
 use super::{binary, errors};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::process::{Child, Command as Process, Stdio};
+use std::io::{ErrorKind, Read, Write};
 
 mod lines;
 mod matrix;
@@ -18,72 +18,28 @@ mod matrix;
 const LAST: &[u8] = b"mg the-last-one k\r\n";
 const LAST_REPLY: &[u8] = b"EN kthe-last-one\r\n";
 
-/// A memcached of its own for one test, on a socket in a temporary directory; ended when dropped.
-struct Server {
-    child: Child,
-    dir: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut child = Process::new("memcached")
-            // Asked for where it is started by root, ignored elsewhere.
-            .args(["-u", "root", "-t", "1", "-vv", "-s"])
-            .arg(dir.path().join("s"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("memcached must be in PATH for these tests");
-        let mut log = BufReader::new(child.stderr.take().expect("a pipe was asked for"));
-        let mut line = Vec::new();
-        while !line.windows(9).any(|part| part == b"listening") {
-            line.clear();
-            let read = log.read_until(b'\n', &mut line).expect("a log");
-            assert_ne!(read, 0, "memcached ended before it was ready");
+/// What a memcached says to these bytes on a new connection, and whether it closes that.
+fn hear(server: &Server, bytes: &[u8]) -> Heard {
+    let mut stream = server.connect();
+    // It may close before it has read everything.
+    let _ = stream.write_all(bytes);
+    let _ = stream.write_all(LAST);
+    let mut heard = Heard::default();
+    let mut room = vec![0; 1 << 16];
+    loop {
+        match stream.read(&mut room) {
+            Ok(0) => heard.closed = true,
+            Ok(n) => heard.reply.extend(&room[..n]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => heard.closed = true,
+            Err(error) => panic!("{error}"),
         }
-        // Nobody reads on, and it must not wait for that.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Server { child, dir }
-    }
-
-    fn connect(&self) -> UnixStream {
-        let stream = UnixStream::connect(self.dir.path().join("s")).expect("the server listens");
-        // A reply that never comes fails the test.
-        let patience = std::time::Duration::from_secs(60);
-        stream.set_read_timeout(Some(patience)).expect("a socket");
-        stream
-    }
-
-    /// What it says to these bytes on a new connection, and whether it closes that.
-    fn hear(&self, bytes: &[u8]) -> Heard {
-        let mut stream = self.connect();
-        // It may close before it has read everything.
-        let _ = stream.write_all(bytes);
-        let _ = stream.write_all(LAST);
-        let mut heard = Heard::default();
-        let mut room = vec![0; 1 << 16];
-        loop {
-            match stream.read(&mut room) {
-                Ok(0) => heard.closed = true,
-                Ok(n) => heard.reply.extend(&room[..n]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => heard.closed = true,
-                Err(error) => panic!("{error}"),
-            }
-            if let Some(reply) = heard.reply.strip_suffix(LAST_REPLY) {
-                heard.reply = reply.to_vec();
-                return heard;
-            }
-            if heard.closed {
-                return heard;
-            }
+        if let Some(reply) = heard.reply.strip_suffix(LAST_REPLY) {
+            heard.reply = reply.to_vec();
+            return heard;
         }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if heard.closed {
+            return heard;
+        }
     }
 }
 
@@ -144,9 +100,26 @@ fn proxied(server: &Server, bytes: &[u8]) -> Heard {
 
 /// Sends a call, and tells what the client hears of the reply.
 fn call_for(server: &Server, call: &Call<'_>, value: &[u8]) -> Vec<u8> {
+    if let Body::Get { keys, .. } = &call.body {
+        let mut rest = keys.as_slice();
+        let mut joined = Vec::new();
+        for part in call.fitting(keys.iter().copied()) {
+            let (now, later) = rest.split_at(part);
+            rest = later;
+            let reply = one_for(server, &call.with_keys(now.to_vec()), value);
+            joined.extend(reply.strip_suffix(END).expect("values"));
+        }
+        return [&joined, END].concat();
+    }
+    one_for(server, call, value)
+}
+
+/// The same for a call that memcached takes in one line.
+fn one_for(server: &Server, call: &Call<'_>, value: &[u8]) -> Vec<u8> {
     let mut canonical = Vec::new();
     call.encode(&mut canonical);
-    assert!(call.command.name.starts_with("get") || canonical.len() <= super::line::MAX_SENT);
+    let unbound = call.command.name.starts_with("get");
+    assert!(unbound || canonical.len() <= super::line::MAX_SENT);
     canonical.extend(value);
     let reply = ask(server, &canonical);
     let hidden = match call.quiet {
@@ -159,7 +132,7 @@ fn call_for(server: &Server, call: &Call<'_>, value: &[u8]) -> Vec<u8> {
 
 /// The reply to a canonical request, which has to be exactly one.
 fn ask(server: &Server, bytes: &[u8]) -> Vec<u8> {
-    let heard = server.hear(bytes);
+    let heard = hear(server, bytes);
     let asked = &bytes[..bytes.len().min(300)];
     assert!(!heard.closed, "closed: {}", asked.escape_ascii());
     let mut at = 0;
@@ -250,10 +223,10 @@ impl Pair {
     /// What the client hears from memcached, and what it hears through the proxy.
     fn hear(&self, bytes: &[u8]) -> (Heard, Heard) {
         for server in [&self.plain, &self.behind] {
-            let reply = server.hear(PREPARED).reply;
+            let reply = hear(server, PREPARED).reply;
             assert_eq!(reply, b"OK\r\nSTORED\r\nSTORED\r\nHD\r\n");
         }
-        let expected = self.plain.hear(bytes);
+        let expected = hear(&self.plain, bytes);
         (expected, proxied(&self.behind, bytes))
     }
 }

@@ -2,11 +2,11 @@
 
 use dynomite::mbuf::{Chain, Pool};
 use dynomite::proto::memcache::blocks::{Blocks, by_key, join};
-use dynomite::proto::memcache::reply::{Parser, Status, is_error};
+use dynomite::proto::memcache::reply::{Parser, is_error};
 use dynomite::proto::memcache::unique::mark;
 use dynomite::proto::memcache::varying::counted;
 
-use super::pieces;
+use super::{pieces, replies};
 
 /// Words of memcached's replies.
 pub const WORDS: &[&[u8]] = &[
@@ -36,10 +36,8 @@ pub const WORDS: &[&[u8]] = &[
 
 /// A row of replies: found alike however they arrive, and then taken apart.
 pub fn all(input: &[u8]) {
-    let whole = in_one_piece(input);
-    assert_eq!(in_pieces(input), whole, "cut up, other replies are found");
     let mut at = 0;
-    for length in whole {
+    for length in replies::lengths::<Parser>(input) {
         let reply = &input[at..at + length];
         is_error(reply);
         take_apart(reply);
@@ -47,36 +45,6 @@ pub fn all(input: &[u8]) {
     }
     // Not a reply, perhaps; it has to survive that.
     take_apart(input);
-}
-
-fn in_one_piece(input: &[u8]) -> Vec<usize> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while let Status::Complete(length) = Parser::default().parse(&input[at..], 0) {
-        assert!(length > 0 && at + length <= input.len());
-        at += length;
-        found.push(length);
-    }
-    found
-}
-
-fn in_pieces(input: &[u8]) -> Vec<usize> {
-    let pool = Pool::new(64, usize::MAX);
-    let (mut chain, mut parser, mut found) = (Chain::new(), Parser::default(), Vec::new());
-    for piece in pieces::cut(input) {
-        pieces::push(&pool, &mut chain, piece);
-        loop {
-            match parser.find(&chain) {
-                Status::Complete(length) => {
-                    chain.advance(length);
-                    found.push(length);
-                }
-                Status::Incomplete => break,
-                Status::Garbage(_) => return found,
-            }
-        }
-    }
-    found
 }
 
 fn take_apart(reply: &[u8]) {

@@ -1,6 +1,6 @@
 //! What a memcached says is understood.
 
-use super::Server;
+use super::{Client, Server};
 use crate::mbuf::{Chain, Pool};
 use crate::proto::memcache::reply::{Parser, Status};
 use std::io::{Read, Write};
@@ -53,7 +53,7 @@ const REQUESTS: [&str; 41] = [
 #[test]
 fn every_reply_is_found_in_a_pipeline_cut_anywhere() {
     let server = Server::start();
-    let mut client = server.connect();
+    let mut client = Client::of(&server);
     let big = "VALUE a 0 1\r\n".repeat(300);
     client.ask(&format!("set big 1 0 {}\r\n{big}", big.len()));
     let pool = Pool::new(512, 1 << 30);

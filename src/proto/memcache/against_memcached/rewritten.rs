@@ -27,7 +27,7 @@ const BEFORE: [&str; 4] = [
 #[test]
 fn an_absolute_time_is_answered_like_the_relative_one() {
     let server = Server::start();
-    let mut client = server.connect();
+    let mut client = Client::of(&server);
     let mut rewritten = 0;
     let mut others = 0;
     for before in BEFORE {
@@ -93,7 +93,7 @@ fn an_absolute_time_is_answered_like_the_relative_one() {
 #[test]
 fn a_delayed_flush_ends_at_an_absolute_moment_too() {
     let server = Server::start();
-    let mut client = server.connect();
+    let mut client = Client::of(&server);
     for (text, is_left) in [
         ("flush_all 100000", true),
         ("flush_all -1", false),
@@ -130,7 +130,7 @@ fn twin(before: &str, clients: &mut [Client; 2]) {
 #[test]
 fn an_effect_makes_another_replica_equal_and_is_answered_alike() {
     let servers = [Server::start(), Server::start()];
-    let mut clients = [servers[0].connect(), servers[1].connect()];
+    let mut clients = servers.each_ref().map(Client::of);
     let mut done = 0;
     for before in BEFORE {
         for (text, matches) in [

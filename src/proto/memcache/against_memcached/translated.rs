@@ -1,6 +1,6 @@
 //! What a peer that runs the original is sent instead, and what is made of its reply.
 
-use super::{Server, call, fixed, now_secs, shown, state};
+use super::{Client, Server, call, fixed, now_secs, shown, state};
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::compat_memcache::{Form, form, reply};
 
@@ -9,7 +9,7 @@ const KEY: &str = "a2V5"; // `key` in base64
 #[test]
 fn a_translated_request_is_answered_like_the_original_one() {
     let servers = [Server::start(), Server::start()];
-    let mut clients = servers.each_ref().map(Server::connect);
+    let mut clients = servers.each_ref().map(Client::of);
     let pool = Pool::new(4096, 1 << 20);
     let mut requests: Vec<String> = [
         "gat 100000 key",

@@ -267,7 +267,7 @@ fn lines_have_limits() {
     for (name, most) in [
         ("x", MAX_LINE),
         ("delete ", MAX_LINE),
-        ("gat 0 ", MAX_LINE),
+        ("gat 0 ", MAX_RETRIEVAL),
         ("get", MAX_LINE),
         ("get ", MAX_RETRIEVAL),
         ("   gets ", MAX_RETRIEVAL),
