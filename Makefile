@@ -59,6 +59,8 @@ extras = \
 	contrib/completions/dynomite.fish=$(fishdir)/dynomite.fish \
 	contrib/completions/dynomite-hash-tool.fish=$(fishdir)/dynomite-hash-tool.fish \
 	$(foreach tool,$(wildcard contrib/tools/*),$(tool)=$(datarootdir)/$(tool:contrib/tools/%=dynomite/%)=755) \
+	contrib/prometheus/dynomite-alerts.yml=$(datarootdir)/dynomite/dynomite-alerts.yml \
+	contrib/grafana/dynomite.json=$(datarootdir)/dynomite/dynomite-grafana.json \
 	$(foreach sample,$(wildcard conf/*.yml),$(sample)=$(docdir)/$(sample:conf/%=examples/%))
 
 # make bench: BENCH="micro cost latency memory spike cluster memcache admin copies" (default: all but copies), QUICK=1, STRICT=1,

@@ -6,7 +6,7 @@
 //!
 //! Errors pass at every level, 0 included (the original hid them at `-v 0`).
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// A log level of the original, by number (`-v N`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,8 @@ pub const MAX_LEVEL: u8 = 11;
 pub const DEFAULT_LEVEL: u8 = 5;
 
 static GATE: AtomicU8 = AtomicU8::new(DEFAULT_LEVEL);
+static LOST: AtomicU64 = AtomicU64::new(0);
+static REPEATED: AtomicU64 = AtomicU64::new(0);
 
 /// Whether a statement at `level` is written now.
 #[inline]
@@ -60,6 +62,24 @@ pub fn set_level(level: u8) -> u8 {
     let level = level.min(MAX_LEVEL);
     GATE.store(level, Ordering::Relaxed);
     level
+}
+
+/// Counts a line that could not be written.
+pub fn count_lost() {
+    LOST.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Counts a line that was held back because its statement repeats itself.
+pub fn count_repeated() {
+    REPEATED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Lines of this process that were not written: lost, and held back.
+pub fn unwritten() -> (u64, u64) {
+    (
+        LOST.load(Ordering::Relaxed),
+        REPEATED.load(Ordering::Relaxed),
+    )
 }
 
 impl Level {

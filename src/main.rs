@@ -2,8 +2,10 @@
 
 use dynomite::cli::{self, Command, Options};
 use dynomite::clock::Now;
+use dynomite::cluster::member::Warning;
 use dynomite::cluster::own_names::OwnNames;
-use dynomite::config::{self, Endpoint, Overrides, Settings};
+use dynomite::cluster::topology::Topology;
+use dynomite::config::{self, Endpoint, Loaded, Note, Overrides, Problem, Settings};
 use dynomite::node::Switches;
 use dynomite::process::daemon::{self, Report};
 use dynomite::process::log_sink::{self, LogHandle};
@@ -56,8 +58,21 @@ fn tell(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
+/// What a start would say of a configuration, that of the cluster in it included.
 fn test(conf_file: &Path, overrides: &Overrides) -> ExitCode {
-    let (lines, code) = config::test(conf_file, overrides);
+    let mut loaded = config::load(conf_file, overrides);
+    if let Ok(Loaded { settings, notes }) = &mut loaded {
+        match Topology::from_settings(settings) {
+            Ok(built) => {
+                // The keys that say so have been warned of.
+                let is_new = |warning: &&Warning| !matches!(warning, Warning::SeveralTokens { .. });
+                let new = built.warnings.iter().filter(is_new);
+                notes.extend(new.map(|warning| Note::warn(warning.to_string())));
+            }
+            Err(error) => loaded = Err(vec![Problem::new(error.to_string())]),
+        }
+    }
+    let (lines, code) = config::told(conf_file, loaded);
     tell(&(lines.join("\n") + "\n"));
     if code == 0 {
         ExitCode::SUCCESS
@@ -110,6 +125,10 @@ fn configure(options: &Options) -> Result<Settings, ExitCode> {
     let loaded = loaded.map_err(|problems| {
         for problem in &problems {
             log_at!(Alert, "{problem}");
+            // With the log on stderr it stands there already.
+            if options.output.is_some() {
+                tell(&format!("{problem}\n"));
+            }
         }
         log_at!(Alert, "Failed to create conf!!!");
         tell(&(config::verdict(&options.conf_file, false) + "\n"));

@@ -88,7 +88,8 @@ pub fn refusal(
     }
 }
 
-/// Whether a `Host` is an address, `localhost`, or the machine's name, alone or with a domain.
+/// Whether a `Host` is an address, `localhost`, or the machine's name, alone or with a domain. A name
+/// without a domain is nobody's who is not on this network.
 fn is_own_name(host: &str, host_name: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
@@ -100,7 +101,12 @@ fn is_own_name(host: &str, host_name: &str) -> bool {
         let rest = name.strip_prefix(own).filter(|_| !own.is_empty());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    bare.parse::<IpAddr>().is_ok() || name == "localhost" || name.is_empty() || is_own(&host_name)
+    let alone = host_name.split('.').next().unwrap_or_default();
+    bare.parse::<IpAddr>().is_ok()
+        || name == "localhost"
+        || name.is_empty()
+        || name == alone
+        || is_own(&host_name)
 }
 
 #[cfg(test)]
@@ -203,6 +209,18 @@ mod tests {
         ] {
             let refused = refusal(&asked(fields), &caller, Policy::default(), "node-1");
             assert_eq!(refused.is_none(), passes, "{fields:?}: {refused:?}");
+        }
+        // A machine that is named with its domain is called without it, too.
+        let asked_of = |host| asked(&[("host", host)]);
+        for (host, passes) in [
+            ("node-1.example.com", true),
+            ("node-1:22222", true),
+            ("node-1.evil.example", false),
+            ("example.com", false),
+        ] {
+            let own = "Node-1.example.com";
+            let refused = refusal(&asked_of(host), &caller, Policy::default(), own);
+            assert_eq!(refused.is_none(), passes, "{host}: {refused:?}");
         }
         // A machine without a name is not called by just any.
         let named = asked(&[("host", "evil.example")]);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 /// Longest path of a Unix socket in bytes: 108 with the closing zero (Linux, unix(7)).
@@ -40,6 +40,40 @@ impl Endpoint {
             ));
         }
         Ok(addresses)
+    }
+}
+
+impl Endpoint {
+    /// Whether nobody can listen on both at a time. Names are compared as text.
+    pub(super) fn overlaps(&self, other: &Endpoint) -> bool {
+        let (Endpoint::Tcp { port: one, .. }, Endpoint::Tcp { port: two, .. }) = (self, other)
+        else {
+            return self == other;
+        };
+        one == two && (self == other || self.is_wildcard() || other.is_wildcard())
+    }
+
+    /// Whether who listens here is who answers there, as far as that can be told without asking anybody
+    /// which addresses this machine has.
+    pub(super) fn is_reached_at(&self, other: &Endpoint) -> bool {
+        match other {
+            Endpoint::Tcp { host, .. } => {
+                let ip = host.parse::<IpAddr>().ok();
+                let near = host == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
+                self.overlaps(other) && (self == other || near || other.is_wildcard())
+            }
+            Endpoint::Unix(_) => self == other,
+        }
+    }
+
+    fn is_wildcard(&self) -> bool {
+        match self {
+            Endpoint::Tcp { host, .. } => {
+                let ip = host.parse::<IpAddr>();
+                ip.is_ok_and(|ip| ip.is_unspecified())
+            }
+            Endpoint::Unix(_) => false,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::server::{Datastore, Seed};
 use super::settings::Settings;
 use super::value_check::check_value;
 use super::values::{SecureOption, SeedProvider, StoreKind, digits};
-use super::yaml::{Pool, Word};
+use super::yaml::{INDENTED, Pool, Word};
 use super::{Loaded, Overrides};
 use crate::consistency::Consistency;
 use crate::hashkit::{MAX_TOKENS, Token, parse_list};
@@ -85,7 +85,8 @@ impl<'a> Checker<'a> {
             if word.text == "auto_bootstrap" {
                 self.warn(deprecated(&word.text));
             } else {
-                let text = format!("conf: '{file}' has invalid mapping \"key:\" at depth 1");
+                let text =
+                    format!("conf: '{file}' has invalid mapping \"key:\" at depth 1, {INDENTED}");
                 self.refuse(text, Some(word.node));
             }
         }
@@ -252,6 +253,8 @@ impl<'a> Checker<'a> {
             max_msgs,
         };
         self.dyn_port(&settings);
+        self.addresses(&settings);
+        self.without_effect(&settings);
         settings.dyn_seeds = self.seeds(&settings);
         Some(settings)
     }
@@ -360,6 +363,48 @@ impl<'a> Checker<'a> {
             self.warn(format!(
                 "conf: directive \"dyn_port\" is ignored, peers connect to the port of \"dyn_listen\": {port}"
             ));
+        }
+    }
+
+    /// Refuses two listeners in one place, and a datastore that is this node: each request would come
+    /// back as another one.
+    fn addresses(&mut self, settings: &Settings) {
+        let listeners = [
+            ("listen", &settings.listen.target),
+            ("dyn_listen", &settings.dyn_listen.target),
+            ("stats_listen", &settings.stats_listen.target),
+        ];
+        for (n, (name, address)) in listeners.iter().enumerate() {
+            let before = listeners.iter().take(n);
+            for (other, _) in before.filter(|(_, other)| address.overlaps(other)) {
+                let text = format!(
+                    "conf: directive \"{name}\" is where \"{other}\" listens already: {address}"
+                );
+                self.refuse(text, self.node(name));
+            }
+            if address.is_reached_at(&settings.datastore.endpoint) {
+                let text = format!(
+                    "conf: directive \"servers\" is this node itself, see \"{name}\": {}",
+                    settings.datastore.text
+                );
+                self.refuse(text, self.node("servers"));
+            }
+        }
+    }
+
+    /// Where the last good value of a key stands.
+    fn node(&self, name: &str) -> Option<usize> {
+        let mut all = self.given.iter().filter(|(key, _)| key.name == name);
+        all.next_back().map(|(_, word)| word.node)
+    }
+
+    /// Warns of what an operator would miss who relies on it.
+    fn without_effect(&mut self, settings: &Settings) {
+        if settings.enable_gossip {
+            self.warn("conf: gossip has no effect in this version: name the other nodes in \"dyn_seeds\", or choose a \"dyn_seed_provider\"");
+        }
+        if settings.read_repairs_enabled {
+            self.warn("conf: directive \"read_repairs_enabled\" has no effect in this version: a replica that missed a write keeps its older value");
         }
     }
 

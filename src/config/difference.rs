@@ -43,7 +43,6 @@ const ROWS: &[Row] = &[
     row("listen", |s| s.listen.text.clone()),
     row("dyn_listen", |s| s.dyn_listen.text.clone()),
     row("stats_listen", |s| s.stats_listen.text.clone()),
-    row("stats_interval", |s| millis(s.stats_interval)),
     row("servers", |s| s.datastore.text.clone()),
     row("data_store", |s| (s.data_store as u8).to_string()),
     row("tokens", |s| {
@@ -60,8 +59,6 @@ const ROWS: &[Row] = &[
     row("datacenter", |s| s.datacenter.clone()),
     row("rack", |s| s.rack.clone()),
     row("env", |s| s.env.clone()),
-    row("enable_gossip", |s| s.enable_gossip.to_string()),
-    row("gos_interval", |s| millis(s.gos_interval)),
     row("hash", |s| s.hash.to_string()),
     row("hash_tag", |s| {
         let tag = s.hash_tag.unwrap_or_default();
@@ -87,9 +84,6 @@ const ROWS: &[Row] = &[
     row("pem_key_file", |s| s.pem_key_file.display().to_string()),
     row("read_consistency", |s| s.read_consistency.to_string()),
     row("write_consistency", |s| s.write_consistency.to_string()),
-    row("read_repairs_enabled", |s| {
-        s.read_repairs_enabled.to_string()
-    }),
     row("conn_msg_rate", |s| s.conn_msg_rate.to_string()),
     row("mbuf_size", |s| s.mbuf_size.to_string()),
     row("max_msgs", |s| s.max_msgs.to_string()),
@@ -155,13 +149,13 @@ mod tests {
     fn what_may_change_while_a_node_runs_is_taken_and_nothing_else() {
         let old = settings(BASE);
         let other = "d:\n  listen: h:4\n  dyn_listen: h:5\n  tokens: '2,3'\n  servers: h:6:1\n  \
-            stats_listen: h:7\n  stats_interval: 8\n  data_store: 1\n  dyn_seeds: a:1:r:d:9\n  \
+            stats_listen: h:7\n  data_store: 1\n  dyn_seeds: a:1:r:d:9\n  \
             dyn_seed_provider: file_provider\n  datacenter: d\n  rack: r\n  env: e\n  \
-            enable_gossip: true\n  gos_interval: 9\n  hash: md5\n  hash_tag: '{}'\n  timeout: 10\n  \
+            hash: md5\n  hash_tag: '{}'\n  timeout: 10\n  \
             preconnect: false\n  server_retry_timeout: 11\n  backlog: 12\n  client_connections: 13\n  \
             datastore_connections: 14\n  local_peer_connections: 15\n  remote_peer_connections: 16\n  \
             secure_server_option: all\n  pem_key_file: k\n  read_consistency: DC_QUORUM\n  \
-            write_consistency: dc_quorum\n  read_repairs_enabled: true\n  conn_msg_rate: 17\n  \
+            write_consistency: dc_quorum\n  conn_msg_rate: 17\n  \
             mbuf_size: 512\n  max_msgs: 100000\n";
         let new = settings(other);
         let all = differences(&old, &new);

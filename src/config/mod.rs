@@ -34,6 +34,7 @@ mod yaml;
 pub use address::{Endpoint, Listen, MAX_UNIX_PATH};
 pub use difference::{Difference, differences};
 pub use keys::KEYS;
+pub use pem::read_key_file;
 pub use problem::{MAX_PROBLEMS, Note, Place, Problem};
 pub use server::{Datastore, Seed};
 pub use settings::Settings;
@@ -173,10 +174,15 @@ pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Prob
     check::check(&pool, &places, file, cli)
 }
 
-/// Tests a configuration for `-t`: the lines for stderr and the exit code, 0 or 1. Reasons and
-/// warnings come first; the last line is the verdict.
+/// Tests a configuration file by itself: see [`told`].
 pub fn test(path: &Path, cli: &Overrides) -> (Vec<String>, i32) {
-    let (notes, problems) = match load(path, cli) {
+    told(path, load(path, cli))
+}
+
+/// What `-t` says of what came of loading the file at `path`: the lines for stderr and the exit code,
+/// 0 or 1. Reasons and warnings come first; the last line is the verdict.
+pub fn told(path: &Path, loaded: Result<Loaded, Vec<Problem>>) -> (Vec<String>, i32) {
+    let (notes, problems) = match loaded {
         Ok(loaded) => (loaded.notes, Vec::new()),
         Err(problems) => (Vec::new(), problems),
     };

@@ -21,16 +21,21 @@ const PUBLISHED: [u8; 32] = [
 /// 64 KiB). Warns of a size the C original cannot use and of its published example key.
 ///
 /// # Errors
-/// The original's words: the file does not exist, or holds no such key.
+/// The original's words, and the reason: the file does not exist, cannot be read, or holds no such key.
 pub fn check(path: &Path) -> Result<Vec<Note>, Problem> {
     let file = path.display();
-    let unreadable = || Problem::new(format!("Error: could NOT read RSA pem key file at {file}"));
-    let text = read(path).map_err(|error| match error.kind() {
+    let unreadable = |why: &str| {
+        Problem::new(format!(
+            "Error: could NOT read RSA pem key file at {file}: {why}"
+        ))
+    };
+    let text = read_key_file(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Problem::new(format!("Error: file {file} does not exist")),
-        _ => unreadable(),
+        _ => unreadable(&crate::sys::reason(&error)),
     })?;
     // Without a callback OpenSSL would ask the terminal for a pass phrase.
-    let key = Rsa::private_key_from_pem_callback(&text, |_| Ok(0)).map_err(|_| unreadable())?;
+    let key = Rsa::private_key_from_pem_callback(&text, |_| Ok(0))
+        .map_err(|_| unreadable("it holds no RSA private key in PEM without a pass phrase"))?;
     let mut notes = Vec::new();
     let bits = key.size() * 8;
     if bits != ORIGINAL_BITS {
@@ -46,7 +51,14 @@ pub fn check(path: &Path) -> Result<Vec<Note>, Problem> {
     Ok(notes)
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// The text of a key file, at most 64 KiB of it.
+///
+/// # Errors
+/// The system's, and for what is no regular file: a pipe would be waited for.
+pub fn read_key_file(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
     let mut text = Vec::new();
     File::open(path)?.take(MAX_BYTES).read_to_end(&mut text)?;
     Ok(text)

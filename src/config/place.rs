@@ -97,7 +97,11 @@ impl<'a> Places<'a> {
         if let Some(text) = refused {
             return Problem { text, place };
         }
-        let words = words.split(" at line ").next().unwrap_or_default();
+        // "PROBLEM at line L column C, CONTEXT at line L column C": where the context begins is often the
+        // line to be mended.
+        let (words, rest) = words.split_once(" at line ").unwrap_or((&words, ""));
+        let context = rest.find(", ").and_then(|at| rest.get(at..));
+        let context = context.unwrap_or_default();
         let number = if words.contains("control characters") {
             2
         } else if error.to_string().contains("while parsing") {
@@ -106,7 +110,9 @@ impl<'a> Places<'a> {
             3
         };
         Problem {
-            text: format!("conf: failed (err {number}) to get the next yaml document: {words}"),
+            text: format!(
+                "conf: failed (err {number}) to get the next yaml document: {words}{context}"
+            ),
             place,
         }
     }
@@ -178,7 +184,13 @@ impl<'a> Places<'a> {
 }
 
 fn disallowed(what: &str, number: u8) -> String {
-    format!("conf: {what} token ({number}) is disallowed")
+    // What is meant by these is mostly the text: `hash_tag: {}`, `listen: *:8102`.
+    let hint = match number {
+        12 => ", a text that begins with { needs quotes",
+        18 => ", a text that begins with * needs quotes",
+        _ => "",
+    };
+    format!("conf: {what} token ({number}) is disallowed{hint}")
 }
 
 /// Characters that would be refused if a node started with them, by their distance from the start

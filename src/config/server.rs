@@ -2,6 +2,7 @@
 
 use super::address::{Endpoint, parse_host, parse_port, unix_path};
 use crate::hashkit::{Token, TokenText, parse_list};
+use std::net::{Ipv6Addr, SocketAddrV6};
 
 /// The port at which the datastore's derived name has no port, kept for tools that read the
 /// statistics (a convention of libmemcached).
@@ -49,6 +50,11 @@ impl Datastore {
     }
 }
 
+/// Lines of a list without their dashes are one text to YAML, and all nodes but the first would be lost
+/// as the name of that one. The original loses them.
+const TWO_ENTRIES: &str =
+    "has several entries in one: each needs a line of its own that begins with a dash";
+
 /// The original uses these words for seeds as well.
 const PORT: &str = "has an invalid port in \"hostname:port:weight [name]\" format string";
 
@@ -79,6 +85,9 @@ impl Seed {
             "has an invalid format must match \"hostname:port:rack:dc:tokens [name]\"";
         // The last blank starts the name, so the tokens of a seed have no blanks.
         let (address, name) = split_name(text);
+        if name.is_some_and(is_entry) {
+            return Err(TWO_ENTRIES.to_owned());
+        }
         let mut fields = address.rsplitn(5, ':');
         let mut field = || fields.next().ok_or(FORMAT);
         let (tokens, dc, rack, port, host) = (field()?, field()?, field()?, field()?, field()?);
@@ -118,6 +127,13 @@ impl Seed {
             port: self.port,
         }
     }
+}
+
+/// Whether what should be the name of a node is the whole entry of another one.
+fn is_entry(name: &str) -> bool {
+    // Numbers alone may look like an entry.
+    let is_address = || name.parse::<Ipv6Addr>().is_ok() || name.parse::<SocketAddrV6>().is_ok();
+    Seed::parse(name).is_ok() && !is_address()
 }
 
 /// The address and the optional name after the last blank.
@@ -181,6 +197,9 @@ mod tests {
         assert_eq!((&*seed.host, &*seed.name), ("::1", "node-b"));
         assert_eq!(seed.tokens, [Token::of_hash(2), Token::of_hash(1)]);
         assert!(Seed::parse("h:1:r:d:99999999999").unwrap().1);
+        for name in ["2001:db8:0:0:0:1:2:3", "[2001:db8::1:2:3:4]:8101", "a:b:c"] {
+            assert!(Seed::parse(&format!("h:1:r:d:1 {name}")).is_ok(), "{name}");
+        }
 
         for (text, words) in [
             ("h:8101:r:1", "\"hostname:port:rack:dc:tokens [name]\""),
@@ -190,6 +209,8 @@ mod tests {
             ("h:8101:r:d:x", "not a decimal"),
             ("h:0:r:d:1", "invalid port"),
             (":8101:r:d:1", "invalid value"),
+            ("a:8101:r:d:1 b:8101:r:d:2", "several entries in one"),
+            ("a:1:r:d:1 b:1:r:d:2 c:1:r:d:3", "several entries in one"),
         ] {
             let error = Seed::parse(text).unwrap_err();
             assert!(error.contains(words), "{text}: {error}");

@@ -20,7 +20,7 @@ pub struct Settings {
     pub dyn_listen: Listen,
     /// Statistics and administration.
     pub stats_listen: Listen,
-    /// Period of aggregation.
+    /// Without effect.
     pub stats_interval: Duration,
     /// The one datastore.
     pub datastore: Datastore,
@@ -39,9 +39,9 @@ pub struct Settings {
     pub rack: String,
     /// Which environment variables name this node.
     pub env: String,
-    /// Gossip, from the file or `-g`.
+    /// Gossip, from the file or `-g`. Without effect.
     pub enable_gossip: bool,
-    /// Pause between rounds.
+    /// Without effect.
     pub gos_interval: Duration,
     /// Never [`HashKind::Murmur3`].
     pub hash: HashKind,
@@ -79,7 +79,7 @@ pub struct Settings {
     pub read_consistency: Consistency,
     /// Consistency of writes at start.
     pub write_consistency: Consistency,
-    /// Effective only if both consistencies are above DC_ONE.
+    /// Without effect.
     pub read_repairs_enabled: bool,
     /// Messages per second and connection to a remote datacenter's peer.
     pub conn_msg_rate: u32,

@@ -248,6 +248,10 @@ pub(super) fn no_document(file: &str, found: usize) -> String {
     format!("conf: '{file}' must contain only 1 document; found {found} documents")
 }
 
+/// What is behind most keys that stand at root level.
+pub(super) const INDENTED: &str =
+    "keys stand indented below the pool's name, each with a blank after its colon";
+
 /// Refuses any shape but a pool of keys with values, reporting everything that is wrong.
 fn check(root: &Shape, places: &Places<'_>, file: &str) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
@@ -282,7 +286,10 @@ fn check(root: &Shape, places: &Places<'_>, file: &str) -> Result<(), Vec<Proble
             }
             if pools == 0 {
                 let at = entries.first().map_or(*node, |(key, _)| key.node());
-                refuse(at, "invalid mapping \"key:\" at depth 1");
+                refuse(
+                    at,
+                    &format!("invalid mapping \"key:\" at depth 1, {INDENTED}"),
+                );
             }
         }
     }

@@ -313,10 +313,11 @@ impl Node {
         }
     }
 
-    /// Where a connection that is to be made leads.
+    /// Where a connection that is to be made leads; nothing if it is not, or no longer.
     pub fn endpoint(&self, id: ConnId) -> Option<&Endpoint> {
         let upstream = self.upstreams.get(id.key as usize)?;
-        matches!(id.kind, Kind::Store | Kind::Peer).then_some(&upstream.endpoint)
+        let made = matches!(id.kind, Kind::Store | Kind::Peer) && self.knows(id);
+        made.then_some(&upstream.endpoint)
     }
 
     /// A client or a peer has connected, from this address if it has one. An error is the text to

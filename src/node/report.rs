@@ -70,6 +70,7 @@ impl Node {
         stats.own.state = u64::from(self.state.number());
         stats.own.timeout_factor = u64::from(self.timeout_factor);
         stats.own.log_level = u64::from(logging::level());
+        (stats.own.log_lines_lost, stats.own.log_lines_suppressed) = logging::unwritten();
         stats.own.writes_held = held as u64;
         stats.own.writes_held_bytes = held_bytes as u64;
         stats.own.mbufs_in_use = self.pool.in_use() as u64;

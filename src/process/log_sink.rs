@@ -8,7 +8,7 @@
 //! stopped terminal, a disk busy with the datastore's snapshot) and the event loop must not.
 //!
 //! The queue between them holds [`QUEUE_BYTES`]. Lines beyond that, and lines the sink refuses, are
-//! lost and counted; the loss is told in the log as soon as there is room. How often one statement
+//! lost and counted (`dynomite_log_lines_unwritten_total`); the loss is told in the log as soon as it can be. How often one statement
 //! may write is limited as well once the start is over, see [`log_limit`](super::log_limit). A panic is logged and the
 //! queue given a second to drain before the process dies.
 //!
@@ -26,7 +26,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -36,13 +36,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::log_limit::{Limiter, Verdict};
 use super::log_line::{self, Site};
+use super::log_output::Output;
 use crate::logging;
-use crate::sys::{self, reason};
+use crate::sys::reason;
 
 /// Most bytes of lines waiting for the writer.
 pub const QUEUE_BYTES: usize = 1 << 20;
-/// How long a descriptor that somebody made non-blocking may refuse a line.
-const REFUSAL_MS: u16 = 100;
 /// How often the writer looks for lines held back whose statement fell silent.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How long a panic waits for the queue.
@@ -72,8 +71,8 @@ pub struct LogHandle {
 impl LogHandle {
     fn open(path: Option<&Path>) -> Result<LogHandle, String> {
         let output = match path {
-            None => Output::Stderr,
-            Some(path) => Output::File(open(path, 0).map_err(|e| {
+            None => Output::stderr(),
+            Some(path) => Output::file(open(path, 0).map_err(|e| {
                 format!(
                     "opening log file '{}' failed: {}",
                     path.display(),
@@ -121,7 +120,7 @@ impl LogHandle {
                 reason(&e)
             )
         })?;
-        self.sink.replace(Output::File(file));
+        self.sink.replace(Output::file(file));
         Ok(())
     }
 
@@ -227,39 +226,6 @@ fn priority(severity: log::Level) -> &'static str {
     }
 }
 
-/// What lines are written to.
-enum Output {
-    /// Descriptor 2, whatever is behind it by then: daemon mode points it elsewhere.
-    Stderr,
-    File(File),
-}
-
-impl Output {
-    /// Writes one line; whether it arrived.
-    fn write(&mut self, line: &str) -> bool {
-        match self {
-            Output::Stderr => write_line(&mut io::stderr(), line),
-            Output::File(file) => write_line(file, line),
-        }
-    }
-}
-
-fn write_line(to: &mut (impl Write + AsFd), line: &str) -> bool {
-    let mut rest = line.as_bytes();
-    while !rest.is_empty() {
-        match to.write(rest) {
-            Ok(0) => return false,
-            Ok(n) => rest = rest.get(n..).unwrap_or_default(),
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e)
-                if e.kind() == ErrorKind::WouldBlock
-                    && sys::poll_writable(to.as_fd(), REFUSAL_MS) => {}
-            Err(_) => return false,
-        }
-    }
-    true
-}
-
 enum Item {
     Line(String),
     /// Lines after this one go here.
@@ -346,28 +312,37 @@ impl Sink {
         )
     }
 
+    /// Tells of lines that were lost.
+    fn lost_line(&self, lost: u64) -> String {
+        let site = Site {
+            module: module_path!(),
+            line: line!(),
+        };
+        let text = format_args!("{lost} lines lost, the log is written too slowly or not at all");
+        self.line(log::Level::Warn, site, &text)
+    }
+
+    fn count_lost(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        logging::count_lost();
+    }
+
     /// Writes or queues one line.
     fn put(&self, queue: &mut Queue, line: String) {
         if let Some(output) = &mut queue.output {
             if !output.write(&line) {
-                self.lost.fetch_add(1, Ordering::Relaxed);
+                self.count_lost();
             }
             return;
         }
         // A single line larger than the queue may pass through an empty one.
         if queue.bytes > 0 && queue.bytes + line.len() > QUEUE_BYTES {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.count_lost();
             queue.untold += 1;
             return;
         }
         if queue.untold > 0 {
-            let site = Site {
-                module: module_path!(),
-                line: line!(),
-            };
-            let untold = std::mem::take(&mut queue.untold);
-            let text = format_args!("{untold} lines lost, the log is written too slowly");
-            let told = self.line(log::Level::Warn, site, &text);
+            let told = self.lost_line(std::mem::take(&mut queue.untold));
             queue.bytes += told.len();
             queue.items.push_back(Item::Line(told));
         }
@@ -392,14 +367,20 @@ impl Sink {
 
     /// The writer's life.
     fn write_queue(&self, mut output: Output) {
+        // Lines the output refused that nobody was told of.
+        let mut refused = 0;
         let mut queue = self.lock();
         loop {
             match queue.items.pop_front() {
                 Some(Item::Line(line)) => {
                     queue.bytes -= line.len();
                     drop(queue);
-                    if !output.write(&line) {
-                        self.lost.fetch_add(1, Ordering::Relaxed);
+                    if refused > 0 && output.write(&self.lost_line(refused)) {
+                        refused = 0;
+                    }
+                    if refused > 0 || !output.write(&line) {
+                        refused += 1;
+                        self.count_lost();
                     }
                     queue = self.lock();
                 }
@@ -469,6 +450,7 @@ impl log::Log for SharedSink {
         let told = match verdict {
             Verdict::Hold => {
                 sink.suppressed.fetch_add(1, Ordering::Relaxed);
+                logging::count_repeated();
                 return;
             }
             Verdict::Write => None,

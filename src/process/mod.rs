@@ -5,6 +5,7 @@ pub mod figures;
 pub mod limits;
 pub mod log_limit;
 pub mod log_line;
+mod log_output;
 pub mod log_sink;
 pub mod memory;
 pub mod notify;

@@ -1,5 +1,6 @@
 //! The cluster's key, from its file.
 
+use crate::config;
 use crate::proto::dnode::KeyPair;
 use crate::sys;
 use std::path::Path;
@@ -13,7 +14,7 @@ pub(super) fn read_key(file: &Path) -> Result<Rc<KeyPair>, String> {
             file.display()
         )
     };
-    let pem = std::fs::read(file).map_err(|error| named(sys::reason(&error)))?;
+    let pem = config::read_key_file(file).map_err(|error| named(sys::reason(&error)))?;
     KeyPair::from_pem(&pem)
         .map(Rc::new)
         .map_err(|error| named(error.to_string()))

@@ -94,3 +94,36 @@ fn every_address_of_the_datastore_is_tried() {
         "the one at /nowhere"
     );
 }
+
+/// It took the place of the connection that had been made meanwhile, or of none for ever.
+#[test]
+fn an_answer_of_the_resolver_that_comes_too_late_connects_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = store.local_addr().unwrap().port();
+    let mut reactor = reactor(dir.path(), &format!("localhost:{port}:1"));
+    let Some(id) = (0..10).find_map(|generation| {
+        let id = ConnId {
+            kind: Kind::Store,
+            key: 0,
+            generation,
+        };
+        reactor.node.endpoint(id).is_some().then_some(id)
+    }) else {
+        panic!("no attempt is under way");
+    };
+    // The node gives up.
+    let mut later = clock(reactor.started);
+    later.mono_us += 6_000_000;
+    reactor.node.tick(later);
+    assert!(reactor.node.endpoint(id).is_none());
+    let (mut events, mut answered) = (Events::with_capacity(EVENTS), false);
+    while !answered {
+        reactor.poll.poll(&mut events, None).unwrap();
+        answered = events
+            .iter()
+            .any(|event| event.token() == Name::Waker.token());
+    }
+    reactor.take_answers(clock(reactor.started));
+    assert!(reactor.sockets.get(id).is_none());
+}

@@ -62,6 +62,7 @@ pub const FAMILIES: &[Family] = {
         f("dynomite_default_consistency", Gauge, &["class", "consistency"], "1 for the level of requests whose client has chosen none, 0 for the others."),
         f("dynomite_timeout_factor", Gauge, &[], "What every request timeout is multiplied by, 1 to 10."),
         f("dynomite_log_level", Gauge, &[], "Log level, 0 to 11."),
+        f("dynomite_log_lines_unwritten_total", Counter, &["reason"], "Lines of the log that were not written: held back because their statement repeats itself, or lost because the log is written too slowly or not at all."),
         f("dynomite_writes_held", Gauge, &[], "Writes held until the state of this node serves them (WRITES_ONLY)."),
         f("dynomite_writes_held_bytes", Gauge, &[], "Bytes of the writes held."),
         f("dynomite_held_writes_refused_total", Counter, &[], "Writes refused because too many were held already, or for too long."),

@@ -23,12 +23,13 @@ pub const RULES_MARKS: (&str, &str) = (
 );
 
 /// What families begin with, and the section of the page they are in.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("dynomite_client_", "CLIENTS"),
     ("dynomite_datastore_", "DATASTORE"),
     ("dynomite_peer_", "PEERS"),
     ("dynomite_inbound_", "PEERS THAT CONNECT TO THIS NODE"),
-    ("dynomite_m", "MEMORY"),
+    ("dynomite_mbuf", "MEMORY"),
+    ("dynomite_messages_", "MEMORY"),
     ("process_", "PROCESS"),
     ("dynomite_", "NODE AND REQUESTS"),
 ];
@@ -42,10 +43,12 @@ fn section(name: &str) -> &'static str {
 /// The families as the body of a manual page in man(7) macros.
 pub fn metrics() -> String {
     let mut page = String::new();
-    for (_, title) in SECTIONS.iter().rev() {
+    let mut titles: Vec<&str> = SECTIONS.iter().rev().map(|(_, title)| *title).collect();
+    titles.dedup();
+    for title in titles {
         // Writing to a string cannot fail.
         let _ = writeln!(page, ".SH {title}");
-        for family in FAMILIES.iter().filter(|f| section(f.name) == *title) {
+        for family in FAMILIES.iter().filter(|f| section(f.name) == title) {
             let labels = match family.labels {
                 [] => String::new(),
                 labels => format!(" {{{}}}", labels.join(", ")),

@@ -105,7 +105,11 @@ fn the_parent_exits_1_when_the_daemon_cannot_serve() {
         (conf().set("listen", &taken_addr), "d.pid", &*in_use),
         (conf().set("dyn_listen", &taken_addr), "d.pid", &*in_use),
         (conf().set("stats_listen", &taken_addr), "d.pid", &*in_use),
-        (conf().set("bogus", 1), "d.pid", "syntax is invalid"),
+        (
+            conf().set("bogus", 1),
+            "d.pid",
+            "directive \"bogus\" is unknown",
+        ),
         (
             conf(),
             "no/d.pid",

@@ -99,7 +99,9 @@ fn a_package_has_everything_in_its_place() {
             (format!("{lib}/systemd/system/dynomite.service"), 0o644),
             (format!("{lib}/sysusers.d/dynomite.conf"), 0o644),
             (format!("{lib}/tmpfiles.d/dynomite.conf"), 0o644),
+            (format!("{share}/dynomite/dynomite-alerts.yml"), 0o644),
             (format!("{share}/dynomite/dynomite-check"), 0o755),
+            (format!("{share}/dynomite/dynomite-grafana.json"), 0o644),
             (format!("{share}/dynomite/dynomite-purge"), 0o755),
         ]
         .into();

@@ -1,7 +1,7 @@
 //! What belongs to a service: unit, init script, logrotate's file, the sidecar's layout. All of it
 //! is installed below a directory of the test's own, without root, and run from there.
 
-use crate::process::{Conf, Outcome, free_address, redis_behind, run, signal, until};
+use crate::process::{Conf, Outcome, Process, free_address, redis_behind, run, signal, until};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -165,6 +165,35 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
         .arg(&unit));
     let unknown = secure.stderr.contains("unrecognized option");
     assert!(unknown || secure.code() == Some(0), "{secure:?}");
+}
+
+/// It was sent to whatever process had the number by then, and HUP ends most.
+#[test]
+fn rotating_logs_signals_nobody_but_a_node() {
+    let installed = Installed::new();
+    let text = installed.read("etc/logrotate.d/dynomite");
+    let (_, script) = text.split_once("postrotate\n").unwrap();
+    let (script, _) = script.split_once("endscript").unwrap();
+    // Not the part for the service of the machine this runs on.
+    let script = &script[script.find("for file").unwrap()..];
+    let mut stranger = Process(Command::new("sleep").arg("1000").spawn().unwrap());
+    fs::create_dir(installed.at("run/dynomite")).unwrap();
+    for (name, text) in [
+        ("stale", stranger.pid().to_string()),
+        ("empty", String::new()),
+        ("odd", "-1".to_owned()),
+    ] {
+        fs::write(installed.at(&format!("run/dynomite/{name}.pid")), text).unwrap();
+    }
+    installed.did("start");
+    let outcome = run(Command::new("sh").args(["-e", "-c", script]));
+    assert_eq!((outcome.code(), &*outcome.stderr), (Some(0), ""));
+    let log = || installed.read("var/log/dynomite/dynomite.log");
+    until("the node to be told", || {
+        log().contains("(SIGHUP) received").then_some(())
+    });
+    assert!(stranger.0.try_wait().unwrap().is_none());
+    installed.did("stop");
 }
 
 #[test]

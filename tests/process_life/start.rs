@@ -213,13 +213,50 @@ fn an_unusable_configuration_is_refused_with_its_reason() {
             started.stderr.contains("Failed to create conf!!!"),
             "{case}"
         );
-        // With a log the reason stands there, and the verdict still on stderr.
+        // With a log the reason stands there, and still on stderr: who starts it looks there first.
         let logged = run(conf.command().arg("-p").arg(&pid).arg("-o").arg(&log));
         assert_eq!(logged.code(), Some(1), "{case}");
+        assert!(logged.stderr.contains(reason), "{case}: {}", logged.stderr);
         assert_eq!(logged.stderr.lines().last(), Some(&*verdict), "{case}");
         assert!(fs::read_to_string(&log).unwrap().contains(reason), "{case}");
         assert!(!pid.exists(), "{case}: a pid file was written");
     }
+}
+
+/// A start would have warned, or failed, for reasons that the test did not look at.
+#[test]
+fn t_says_what_a_start_would_say_of_the_cluster() {
+    let dir = tempfile::tempdir().unwrap();
+    let conf = Conf::new(dir.path()).set("datacenter", "d");
+    let seeds = |nodes: &[&str]| {
+        let entries: String = nodes.iter().map(|node| format!("\n  - {node}")).collect();
+        run(conf.clone().set("dyn_seeds", entries).command().arg("-t"))
+    };
+    for (nodes, warning) in [
+        (
+            ["127.1.1.1:1:r:d:5", "127.1.1.2:1:r:d:5"],
+            "warning: token 5 is claimed by 127.1.1.1:1 r:d and 127.1.1.2:1 r:d: its keys go to the former\n",
+        ),
+        (
+            ["127.1.1.1:1:r:d:5", "127.1.1.1:1:r:d:6"],
+            "warning: 127.1.1.1:1 r:d and 127.1.1.1:1 r:d are different nodes at one address\n",
+        ),
+    ] {
+        let tested = seeds(&nodes);
+        assert_eq!(tested.code(), Some(0));
+        assert!(tested.stderr.starts_with(warning), "{}", tested.stderr);
+    }
+    let many: Vec<String> = (0..dynomite::cluster::member::MAX_NODES)
+        .map(|n| format!("127.1.1.1:1:r:d:{n}"))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let tested = seeds(&many);
+    assert_eq!(tested.code(), Some(1));
+    assert!(
+        tested.stderr.contains("nodes are more than the"),
+        "{}",
+        tested.stderr
+    );
 }
 
 /// The limit on repeated lines used to hold back all but ten reasons.

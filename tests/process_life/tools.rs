@@ -65,6 +65,30 @@ fn check_tells_whether_a_node_serves() {
 }
 
 #[test]
+fn check_speaks_memcached_where_the_node_does() {
+    if !has_python() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let memcached = crate::common::Memcached::start();
+    let conf = conf(dir.path())
+        .set("data_store", 1)
+        .set("servers", format!("{}:1", memcached.socket().display()));
+    let _node = Node::start(conf.clone());
+    let stats = conf.get("stats_listen");
+    let well = tool("dynomite-check", &conf, &["-s", stats, "-p", "0"]);
+    assert_eq!(well.code(), Some(0), "{well:?}");
+    assert!(
+        well.stdout.contains("\nok: delete dynomite-check:"),
+        "{well:?}"
+    );
+    drop(memcached);
+    let lost = tool("dynomite-check", &conf, &["-s", stats, "-T", "1"]);
+    assert_eq!(lost.code(), Some(1), "{lost:?}");
+    assert!(lost.stdout.contains("FAILED: set "), "{lost:?}");
+}
+
+#[test]
 fn purge_deletes_what_the_node_owns_and_only_in_admin_mode() {
     if !has_python() {
         return;

@@ -202,7 +202,7 @@ fn nobody_waits_for_a_sink_that_is_not_read_and_the_loss_is_counted() {
     let file = File::from(std::os::fd::OwnedFd::from(writer));
     let handle = LogHandle {
         path: None,
-        sink: Arc::new(Sink::new(Output::File(file), false)),
+        sink: Arc::new(Sink::new(Output::file(file), false)),
     };
     let (_, log) = handle.dispatch().into_log();
     handle.start_writer().unwrap();
@@ -234,4 +234,33 @@ fn nobody_waits_for_a_sink_that_is_not_read_and_the_loss_is_counted() {
         "the loss is not told"
     );
     assert!(text.ends_with(" the end\n"));
+}
+
+/// A disk that was full for a while left no trace of it in the log.
+#[test]
+fn lines_that_a_full_disk_refused_are_told_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("dynomite.log");
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let handle = LogHandle {
+        path: None,
+        sink: Arc::new(Sink::new(Output::file(full), false)),
+    };
+    let (_, log) = handle.dispatch().into_log();
+    handle.start_writer().unwrap();
+    for line in 1..=3 {
+        say(&*log, "dynomite", log::Level::Error, line, "lost");
+    }
+    assert!(handle.flush(LONG));
+    assert_eq!(handle.lost(), 3);
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    handle.sink.replace(Output::file(file.unwrap()));
+    say(&*log, "dynomite", log::Level::Error, 4, "there again");
+    assert!(handle.stop_writer(LONG));
+    let lines = Scene::lines(&path);
+    let [told, last] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert!(told.contains(" 3 lines lost, "), "{told}");
+    assert_eq!(last, "dynomite:4 there again");
 }
