@@ -45,7 +45,7 @@
 //! Peer Node refused connection`, or `Peer: Peer Node is not connected` while there is none; the time
 //! granted to a request depends on the distance and on whether it writes; nothing waits for the first
 //! connect, and a new connection counts as there only when the peer has answered a question of the
-//! node's own by which it knows what the peer understands. On either, a `DC_ONE` read gets the error
+//! node's own by which it knows what the peer understands; one that gets no answer is closed. On either, a `DC_ONE` read gets the error
 //! only when no other rack can answer it (`failover`). A reply whose id nobody waits for is dropped.
 //! A connection that an operator wants to be made anew ([`control`]) gets no more requests and closes
 //! behind the last reply. A connection from a peer is like a client's,
@@ -135,6 +135,7 @@ use dnode_client::DnodeClient;
 use failover::Retries;
 use front::Fronts;
 use hold::Held;
+use housekeeping::Stuck;
 use members::Prepared;
 use memcache::Marks;
 use msg::Msgs;
@@ -193,8 +194,8 @@ pub struct Node {
     waiting: Vec<ConnId>,
     /// Peers that do.
     waiting_peers: Vec<ConnId>,
-    /// Blocks in use when the last sweep found that nothing would free any.
-    stuck_at: Option<usize>,
+    /// Since when memory has been at its limit, as sweeps have found it.
+    stuck: Option<Stuck>,
     /// A reply on its way from RESP2 to RESP3; empty in between.
     converted: Vec<u8>,
     /// See [`Node::trickles`].
@@ -253,7 +254,7 @@ impl Node {
             dirty: Vec::new(),
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
-            stuck_at: None,
+            stuck: None,
             converted: Vec::new(),
             trickles: false,
             generation: 0,
@@ -290,10 +291,21 @@ impl Node {
         }
     }
 
-    /// Where a connection that is to be made leads.
+    /// Where a connection that is to be made leads; nothing for one that is not wanted any more.
     pub fn endpoint(&self, id: ConnId) -> Option<&Endpoint> {
         let upstream = self.upstreams.get(id.key as usize)?;
-        matches!(id.kind, Kind::Store | Kind::Peer).then_some(&upstream.endpoint)
+        (matches!(id.kind, Kind::Store | Kind::Peer) && self.knows(id))
+            .then_some(&upstream.endpoint)
+    }
+
+    /// How many sockets it has of clients, of peers that have connected to it, and of connections it
+    /// makes, those not counted that are not there now.
+    pub fn sockets(&self) -> [usize; 3] {
+        [
+            self.fronts.clients.len(),
+            self.fronts.peers.len(),
+            self.upstreams.len(),
+        ]
     }
 
     /// A client or a peer has connected, from this address if it has one. An error is the text to
