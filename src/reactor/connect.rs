@@ -5,7 +5,7 @@
 //! connection failed.
 
 use super::Reactor;
-use super::resolver::{self, Found};
+use super::resolver;
 use super::socket::{Socket, Stream};
 use super::table::Name;
 use crate::clock::Now;
@@ -49,10 +49,16 @@ impl Reactor {
 
     /// Goes on with what the resolver found.
     pub(super) fn take_answers(&mut self, now: Now) {
-        while let Some((id, found)) = self.resolver.next_answer() {
-            match found {
-                Found::Addresses(addresses) => self.connect_to_one_of(id, addresses, now),
-                Found::Error(error) => self.node.broken(id, now, &error),
+        while let Some((ids, found)) = self.resolver.next_answer() {
+            for id in ids {
+                // Its place may have another socket by now.
+                if self.node.endpoint(id).is_none() || self.sockets.get(id).is_some() {
+                    continue;
+                }
+                match &found {
+                    Ok(addresses) => self.connect_to_one_of(id, addresses.clone(), now),
+                    Err(error) => self.node.broken(id, now, error),
+                }
             }
         }
     }
