@@ -261,6 +261,31 @@ fn without_descriptors_newcomers_wait_for_others_to_leave() {
     assert!(node.stat("accepts_paused") > 0);
 }
 
+/// Clients had taken them all, so the datastore could not be connected to again, nor statistics asked
+/// for, until some left.
+#[test]
+fn clients_leave_descriptors_for_the_datastore() {
+    const FILES: u32 = 200;
+    let mut redis = Redis::start();
+    let node = Setup::before(&redis).with_files(FILES).start();
+    let mut clients: Vec<Client> = (0..FILES).map(|_| node.client()).collect();
+    clients[0].expect_open();
+    node.await_stat("accepts_paused", |n| n > 0);
+    assert_eq!(clients[0].ask("set s hello"), b"+OK\r\n");
+    redis.kill();
+    eventually("the datastore is missed", || {
+        clients[0].ask("get s")[0] == b'-'
+    });
+    redis.restart();
+    eventually("and found again", || {
+        clients[0].ask("set s again") == b"+OK\r\n"
+    });
+    // Whoever waits is still served when others leave.
+    let mut last = clients.pop().expect("the last one");
+    clients.truncate(10);
+    assert_eq!(shown(&last.ask("get s")), "$5\\r\\nagain\\r\\n");
+}
+
 /// The same bytes to Redis and to the node.
 #[test]
 fn replies_can_be_turned_off_and_skipped() {

@@ -65,6 +65,8 @@ impl Node {
             if !msg.flags.has(Flags::SILENT) {
                 raw.append_to(&mut front.out);
             }
+        } else if msg.flags.has(Flags::SILENT) {
+            // Nobody will hear it.
         } else if msg.flags.has(Flags::RESP3) && !raw.is_identity(msg.form) {
             let converted = &mut self.converted;
             raw.with_bytes(|reply| resp3::convert(msg.form, reply, converted));
@@ -75,8 +77,11 @@ impl Node {
             raw.append_to(&mut msg.reply);
         }
         msg.flags = msg.flags.with(Flags::DONE);
+        front.waiting += msg.reply.len();
         if first {
             self.release(now, key);
+        } else {
+            self.close_if_overdrawn(key);
         }
     }
 
@@ -108,6 +113,7 @@ impl Node {
             let Some(front) = self.fronts.get_mut(key) else {
                 return;
             };
+            front.waiting -= reply.len();
             if !Fronts::is_peer(key) && !flags.has(Flags::SILENT) {
                 front.out.append(&mut reply);
             }
@@ -164,6 +170,7 @@ impl Node {
             self.stats.pool.forward_error += 1;
         }
         self.pool.copy(reply, &mut msg.reply);
+        front.waiting += msg.reply.len();
         let entry = self.msgs.insert(msg) as u32;
         front.queue.push(&mut self.msgs, entry);
         if front.queue.head() == Some(entry) {
@@ -180,8 +187,20 @@ impl Node {
             front.reading = Reading::On;
             self.actions.push_back(Action::Resume(front.id));
         }
-        if front.out.len() > limits::CLIENT_OUT_MAX {
-            log_at!(Warn, "{} does not read its replies, closing", front.told());
+        self.close_if_overdrawn(key);
+    }
+
+    /// Closes a front that has more replies to take than any may have.
+    fn close_if_overdrawn(&mut self, key: u32) {
+        if let Some(front) = self.fronts.get(key)
+            && front.untaken() > limits::CLIENT_OUT_MAX
+        {
+            log_at!(
+                Warn,
+                "{} has {} bytes of replies to take, closing",
+                front.told(),
+                front.untaken()
+            );
             self.close_front(key, false);
         }
     }

@@ -69,6 +69,15 @@ impl Node {
         .min()
     }
 
+    /// Whether a connection has something to say and no use: it has not even answered what it is, or
+    /// owes replies to as many expired requests as may be under way at all.
+    fn is_useless(&self, slot: usize) -> bool {
+        self.upstreams.get(slot).is_some_and(|upstream| {
+            let expired = upstream.expired() as usize;
+            expired > 0 && (!upstream.is_known() || expired >= self.options.max_msgs)
+        })
+    }
+
     /// Does what is due on an upstream.
     pub(super) fn tick_upstream(&mut self, slot: usize, now: Now) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
@@ -97,7 +106,8 @@ impl Node {
                 }
                 let id = upstream.id;
                 self.expire(slot, now);
-                if self.dead_at(slot).is_some_and(|at| at <= now.mono_us) {
+                let dead = self.dead_at(slot).is_some_and(|at| at <= now.mono_us);
+                if dead || self.is_useless(slot) {
                     log_at!(Warn, "{id} answers nothing, closing");
                     self.lose_upstream(slot, now, Loss::TimedOut);
                 }
@@ -145,8 +155,6 @@ impl Node {
         upstream.pass(&mut self.msgs, entry);
         let (node, failure) = (upstream.node, upstream.broken());
         self.stats.count_timeout(upstream.distance);
-        // One that does not say what it is counts as the original.
-        self.peer_known(slot);
         if !self.answer_before_step(entry, now, failure) {
             self.fail(entry, now, node, failure);
         }

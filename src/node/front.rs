@@ -22,6 +22,8 @@ pub(super) struct Front {
     pub inbound: Inbound,
     /// Replies on their way out.
     pub out: Chain,
+    /// Bytes of the replies that wait for an earlier one.
+    pub waiting: usize,
     /// Requests without an answer yet, in the order of their arrival.
     pub queue: Queue<OfFront>,
     pub reading: Reading,
@@ -70,6 +72,7 @@ impl Front {
             id,
             inbound: Inbound::default(),
             out: Chain::new(),
+            waiting: 0,
             queue: Queue::default(),
             reading: Reading::On,
             dirty: false,
@@ -97,14 +100,19 @@ impl Front {
         self.queue.is_empty() && self.out.is_empty()
     }
 
+    /// Bytes of replies that it has not taken, whether they may go out already or not.
+    pub fn untaken(&self) -> usize {
+        self.out.len() + self.waiting
+    }
+
     /// Whether so much of its own is under way that it should not be read.
     pub fn is_full(&self) -> bool {
-        self.queue.len() >= limits::CLIENT_MSGS || self.out.len() >= limits::CLIENT_OUT
+        self.queue.len() >= limits::CLIENT_MSGS || self.untaken() >= limits::CLIENT_OUT
     }
 
     /// Whether enough has drained for a full front to be read again.
     pub fn has_drained(&self) -> bool {
-        self.queue.len() <= limits::CLIENT_MSGS / 2 && self.out.len() <= limits::CLIENT_OUT / 2
+        self.queue.len() <= limits::CLIENT_MSGS / 2 && self.untaken() <= limits::CLIENT_OUT / 2
     }
 
     /// Nothing more is read from it; it closes when the last answer is out.

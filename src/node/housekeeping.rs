@@ -8,6 +8,15 @@ use crate::log_at;
 use crate::mbuf::Pool;
 use crate::proto::Failure;
 
+/// The pool at its limit, and fronts that wait for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stuck {
+    /// The first sweep that found it so, in µs.
+    since: u64,
+    /// Blocks in use at the last sweep, if nothing was under way that would free any.
+    idle_at: Option<usize>,
+}
+
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
     pub fn next_deadline(&self) -> u64 {
@@ -55,24 +64,24 @@ impl Node {
     /// Looks after quiet connections and gives memory back.
     fn sweep(&mut self, now: Now) -> usize {
         let (mut stalled, mut deaf) = (Vec::new(), Vec::new());
-        for (key, client) in &mut self.fronts.clients {
-            let front = &mut client.front;
+        for key in self.fronts.keys() {
+            let Some(front) = self.fronts.get_mut(key) else {
+                continue;
+            };
             let quiet = tidy(front, &self.pool, now);
-            if quiet >= limits::INCOMPLETE_US
-                && !front.inbound.is_empty()
-                && front.reading == Reading::On
-            {
-                stalled.push(key as u32);
+            let (incomplete, unread) = match Fronts::is_peer(key) {
+                false => (limits::INCOMPLETE_US, limits::UNREAD_US),
+                true => (limits::PEER_QUIET_US, limits::PEER_QUIET_US),
+            };
+            if quiet >= incomplete && !front.inbound.is_empty() && front.reading == Reading::On {
+                stalled.push(key);
             }
             if (front.closing || front.ended || front.reading == Reading::Full)
                 && !front.out.is_empty()
-                && now.mono_us.saturating_sub(front.taken.max(front.heard)) >= limits::UNREAD_US
+                && now.mono_us.saturating_sub(front.taken.max(front.heard)) >= unread
             {
-                deaf.push(key as u32);
+                deaf.push(key);
             }
-        }
-        for (_, peer) in &mut self.fronts.peers {
-            tidy(&mut peer.front, &self.pool, now);
         }
         for key in deaf {
             if let Some(front) = self.fronts.get(key) {
@@ -81,8 +90,17 @@ impl Node {
             self.close_front(key, false);
         }
         for key in stalled {
-            let line = Failure::NotInTime.line(self.options.store);
-            self.refuse_stream(key, now, line.as_bytes());
+            if !Fronts::is_peer(key) {
+                let line = Failure::NotInTime.line(self.options.store);
+                self.refuse_stream(key, now, line.as_bytes());
+            } else if let Some(front) = self.fronts.get(key) {
+                log_at!(
+                    Warn,
+                    "{} has fallen silent in the middle of a message, closing",
+                    front.told()
+                );
+                self.close_front(key, false);
+            }
         }
         self.relieve(now);
         self.retire();
@@ -104,37 +122,65 @@ impl Node {
 
     /// Fronts that wait are helped if nobody else does: below the limit they go on, so that memory
     /// held for long makes them slow and never stops them; at the limit, with nothing in flight that
-    /// would free any, the one that holds the most has to go.
+    /// would free any or for [`limits::STRAINED_US`], the one that holds the most has to go.
     fn relieve(&mut self, now: Now) {
-        let held_before = self.stuck_at.take();
+        let stuck = self.stuck.take();
         if self.waiting.is_empty() && self.waiting_peers.is_empty() {
             return;
         }
-        if !self.is_exhausted() {
+        if !self.is_exhausted(now) {
             return self.resume_waiting();
         }
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain(|&id| self.knows(id));
         self.waiting = waiting;
-        let held = self.pool.in_use();
-        if self.pool.is_strained() && self.msgs.is_empty() {
-            // Once may be a moment in which replies are just being taken.
-            match held_before {
-                Some(before) if held >= before => self.free_the_most(now),
-                _ => self.stuck_at = Some(held),
-            }
+        if !self.pool.is_strained() {
+            return;
         }
+        let mut stuck = stuck.unwrap_or(Stuck {
+            since: now.mono_us,
+            idle_at: None,
+        });
+        // Once may be a moment in which replies are just being taken.
+        let held = self.pool.in_use();
+        let idle = self.msgs.is_empty();
+        let is_stuck = idle && stuck.idle_at.is_some_and(|before| held >= before);
+        if is_stuck || now.mono_us - stuck.since >= limits::STRAINED_US {
+            self.free_the_most(now);
+            stuck.idle_at = None;
+        } else {
+            stuck.idle_at = idle.then_some(held);
+        }
+        self.stuck = Some(stuck);
+    }
+
+    /// With twice as much memory in use as may be, whoever holds much of it loses it at once: requests
+    /// already under way go on bringing replies, however few more are let in.
+    #[inline]
+    pub(super) fn shed(&mut self, now: Now) {
+        if self.pool.is_overfull()
+            && self
+                .holds_the_most()
+                .is_some_and(|(_, held)| held >= limits::SHED_MIN)
+        {
+            self.free_the_most(now);
+        }
+    }
+
+    /// The front that holds the most memory, and how much.
+    fn holds_the_most(&self) -> Option<(u32, usize)> {
+        let held = |key: u32| {
+            let front = self.fronts.get(key);
+            front.map_or(0, |front| front.inbound.len() + front.untaken())
+        };
+        let keys = self.fronts.keys().into_iter();
+        keys.map(|key| (key, held(key))).max_by_key(|of| of.1)
     }
 
     /// Gets rid of what the front that holds the most memory holds.
     fn free_the_most(&mut self, now: Now) {
         self.stats.own.memory_limit_hits += 1;
-        let held = |key: &u32| {
-            self.fronts
-                .get(*key)
-                .map_or(0, |front| front.inbound.len() + front.out.len())
-        };
-        let Some(key) = self.fronts.keys().into_iter().max_by_key(held) else {
+        let Some((key, _)) = self.holds_the_most() else {
             return;
         };
         let Some(front) = self.fronts.get_mut(key) else {
@@ -142,7 +188,7 @@ impl Node {
         };
         if Fronts::is_peer(key)
             || front.reading == Reading::Off
-            || front.out.len() > front.inbound.len()
+            || front.untaken() > front.inbound.len()
         {
             log_at!(
                 Alert,

@@ -46,7 +46,7 @@
 //! Peer Node refused connection`, or `Peer: Peer Node is not connected` while there is none; the time
 //! granted to a request depends on the distance and on whether it writes; nothing waits for the first
 //! connect, and a new connection counts as there only when the peer has answered a question of the
-//! node's own by which it knows what the peer understands. On either, a `DC_ONE` read gets the error
+//! node's own by which it knows what the peer understands; one that gets no answer is closed. On either, a `DC_ONE` read gets the error
 //! only when no other rack can answer it (`failover`). A reply whose id nobody waits for is dropped.
 //! A connection that an operator wants to be made anew ([`control`]) gets no more requests and closes
 //! behind the last reply. A connection from a peer is like a client's,
@@ -141,6 +141,7 @@ use dnode_client::DnodeClient;
 use failover::Retries;
 use front::Fronts;
 use hold::Held;
+use housekeeping::Stuck;
 use members::Prepared;
 use memcache::Marks;
 use msg::Msgs;
@@ -210,8 +211,8 @@ pub struct Node {
     keeps_relative: bool,
     /// Clients whose next request need not wait for a write in two steps any more.
     in_order: Vec<ConnId>,
-    /// Blocks in use when the last sweep found that nothing would free any.
-    stuck_at: Option<usize>,
+    /// Since when memory has been at its limit, as sweeps have found it.
+    stuck: Option<Stuck>,
     /// A reply on its way from RESP2 to RESP3; empty in between.
     converted: Vec<u8>,
     /// See [`Node::pause`].
@@ -276,7 +277,7 @@ impl Node {
             eval: script_row(&options, b"eval"),
             evalsha: script_row(&options, b"evalsha"),
             keeps_relative: false,
-            stuck_at: None,
+            stuck: None,
             converted: Vec::new(),
             pause_us: 0,
             generation: 0,
@@ -313,11 +314,21 @@ impl Node {
         }
     }
 
-    /// Where a connection that is to be made leads; nothing if it is not, or no longer.
+    /// Where a connection that is to be made leads; nothing for one that is not wanted any more.
     pub fn endpoint(&self, id: ConnId) -> Option<&Endpoint> {
         let upstream = self.upstreams.get(id.key as usize)?;
         let made = matches!(id.kind, Kind::Store | Kind::Peer) && self.knows(id);
         made.then_some(&upstream.endpoint)
+    }
+
+    /// How many sockets it has of clients, of peers that have connected to it, and of connections it
+    /// makes, those not counted that are not there now.
+    pub fn sockets(&self) -> [usize; 3] {
+        [
+            self.fronts.clients.len(),
+            self.fronts.peers.len(),
+            self.upstreams.len(),
+        ]
     }
 
     /// A client or a peer has connected, from this address if it has one. An error is the text to

@@ -1,7 +1,7 @@
 //! Connections to peers: from their replies to answers.
 
 use super::front::Raw;
-use super::msg::{Msg, NO_COMMAND, NONE};
+use super::msg::{Flags, Msg, NO_COMMAND, NONE};
 use super::upstream::{Loss, State, Upstream, Wire};
 use super::{Next, Node, Options, frame};
 use crate::clock::Now;
@@ -132,6 +132,26 @@ impl Node {
         self.send_to_peer(slot, entry, now, dnode::Kind::Request, &mut frames);
     }
 
+    /// A C node, which answers in order, has answered this request: those before it that have been
+    /// told that it took too long will get no reply any more.
+    fn forget_skipped(&mut self, slot: usize, entry: u32) {
+        let Some(end) = self.msgs.get(entry as usize).map(|msg| msg.end) else {
+            return;
+        };
+        while let Some(skipped) = self
+            .upstreams
+            .get_mut(slot)
+            .and_then(|peer| peer.pop_expired(&mut self.msgs, end))
+        {
+            if let Some(msg) = self.msgs.get_mut(skipped as usize) {
+                msg.flags = msg.flags.without(Flags::QUEUED);
+                if msg.is_over() {
+                    self.msgs.remove(skipped as usize);
+                }
+            }
+        }
+    }
+
     /// Reads from a peer's connection once and hands out what is complete.
     pub(super) fn receive_peer(&mut self, slot: usize, now: Now, reader: &mut impl Read) -> Next {
         let Some(peer) = self
@@ -157,7 +177,6 @@ impl Node {
             self.lose_upstream(slot, now, Loss::Eof);
             return Next::Wait;
         }
-        peer.heard = now.mono_us;
         self.stats
             .hist
             .peer_out_queue
@@ -172,6 +191,10 @@ impl Node {
             };
             match wire.decoder.next(&mut data, &self.pool) {
                 Ok(None) => {
+                    // Nothing that is no reply shows that replies will come.
+                    if !wire.decoder.is_idle() {
+                        peer.heard = now.mono_us;
+                    }
                     peer.inbound.keep(data, &self.pool);
                     return if fill.full { Next::Again } else { Next::Wait };
                 }
@@ -191,6 +214,10 @@ impl Node {
                     }
                     // An id that nobody waits for is dropped: a reply must never go to another request.
                     if let Some(entry) = peer.take(&mut self.msgs, message.id) {
+                        peer.heard = now.mono_us;
+                        if message.version < VERSION {
+                            self.forget_skipped(slot, entry);
+                        }
                         self.answered(slot, entry, now, Raw::from(&message.payload));
                     } else {
                         self.stats.own.late_replies_dropped += 1;

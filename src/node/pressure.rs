@@ -25,7 +25,7 @@ impl Node {
         if Fronts::is_peer(key) {
             return self.is_strained_for_peer(key, now);
         }
-        if self.is_exhausted() {
+        if self.is_exhausted(now) {
             return true;
         }
         if !self.alone {
@@ -66,13 +66,23 @@ impl Node {
 
     /// Whether a limit of the node as a whole is reached.
     #[inline]
-    pub(super) fn is_exhausted(&self) -> bool {
-        self.msgs.len() >= self.options.max_msgs || self.pool.is_strained()
+    pub(super) fn is_exhausted(&self, now: Now) -> bool {
+        self.has_under_way(self.options.max_msgs, now) || self.pool.is_strained()
+    }
+
+    /// Whether so many requests are under way. Those that wait for a peer which is stopped, or have been
+    /// answered without its reply, are not among them: no client should wait for those.
+    #[inline]
+    fn has_under_way(&self, many: usize, now: Now) -> bool {
+        self.msgs.len() >= many && {
+            let stranded = self.upstreams.iter().map(|of| of.stranded(now) as usize);
+            self.msgs.len().saturating_sub(stranded.sum()) >= many
+        }
     }
 
     /// Whether clients that wait for pressure to fall may go on.
     fn is_relaxed(&self, now: Now) -> bool {
-        self.msgs.len() < self.options.max_msgs - self.options.max_msgs / 4
+        !self.has_under_way(self.options.max_msgs - self.options.max_msgs / 4, now)
             && self.pool.is_relaxed()
             && !self
                 .upstreams
@@ -93,6 +103,7 @@ impl Node {
     /// change of members take effect.
     pub fn end_turn(&mut self, now: Now) {
         self.go_on_in_order(now);
+        self.shed(now);
         self.switch_if_prepared(now);
         self.renew_idle(now);
         if !self.waiting.is_empty() && self.is_relaxed(now) {

@@ -26,8 +26,8 @@ pub(super) struct Upstream {
     /// Where it is at.
     pub endpoint: Endpoint,
     pub state: State,
-    /// A peer has said, or has had its time to say, what it is. Until then nothing but that question
-    /// is sent to it: what may be asked how depends on it.
+    /// A peer has said what it is. Until then nothing but that question is sent to it: what may be
+    /// asked how depends on it.
     known: bool,
     pub inbound: Inbound,
     pub wire: Wire,
@@ -62,10 +62,12 @@ pub(super) struct Upstream {
     pub written: u64,
     /// When bytes up to which offset had been written; for latencies. The oldest first.
     marks: VecDeque<(u64, u64)>,
-    /// When the last byte arrived, or the connection was made, in µs.
+    /// When the last byte arrived, the connection was made or its queue began, in µs.
     pub heard: u64,
-    /// When the kernel last took bytes, or there were none to take, in µs.
+    /// When the kernel had last taken [`limits::FLOW`] bytes, or all there were, in µs.
     pub flowed: u64,
+    /// Bytes it has taken since then.
+    trickle: usize,
     pub backoff: Backoff,
 }
 
@@ -165,6 +167,7 @@ impl Upstream {
             marks: VecDeque::with_capacity(16),
             heard: 0,
             flowed: 0,
+            trickle: 0,
             backoff,
         }
     }
@@ -216,12 +219,27 @@ impl Upstream {
         self.out.len() + self.held_bytes
     }
 
-    /// Whether so much waits to be written that fronts should wait too. A peer that takes nothing
-    /// at all must not hold up clients that could do without it.
+    /// Whether so much waits to be written that fronts should wait too. A peer that takes nothing,
+    /// or next to nothing, must not hold up clients that could do without it.
     #[inline]
     pub fn is_congested(&self, now: Now) -> bool {
         self.backlog() >= limits::UPSTREAM_QUEUE
             && (self.is_store() || now.mono_us.saturating_sub(self.flowed) < limits::STALLED_US)
+    }
+
+    /// Requests in its queue of which nobody knows when they will leave it: all on a peer that has
+    /// said nothing for a while, else those that have been told that it took too long.
+    pub fn stranded(&self, now: Now) -> u32 {
+        let quiet = now.mono_us.saturating_sub(self.heard);
+        match !self.is_store() && quiet >= limits::STALLED_US {
+            true => self.queue.len(),
+            false => self.expired(),
+        }
+    }
+
+    /// Requests in its queue that have been told that it took too long.
+    pub fn expired(&self) -> u32 {
+        self.overdue.iter().map(|overdue| overdue.count).sum()
     }
 
     /// Whether no more may be put into the queue of a peer that takes nothing.
@@ -288,6 +306,15 @@ impl Upstream {
         // Not the message that leaves: that stands behind it.
         self.hint = before;
         self.queue.remove_after(msgs, before)
+    }
+
+    /// Takes the first request off the queue if it has been told that it took too long and was sent
+    /// before the one that ends at `end`.
+    pub fn pop_expired(&mut self, msgs: &mut Msgs, end: u64) -> Option<u32> {
+        let head = msgs.get(self.queue.head()? as usize)?;
+        (head.flags.has(Flags::EXPIRED) && head.end < end)
+            .then(|| self.pop(msgs))
+            .flatten()
     }
 
     /// When the bytes up to `end` were written.
@@ -408,6 +435,10 @@ impl Node {
         };
         msg.end = upstream.queued;
         msg.flags = msg.flags.with(Flags::QUEUED);
+        if upstream.queue.is_empty() {
+            // Until now there was nothing it could have said.
+            upstream.heard = now.mono_us;
+        }
         let (lane, start) = (lane(msg), msg.start);
         upstream.queue.push(&mut self.msgs, entry);
         if upstream.due[lane] == NONE {
@@ -433,27 +464,27 @@ impl Node {
         upstream.state = State::Up;
         upstream.heard = now.mono_us;
         upstream.flowed = now.mono_us;
-        upstream.backoff.succeeded();
         if !upstream.out.is_empty() && !upstream.dirty {
             upstream.dirty = true;
             self.dirty_upstreams.push(upstream.id);
         }
         if upstream.is_store() {
             upstream.known = true;
+            upstream.backoff.succeeded();
             self.release_held(now);
         } else {
             self.peer_connected(slot, now);
         }
     }
 
-    /// It is known what the peer is, or it will not be.
+    /// It is known what the peer is.
     #[inline]
     pub(super) fn peer_known(&mut self, slot: usize) {
         if let Some(peer) = self.upstreams.get_mut(slot)
             && !peer.known
-            && !peer.is_store()
         {
             peer.known = true;
+            peer.backoff.succeeded();
             self.stats.pool.peer_connections += 1;
         }
     }
@@ -553,7 +584,11 @@ impl Node {
             return;
         };
         upstream.written += n as u64;
-        upstream.flowed = now.mono_us;
+        upstream.trickle += n;
+        if upstream.trickle >= limits::FLOW || upstream.out.is_empty() {
+            upstream.flowed = now.mono_us;
+            upstream.trickle = 0;
+        }
         upstream.marks.push_back((upstream.written, now.mono_us));
         let waiting = u64::from(upstream.queue.len());
         let hist = &mut self.stats.hist;

@@ -2,7 +2,8 @@
 //!
 //! Out of file descriptors, nothing is accepted for [`ACCEPT_PAUSE_US`] or until a connection
 //! closes; whoever waits, waits in the kernel's queue. Nothing spins, and nobody who is connected
-//! notices.
+//! notices. Clients never get the last descriptors: those are for the datastore and the peers, which
+//! could otherwise not be connected to again, and for statistics.
 
 use super::Reactor;
 use super::listener::Listener;
@@ -11,7 +12,7 @@ use super::table::Name;
 use crate::clock::Now;
 use crate::log_at;
 use crate::node::Kind;
-use crate::sys;
+use crate::sys::{self, Resource};
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 
@@ -19,6 +20,9 @@ use std::net::SocketAddr;
 const ACCEPTS_PER_TURN: usize = 128;
 /// How long no connection is accepted after descriptors ran out, in µs.
 const ACCEPT_PAUSE_US: u64 = 100_000;
+/// Descriptors kept for what the process has open besides connections of the node: the log, listeners,
+/// the kernel's events, a few requests for statistics.
+const KEPT_FILES: usize = 48;
 
 /// Whom a listener is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +36,8 @@ pub(super) enum Door {
 }
 
 impl Door {
-    const ALL: [Door; 3] = [Door::Clients, Door::Peers, Door::Stats];
+    /// Those first that are few and everybody needs.
+    const ALL: [Door; 3] = [Door::Peers, Door::Stats, Door::Clients];
 
     /// What its events are called.
     pub(super) fn name(self) -> Name {
@@ -73,7 +78,15 @@ impl Reactor {
                 if self.accept_paused_until.is_some() {
                     return;
                 }
-                let Some(listener) = self.door(door).filter(|listener| listener.ready) else {
+                if !self.door(door).is_some_and(|listener| listener.ready) {
+                    break;
+                }
+                if door == Door::Clients && !self.has_files_for_clients() {
+                    let error = io::Error::from_raw_os_error(libc::EMFILE);
+                    self.accept_failed(door, &error, now);
+                    break;
+                }
+                let Some(listener) = self.door(door) else {
                     break;
                 };
                 match (listener.accept(), door) {
@@ -85,6 +98,19 @@ impl Reactor {
                 }
             }
         }
+    }
+
+    /// Whether there are descriptors for another client that nobody else may need: each connection
+    /// that this node makes has one whether it is there or not, and so has one of each peer to it. Clients
+    /// may have half of them in any case.
+    fn has_files_for_clients(&self) -> bool {
+        let Ok(files) = sys::limit(Resource::Nofile) else {
+            return true;
+        };
+        let [clients, peers, made] = self.node.sockets();
+        let kept = KEPT_FILES + made + peers.max(made);
+        let files = usize::try_from(files.soft).unwrap_or(usize::MAX);
+        clients < files.saturating_sub(kept).max(files / 2)
     }
 
     /// Takes in a client or a peer.

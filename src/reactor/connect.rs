@@ -51,8 +51,9 @@ impl Reactor {
     pub(super) fn take_answers(&mut self, now: Now) {
         while let Some((ids, found)) = self.resolver.next_answer() {
             for id in ids {
-                // The answer may have taken so long that the node has given the attempt up.
-                if self.node.endpoint(id).is_none() {
+                // The answer may have taken so long that the node has given the attempt up, or that its
+                // place has another socket by now.
+                if self.node.endpoint(id).is_none() || self.sockets.get(id).is_some() {
                     continue;
                 }
                 match &found {

@@ -4,11 +4,16 @@ use super::socket::Stream;
 use crate::config::Endpoint;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockAddr, Type};
+use socket2::{Domain, Protocol, SockAddr, TcpKeepalive, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// After how long of silence an accepted connection is probed, and how often then.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A listening socket, TCP or Unix. A Unix socket's path is removed when it is dropped.
 #[derive(Debug)]
@@ -103,8 +108,12 @@ fn tcp_at(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     let socket =
         socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    // Accepted sockets inherit it on Linux.
-    socket.set_keepalive(true)?;
+    // Accepted sockets inherit it on Linux: whoever is gone without a word does not stay for the
+    // two hours of the system's own setting.
+    let probes = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&probes)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     socket.listen(backlog)?;

@@ -1,12 +1,12 @@
 //! Host names to addresses, off the loop.
 //!
 //! The system's resolver blocks for as long as it likes, half a minute for a name server that is away, so
-//! each name is asked for by a thread of its own, [`MOST`] at a time; a name that cannot be resolved holds
-//! up no other. A name is asked for once, however many connections wait for it, and however often they have
+//! each name is asked for by a thread of its own, [`MOST`] of peers at a time; a name that cannot be
+//! resolved holds up no other, and the datastore's waits for none. A name is asked for once, however many connections wait for it, and however often they have
 //! been given up and tried again meanwhile: what waits here is never more than there are names.
 
 use crate::config::Endpoint;
-use crate::node::ConnId;
+use crate::node::{ConnId, Kind};
 use mio::Waker;
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -58,39 +58,49 @@ impl Resolver {
             return;
         }
         self.waiting.insert(endpoint.clone(), vec![id]);
-        self.queue.push_back(endpoint.clone());
-        self.begin();
+        if id.kind == Kind::Store {
+            // All clients wait for it: names of peers that nobody answers must not hold it up.
+            self.begin(endpoint.clone());
+        } else {
+            self.queue.push_back(endpoint.clone());
+            self.begin_queued();
+        }
     }
 
     /// The next answer, if there is one.
     pub fn next_answer(&mut self) -> Option<Answer> {
         let (endpoint, found) = self.answers.try_recv().ok()?;
         self.running -= 1;
-        self.begin();
+        self.begin_queued();
         Some((self.waiting.remove(&endpoint).unwrap_or_default(), found))
     }
 
-    /// Asks for as many names as may be asked for.
-    fn begin(&mut self) {
+    /// Asks for as many queued names as may be asked for.
+    fn begin_queued(&mut self) {
         while self.running < MOST
             && let Some(endpoint) = self.queue.pop_front()
         {
-            self.running += 1;
-            let (answer, waker) = (self.answer.clone(), Arc::clone(&self.waker));
-            let asked = endpoint.clone();
-            let work = move || {
-                let found = endpoint.resolve();
-                // The loop may have ended.
-                if answer.send((endpoint, found)).is_ok() {
-                    let _ = waker.wake();
-                }
-            };
-            let thread = std::thread::Builder::new().name("resolver".into());
-            if let Err(error) = thread.spawn(work) {
-                // This end is held here.
-                let _ = self.answer.send((asked, Err(error)));
-                let _ = self.waker.wake();
+            self.begin(endpoint);
+        }
+    }
+
+    /// Asks for a name.
+    fn begin(&mut self, endpoint: Endpoint) {
+        self.running += 1;
+        let (answer, waker) = (self.answer.clone(), Arc::clone(&self.waker));
+        let asked = endpoint.clone();
+        let work = move || {
+            let found = endpoint.resolve();
+            // The loop may have ended.
+            if answer.send((endpoint, found)).is_ok() {
+                let _ = waker.wake();
             }
+        };
+        let thread = std::thread::Builder::new().name("resolver".into());
+        if let Err(error) = thread.spawn(work) {
+            // This end is held here.
+            let _ = self.answer.send((asked, Err(error)));
+            let _ = self.waker.wake();
         }
     }
 }
@@ -109,7 +119,6 @@ pub fn literal(endpoint: &Endpoint) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::Kind;
 
     fn id(key: u32, generation: u32) -> ConnId {
         ConnId {
@@ -143,6 +152,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_of_peers_that_hang_do_not_hold_up_the_datastore() {
+        let (mut resolver, mut poll) = resolver();
+        resolver.running = MOST;
+        let store = ConnId {
+            kind: Kind::Store,
+            key: 0,
+            generation: 1,
+        };
+        resolver.ask(id(1, 1), &localhost(1));
+        resolver.ask(store, &localhost(2));
+        assert_eq!(await_answer(&mut resolver, &mut poll).0, [store]);
+    }
+
     /// Attempts that were given up and made again used to ask again each time, before those that waited
     /// for names which can be resolved.
     #[test]
@@ -156,7 +179,7 @@ mod tests {
         resolver.ask(id(3, 1), &localhost(2));
         assert_eq!(resolver.queue, [localhost(1), localhost(2)]);
         resolver.running = 0;
-        resolver.begin();
+        resolver.begin_queued();
         let mut answers = [(); 2].map(|()| {
             let (ids, found) = await_answer(&mut resolver, &mut poll);
             (ids, found.unwrap().first().unwrap().port())

@@ -104,7 +104,7 @@ fn an_answer_of_the_resolver_that_comes_too_late_connects_nothing() {
     let mut reactor = reactor(dir.path(), &format!("localhost:{port}:1"));
     let Some(id) = (0..10).find_map(|generation| {
         let id = ConnId {
-            kind: Kind::Store,
+            kind: crate::node::Kind::Store,
             key: 0,
             generation,
         };

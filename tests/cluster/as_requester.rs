@@ -168,10 +168,13 @@ fn a_peer_is_sent_nothing_before_it_has_said_what_it_is() {
     let nine = format!("   $2014$ {} 5 0 2 1 *1 d *8\r\n*1\r\n:9\r\n", request.id);
     peer.send(nine.as_bytes());
     super::expect_reply(&mut client, "*1\r\n:9\r\n");
-    // One that does not say it counts as the original after a while.
+    // One that does not say it is closed, and asked again.
     drop(peer);
     let mut peer = Peer::accept(&rig.listener);
     assert_eq!(peer.message().payload, words("PING"));
+    assert_eq!(peer.try_message().expect("closed"), None);
+    super::expect(&mut client, &line, not_connected);
+    let mut peer = Peer::accept_as_original(&rig.listener);
     rig.node.await_stat("peer_connections", |n| n == 1);
     assert!(
         client

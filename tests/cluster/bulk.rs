@@ -180,3 +180,31 @@ fn a_stopped_peer_costs_bounded_memory_and_no_errors_of_others() {
             && (1..4).all(|node| cluster.members[node].held("k") == super::bulk("back"))
     });
 }
+
+/// Small copies for them filled the node's requests, and all clients waited until they were given up, for
+/// almost a minute.
+#[test]
+fn small_copies_for_stopped_peers_hold_up_nobody() {
+    let cluster = Plan::of(1, 3, 1).with("max_msgs", 100_000).start();
+    for node in [1, 2] {
+        cluster.pause(node);
+    }
+    let mut client = cluster.client(0);
+    let sets: Vec<u8> = (0..100)
+        .flat_map(|n| command(&[b"set", format!("k{n}").as_bytes(), b"v"]))
+        .collect();
+    for _ in 0..800 {
+        client.send(&sets);
+        for _ in 0..100 {
+            assert_eq!(client.reply(), b"+OK\r\n");
+        }
+    }
+    for node in [1, 2] {
+        cluster.resume(node);
+    }
+    cluster.await_connected();
+    eventually("all take part again", || {
+        client.ask("set k back") == b"+OK\r\n"
+            && (1..3).all(|node| cluster.members[node].held("k") == super::bulk("back"))
+    });
+}

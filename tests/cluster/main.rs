@@ -20,6 +20,7 @@ mod reads;
 mod remote;
 mod scripts;
 mod shapes;
+mod soak;
 mod whole_rack;
 
 use common::{Client, shown};

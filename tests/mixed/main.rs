@@ -2,8 +2,8 @@
 //!
 //! `DYNOMITE_PEER=/path/to/dynomite cargo test --test mixed` runs it with that program, which is meant
 //! to be the C original; without the variable each test says that it was not run. What is known to
-//! crash or mislead the original is left out: more than one token, `secure_server_option: all` and
-//! `rack`, `DC_EACH_SAFE_QUORUM` through it, racks that differ.
+//! crash or mislead the original is left out: more than one token, `DC_EACH_SAFE_QUORUM` through it, racks
+//! that differ; with `secure_server_option: rack` and `all`, quorums through it and what it hands on.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -11,6 +11,7 @@ mod common;
 mod agreed;
 mod encrypted;
 mod failing;
+mod inside;
 mod memcached;
 mod placed;
 mod rolling;

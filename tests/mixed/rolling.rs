@@ -1,6 +1,6 @@
 //! One node after the other is replaced, while clients go on.
 
-use super::common::{Client, Cluster, Plan, eventually, new_key, shown};
+use super::common::{Client, Cluster, Plan, eventually, new_key, shown, words};
 use super::{at_level, bulk, mixed, other};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +14,7 @@ enum Load {
     Single,
 }
 
-/// Writes and reads at one node until told to stop. Returns what went wrong. `excused` replies are
+/// Writes and reads at one node until told to stop, one by one and several at once. Returns what went wrong. `excused` replies are
 /// not wrong.
 fn load(
     mut client: Client,
@@ -49,7 +49,22 @@ fn load(
             (format!("exists {key} {key}x"), ":2\\r\\n".to_owned()),
         ];
         let split = split.into_iter().filter(|_| load == Load::Split);
-        for (line, wanted) in single.into_iter().chain(split) {
+        let lines: Vec<(String, String)> = single.into_iter().chain(split).collect();
+        let at_once = n % 2 == 0;
+        if at_once {
+            let all = lines.iter().flat_map(|(line, _)| words(line));
+            client.send(&all.collect::<Vec<u8>>());
+        }
+        let mut is_excused = false;
+        for (line, wanted) in lines {
+            if at_once {
+                let reply = shown(&client.reply());
+                is_excused |= excused.contains(&reply.as_str());
+                if reply != wanted && !is_excused {
+                    wrong.push(format!("{line}, behind others: {reply}"));
+                }
+                continue;
+            }
             let reply = shown(&client.ask(&line));
             if excused.contains(&reply.as_str()) {
                 break;

@@ -45,6 +45,8 @@ pub struct Machine {
     /// Peers waiting to be accepted.
     pub peer_backlog: Vec<usize>,
     attempts: Vec<Attempt>,
+    /// Connections were made, and what the node has to say on them was not written yet.
+    has_made: bool,
     pub canary: Option<MachineCanary>,
     random: Random,
     /// Most actions and flushes one turn took.
@@ -66,6 +68,7 @@ impl Machine {
             backlog: Vec::new(),
             peer_backlog: Vec::new(),
             attempts: Vec::new(),
+            has_made: false,
             canary: None,
             random,
             busiest: 0,
@@ -92,7 +95,8 @@ impl Machine {
 
     /// Whether something is to be done without any event.
     pub fn is_busy(&self) -> bool {
-        !(self.run.is_empty() && self.backlog.is_empty() && self.peer_backlog.is_empty())
+        let waits = [&self.backlog, &self.peer_backlog];
+        self.has_made || !self.run.is_empty() || waits.iter().any(|waits| !waits.is_empty())
     }
 
     /// Loses power: all its connections are closed.
@@ -227,6 +231,7 @@ impl Machine {
         links: &mut Vec<Link>,
         dial: Dial<'_>,
     ) -> Result<(), String> {
+        self.has_made = false;
         self.node.end_turn(now);
         let mut count = 0;
         let most = self.most();
@@ -331,6 +336,7 @@ impl Machine {
             }
             socket.connecting = false;
             self.node.connected(id, now);
+            self.has_made = true;
             self.note(|| format!("connected {id}"));
             made.push(link);
         }

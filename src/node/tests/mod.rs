@@ -5,6 +5,7 @@ mod any_state;
 mod control;
 mod failover;
 mod fanout;
+mod limits;
 mod members;
 mod memcache;
 mod order;
@@ -42,6 +43,8 @@ pub struct Rig {
     out: HashMap<ConnId, Vec<u8>>,
     /// What waits for an answer, by the place of the connection.
     asked: HashMap<u32, Asked>,
+    /// Who takes nothing of what is written to it.
+    deaf: Vec<ConnId>,
 }
 
 struct Asked {
@@ -121,6 +124,7 @@ impl Rig {
             now,
             out: HashMap::new(),
             asked: HashMap::new(),
+            deaf: Vec::new(),
         };
         rig.turn();
         let nodes = rig.node.topology.nodes().len() as u16;
@@ -165,6 +169,9 @@ impl Rig {
             }
             while let Some(id) = self.node.next_dirty() {
                 busy = true;
+                if self.deaf.contains(&id) {
+                    continue;
+                }
                 let mut bytes = Vec::new();
                 self.node.transmit(id, self.now, &mut bytes);
                 self.went_out(id, &bytes);
@@ -176,7 +183,7 @@ impl Rig {
     }
 
     fn went_out(&mut self, id: ConnId, bytes: &[u8]) {
-        if id.kind == Kind::Client {
+        if matches!(id.kind, Kind::Client | Kind::DnodeClient) {
             self.out.entry(id).or_default().extend_from_slice(bytes);
             return;
         }

@@ -1,0 +1,301 @@
+//! What is bounded, and that one who goes to the bound stops nobody else.
+
+use super::{ME, Rig, THREE_RACKS, encoded, key_of};
+use crate::node::{ConnId, Kind, Next, Options, limits};
+use crate::proto::dnode;
+
+/// Two nodes of one rack, which is all there is.
+const ONE_RACK: [&str; 2] = ["a d r 0", "b d r 2147483648"];
+const NOT_CONNECTED: &str = "-ERR Peer: Peer Node is not connected\r\n";
+const REFUSED: &str = "-ERR Peer: Peer Node refused connection\r\n";
+
+impl Rig {
+    /// Bytes arrive from anybody. Whether they were taken.
+    fn offers(&mut self, conn: ConnId, bytes: &[u8]) -> bool {
+        let mut reader = bytes;
+        while !reader.is_empty() {
+            if self.node.receive(conn, self.now, &mut reader) == Next::Paused {
+                self.turn();
+                return false;
+            }
+        }
+        self.turn();
+        true
+    }
+
+    /// These bytes come from a node this one has connected to.
+    fn babbles(&mut self, node: u16, bytes: &[u8]) {
+        let conn = self.asked(node).conn;
+        self.offers(conn, bytes);
+    }
+
+    /// A node loses its oldest request.
+    fn skips(&mut self, node: u16) {
+        self.asked(node).waiting.pop_front().unwrap();
+    }
+
+    /// A peer connects to this node.
+    fn peer(&mut self) -> ConnId {
+        let accepted = self.node.accepted(Kind::DnodeClient, None, self.now);
+        accepted.unwrap()
+    }
+
+    fn is_there(&self, conn: ConnId) -> bool {
+        self.node.knows(conn)
+    }
+
+    /// Time passes with a look at the clock each second.
+    fn wait_secs(&mut self, secs: u64) {
+        for _ in 0..secs {
+            self.wait(1000);
+        }
+    }
+}
+
+/// A message as a peer sends it.
+fn message(id: u64, payload: &[u8]) -> Vec<u8> {
+    let head = format!("   $2014$ {id} 3 0 1 1 *1 d *{}\r\n", payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
+/// Copies for peers that were stopped filled `max_msgs`, and all clients waited until they were given up.
+#[test]
+fn stopped_peers_do_not_use_up_the_requests_of_others() {
+    let options = Options {
+        max_msgs: 300,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&THREE_RACKS, options);
+    let client = rig.client();
+    let (set, start) = (encoded("SET k v"), rig.now);
+    for n in 0..1000 {
+        while !rig.offers(client, &set) {
+            rig.wait(100);
+            assert!(rig.now.mono_us - start.mono_us < 2_000_000, "request {n}");
+        }
+        rig.says(ME, "+OK\r\n");
+        assert_eq!(rig.hears(client), "+OK\r\n");
+    }
+}
+
+/// A peer that answers nothing and never falls silent was kept for ever with everything it was asked, until
+/// all clients waited.
+#[test]
+fn a_peer_that_says_much_and_answers_nothing_is_given_up() {
+    let options = Options {
+        max_msgs: 300,
+        timeout_us: 100_000,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&ONE_RACK, options);
+    let client = rig.client();
+    let get = encoded(&format!("GET {}", key_of(&rig, 1)));
+    for unasked in [
+        &b"    "[..],
+        b"   $2014$ 18446744073709551615 5 0 2 1 *1 d *5\r\n+OK\r\n",
+    ] {
+        let before = rig.node.peers()[0].stats.lost_timeout;
+        let mut refused = 0;
+        for _ in 0..400 {
+            rig.babbles(1, unasked);
+            assert!(rig.offers(client, &get), "nobody waits");
+            rig.wait(10);
+            refused += rig.hears(client).matches(REFUSED).count();
+            if rig.node.peers()[0].stats.lost_timeout > before {
+                break;
+            }
+        }
+        assert!(refused > 0);
+        assert_eq!(rig.node.peers()[0].stats.lost_timeout, before + 1);
+        rig.hears(client);
+        rig.wait(3000);
+        rig.says(1, "+PONG\r\n");
+    }
+    rig.wait(3000);
+    rig.assert_at_rest();
+}
+
+/// What a C node had left out stayed for ever, as replies to later requests went on coming.
+#[test]
+fn what_a_c_node_leaves_out_is_forgotten() {
+    let options = Options {
+        timeout_us: 100_000,
+        ..Options::default()
+    };
+    let mut rig = Rig::beside(&ONE_RACK, &[1], options);
+    let client = rig.client();
+    let get = format!("GET {}", key_of(&rig, 1));
+    for _ in 0..3 {
+        rig.asks(client, &[&get, &get, &get]);
+        rig.skips(1);
+        rig.says_as(1, dnode::VERSION_ORIGINAL, "$1\r\na\r\n");
+        rig.wait(299);
+        assert_eq!(rig.hears(client), "", "the first may still be answered");
+        rig.wait(1);
+        assert_eq!(rig.hears(client), format!("{REFUSED}$1\r\na\r\n{REFUSED}"));
+        // Late, and in its turn.
+        rig.says_as(1, dnode::VERSION_ORIGINAL, "$1\r\nb\r\n");
+        rig.assert_at_rest();
+    }
+    assert_eq!(rig.node.peers()[0].stats.lost_timeout, 0);
+}
+
+/// A peer that was stopped counted as there whenever the kernel had taken another connection for it: every
+/// other time requests waited for it in vain.
+#[test]
+fn a_peer_that_never_says_a_word_is_not_used() {
+    let options = Options {
+        timeout_us: 1_000_000,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&ONE_RACK, options);
+    let client = rig.client();
+    let get = encoded(&format!("GET {}", key_of(&rig, 1)));
+    rig.loses(1);
+    let start = rig.now.mono_us;
+    let mut attempts = Vec::new();
+    let mut generation = 0;
+    while rig.now.mono_us < start + 60_000_000 {
+        rig.wait(100);
+        let conn = rig.asked(1).conn;
+        if std::mem::replace(&mut generation, conn.generation) != conn.generation {
+            attempts.push((rig.now.mono_us - start) / 1_000_000);
+        }
+        assert!(rig.offers(client, &get));
+        assert_eq!(rig.hears(client), NOT_CONNECTED);
+    }
+    // The one that was lost, and seven more: each is given up after 1.2 s, the waits are those after a
+    // refusal.
+    assert_eq!(attempts.len(), 8, "{attempts:?}");
+    rig.skips(1);
+    rig.wait(12_000);
+    rig.says(1, "+PONG\r\n");
+    rig.offers(client, &get);
+    rig.says(1, "$1\r\nv\r\n");
+    assert_eq!(rig.hears(client), "$1\r\nv\r\n");
+}
+
+/// Replies that waited for a slow one were not counted: a client could have four thousand of any size.
+#[test]
+fn replies_that_wait_for_an_earlier_one_count_as_untaken() {
+    let mut rig = Rig::new(&ONE_RACK, Options::default());
+    let client = rig.client();
+    let (slow, quick) = (key_of(&rig, 1), key_of(&rig, ME));
+    rig.asks(client, &[&format!("GET {slow}")]);
+    let get = encoded(&format!("GET {quick}"));
+    let value = format!("${}\r\n{}\r\n", 1 << 20, "v".repeat(1 << 20));
+    let mut count = 0;
+    while rig.offers(client, &get) {
+        rig.says(ME, &value);
+        count += 1;
+        assert!(count <= limits::CLIENT_OUT >> 20, "{count}");
+    }
+    assert!(count >= (limits::CLIENT_OUT >> 20) - 1, "{count}");
+    rig.says(1, "$-1\r\n");
+    assert_eq!(rig.hears(client), format!("$-1\r\n{}", value.repeat(count)));
+    assert!(rig.offers(client, &get), "all is taken");
+    rig.says(ME, "$-1\r\n");
+    rig.assert_at_rest();
+}
+
+/// Nobody looked after them: they held their replies for as long as they liked.
+#[test]
+fn a_peer_that_does_not_read_its_replies_is_closed() {
+    let mut rig = Rig::new(&ONE_RACK, Options::default());
+    let peer = rig.peer();
+    rig.deaf.push(peer);
+    let value = format!("${}\r\n{}\r\n", 1 << 20, "v".repeat(1 << 20));
+    let mut id = 0;
+    while rig.offers(peer, &message(id, &encoded("GET k"))) {
+        rig.says(ME, &value);
+        id += 1;
+    }
+    assert_eq!(id as usize, limits::CLIENT_OUT >> 20);
+    let quiet = limits::PEER_QUIET_US / 1_000_000;
+    rig.wait_secs(quiet - 1);
+    assert!(rig.is_there(peer));
+    rig.wait_secs(2);
+    assert!(!rig.is_there(peer));
+    rig.assert_at_rest();
+    assert!(rig.node.pool.in_use() < 8, "{}", rig.node.pool.in_use());
+}
+
+#[test]
+fn a_peer_that_falls_silent_in_the_middle_of_a_message_is_closed() {
+    let mut rig = Rig::new(&ONE_RACK, Options::default());
+    let (quiet, slow, idle) = (rig.peer(), rig.peer(), rig.peer());
+    let set = message(1, &encoded(&format!("SET k {}", "v".repeat(100_000))));
+    for peer in [quiet, slow] {
+        rig.offers(peer, &set[..50_000]);
+    }
+    // Half a header holds no memory.
+    rig.offers(idle, b"   $2014$ 1 3 ");
+    for second in 0..2 * limits::PEER_QUIET_US / 1_000_000 {
+        rig.wait(1000);
+        if second % 30 == 29 {
+            let at = 50_000 + second as usize;
+            rig.offers(slow, &set[at - 29..=at]);
+        }
+    }
+    assert!(!rig.is_there(quiet) && rig.is_there(slow) && rig.is_there(idle));
+}
+
+/// With requests under way at each look, nobody made room: those who read nothing kept all memory, and
+/// those who had waited for some went on waiting.
+#[test]
+fn memory_at_its_limit_is_freed_though_requests_are_under_way() {
+    let options = Options {
+        max_msgs: 40,
+        mbuf_size: 512,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&ONE_RACK, options);
+    let (deaf, client, peer) = (rig.client(), rig.client(), rig.peer());
+    rig.deaf.push(deaf);
+    let echo = encoded(&format!("ECHO {}", "e".repeat(12_000)));
+    rig.offers(deaf, &echo);
+    rig.offers(deaf, &echo);
+    assert!(rig.node.pool.is_strained() && !rig.node.pool.is_overfull());
+    let get = encoded("ECHO a");
+    assert!(!rig.offers(client, &get));
+    let mut id = 0;
+    let mut waited = 0;
+    while !rig.offers(client, &get) {
+        // A peer always has something under way.
+        rig.offers(peer, &message(id, &encoded("GET k")));
+        rig.wait(1000);
+        rig.says(ME, "$-1\r\n");
+        id += 1;
+        waited += 1;
+        assert!(waited < 30);
+    }
+    assert!(!rig.is_there(deaf));
+    assert_eq!(rig.hears(client), "$1\r\na\r\n");
+}
+
+/// Requests let in before the limit bring their replies all the same.
+#[test]
+fn at_twice_the_memory_whoever_holds_the_most_loses_it() {
+    let options = Options {
+        max_msgs: 2000,
+        mbuf_size: 512,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&ONE_RACK, options);
+    let fronts = [rig.client(), rig.client(), rig.client()];
+    let key = key_of(&rig, ME);
+    for client in fronts {
+        rig.deaf.push(client);
+        rig.asks(client, &vec![format!("GET {key}").as_str(); 30]);
+    }
+    let value = format!("${}\r\n{}\r\n", 50_000, "v".repeat(50_000));
+    for _ in 0..90 {
+        rig.says(ME, &value);
+        let most = 2 * 2000 + 300;
+        assert!(rig.node.pool.in_use() < most, "{}", rig.node.pool.in_use());
+    }
+    assert_eq!(
+        fronts.map(|client| rig.is_there(client)),
+        [false, false, true]
+    );
+}
