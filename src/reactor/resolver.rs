@@ -200,7 +200,7 @@ mod tests {
             assert!(resolver.running <= MOST);
         }
         for _ in 0..40 {
-            await_answer(&mut resolver, &mut poll);
+            let _ = await_answer(&mut resolver, &mut poll);
             assert!(resolver.running <= MOST);
         }
         assert!(resolver.waiting.is_empty() && resolver.queue.is_empty());
