@@ -26,12 +26,13 @@
 //! that the replica may have done what others have not: as with any write whose reply is lost. What the same
 //! client asks behind step 1 waits where it would overtake step 2 ([`super::order`]).
 
+use super::Node;
 use super::collect::{Collector, Compare, Lists};
 use super::frame::Frames;
 use super::front::Raw;
 use super::msg::{Flags, Msg, NONE};
+use super::order::{self, Begun};
 use super::route::Ask;
-use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
@@ -57,7 +58,7 @@ pub(super) struct Step {
     /// Who runs it.
     pub owner: NodeId,
     /// The front whose later requests wait for it.
-    front: Option<ConnId>,
+    front: Option<Begun>,
 }
 
 /// Whose rules say what a reply means.
@@ -198,7 +199,14 @@ impl Node {
         let reachable = self.reaches(owner, pin, now);
         let mut request = Chain::new();
         ask.raw.append_to(&mut request);
-        let front = self.step_begins(pin);
+        let mark = match rules {
+            Rules::Redis(_) => ask.raw.with_bytes(|bytes| {
+                let key = request::arguments(bytes).nth(1);
+                key.map_or(order::ALL, order::mark_of)
+            }),
+            Rules::Memcache => order::ALL,
+        };
+        let front = self.step_begins(pin, mark);
         let step = Collector::of_step(Step {
             rules,
             request,
