@@ -72,9 +72,10 @@ pub(super) enum Rules {
 
 /// What a first step has done, for the other replicas.
 pub(super) struct Effect {
-    /// The row of the command.
+    /// The row of their command.
     pub row: u16,
-    pub request: Chain,
+    /// To be sent one after the other.
+    pub requests: Vec<Chain>,
     /// The digest of the reply of a replica that was in the same state.
     pub agreed: u64,
 }
@@ -263,10 +264,13 @@ impl Node {
         };
         let Some(Effect {
             row,
-            request,
+            mut requests,
             agreed,
         }) = effect
         else {
+            return;
+        };
+        let Some(request) = requests.pop() else {
             return;
         };
         let raw = Raw::from(&request);
@@ -292,11 +296,22 @@ impl Node {
         if judged {
             self.judge_step(parent, &others, &step, agreed);
         }
+        let msg_of = |raw: Raw<'_>| {
+            let mut msg = Msg::new(NONE, row, raw.len(), now.mono_us);
+            msg.flags = Flags::WRITE;
+            msg
+        };
+        // Of several the last one stands for all: those before it go the same way.
+        for request in &requests {
+            let mut frames = Frames::new(self.next_wire_id(), Raw::from(request));
+            for target in &others {
+                self.send_unawaited(msg_of(frames.raw), step.pin, now, target, &mut frames);
+            }
+        }
         let mut frames = Frames::new(self.next_wire_id(), raw);
         let mut part = 0;
         for target in &others {
-            let mut msg = Msg::new(NONE, row, raw.len(), now.mono_us);
-            msg.flags = Flags::WRITE;
+            let mut msg = msg_of(raw);
             if judged && target.counts != Counts::Discarded {
                 part += 1;
                 (msg.parent, msg.part) = (parent, part);
@@ -347,8 +362,12 @@ impl Node {
         reply.with_bytes(|reply| {
             let effect = rewrite::effect(command, &args, reply)?;
             Some(Effect {
-                row: effect.request.command.index(),
-                request: self.encoded(&effect.request),
+                row: effect.requests.first()?.command.index(),
+                requests: effect
+                    .requests
+                    .iter()
+                    .map(|one| self.encoded(one))
+                    .collect(),
                 agreed: digest(std::iter::once(&*effect.reply), Order::Kept),
             })
         })
