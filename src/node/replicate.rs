@@ -21,6 +21,9 @@
 //! all the same; the stricter levels give the quorum error. The effect stays where it was taken, as
 //! with any write.
 //!
+//! Two nodes that do this to one key at the same time do not know of each other: one member may be popped in
+//! two racks, and an entry of a stream is refused where one with a greater id has come before it.
+//!
 //! Each step is granted the time of a write. If the reply of step 1 is late, the client gets an error, and
 //! step 2 is taken when the reply comes, with nobody waiting for it; a reply that is lost has no step 2, so
 //! that the replica may have done what others have not: as with any write whose reply is lost. What the same
