@@ -3,26 +3,22 @@
 use super::Node;
 use super::frame::Frames;
 use super::front::Raw;
-use super::join::{Answer, Join, array, values};
+use super::join::{Answer, Join};
+use super::many;
 use super::memcache;
 use super::msg::{Flags, Msg, NONE};
 use super::prefer::{Preference, Told};
 use super::replicate::Step;
-use super::route::Ask;
 use crate::clock::Now;
 use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
-use crate::cluster::merge::{self, Merge};
 use crate::cluster::quorum::{Quorum, Reply, Verdict};
 use crate::cluster::route::{Counts, Target, Targets};
 use crate::config::StoreKind;
 use crate::consistency::Consistency;
-use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
 use crate::proto::redis::command::{Class, Command, command};
-use crate::proto::redis::keys::Key;
-use crate::proto::redis::{encode, resp3};
 use slab::Slab;
 
 /// The collectors at work, and the memory of finished judges: the next ones allocate nothing.
@@ -294,70 +290,6 @@ impl Node {
         }
     }
 
-    /// Splits a request by its keys' owners and sends the pieces.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "three lists that belong together for this call only"
-    )]
-    pub(super) fn split(
-        &mut self,
-        key: u32,
-        now: Now,
-        form: resp3::Form,
-        ask: &Ask<'_>,
-        command: &Command,
-        args: &[&[u8]],
-        keys: &[Key],
-        tokens: &[Token],
-    ) {
-        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
-            return;
-        };
-        let level = self.level_of(key, ask.class);
-        self.divide(key, ask, tokens);
-        let pieces: Vec<Vec<u32>> = self.split.pieces().map(<[u32]>::to_vec).collect();
-        let Ok(count) = u16::try_from(pieces.len()) else {
-            return self.finish_failed(entry, now, Failure::PayloadTooLarge);
-        };
-        let (join, with_values) = match command.name {
-            "mget" => (Join::Values(self.split.piece_of().to_vec()), false),
-            "mset" => (Join::Same, true),
-            _ => (Join::Sum, false),
-        };
-        self.give_collector(entry, Collector::joining(count, join));
-        for (part, piece) in pieces.iter().enumerate() {
-            let mut words: Vec<&[u8]> = vec![command.name.as_bytes()];
-            for &place in piece {
-                let Some(at) = keys.get(place as usize).map(|key| key.index) else {
-                    continue;
-                };
-                words.extend(args.get(at));
-                if with_values {
-                    words.extend(args.get(at + 1));
-                }
-            }
-            let mut text = Vec::new();
-            encode::command(&mut text, &words);
-            let mut chain = Chain::new();
-            self.pool.copy(&text, &mut chain);
-            let Some(mut fragment) = self.msgs.get(entry as usize).map(Msg::copy) else {
-                return;
-            };
-            fragment.parent = entry;
-            fragment.part = part as u16;
-            let fragment = self.msgs.insert(fragment) as u32;
-            self.stats.pool.fragments += 1;
-            let token = piece.first().and_then(|&place| tokens.get(place as usize));
-            let ask = Ask {
-                token: token.copied().unwrap_or_default(),
-                raw: Raw::from(&chain),
-                ..*ask
-            };
-            self.count_request(&ask);
-            self.place(fragment, key, now, level, &ask);
-        }
-    }
-
     /// Takes in the reply to a part.
     pub(super) fn collect(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
@@ -481,7 +413,13 @@ impl Collector {
                     Verdict::Answer { agreed: false, .. } | Verdict::NoQuorum
                         if !matches!(lists, Lists::No) =>
                     {
-                        Some(merged(*level, lists, &self.replies, dcs, prefer.is_some()))
+                        Some(many::merged(
+                            *level,
+                            lists,
+                            &self.replies,
+                            dcs,
+                            prefer.is_some(),
+                        ))
                     }
                     // A majority against the first step: only its reply is one to the request.
                     Verdict::Answer { target: 1.., .. } if agreed.is_some() => {
@@ -499,7 +437,7 @@ impl Collector {
                             Some(Told::Agreed(part)) => (part, true),
                             // For one key, perhaps; each of the others has its own majority.
                             Some(Told::Alone(_)) if !matches!(lists, Lists::No) => {
-                                return Some(merged(*level, lists, &self.replies, dcs, true));
+                                return Some(many::merged(*level, lists, &self.replies, dcs, true));
                             }
                             Some(Told::Alone(part)) if *level == Consistency::DcQuorum => {
                                 (part, false)
@@ -539,78 +477,4 @@ fn rules(row: Option<&Command>) -> (Compare, Lists) {
         _ => Lists::No,
     };
     (Compare::Redis(order), lists)
-}
-
-/// An answer to `MGET` of which every value has its own majority: of the replies of one datacenter,
-/// as at any level. If several datacenters count, each must have one; this one's is the answer. Where
-/// `versions` are told, they are those of the first reply ([`super::prefer`]).
-fn merged(
-    level: Consistency,
-    lists: &Lists,
-    replies: &[Chain],
-    dcs: &[DcId],
-    versions: bool,
-) -> Answer {
-    let mut answer = None;
-    for dc in dcs.chunk_by(PartialEq::eq) {
-        let of_dc = |at: &&DcId| dc.first() == Some(*at);
-        let its: Vec<&Chain> = replies
-            .iter()
-            .zip(dcs)
-            .filter_map(|(reply, at)| of_dc(&at).then_some(reply))
-            .collect();
-        let merged = match lists {
-            // Clients are told versions of this datacenter, the first.
-            Lists::Values(keys) => {
-                memcache::merged(level, &its, keys, versions && answer.is_none())
-            }
-            Lists::No | Lists::Arrays => merged_in(level, &its),
-        };
-        match merged {
-            Some(merged) => answer = answer.or(Some(merged)),
-            None => return Answer::failure(Failure::NoQuorum, false),
-        }
-    }
-    answer.unwrap_or_else(|| Answer::failure(Failure::NoQuorum, false))
-}
-
-/// The same for the replies of one datacenter; `None` if they have no quorum.
-fn merged_in(level: Consistency, replies: &[&Chain]) -> Option<Answer> {
-    let lists: Vec<&Chain> = replies
-        .iter()
-        .filter(|reply| reply.first_byte() == Some(b'*'))
-        .copied()
-        .collect();
-    let good: Vec<Vec<Chain>> = lists.iter().map(|list| values(list)).collect();
-    let digests: Vec<Vec<u64>> = good
-        .iter()
-        .map(|values| {
-            values
-                .iter()
-                .map(|value| digest(value.slices().map(|slice| &slice[..]), Order::Kept))
-                .collect()
-        })
-        .collect();
-    let digests: Vec<&[u64]> = digests.iter().map(Vec::as_slice).collect();
-    let mut chosen = Vec::new();
-    let merge = merge::merge(level, replies.len(), &digests, &mut chosen);
-    if merge == Merge::Impossible {
-        let first = lists.first().filter(|_| level == Consistency::DcQuorum)?;
-        let mut reply = Chain::new();
-        reply.append_shared(first);
-        return Some(Answer::reply(reply, false));
-    }
-    let mut values: Vec<_> = good.into_iter().map(Vec::into_iter).collect();
-    let mut body = Chain::new();
-    for &from in &chosen {
-        // Each list is walked in step; only the chosen one's value is used.
-        for (index, list) in values.iter_mut().enumerate() {
-            if let Some(mut value) = list.next()
-                && index == usize::from(from)
-            {
-                body.append(&mut value);
-            }
-        }
-    }
-    Some(array(chosen.len(), body, merge == Merge::Agreed))
 }

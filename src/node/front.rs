@@ -37,8 +37,9 @@ pub(super) struct Front {
     pub broken: bool,
     /// It was kept waiting since its last byte arrived, so that its silence says nothing.
     pub held_back: bool,
-    /// Its writes in two steps of which the first is under way.
-    pub steps: u32,
+    /// The marks of the keys of its writes in two steps of which the first is under way.
+    #[expect(clippy::box_collection, reason = "few fronts ever have any")]
+    pub steps: Option<Box<Vec<u64>>>,
     /// The datastore connection its latest request went to.
     pub store: u16,
     /// Where it connected from.
@@ -80,7 +81,7 @@ impl Front {
             ended: false,
             broken: false,
             held_back: false,
-            steps: 0,
+            steps: None,
             // None yet.
             store: u16::MAX,
             addr,

@@ -64,6 +64,7 @@
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told |
+//! | `many` | requests by keys of several owners |
 //! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
 //! | `members` | the members of the cluster, changed while requests are under way |
 //! | `memcache` | what is different about a memcached |
@@ -93,6 +94,7 @@ pub mod hold;
 mod housekeeping;
 mod join;
 pub mod limits;
+mod many;
 mod members;
 mod memcache;
 mod msg;

@@ -8,42 +8,68 @@
 //! | request behind the first step | waits |
 //! |---|---|
 //! | answered by this node itself | no |
+//! | by other keys | no |
 //! | another write in two steps | no: both take the same way to the owner and back, and so do their second steps |
 //! | a read of one replica | no: it comes to the owner in this rack behind the first step |
-//! | any other; of memcached, any | yes |
+//! | any other of the same key, or of all keys; of memcached, any | yes |
 //!
-//! The client's answers leave in order all the same, so that waiting delays none of those before. Requests of
+//! What stands behind a request that waits does so too. The client's answers leave in order all the same, so that waiting delays none of those before. Requests of
 //! other clients are not held up: as ever, between clients there is no order.
 
 use super::client::Speech;
 use super::front::{Fronts, Raw, Reading};
 use super::{Action, ConnId, Node};
 use crate::clock::Now;
+use crate::cluster::digest::{Order, digest};
 use crate::consistency::Consistency;
 use crate::proto::Class;
 use crate::proto::redis::command::Serve;
 use crate::proto::redis::lookup::resolve;
 use crate::proto::redis::rewrite;
 
+/// The mark of all keys.
+pub(super) const ALL: u64 = 0;
+
+/// What tells a key from others, most probably.
+pub(super) fn mark_of(key: &[u8]) -> u64 {
+    digest(std::iter::once(key), Order::Kept).max(ALL + 1)
+}
+
+/// A first step under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    front: ConnId,
+    mark: u64,
+}
+
 impl Node {
-    /// A front's write has begun its first step. Returns what [`Node::step_ends`] has to be told.
-    pub(super) fn step_begins(&mut self, key: u32) -> Option<ConnId> {
+    /// A front's write of the key with this mark has begun its first step. Returns what
+    /// [`Node::step_ends`] has to be told.
+    pub(super) fn step_begins(&mut self, key: u32, mark: u64) -> Option<Begun> {
         let front = self.fronts.get_mut(key)?;
-        front.steps += 1;
-        Some(front.id)
+        front.steps.get_or_insert_default().push(mark);
+        let front = front.id;
+        Some(Begun { front, mark })
     }
 
     /// The second step of a front's write is on its way, or there is none.
-    pub(super) fn step_ends(&mut self, id: Option<ConnId>) {
-        let Some(id) = id else {
+    pub(super) fn step_ends(&mut self, begun: Option<Begun>) {
+        let Some(Begun { front: id, mark }) = begun else {
             return;
         };
         let front = self.fronts.get_mut(Fronts::key(id));
         let Some(front) = front.filter(|front| front.id == id) else {
             return;
         };
-        front.steps = front.steps.saturating_sub(1);
-        if front.steps == 0 && front.reading == Reading::Ordered {
+        if let Some(marks) = front.steps.as_deref_mut()
+            && let Some(at) = marks.iter().position(|other| *other == mark)
+        {
+            marks.swap_remove(at);
+            if marks.is_empty() {
+                front.steps = None;
+            }
+        }
+        if front.reading == Reading::Ordered {
             self.in_order.push(id);
         }
     }
@@ -61,7 +87,7 @@ impl Node {
             return false;
         }
         let client = self.fronts.clients.get(key as usize);
-        if client.is_none_or(|client| client.front.steps == 0)
+        if client.is_none_or(|client| client.front.steps.is_none())
             || !S::must_wait(self, key, request, raw)
         {
             return false;
@@ -82,13 +108,28 @@ impl Node {
         if !self.is_routed(refined.serve) {
             return false;
         }
-        let by_key = matches!(refined.serve, Serve::Keyed | Serve::Split | Serve::SameNode);
-        match refined.class {
+        let waits = match refined.class {
             Class::Write => !rewrite::has_effect(command, args),
             Class::Read => {
-                by_key && !command.own_rack && self.level_of(key, Class::Read) != Consistency::DcOne
+                !command.own_rack && self.level_of(key, Class::Read) != Consistency::DcOne
             }
+        };
+        if refined.serve == Serve::AllNodesGuarded {
+            return waits;
         }
+        let steps = self
+            .fronts
+            .get(key)
+            .and_then(|front| front.steps.as_deref());
+        let marks = steps.map(Vec::as_slice).unwrap_or_default();
+        let mut keys = Vec::new();
+        // One whose keys cannot be told is refused.
+        waits
+            && command.keys(args, &mut keys).is_ok()
+            && keys
+                .iter()
+                .filter_map(|key| args.get(key.index))
+                .any(|key| marks.contains(&mark_of(key)))
     }
 
     /// Goes on with the clients that need not wait any more.

@@ -21,17 +21,21 @@
 //! all the same; the stricter levels give the quorum error. The effect stays where it was taken, as
 //! with any write.
 //!
+//! Two nodes that do this to one key at the same time do not know of each other: one member may be popped in
+//! two racks, and an entry of a stream is refused where one with a greater id has come before it.
+//!
 //! Each step is granted the time of a write. If the reply of step 1 is late, the client gets an error, and
 //! step 2 is taken when the reply comes, with nobody waiting for it; a reply that is lost has no step 2, so
 //! that the replica may have done what others have not: as with any write whose reply is lost. What the same
 //! client asks behind step 1 waits where it would overtake step 2 ([`super::order`]).
 
+use super::Node;
 use super::collect::{Collector, Compare, Lists};
 use super::frame::Frames;
 use super::front::Raw;
 use super::msg::{Flags, Msg, NONE};
+use super::order::{self, Begun};
 use super::route::Ask;
-use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
@@ -57,7 +61,7 @@ pub(super) struct Step {
     /// Who runs it.
     pub owner: NodeId,
     /// The front whose later requests wait for it.
-    front: Option<ConnId>,
+    front: Option<Begun>,
 }
 
 /// Whose rules say what a reply means.
@@ -71,9 +75,10 @@ pub(super) enum Rules {
 
 /// What a first step has done, for the other replicas.
 pub(super) struct Effect {
-    /// The row of the command.
+    /// The row of their command.
     pub row: u16,
-    pub request: Chain,
+    /// To be sent one after the other.
+    pub requests: Vec<Chain>,
     /// The digest of the reply of a replica that was in the same state.
     pub agreed: u64,
 }
@@ -198,7 +203,14 @@ impl Node {
         let reachable = self.reaches(owner, pin, now);
         let mut request = Chain::new();
         ask.raw.append_to(&mut request);
-        let front = self.step_begins(pin);
+        let mark = match rules {
+            Rules::Redis(_) => ask.raw.with_bytes(|bytes| {
+                let key = request::arguments(bytes).nth(1);
+                key.map_or(order::ALL, order::mark_of)
+            }),
+            Rules::Memcache => order::ALL,
+        };
+        let front = self.step_begins(pin, mark);
         let step = Collector::of_step(Step {
             rules,
             request,
@@ -255,10 +267,13 @@ impl Node {
         };
         let Some(Effect {
             row,
-            request,
+            mut requests,
             agreed,
         }) = effect
         else {
+            return;
+        };
+        let Some(request) = requests.pop() else {
             return;
         };
         let raw = Raw::from(&request);
@@ -284,11 +299,22 @@ impl Node {
         if judged {
             self.judge_step(parent, &others, &step, agreed);
         }
+        let msg_of = |raw: Raw<'_>| {
+            let mut msg = Msg::new(NONE, row, raw.len(), now.mono_us);
+            msg.flags = Flags::WRITE;
+            msg
+        };
+        // Of several the last one stands for all: those before it go the same way.
+        for request in &requests {
+            let mut frames = Frames::new(self.next_wire_id(), Raw::from(request));
+            for target in &others {
+                self.send_unawaited(msg_of(frames.raw), step.pin, now, target, &mut frames);
+            }
+        }
         let mut frames = Frames::new(self.next_wire_id(), raw);
         let mut part = 0;
         for target in &others {
-            let mut msg = Msg::new(NONE, row, raw.len(), now.mono_us);
-            msg.flags = Flags::WRITE;
+            let mut msg = msg_of(raw);
             if judged && target.counts != Counts::Discarded {
                 part += 1;
                 (msg.parent, msg.part) = (parent, part);
@@ -339,8 +365,12 @@ impl Node {
         reply.with_bytes(|reply| {
             let effect = rewrite::effect(command, &args, reply)?;
             Some(Effect {
-                row: effect.request.command.index(),
-                request: self.encoded(&effect.request),
+                row: effect.requests.first()?.command.index(),
+                requests: effect
+                    .requests
+                    .iter()
+                    .map(|one| self.encoded(one))
+                    .collect(),
                 agreed: digest(std::iter::once(&*effect.reply), Order::Kept),
             })
         })

@@ -406,11 +406,14 @@ impl Node {
             return;
         };
         let write = msg.flags.has(Flags::WRITE);
+        let by_hash = self.evalsha == Some(msg.command);
         if let Some(count) = self.per_command.get_mut(usize::from(msg.command)) {
             *count += 1;
         }
         self.stats.count_sent(Distance::Me, write, raw.len() as u64);
-        self.keep_evalsha(entry, raw);
+        if by_hash {
+            self.keep_evalsha(entry, raw);
+        }
         self.put_upstream(slot, entry, now, raw);
     }
 
@@ -423,14 +426,14 @@ impl Node {
         kind: dnode::Kind,
         frames: &mut Frames<'_>,
     ) {
-        if kind == dnode::Kind::Request {
-            self.keep_evalsha(entry, frames.raw);
-        }
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
         msg.wire_id = frames.id;
         let (row, write) = (msg.command, msg.flags.has(Flags::WRITE));
+        if self.evalsha == Some(row) && kind == dnode::Kind::Request {
+            self.keep_evalsha(entry, frames.raw);
+        }
         let modern = self.upstreams.get(slot).is_none_or(Upstream::is_modern);
         let mut raw = frames.raw;
         let (mut other, mut more) = (Chain::new(), Vec::new());

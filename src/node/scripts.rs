@@ -104,13 +104,10 @@ impl Node {
         }
     }
 
-    /// Keeps a request that may have to be sent again with its script.
-    #[inline]
+    /// Keeps an `EVALSHA` that may have to be sent again with its script.
     pub(super) fn keep_evalsha(&mut self, entry: u32, raw: Raw<'_>) {
-        let Some(msg) = self.msgs.get(entry as usize) else {
-            return;
-        };
-        if self.evalsha == Some(msg.command) && self.replicated && !msg.flags.has(Flags::KEPT) {
+        let msg = self.msgs.get(entry as usize);
+        if self.replicated && msg.is_some_and(|msg| !msg.flags.has(Flags::KEPT)) {
             self.keep_request(entry, raw);
         }
     }

@@ -96,12 +96,12 @@ pub fn roff() -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         page,
-        ".SS Writes with a time that counts from now\nThe node that is asked makes it an absolute one, for all racks the same. Those of SET, SETEX, PSETEX and RESTORE it leaves as they are where a datastore is older than Redis 6.2.\n.PP\n{}",
+        ".SS Writes with a time that counts from now\nThe node that is asked makes it an absolute one by its clock, for all racks the same: the clocks of all machines have to agree. Those of SET, SETEX, PSETEX and RESTORE it leaves as they are where a datastore is older than Redis 6.2.\n.PP\n{}",
         replicated(|how| matches!(how, Replicate::Absolute(_)))
     );
     let _ = writeln!(
         page,
-        ".SS Writes whose result only a datastore can know\nOne replica runs them; the others get what it did.\n.PP\n{}",
+        ".SS Writes whose result only a datastore can know\nOne replica runs them; the others get what it did. Of entries that clients of several racks add to one stream at the same time, with ids to be made, one may be missing in another rack: where a greater id has come before it, a datastore refuses it.\n.PP\n{}",
         replicated(|how| how == Replicate::Effect)
     );
     page.push_str(".SH MEMCACHED\n");

@@ -37,7 +37,7 @@ impl Node {
         let effect = rewrite::effect(&call, reply.start(&mut [0; 8]))?;
         Some(Effect {
             row: effect.command.index(),
-            request: self.rewritten(&effect, line.len(), Raw::from(request)),
+            requests: vec![self.rewritten(&effect, line.len(), Raw::from(request))],
             agreed: value_digest(reply),
         })
     }

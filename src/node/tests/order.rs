@@ -10,22 +10,28 @@ const NONE: [&str; 0] = [];
 fn what_a_client_asks_behind_a_write_in_two_steps_does_not_overtake_it() {
     let mut rig = Rig::new(&THREE_RACKS, Options::default());
     let client = rig.client();
-    rig.asks(client, &["SPOP s", "PING", "SADD s m", "GET k", "SET k v"]);
+    let lines = ["SPOP s", "PING", "SET j v", "SADD s m", "GET k", "SET k v"];
+    rig.asks(client, &lines);
     // The datastore of this node answers these in the order they were asked.
-    assert_eq!(rig.sees(ME), ["SPOP s", "PING"]);
-    assert_eq!(rig.sees(1), NONE);
+    assert_eq!(rig.sees(ME), ["SPOP s", "PING", "SET j v"]);
+    assert_eq!(rig.sees(1), ["SET j v"]);
     rig.says(ME, POPPED);
     rig.says(ME, "+PONG\r\n");
-    for node in [1, 2] {
-        assert_eq!(rig.sees(node), ["SREM s m", "SADD s m", "SET k v"]);
-    }
-    for reply in [":1\r\n", "$-1\r\n", "+OK\r\n"] {
+    assert_eq!(rig.sees(1), ["SREM s m", "SADD s m", "SET k v"]);
+    for reply in ["+OK\r\n", ":1\r\n", "$-1\r\n", "+OK\r\n"] {
         rig.says(ME, reply);
     }
-    for node in [1, 2].repeat(3) {
+    for node in [1, 2].repeat(4) {
         rig.says(node, ":1\r\n");
     }
-    let answers = [POPPED, "+PONG\r\n", ":1\r\n", "$-1\r\n", "+OK\r\n"];
+    let answers = [
+        POPPED,
+        "+PONG\r\n",
+        "+OK\r\n",
+        ":1\r\n",
+        "$-1\r\n",
+        "+OK\r\n",
+    ];
     assert_eq!(rig.hears(client), answers.concat());
     rig.assert_at_rest();
 }
@@ -36,18 +42,27 @@ fn only_what_could_overtake_it_waits() {
     for (level, line, waits) in [
         (DcOne, "SPOP s", false),
         (DcOne, "XADD x * f v", false),
-        (DcOne, "XADD x 5-1 f v", true),
+        (DcOne, "XADD s 5-1 f v", true),
+        (DcOne, "XADD x 5-1 f v", false),
         (DcOne, "SADD s m", true),
-        (DcOne, "SCRIPT LOAD x", true),
-        (DcOne, "GET k", false),
-        (DcSafeQuorum, "GET k", true),
-        (DcSafeQuorum, "HGETALL k", false),
+        (DcOne, "SADD t m", false),
+        (DcOne, "SMOVE t s m", true),
+        (DcOne, "DEL t u s", true),
+        (DcOne, "DEL t u", false),
+        (DcOne, "EVAL x 2 t s", true),
+        (DcOne, "FLUSHALL", true),
+        (DcOne, "SCRIPT LOAD x", false),
+        (DcOne, "GET s", false),
+        (DcSafeQuorum, "GET s", true),
+        (DcSafeQuorum, "GET k", false),
+        (DcSafeQuorum, "HGETALL s", false),
         (DcSafeQuorum, "SPOP s", false),
         (DcSafeQuorum, "PING", false),
     ] {
         let options = Options {
             read_consistency: level,
             write_consistency: level,
+            enable_flush: true,
             ..Options::default()
         };
         let mut rig = Rig::new(&THREE_RACKS, options);
@@ -67,13 +82,17 @@ fn only_what_could_overtake_it_waits() {
 fn several_writes_in_two_steps_are_all_waited_for() {
     let mut rig = Rig::new(&THREE_RACKS, Options::default());
     let client = rig.client();
-    rig.asks(client, &["SPOP s", "SPOP s", "SADD s m", "SPOP s", "DEL s"]);
-    assert_eq!(rig.sees(ME), ["SPOP s", "SPOP s"]);
+    rig.asks(
+        client,
+        &["SPOP s", "SPOP s", "SPOP t", "SADD s m", "SPOP s", "DEL s"],
+    );
+    assert_eq!(rig.sees(ME), ["SPOP s", "SPOP s", "SPOP t"]);
     rig.says(ME, POPPED);
     assert_eq!(rig.sees(ME), NONE);
     rig.says(ME, "$1\r\nn\r\n");
     assert_eq!(rig.sees(ME), ["SADD s m", "SPOP s"]);
     assert_eq!(rig.sees(1), ["SREM s m", "SREM s n", "SADD s m"]);
+    rig.says(ME, "$-1\r\n");
     rig.says(ME, ":1\r\n");
     rig.says(ME, POPPED);
     assert_eq!(rig.sees(1), ["SREM s m", "DEL s"]);

@@ -212,11 +212,16 @@ fn stream_id(args: &[&[u8]]) -> Option<usize> {
 /// What a request has done, for replicas that have not run it.
 #[derive(Debug)]
 pub struct Effect<'a> {
-    /// The request that does the same.
-    pub request: Rewritten<'a>,
-    /// The reply of a replica that was in the same state as the one that has run the original.
+    /// The requests that together do the same; never none.
+    pub requests: Vec<Rewritten<'a>>,
+    /// The reply to the last of them, of a replica that was in the same state as the one that has run the
+    /// original.
     pub reply: Cow<'a, [u8]>,
 }
+
+/// Members that one request removes: a datastore must not be held up for long, nor a peer be sent more
+/// arguments than it takes.
+const MEMBERS: usize = 100_000;
 
 /// The effect of a request that [`has_effect`], by the reply, in RESP2, of the datastore that ran it.
 /// `None` if it changed nothing: an error, or nothing was there.
@@ -227,7 +232,7 @@ pub fn effect<'a>(command: &Command, args: &[&'a [u8]], reply: &'a [u8]) -> Opti
         let words = args.iter().enumerate().skip(1);
         let words = words.map(|(at, word)| Cow::Borrowed(if at == place { id } else { word }));
         return Some(Effect {
-            request: Rewritten::new(b"XADD", words)?,
+            requests: vec![Rewritten::new(b"XADD", words)?],
             reply: Cow::Borrowed(reply),
         });
     }
@@ -236,14 +241,15 @@ pub fn effect<'a>(command: &Command, args: &[&'a [u8]], reply: &'a [u8]) -> Opti
         b'*' => request::arguments(reply).collect(),
         _ => return None,
     };
-    if members.is_empty() {
-        return None;
-    }
+    let pieces = members.chunks(MEMBERS);
     let mut count = Vec::new();
-    super::encode::integer(&mut count, members.len() as i64);
-    let words = std::iter::once(key).chain(members.into_iter().map(Cow::Borrowed));
+    super::encode::integer(&mut count, pieces.clone().next_back()?.len() as i64);
+    let removal = |piece: &[&'a [u8]]| {
+        let piece = piece.iter().map(|member| Cow::Borrowed(*member));
+        Rewritten::new(b"SREM", std::iter::once(key.clone()).chain(piece))
+    };
     Some(Effect {
-        request: Rewritten::new(b"SREM", words)?,
+        requests: pieces.map(removal).collect::<Option<_>>()?,
         reply: Cow::Owned(count),
     })
 }
@@ -390,7 +396,8 @@ mod tests {
             let found = effect(command, &args, reply.as_bytes());
             let found = found.map(|effect| {
                 let reply = String::from_utf8(effect.reply.into_owned()).unwrap();
-                (shown(&effect.request.words), reply)
+                assert_eq!(effect.requests.len(), 1);
+                (shown(&effect.requests[0].words), reply)
             });
             let expected = expected.map(|(line, reply)| (line.to_owned(), reply.to_owned()));
             assert_eq!(found, expected, "{line}");
@@ -404,6 +411,33 @@ mod tests {
             let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
             let command = resolve(&args, &mut Vec::new()).unwrap();
             assert!(!has_effect(command, &args), "{line}");
+        }
+    }
+
+    /// One request for all was more than a peer takes: it closed the connection.
+    #[test]
+    fn very_many_members_are_removed_piece_by_piece() {
+        for (count, pieces, last) in [
+            (MEMBERS, 1, MEMBERS),
+            (MEMBERS + 1, 2, 1),
+            (1_100_000, 11, MEMBERS),
+        ] {
+            let members: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+            let mut reply = Vec::new();
+            crate::proto::redis::encode::command(&mut reply, &members);
+            let found = effect(
+                lookup(b"spop").unwrap(),
+                &[b"SPOP", b"s", b"2000000"],
+                &reply,
+            );
+            let found = found.unwrap();
+            assert_eq!(found.requests.len(), pieces);
+            assert_eq!(found.reply, format!(":{last}\r\n").as_bytes());
+            let removed = found.requests.iter().flat_map(|request| {
+                assert_eq!(&*request.words[1], b"s");
+                request.words[2..].iter().map(|word| &**word)
+            });
+            assert!(removed.eq(members.iter().map(String::as_bytes)));
         }
     }
 
@@ -460,7 +494,7 @@ mod tests {
             let args = [&b"SPOP"[..], b"s", b"9"];
             let command = lookup(args[0]).unwrap();
             let found = effect(command, &args, &reply).unwrap();
-            let removed: Vec<&[u8]> = found.request.words[2..].iter().map(|word| &**word).collect();
+            let removed: Vec<&[u8]> = found.requests[0].words[2..].iter().map(|word| &**word).collect();
             prop_assert_eq!(removed, members);
         }
 
@@ -475,7 +509,7 @@ mod tests {
             let command = lookup(args[0]).unwrap();
             if has_effect(command, &args) {
                 let found = effect(command, &args, &reply);
-                prop_assert!(found.is_none_or(|found| &*found.request.words[1] == args[1]));
+                prop_assert!(found.is_none_or(|found| &*found.requests[0].words[1] == args[1]));
             }
         }
     }
