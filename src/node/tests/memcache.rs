@@ -440,6 +440,37 @@ fn versions_are_asked_of_the_next_rack_in_time() {
     }
 }
 
+/// At a quorum level its version is waited for, but not again and again.
+#[test]
+fn a_majority_waits_once_for_the_version_of_a_silent_rack() {
+    let options = Options {
+        timeout_us: 500_000,
+        ..at(DcQuorum)
+    };
+    let mut rig = Rig::new(&["b d r2 0", "a d r1 0", "c d r3 0"], options);
+    let client = rig.client();
+    let value = |version: u32| format!("VALUE k 0 1 {version}\r\nx\r\nEND\r\n");
+    for wait in [700, 0] {
+        rig.asks(client, &["gets k"]);
+        rig.says(ME, &value(5));
+        rig.says(2, &value(6));
+        if wait > 0 {
+            rig.wait(wait - 1);
+            assert_eq!(rig.hears(client), "");
+            rig.wait(1);
+        }
+        assert_eq!(version_of(&rig.hears(client)) & 0xffff, 5);
+    }
+    // It is heard of again.
+    rig.says(1, &value(4));
+    rig.asks(client, &["gets k"]);
+    for (node, version) in [(ME, 5), (2, 6), (1, 4)] {
+        rig.says(node, &value(version));
+    }
+    assert_eq!(version_of(&rig.hears(client)) & 0xffff, 4);
+    rig.assert_at_rest();
+}
+
 /// With nobody else to ask, it has all of its time.
 #[test]
 fn versions_are_waited_for_where_there_is_no_next_rack() {
