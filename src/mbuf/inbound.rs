@@ -126,6 +126,12 @@ impl Inbound {
         self.unfinished = rest;
     }
 
+    /// Takes out what is kept.
+    pub fn take(&mut self) -> Chain {
+        self.tail = None;
+        std::mem::take(&mut self.unfinished)
+    }
+
     /// Bytes of the unfinished message.
     pub fn len(&self) -> usize {
         self.unfinished.len()

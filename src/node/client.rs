@@ -1,6 +1,6 @@
 //! A client connection: from received bytes to requests.
 
-use super::front::{Front, Raw};
+use super::front::{Behind, Front, Raw};
 use super::msg::{Flags, Msg};
 use super::route::Ask;
 use super::{ConnId, Next, Node};
@@ -89,6 +89,11 @@ impl Node {
         let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return Next::Wait;
         };
+        if std::mem::take(&mut client.front.unread) {
+            let data = client.front.inbound.take();
+            let rest = self.serve_received(key, now, data);
+            return self.keep_rest(key, rest, true);
+        }
         let expected = client.parser.expected();
         let fill = match client
             .front
@@ -103,22 +108,32 @@ impl Node {
             return Next::Paused;
         }
         client.front.heard = now.mono_us;
+        let rest = self.serve_received(key, now, fill.data);
+        self.keep_rest(key, rest, fill.full)
+    }
+
+    /// Serves what is complete in what was received; what is left.
+    #[inline]
+    fn serve_received(&mut self, key: u32, now: Now, data: Chain) -> Chain {
+        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
+            return Chain::new();
+        };
         let (parser, rest) = match &mut client.parser {
             Parser::Redis(parser) => {
                 let parser = std::mem::take(parser);
-                let (parser, rest) = self.serve_all(key, now, parser, fill.data);
+                let (parser, rest) = self.serve_all(key, now, parser, data);
                 (Parser::Redis(parser), rest)
             }
             Parser::Memcache(parser) => {
                 let parser = std::mem::take(parser);
-                let (parser, rest) = self.serve_all(key, now, parser, fill.data);
+                let (parser, rest) = self.serve_all(key, now, parser, data);
                 (Parser::Memcache(parser), rest)
             }
         };
         if let Some(client) = self.fronts.clients.get_mut(key as usize) {
             client.parser = parser;
         }
-        self.keep_rest(key, rest, fill.full)
+        rest
     }
 
     /// Serves every complete request in `data`, and returns what is left, with the parser as it is
@@ -139,8 +154,10 @@ impl Node {
                     Heard::Request(len, request) => {
                         let raw = data.split_to(len);
                         S::serve(self, key, now, request, Raw::Spread(&raw));
-                        if self.is_deaf(key) {
-                            return (parser, Chain::new());
+                        match self.behind(key) {
+                            Behind::Serve => {}
+                            Behind::Wait => return (parser, data),
+                            Behind::Nothing => return (parser, Chain::new()),
                         }
                     }
                     Heard::Incomplete => return (parser, data),
@@ -160,8 +177,15 @@ impl Node {
                         let end = at + len;
                         S::serve(self, key, now, request, Raw::Whole(&slice, at, end));
                         at = end;
-                        if self.is_deaf(key) {
-                            return (parser, Chain::new());
+                        match self.behind(key) {
+                            Behind::Serve => {}
+                            Behind::Wait => {
+                                let mut rest = Chain::new();
+                                rest.push_range(&slice, at, slice.len());
+                                rest.append(&mut data);
+                                return (parser, rest);
+                            }
+                            Behind::Nothing => return (parser, Chain::new()),
                         }
                     }
                     other => break other,

@@ -69,6 +69,12 @@ impl Collectors {
         }
     }
 
+    /// Whether a collector is that of a first step under way.
+    pub fn is_step(&self, place: u32) -> bool {
+        let collector = self.live.get(place as usize);
+        collector.is_some_and(|collector| collector.step.is_some())
+    }
+
     /// Whether none is at work.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
@@ -371,7 +377,11 @@ impl Node {
         };
         let collector = self.collectors.get_mut(place);
         if let Some(step) = collector.and_then(|collector| collector.step.take()) {
+            let front = step.front;
             self.take_second_step(parent, now, *step, raw);
+            if let Some(front) = front {
+                self.go_on_behind_step(front);
+            }
         }
         let Some(collector) = self.collectors.get_mut(place) else {
             return;

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::dnode_client::DnodeClient;
 use super::msg::{OfFront, Queue};
-use super::{ConnId, Kind, Next, Node, Told, limits};
+use super::{Action, ConnId, Kind, Next, Node, Told, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
@@ -25,6 +25,8 @@ pub(super) struct Front {
     /// Requests without an answer yet, in the order of their arrival.
     pub queue: Queue<OfFront>,
     pub reading: Reading,
+    /// What was received begins with requests that nobody has looked at.
+    pub unread: bool,
     /// It stands in the list of connections to be flushed.
     pub dirty: bool,
     /// Close once the queue and the output are empty.
@@ -54,8 +56,21 @@ pub(super) enum Reading {
     Full,
     /// The node as a whole is under pressure; goes on with all others.
     Waiting,
+    /// The next request is to be served when the first step of the latest one is done ([`super::replicate`]), and
+    /// not before: it would reach other replicas earlier than what that one does.
+    Step,
     /// Nothing more is wanted: it ended its stream, or it is being closed.
     Off,
+}
+
+/// What becomes of what stands behind a request.
+pub(super) enum Behind {
+    /// It is served.
+    Serve,
+    /// It waits.
+    Wait,
+    /// Nobody wants it any more.
+    Nothing,
 }
 
 impl Front {
@@ -66,6 +81,7 @@ impl Front {
             out: Chain::new(),
             queue: Queue::default(),
             reading: Reading::On,
+            unread: false,
             dirty: false,
             closing: false,
             ended: false,
@@ -250,6 +266,10 @@ impl Node {
             return Next::Paused;
         }
         front.inbound.keep(rest, &self.pool);
+        if front.reading == Reading::Step {
+            front.unread = true;
+            return Next::Paused;
+        }
         let waiting = u64::from(front.queue.len());
         if Fronts::is_peer(key) {
             self.stats.hist.dnode_client_out_queue.record(waiting);
@@ -259,11 +279,25 @@ impl Node {
         if full { Next::Again } else { Next::Wait }
     }
 
-    /// Whether nothing more is wanted from the front.
-    pub(super) fn is_deaf(&self, key: u32) -> bool {
-        self.fronts
-            .get(key)
-            .is_none_or(|front| front.reading == Reading::Off)
+    /// What is to be done with what a front has sent behind a request that was served just now.
+    #[inline]
+    pub(super) fn behind(&self, key: u32) -> Behind {
+        match self.fronts.get(key).map(|front| front.reading) {
+            None | Some(Reading::Off) => Behind::Nothing,
+            Some(Reading::Step) => Behind::Wait,
+            Some(Reading::On | Reading::Full | Reading::Waiting) => Behind::Serve,
+        }
+    }
+
+    /// Lets a front go on whose latest request has taken its first step.
+    pub(super) fn go_on_behind_step(&mut self, id: ConnId) {
+        if let Some(front) = self.fronts.get_mut(Fronts::key(id))
+            && front.id == id
+            && front.reading == Reading::Step
+        {
+            front.reading = Reading::On;
+            self.actions.push_back(Action::Resume(id));
+        }
     }
 
     /// The front ended its stream: what it asked for is still answered.

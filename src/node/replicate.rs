@@ -22,15 +22,16 @@
 //!
 //! Each step is granted the time of a write. If the reply of step 1 is lost or late, the client gets an
 //! error and step 2 is not taken, so that the replica may have done what others have not: as with any
-//! write whose reply is lost. What the same client asks before it has the answer may reach the other
-//! replicas before step 2.
+//! write whose reply is lost. What the same client asks of Redis before it has the answer may reach the other
+//! replicas before step 2. A client of memcached is not read further before step 1 is done: else
+//! a write behind a `cas` would be undone by that on the other replicas. (`XADD` is often pipelined, and adds.)
 
-use super::Node;
 use super::collect::{Collector, Compare, Lists};
 use super::frame::Frames;
 use super::front::Raw;
 use super::msg::{Flags, Msg, NONE};
 use super::route::Ask;
+use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
@@ -53,6 +54,8 @@ pub(super) struct Step {
     pin: u32,
     /// Who runs it.
     pub owner: NodeId,
+    /// The client's connection.
+    pub front: Option<ConnId>,
 }
 
 /// Whose rules say what a reply means.
@@ -153,6 +156,7 @@ impl Node {
             level,
             pin,
             owner,
+            front: self.fronts.get(pin).map(|front| front.id),
         });
         self.give_collector(entry, step);
         let target = Target {

@@ -9,7 +9,7 @@ use crate::cluster::topology::{self, Topology};
 use crate::hashkit::{self, HashKind, Token};
 use crate::mbuf::Chain;
 use crate::node::Node;
-use crate::node::front::Raw;
+use crate::node::front::{Raw, Reading};
 use crate::node::members::NOBODY;
 use crate::node::replicate::Rules;
 use crate::node::route::Ask;
@@ -86,7 +86,7 @@ impl Node {
             let first = candidates.clone().next().unwrap_or_default();
             let reached = candidates.find(|&node| self.reaches(node, pin, now));
             let owner = reached.unwrap_or(first);
-            return self.take_first_step(entry, pin, now, ask, Rules::Memcache, owner);
+            return self.step_before_others(entry, pin, now, ask, owner);
         };
         let mut text = Vec::new();
         let call = rewrite::with_unique(call, id, &mut text);
@@ -95,7 +95,19 @@ impl Node {
             raw: Raw::from(&chain),
             ..*ask
         };
-        self.take_first_step(entry, pin, now, &ask, Rules::Memcache, owner);
+        self.step_before_others(entry, pin, now, &ask, owner);
+    }
+
+    /// Takes a first step, before which the client's next request is not looked at.
+    fn step_before_others(&mut self, entry: u32, pin: u32, now: Now, ask: &Ask<'_>, owner: NodeId) {
+        self.take_first_step(entry, pin, now, ask, Rules::Memcache, owner);
+        let step = self.msgs.get(entry as usize).map(|msg| msg.collector);
+        if step.is_some_and(|step| self.collectors.is_step(step))
+            && let Some(front) = self.fronts.get_mut(pin)
+            && front.reading == Reading::On
+        {
+            front.reading = Reading::Step;
+        }
     }
 
     /// A node's reply with the versions it tells marked as its own. Those of a node that is no

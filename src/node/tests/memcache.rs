@@ -214,16 +214,68 @@ fn of_two_clients_with_one_version_one_wins_and_the_others_are_told_what_to_keep
     assert_eq!(version & ((1 << 48) - 1), 42);
     assert_ne!(version >> 48, 0, "{reply}");
     let cas = format!("cas k 5 100 3 {version}\r\nnew");
-    rig.asks(client, &[&cas, &cas]);
+    let other = rig.client();
+    rig.asks(client, &[&cas]);
+    rig.asks(other, &[&cas]);
     assert_eq!(rig.sees(1), ["cas k 5 1700000100 3 42|new"; 2]);
     assert_eq!(rig.sees(ME), Vec::<String>::new());
     rig.says(1, STORED);
     all(&mut rig, &[ME, 2], "set k 5 1700000100 3|new", STORED);
     rig.says(1, "EXISTS\r\n");
-    assert_eq!(rig.hears(client), format!("{STORED}EXISTS\r\n"));
+    assert_eq!(
+        [rig.hears(client), rig.hears(other)],
+        [STORED, "EXISTS\r\n"]
+    );
     for node in [ME, 2] {
         assert_eq!(rig.sees(node), Vec::<String>::new(), "nothing was changed");
     }
+    rig.assert_at_rest();
+}
+
+/// Else the write would be undone on the other replicas, by what the `cas` before it has done.
+#[test]
+fn what_stands_behind_a_cas_reaches_no_replica_before_its_effect() {
+    let mut rig = Rig::new(&THREE_RACKS, at(DcQuorum));
+    let client = rig.client();
+    rig.asks(client, &["gets k"]);
+    for node in [ME, 1, 2] {
+        rig.says(node, "VALUE k 0 1 42\r\nx\r\nEND\r\n");
+    }
+    let version = version_of(&rig.hears(client));
+    let cas = format!("cas k 0 0 1 {version} noreply\r\ny");
+    rig.asks(client, &[&cas, "append k 0 0 1\r\nz", &cas, "mn"]);
+    // More of it is not read either.
+    rig.asks(client, &["get k"]);
+    assert_eq!(rig.sees(ME), ["cas k 0 0 1 42|y"]);
+    for node in [1, 2] {
+        assert_eq!(rig.sees(node), Vec::<String>::new());
+    }
+    rig.says(ME, STORED);
+    assert_eq!(rig.sees(ME), ["append k 0 0 1|z", "cas k 0 0 1 42|y"]);
+    for node in [1, 2] {
+        assert_eq!(rig.sees(node), ["set k 0 0 1|y", "append k 0 0 1|z"]);
+        rig.says(node, STORED);
+        rig.says(node, STORED);
+    }
+    assert_eq!(rig.hears(client), STORED);
+    rig.says(ME, STORED);
+    // The first step may fail, or change nothing.
+    rig.says(ME, "EXISTS\r\n");
+    for node in [ME, 1, 2] {
+        assert_eq!(rig.sees(node), ["get k"]);
+        rig.says(node, "END\r\n");
+    }
+    assert_eq!(rig.hears(client), "MN\r\nEND\r\n");
+    let cas = format!("cas k 0 0 1 {version}\r\ny");
+    rig.asks(client, &[&cas, "mn"]);
+    assert_eq!(rig.hears(client), "");
+    rig.loses(ME);
+    assert!(rig.hears(client).ends_with("\r\nMN\r\n"));
+    rig.asks(client, &[&cas, "mn"]);
+    assert!(
+        rig.hears(client).ends_with("\r\nMN\r\n"),
+        "its owner is gone"
+    );
     rig.assert_at_rest();
 }
 

@@ -12,7 +12,7 @@ mod quorum;
 mod reload;
 mod replicate;
 
-use super::{Action, ConnId, Kind, Node, NodeId, Options};
+use super::{Action, ConnId, Kind, Next, Node, NodeId, Options};
 use crate::clock::Now;
 use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
@@ -39,6 +39,21 @@ pub struct Rig {
     out: HashMap<ConnId, Vec<u8>>,
     /// What waits for an answer, by the place of the connection.
     asked: HashMap<u32, Asked>,
+    /// What clients have sent and the node has not read.
+    unread: HashMap<ConnId, Unread>,
+}
+
+/// Bytes that come, and no end.
+#[derive(Default)]
+struct Unread(VecDeque<u8>);
+
+impl io::Read for Unread {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(room)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
+    }
 }
 
 struct Asked {
@@ -118,6 +133,7 @@ impl Rig {
             now,
             out: HashMap::new(),
             asked: HashMap::new(),
+            unread: HashMap::new(),
         };
         rig.turn();
         let nodes = rig.node.topology.nodes().len() as u16;
@@ -158,6 +174,9 @@ impl Rig {
                     };
                     self.asked.insert(id.key, asked);
                     self.node.connected(id, self.now);
+                }
+                if let Action::Resume(id) = action {
+                    self.hear_out(id);
                 }
             }
             while let Some(id) = self.node.next_dirty() {
@@ -223,12 +242,15 @@ impl Rig {
             StoreKind::Redis => encoded(line),
             StoreKind::Memcache => [line.as_bytes(), b"\r\n"].concat(),
         });
-        let bytes: Vec<u8> = bytes.collect();
-        let mut reader = &bytes[..];
-        while !reader.is_empty() {
-            self.node.receive(client, self.now, &mut reader);
-        }
+        self.unread.entry(client).or_default().0.extend(bytes);
+        self.hear_out(client);
         self.turn();
+    }
+
+    /// Lets the node read what a client has sent, as far as it wants to.
+    fn hear_out(&mut self, client: ConnId) {
+        let unread = self.unread.entry(client).or_default();
+        while self.node.receive(client, self.now, unread) != Next::Paused && !unread.0.is_empty() {}
     }
 
     /// What a client has got since it was looked at.
