@@ -2,7 +2,8 @@
 //!
 //! The replicas that agree have the value, but the version in each reply is its replica's own. For two
 //! clients never to hold the same value with versions of two replicas, every node of a datacenter tells
-//! those of the first rack that has one, in the racks' order; its reply is waited for. Where that rack has
+//! those of the first rack that has one, in the racks' order; its reply is waited for, but not again while nothing comes
+//! from there. Where that rack has
 //! another value than a majority, being ahead of it or behind, its reply is the answer all the same, as
 //! one without a quorum; or none is, at the levels that insist on one. That a majority has nothing is an
 //! answer without versions.

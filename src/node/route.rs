@@ -196,9 +196,17 @@ impl Node {
         let mut targets = std::mem::take(&mut self.targets);
         let first_rack = demand.routing == Routing::FirstRack;
         let answers = |node: NodeId| self.reaches(node, pin, now) && !self.is_silent(node, pin);
-        // If none does, the first is waited for.
-        let choosy = first_rack && first_rack_candidates(&self.topology, ask.token).any(answers);
-        targets.place(&self.topology, &demand, |node| match choosy {
+        let passes_silent_ones = match first_rack {
+            // If none says anything, the first is waited for.
+            true => first_rack_candidates(&self.topology, ask.token).any(answers),
+            // A majority would wait for the first rack's version.
+            false => {
+                demand.access == Access::Read
+                    && demand.level != Consistency::DcOne
+                    && self.tells_versions(entry)
+            }
+        };
+        targets.place(&self.topology, &demand, |node| match passes_silent_ones {
             true => answers(node),
             false => self.reaches(node, pin, now),
         });
@@ -214,6 +222,12 @@ impl Node {
             self.watch_first(entry, pin, first.node);
         }
         self.targets = targets;
+    }
+
+    /// Whether a request's replies tell versions.
+    fn tells_versions(&self, entry: u32) -> bool {
+        let msg = self.msgs.get(entry as usize);
+        msg.is_some_and(|msg| msg.flags.has(Flags::UNIQUE))
     }
 
     /// Sends a peer's request where it belongs: to this node's datastore, or, if it is to be

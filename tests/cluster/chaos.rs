@@ -5,7 +5,7 @@
 //! queue and memory is bounded. `DYNOMITE_CHAOS_SEED` repeats a run's order of events (their
 //! timing is the machine's), `DYNOMITE_LONG_TESTS` makes it longer.
 
-use super::common::{Client, Cluster, Plan, eventually, shown, words};
+use super::common::{Chance, Client, Cluster, Plan, eventually, shown, words};
 use super::{at_level, bulk};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -15,18 +15,6 @@ const ERRORS: [&str; 4] = [
     "-ERR Storage: Datastore refused connection\\r\\n",
     "-ERR Dynomite: Failed to achieve Quorum\\r\\n",
 ];
-
-/// xorshift.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-}
 
 fn is_long() -> bool {
     std::env::var_os("DYNOMITE_LONG_TESTS").is_some()
@@ -48,12 +36,7 @@ fn three_racks_in_turmoil() {
 }
 
 fn turmoil(plan: Plan, salt: u64) {
-    let seed = std::env::var("DYNOMITE_CHAOS_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| u64::from(std::process::id()));
-    eprintln!("DYNOMITE_CHAOS_SEED={seed}");
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | salt);
+    let mut random = Chance::of_this_run(salt);
     let mut cluster = plan.start();
     // The coordinators live; what is behind and beside them does not always.
     let coordinators = [0, cluster.members.len() - 1];
@@ -96,7 +79,7 @@ fn turmoil(plan: Plan, salt: u64) {
 }
 
 /// One thing happens to one node, and some of what happened before is undone.
-fn event(cluster: &mut Cluster, random: &mut Random, coordinators: &[usize]) {
+fn event(cluster: &mut Cluster, random: &mut Chance, coordinators: &[usize]) {
     let node = random.below(cluster.members.len());
     let lives = coordinators.contains(&node);
     let runs = cluster.members[node].runs();
@@ -150,18 +133,7 @@ fn ask_on(mut client: Client, name: &str, stop: &AtomicBool, done: &AtomicU64) {
 
 /// Everything comes back, and works.
 fn settle(cluster: &mut Cluster) {
-    for node in 0..cluster.members.len() {
-        cluster.resume_store(node);
-        if cluster.members[node].runs() {
-            cluster.resume(node);
-        } else {
-            cluster.start_node(node);
-        }
-    }
-    cluster.await_connected();
-    for node in 0..cluster.members.len() {
-        cluster.await_store(node);
-    }
+    cluster.recover();
     for through in 0..cluster.members.len() {
         let key = format!("settled{through}");
         let mut client = at_level(cluster.client(through), "dc_each_safe_quorum");
@@ -174,23 +146,9 @@ fn settle(cluster: &mut Cluster) {
             });
         }
     }
+    cluster.await_rest();
     for member in &cluster.members {
-        let node = member.node();
-        for queue in [
-            "in_queue",
-            "out_queue",
-            "peer_in_queue",
-            "peer_out_queue",
-            "remote_peer_in_queue",
-            "remote_peer_out_queue",
-        ] {
-            node.await_stat(queue, |n| n == 0);
-        }
-        // Every request that ever was has been forgotten.
-        eventually("no message is kept", || {
-            node.stat("alloc_msgs") == node.stat("free_msgs")
-        });
-        let resident = node.resident();
+        let resident = member.node().resident();
         assert!(resident < 200 << 20, "{resident} bytes");
     }
 }

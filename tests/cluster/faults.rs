@@ -9,11 +9,10 @@
 //! Rows in which a write has to wait for a peer that does not answer take 20 s and more; they run if
 //! `DYNOMITE_LONG_TESTS` is set.
 
-use super::common::{Cluster, Plan, eventually, shown};
+use super::common::{Fault, Plan, check_all, eventually, shown};
 use super::{at_level, bulk};
 use Cell::{Either, Error, First, Value};
 use Fault::{KillNode, KillStore, PauseNode, PauseStore};
-use std::sync::Mutex;
 
 const LEVELS: [&str; 3] = ["dc_one", "dc_quorum", "dc_safe_quorum"];
 
@@ -30,14 +29,6 @@ const WRONG: &str = "-WRONGTYPE Operation against a key holding the wrong kind o
 
 /// In place of a value: the key is a list.
 const LIST: &str = "list";
-
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    KillNode(usize),
-    PauseNode(usize),
-    KillStore(usize),
-    PauseStore(usize),
-}
 
 /// What a request is answered.
 #[derive(Clone, Copy, Debug)]
@@ -149,25 +140,7 @@ impl Row {
 fn every_fault_at_every_level() {
     let long = std::env::var_os("DYNOMITE_LONG_TESTS").is_some();
     let rows: Vec<&Row> = TABLE.iter().filter(|row| long || !row.long).collect();
-    let next = Mutex::new(rows.into_iter());
-    let failed = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let Some(row) = next.lock().ok().and_then(|mut rows| rows.next()) else {
-                        return;
-                    };
-                    let wrong = check(row);
-                    if let Ok(mut failed) = failed.lock() {
-                        failed.extend(wrong);
-                    }
-                }
-            });
-        }
-    });
-    let failed = failed.into_inner().unwrap_or_default();
-    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+    check_all(rows.into_iter(), check);
 }
 
 /// Puts a row's values in place, lets its faults happen, asks, and undoes the faults. Returns what was
@@ -188,7 +161,7 @@ fn check(row: &Row) -> Vec<String> {
     }
     let mut clients = LEVELS.map(|level| at_level(cluster.client(0), level));
     for fault in row.faults {
-        inflict(&mut cluster, *fault);
+        fault.inflict(&mut cluster);
     }
     let mut wrong = Vec::new();
     for (cells, write) in [(row.reads, false), (row.writes, true)] {
@@ -205,7 +178,7 @@ fn check(row: &Row) -> Vec<String> {
         }
     }
     for fault in row.faults {
-        undo(&mut cluster, *fault);
+        fault.undo(&mut cluster);
     }
     cluster.await_connected();
     for member in 0..3 {
@@ -233,23 +206,5 @@ fn allowed(cell: Cell, write: bool) -> Vec<String> {
         First(values) => values.iter().map(|value| of(value)).collect(),
         Error(line) => vec![shown(line.as_bytes())],
         Either(lines) => lines.iter().map(|line| shown(line.as_bytes())).collect(),
-    }
-}
-
-fn inflict(cluster: &mut Cluster, fault: Fault) {
-    match fault {
-        KillNode(node) => cluster.kill(node),
-        PauseNode(node) => cluster.pause(node),
-        KillStore(node) => cluster.kill_store(node),
-        PauseStore(node) => cluster.pause_store(node),
-    }
-}
-
-fn undo(cluster: &mut Cluster, fault: Fault) {
-    match fault {
-        KillNode(node) => cluster.start_node(node),
-        PauseNode(node) => cluster.resume(node),
-        KillStore(node) => cluster.members[node].store.restart(),
-        PauseStore(node) => cluster.resume_store(node),
     }
 }

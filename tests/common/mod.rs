@@ -17,6 +17,7 @@ mod process;
 mod redis;
 mod store;
 mod text_client;
+mod trouble;
 mod wire;
 
 pub use client::{Client, Transcript};
@@ -28,6 +29,7 @@ pub use process::{eventually, pause, resume, signal};
 pub use redis::Redis;
 pub use store::{Kind, Store};
 pub use text_client::{TextClient, value, values, without_ids};
+pub use trouble::{Chance, Fault, check_all};
 pub use wire::{bytes, command, shown, words};
 
 use std::time::Duration;

@@ -39,5 +39,6 @@ targets! {
     memcache_request: memcache_request::all, memcache_request::WORDS;
     seeds: seeds::all, seeds::WORDS;
     node_client: node::client, resp::WORDS;
+    node_memcache_client: node::memcache_client, memcache_request::WORDS;
     node_datastore: node::datastore, resp::WORDS;
 }

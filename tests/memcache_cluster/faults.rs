@@ -2,10 +2,9 @@
 //! through the first. Never a reply that belongs to another request, never nothing.
 
 use super::await_everywhere;
-use super::common::{Cluster, Plan, eventually, shown, value};
+use super::common::{Fault, Plan, check_all, eventually, shown, value};
 use Fault::{KillNode, KillStore, PauseNode, PauseStore};
 use Reply::{Error, Served};
-use std::sync::Mutex;
 
 /// So long that what waits for it fails the test.
 const CALM: u32 = 60_000;
@@ -15,14 +14,6 @@ const SHORT: u32 = 500;
 const NOT_CONNECTED: &str = "SERVER_ERROR Peer: Peer Node is not connected\r\n";
 const REFUSED: &str = "SERVER_ERROR Peer: Peer Node refused connection\r\n";
 const STORAGE: &str = "SERVER_ERROR Storage: Datastore refused connection\r\n";
-
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    KillNode(usize),
-    PauseNode(usize),
-    KillStore(usize),
-    PauseStore(usize),
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Reply {
@@ -78,25 +69,7 @@ const ROWS: &[Row] = &[
 
 #[test]
 fn every_fault_is_an_answer_of_its_own() {
-    let next = Mutex::new(ROWS.iter());
-    let failed = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let Some(row) = next.lock().ok().and_then(|mut rows| rows.next()) else {
-                        return;
-                    };
-                    let wrong = check(row);
-                    if let Ok(mut failed) = failed.lock() {
-                        failed.extend(wrong);
-                    }
-                }
-            });
-        }
-    });
-    let failed = failed.into_inner().unwrap_or_default();
-    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+    check_all(ROWS.iter(), check);
 }
 
 /// Lets a row's faults happen, asks, and undoes the faults. Returns what was not as it should be.
@@ -113,7 +86,7 @@ fn check(row: &Row) -> Vec<String> {
     }
     let mut client = cluster.text_client(0);
     for fault in row.faults {
-        inflict(&mut cluster, *fault);
+        fault.inflict(&mut cluster);
     }
     let mut wrong = Vec::new();
     let held = value("r", "a");
@@ -149,7 +122,7 @@ fn check(row: &Row) -> Vec<String> {
         client.expect("mn", "MN\r\n");
     }
     for fault in row.faults {
-        undo(&mut cluster, *fault);
+        fault.undo(&mut cluster);
     }
     cluster.await_connected();
     for member in 0..3 {
@@ -161,24 +134,6 @@ fn check(row: &Row) -> Vec<String> {
     });
     await_everywhere(&cluster, "back", &value("back", "x"));
     wrong
-}
-
-fn inflict(cluster: &mut Cluster, fault: Fault) {
-    match fault {
-        KillNode(node) => cluster.kill(node),
-        PauseNode(node) => cluster.pause(node),
-        KillStore(node) => cluster.kill_store(node),
-        PauseStore(node) => cluster.pause_store(node),
-    }
-}
-
-fn undo(cluster: &mut Cluster, fault: Fault) {
-    match fault {
-        KillNode(node) => cluster.start_node(node),
-        PauseNode(node) => cluster.resume(node),
-        KillStore(node) => cluster.members[node].store.restart(),
-        PauseStore(node) => cluster.resume_store(node),
-    }
 }
 
 /// That a request for what does not answer has failed, whoever noticed first.

@@ -2,7 +2,7 @@
 //! answered once and in order, with what its key has held or with one of the documented errors.
 //! `DYNOMITE_CHAOS_SEED` repeats a run's order of events, `DYNOMITE_LONG_TESTS` makes it longer.
 
-use super::common::{Cluster, Plan, TextClient, eventually, shown, value};
+use super::common::{Chance, Cluster, Plan, TextClient, eventually, shown, value};
 use super::{LEVELS, await_everywhere};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -12,18 +12,6 @@ const ERRORS: [&str; 4] = [
     "SERVER_ERROR Storage: Datastore refused connection\\r\\n",
     "SERVER_ERROR Dynomite: Failed to achieve Quorum\\r\\n",
 ];
-
-/// xorshift.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-}
 
 #[test]
 fn three_racks_in_turmoil() {
@@ -41,12 +29,7 @@ fn two_datacenters_in_turmoil() {
 
 fn turmoil(plan: Plan, level: &str) {
     let long = std::env::var_os("DYNOMITE_LONG_TESTS").is_some();
-    let seed = std::env::var("DYNOMITE_CHAOS_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| u64::from(std::process::id()));
-    eprintln!("DYNOMITE_CHAOS_SEED={seed}");
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Chance::of_this_run(1);
     let mut cluster = plan
         .of_memcached()
         .at_level(level)
@@ -81,7 +64,7 @@ fn turmoil(plan: Plan, level: &str) {
 }
 
 /// One thing happens to one node, and some of what happened before is undone.
-fn event(cluster: &mut Cluster, random: &mut Random, coordinators: &[usize]) {
+fn event(cluster: &mut Cluster, random: &mut Chance, coordinators: &[usize]) {
     let node = random.below(cluster.members.len());
     let lives = coordinators.contains(&node);
     let runs = cluster.members[node].runs();
@@ -159,16 +142,7 @@ fn is_value(reply: &str, key: &str) -> bool {
 
 /// Everything comes back, and works.
 fn settle(cluster: &mut Cluster) {
-    for node in 0..cluster.members.len() {
-        cluster.resume_store(node);
-        if !cluster.members[node].runs() {
-            cluster.start_node(node);
-        }
-    }
-    cluster.await_connected();
-    for node in 0..cluster.members.len() {
-        cluster.await_store(node);
-    }
+    cluster.recover();
     for through in 0..cluster.members.len() {
         let key = format!("settled{through}");
         let mut client = cluster.text_client(through);
@@ -177,20 +151,5 @@ fn settle(cluster: &mut Cluster) {
         });
         await_everywhere(cluster, &key, &value(&key, "yes"));
     }
-    for member in &cluster.members {
-        let node = member.node();
-        for queue in [
-            "in_queue",
-            "out_queue",
-            "peer_in_queue",
-            "peer_out_queue",
-            "remote_peer_in_queue",
-            "remote_peer_out_queue",
-        ] {
-            node.await_stat(queue, |n| n == 0);
-        }
-        eventually("no message is kept", || {
-            node.stat("alloc_msgs") == node.stat("free_msgs")
-        });
-    }
+    cluster.await_rest();
 }

@@ -11,6 +11,8 @@ mod common;
 mod generate;
 #[path = "../random_pipelines/random.rs"]
 mod random;
+#[path = "../random_pipelines/stream.rs"]
+mod stream;
 mod words;
 
 use common::*;
@@ -18,6 +20,7 @@ use generate::Generator;
 use random::Random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use stream::{cut, number_from, run_seeds};
 use words::{COUNTERS, base64};
 
 /// Seeds that are run when none is given.
@@ -26,28 +29,8 @@ const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
 const REQUESTS: usize = 6_000;
 /// Requests of one chapter.
 const CHAPTER: usize = 300;
-/// Largest piece a stream is delivered in.
-const PIECE: u64 = 64 << 10;
 /// Longest value that a line may announce while another one follows, and more than that.
 const SWALLOWED: usize = 300;
-
-fn number_from(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
-}
-
-/// Cuts a stream into pieces of 1 byte to [`PIECE`], small ones as often as large ones.
-fn cut(stream: &[u8], random: &mut Random) -> Vec<Vec<u8>> {
-    let mut pieces = Vec::new();
-    let mut rest = stream;
-    while !rest.is_empty() {
-        let n = random.magnitude(PIECE).min(rest.len() as u64) as usize;
-        let (piece, after) = rest.split_at(n);
-        pieces.push(piece.to_vec());
-        rest = after;
-    }
-    pieces
-}
 
 /// Another client, who must hear nothing but the answers to its own questions.
 fn bystander(mut client: TextClient, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
@@ -264,19 +247,6 @@ fn run(
     replies
 }
 
-fn run_all(run: impl Fn(u64) -> usize, seeds: std::ops::RangeInclusive<u64>) {
-    let run = |seed| {
-        println!("DYNOMITE_SEED={seed}");
-        run(seed)
-    };
-    let replies: usize = match number_from("DYNOMITE_SEED") {
-        Some(seed) => run(seed),
-        None => seeds.map(run).sum(),
-    };
-    println!("{replies} replies compared");
-    assert!(replies > 0);
-}
-
 #[test]
 fn replies_are_those_of_a_plain_memcached() {
     let run = |seed| {
@@ -289,7 +259,27 @@ fn replies_are_those_of_a_plain_memcached() {
         let (mut ours, mut theirs) = (node.text_client(), beside.client());
         run(seed, random, node.text_client(), &mut ours, &mut theirs)
     };
-    run_all(run, SEEDS);
+    run_seeds(SEEDS, run);
+}
+
+/// However many memcacheds there are: keys of several owners, several replicas of each, both.
+#[test]
+fn replies_of_a_cluster_are_those_of_a_plain_memcached() {
+    for (seed, plan, level) in [
+        (11, Plan::of(1, 1, 3), "dc_one"),
+        (12, Plan::of(1, 3, 1), "dc_one"),
+        (13, Plan::of(1, 3, 1), "dc_safe_quorum"),
+        (14, Plan::of(2, 2, 2), "dc_quorum"),
+    ] {
+        let run = |seed| {
+            let beside = Memcached::start();
+            let cluster = plan.clone().of_memcached().at_level(level).start();
+            let (mut ours, mut theirs) = (cluster.text_client(0), beside.client());
+            let other = cluster.text_client(cluster.members.len() - 1);
+            run(seed, Random::new(seed), other, &mut ours, &mut theirs)
+        };
+        run_seeds(seed..=seed, run);
+    }
 }
 
 /// The streams hold nothing that depends on the server that happens to be asked.
@@ -301,5 +291,5 @@ fn two_memcacheds_give_the_same_replies() {
         let random = Random::new(seed);
         run(seed, random, one.client(), &mut ours, &mut theirs)
     };
-    run_all(run, 1..=2);
+    run_seeds(1..=2, run);
 }

@@ -8,6 +8,7 @@
 mod common;
 mod generate;
 mod random;
+mod stream;
 mod templates;
 
 use common::*;
@@ -15,31 +16,12 @@ use generate::Generator;
 use random::Random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use stream::{cut, number_from, run_seeds};
 
 /// Seeds that are run when none is given.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
 /// Requests of one stream.
 const REQUESTS: usize = 6_000;
-/// Largest piece a stream is delivered in.
-const PIECE: u64 = 64 << 10;
-
-fn number_from(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
-}
-
-/// Cuts a stream into pieces of 1 byte to [`PIECE`], small ones as often as large ones.
-fn cut(stream: &[u8], random: &mut Random) -> Vec<Vec<u8>> {
-    let mut pieces = Vec::new();
-    let mut rest = stream;
-    while !rest.is_empty() {
-        let n = random.magnitude(PIECE).min(rest.len() as u64) as usize;
-        let (piece, after) = rest.split_at(n);
-        pieces.push(piece.to_vec());
-        rest = after;
-    }
-    pieces
-}
 
 /// Another client of the node, who must hear nothing but the answers to its own questions.
 fn bystander(mut client: Client, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
@@ -58,7 +40,6 @@ fn bystander(mut client: Client, stop: Arc<AtomicBool>) -> std::thread::JoinHand
 
 /// Runs the stream of one seed; returns how many replies were compared.
 fn run(seed: u64, resp3: bool) -> usize {
-    println!("DYNOMITE_SEED={seed}");
     let (behind, beside) = (Redis::start(), Redis::start());
     let mut random = Random::new(seed);
     let mbuf_size = [512, 1024, 16384, 16384][random.below(4) as usize];
@@ -123,20 +104,12 @@ fn run(seed: u64, resp3: bool) -> usize {
     replies
 }
 
-fn run_all(resp3: bool) {
-    let replies: usize = match number_from("DYNOMITE_SEED") {
-        Some(seed) => run(seed, resp3),
-        None => SEEDS.map(|seed| run(seed, resp3)).sum(),
-    };
-    println!("{replies} replies compared");
-}
-
 #[test]
 fn replies_are_those_of_a_plain_redis() {
-    run_all(false);
+    run_seeds(SEEDS, |seed| run(seed, false));
 }
 
 #[test]
 fn replies_in_resp3_are_those_of_a_plain_redis() {
-    run_all(true);
+    run_seeds(SEEDS, |seed| run(seed, true));
 }

@@ -214,16 +214,68 @@ fn of_two_clients_with_one_version_one_wins_and_the_others_are_told_what_to_keep
     assert_eq!(version & ((1 << 48) - 1), 42);
     assert_ne!(version >> 48, 0, "{reply}");
     let cas = format!("cas k 5 100 3 {version}\r\nnew");
-    rig.asks(client, &[&cas, &cas]);
+    let other = rig.client();
+    rig.asks(client, &[&cas]);
+    rig.asks(other, &[&cas]);
     assert_eq!(rig.sees(1), ["cas k 5 1700000100 3 42|new"; 2]);
     assert_eq!(rig.sees(ME), Vec::<String>::new());
     rig.says(1, STORED);
     all(&mut rig, &[ME, 2], "set k 5 1700000100 3|new", STORED);
     rig.says(1, "EXISTS\r\n");
-    assert_eq!(rig.hears(client), format!("{STORED}EXISTS\r\n"));
+    assert_eq!(
+        [rig.hears(client), rig.hears(other)],
+        [STORED, "EXISTS\r\n"]
+    );
     for node in [ME, 2] {
         assert_eq!(rig.sees(node), Vec::<String>::new(), "nothing was changed");
     }
+    rig.assert_at_rest();
+}
+
+/// Else the write would be undone on the other replicas, by what the `cas` before it has done.
+#[test]
+fn what_stands_behind_a_cas_reaches_no_replica_before_its_effect() {
+    let mut rig = Rig::new(&THREE_RACKS, at(DcQuorum));
+    let client = rig.client();
+    rig.asks(client, &["gets k"]);
+    for node in [ME, 1, 2] {
+        rig.says(node, "VALUE k 0 1 42\r\nx\r\nEND\r\n");
+    }
+    let version = version_of(&rig.hears(client));
+    let cas = format!("cas k 0 0 1 {version} noreply\r\ny");
+    rig.asks(client, &[&cas, "append k 0 0 1\r\nz", &cas, "mn"]);
+    // More of it is not read either.
+    rig.asks(client, &["get k"]);
+    assert_eq!(rig.sees(ME), ["cas k 0 0 1 42|y"]);
+    for node in [1, 2] {
+        assert_eq!(rig.sees(node), Vec::<String>::new());
+    }
+    rig.says(ME, STORED);
+    assert_eq!(rig.sees(ME), ["append k 0 0 1|z", "cas k 0 0 1 42|y"]);
+    for node in [1, 2] {
+        assert_eq!(rig.sees(node), ["set k 0 0 1|y", "append k 0 0 1|z"]);
+        rig.says(node, STORED);
+        rig.says(node, STORED);
+    }
+    assert_eq!(rig.hears(client), STORED);
+    rig.says(ME, STORED);
+    // The first step may fail, or change nothing.
+    rig.says(ME, "EXISTS\r\n");
+    for node in [ME, 1, 2] {
+        assert_eq!(rig.sees(node), ["get k"]);
+        rig.says(node, "END\r\n");
+    }
+    assert_eq!(rig.hears(client), "MN\r\nEND\r\n");
+    let cas = format!("cas k 0 0 1 {version}\r\ny");
+    rig.asks(client, &[&cas, "mn"]);
+    assert_eq!(rig.hears(client), "");
+    rig.loses(ME);
+    assert!(rig.hears(client).ends_with("\r\nMN\r\n"));
+    rig.asks(client, &[&cas, "mn"]);
+    assert!(
+        rig.hears(client).ends_with("\r\nMN\r\n"),
+        "its owner is gone"
+    );
     rig.assert_at_rest();
 }
 
@@ -438,6 +490,37 @@ fn versions_are_asked_of_the_next_rack_in_time() {
         assert_eq!(rig.hears(client), "END\r\n");
         rig.assert_at_rest();
     }
+}
+
+/// At a quorum level its version is waited for, but not again and again.
+#[test]
+fn a_majority_waits_once_for_the_version_of_a_silent_rack() {
+    let options = Options {
+        timeout_us: 500_000,
+        ..at(DcQuorum)
+    };
+    let mut rig = Rig::new(&["b d r2 0", "a d r1 0", "c d r3 0"], options);
+    let client = rig.client();
+    let value = |version: u32| format!("VALUE k 0 1 {version}\r\nx\r\nEND\r\n");
+    for wait in [700, 0] {
+        rig.asks(client, &["gets k"]);
+        rig.says(ME, &value(5));
+        rig.says(2, &value(6));
+        if wait > 0 {
+            rig.wait(wait - 1);
+            assert_eq!(rig.hears(client), "");
+            rig.wait(1);
+        }
+        assert_eq!(version_of(&rig.hears(client)) & 0xffff, 5);
+    }
+    // It is heard of again.
+    rig.says(1, &value(4));
+    rig.asks(client, &["gets k"]);
+    for (node, version) in [(ME, 5), (2, 6), (1, 4)] {
+        rig.says(node, &value(version));
+    }
+    assert_eq!(version_of(&rig.hears(client)) & 0xffff, 4);
+    rig.assert_at_rest();
 }
 
 /// With nobody else to ask, it has all of its time.

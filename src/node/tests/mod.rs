@@ -16,7 +16,7 @@ mod reload;
 mod replicate;
 mod scripts;
 
-use super::{Action, ConnId, Kind, Node, NodeId, Options};
+use super::{Action, ConnId, Kind, Next, Node, NodeId, Options};
 use crate::clock::Now;
 use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
@@ -45,6 +45,21 @@ pub struct Rig {
     asked: HashMap<u32, Asked>,
     /// Who takes nothing of what is written to it.
     deaf: Vec<ConnId>,
+    /// What clients have sent and the node has not read.
+    unread: HashMap<ConnId, Unread>,
+}
+
+/// Bytes that come, and no end.
+#[derive(Default)]
+struct Unread(VecDeque<u8>);
+
+impl io::Read for Unread {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(room)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
+    }
 }
 
 struct Asked {
@@ -125,6 +140,7 @@ impl Rig {
             out: HashMap::new(),
             asked: HashMap::new(),
             deaf: Vec::new(),
+            unread: HashMap::new(),
         };
         rig.turn();
         let nodes = rig.node.topology.nodes().len() as u16;
@@ -165,6 +181,9 @@ impl Rig {
                     };
                     self.asked.insert(id.key, asked);
                     self.node.connected(id, self.now);
+                }
+                if let Action::Resume(id) = action {
+                    self.hear_out(id);
                 }
             }
             while let Some(id) = self.node.next_dirty() {
@@ -233,12 +252,18 @@ impl Rig {
             StoreKind::Redis => encoded(line),
             StoreKind::Memcache => [line.as_bytes(), b"\r\n"].concat(),
         });
-        let bytes: Vec<u8> = bytes.collect();
-        let mut reader = &bytes[..];
-        while !reader.is_empty() {
-            self.node.receive(client, self.now, &mut reader);
-        }
+        self.unread.entry(client).or_default().0.extend(bytes);
+        self.hear_out(client);
         self.turn();
+    }
+
+    /// Lets the node read what a client has sent, as far as it wants to.
+    fn hear_out(&mut self, client: ConnId) {
+        let unread = self.unread.entry(client).or_default();
+        while self.node.knows(client)
+            && self.node.receive(client, self.now, unread) != Next::Paused
+            && !unread.0.is_empty()
+        {}
     }
 
     /// What a client has got since it was looked at.

@@ -6,8 +6,12 @@ use std::sync::Arc;
 
 use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
+use dynomite::config::StoreKind;
 use dynomite::node::{Action, ConnId, Kind, Next, Node, Options};
-use dynomite::proto::redis::{reply, request};
+use dynomite::proto::dnode::payload::{Found, Payload};
+use dynomite::proto::memcache;
+use dynomite::proto::redis::reply;
+use dynomite::proto::store::{Requests, Shape};
 
 use super::pieces;
 
@@ -69,8 +73,9 @@ struct World {
 }
 
 impl World {
-    fn new(mbuf_size: usize) -> World {
+    fn new(store: StoreKind, mbuf_size: usize) -> World {
         let options = Options {
+            store,
             mbuf_size,
             ..Options::default()
         };
@@ -165,8 +170,17 @@ impl World {
 /// Any bytes of a client. However they arrive, the datastore is sent the same requests, all of them complete
 /// and in canonical form, and the client gets the same answers.
 pub fn client(input: &[u8]) {
-    let whole = serve(vec![input], 16_384);
-    let cut = serve(pieces::cut(input), 512);
+    client_of(StoreKind::Redis, input);
+}
+
+/// The same of a client of memcached.
+pub fn memcache_client(input: &[u8]) {
+    client_of(StoreKind::Memcache, input);
+}
+
+fn client_of(store: StoreKind, input: &[u8]) {
+    let whole = serve(store, vec![input], 16_384);
+    let cut = serve(store, pieces::cut(input), 512);
     assert_eq!(whole.0, cut.0, "cut up, other requests are forwarded");
     assert_eq!(
         without_protocol_error(&whole.1),
@@ -185,14 +199,14 @@ fn without_protocol_error(sent: &[u8]) -> &[u8] {
     &sent[..at.unwrap_or(sent.len())]
 }
 
-fn serve(input: Vec<&[u8]>, mbuf_size: usize) -> (Vec<u8>, Vec<u8>) {
-    let mut world = World::new(mbuf_size);
+fn serve(store: StoreKind, input: Vec<&[u8]>, mbuf_size: usize) -> (Vec<u8>, Vec<u8>) {
+    let mut world = World::new(store, mbuf_size);
     let client = world.join();
     let wire = &mut world.wires[client].1;
     wire.pieces = input.into_iter().map(<[u8]>::to_vec).collect();
     wire.ends = true;
     let mut answered = 0;
-    world.read(client, |world| answer(world, &mut answered));
+    world.read(client, |world| answer(store, world, &mut answered));
     assert!(!world.wires[client].1.open, "left open");
     let memory = world.node.memory();
     assert_eq!(memory.alloc_msgs, memory.free_msgs, "a request is left");
@@ -201,22 +215,45 @@ fn serve(input: Vec<&[u8]>, mbuf_size: usize) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// The datastore answers what it was sent behind the first `answered` bytes.
-fn answer(world: &mut World, answered: &mut usize) {
+fn answer(kind: StoreKind, world: &mut World, answered: &mut usize) {
     let (_, store) = &mut world.wires[0];
     let mut replies = Vec::new();
     while *answered < store.sent.len() {
         let rest = &store.sent[*answered..];
-        let request::Status::Complete(found) = request::Parser::default().parse(rest, 0) else {
+        let Found::Complete(len, shape) = Requests::new(kind).parse(rest) else {
             panic!("forwarded in part");
         };
-        assert!(matches!(found.kind, request::Kind::Array { .. }));
-        replies.extend(format!("+at {answered}\r\n").into_bytes());
-        *answered += found.len;
+        let reply = match (kind, rest) {
+            (StoreKind::Redis, _) => format!("+at {answered}\r\n"),
+            (_, [b'g', ..]) => "END\r\n".to_owned(),
+            // With words that may stand around a key.
+            (_, [b'm', ..]) => format!("HD s{answered} f0\r\n"),
+            _ => format!("{answered}\r\n"),
+        };
+        if let Shape::Memcache(found) = shape {
+            assert_eq!(
+                canonical(&rest[..found.line as usize]),
+                rest[..found.line as usize]
+            );
+        }
+        replies.extend(reply.into_bytes());
+        *answered += len;
     }
     if !replies.is_empty() {
         store.pieces.push_back(replies);
         world.read(0, |_| ());
     }
+}
+
+/// A line of memcached's as it is to be sent.
+fn canonical(line: &[u8]) -> Vec<u8> {
+    let memcache::line::Outcome::Call(call) = memcache::line::read(line) else {
+        panic!("forwarded, but refused when it is read");
+    };
+    assert_eq!(call.quiet, memcache::call::Quiet::No);
+    let mut line = Vec::new();
+    call.encode(&mut line);
+    line
 }
 
 /// Commands of the requests that wait for the datastore's bytes.
@@ -239,7 +276,7 @@ pub fn datastore(input: &[u8]) {
 }
 
 fn hear(input: Vec<&[u8]>, mbuf_size: usize) -> Vec<Vec<u8>> {
-    let mut world = World::new(mbuf_size);
+    let mut world = World::new(StoreKind::Redis, mbuf_size);
     let clients: Vec<usize> = (0..3).map(|_| world.join()).collect();
     for (at, client) in clients.iter().enumerate() {
         let mut lines = String::new();
