@@ -407,7 +407,7 @@ fn a_huge_file_full_of_oddities_is_read_a_few_times_only() {
     parse(&words(20));
     assert_eq!(
         refused(&words(35_000)),
-        ["conf: too many lines of values begin with one of & * ! {"]
+        ["conf: what begins with one of & * ! { needs quotes (line 9, column 5)"]
     );
     // In the middle of a line they are nothing.
     parse(&with(&format!(

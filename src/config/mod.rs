@@ -226,14 +226,7 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Problem> {
                 .map(Cow::Borrowed)
                 .map_err(|error| {
                     let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                    not_utf(Some(Place {
-                        line: 1 + good.iter().filter(|byte| **byte == b'\n').count(),
-                        column: 1 + String::from_utf8_lossy(good)
-                            .chars()
-                            .rev()
-                            .take_while(|c| *c != '\n')
-                            .count(),
-                    }))
+                    not_utf(Some(Place::after(&String::from_utf8_lossy(good))))
                 });
         }
     };

@@ -12,7 +12,7 @@ use std::cell::Cell;
 /// Most bytes read again to find places. A reload stands in the way of requests, so it must not take
 /// long whatever the file is: this much takes a fraction of a second. For a file of usual size that is
 /// thousands of places; of a huge one the last problems have none.
-const MAX_READ: usize = 8 << 20;
+const MAX_READ: usize = 4 << 20;
 
 /// The text of a file and how to find places in it.
 pub struct Places<'a> {
@@ -150,9 +150,11 @@ impl<'a> Places<'a> {
                 // It stands inside a value.
                 Ok(None) => {}
                 Err(Spent) => {
-                    found.push(Problem::new(
-                        "conf: too many lines of values begin with one of & * ! {",
-                    ));
+                    let before: String = self.text.chars().take(index).collect();
+                    found.push(Problem {
+                        text: "conf: what begins with one of & * ! { needs quotes".to_owned(),
+                        place: Some(Place::after(&before)),
+                    });
                     break;
                 }
             }
