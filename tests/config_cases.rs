@@ -525,12 +525,19 @@ fn odd_but_usable_files_load_with_a_warning() {
 #[test]
 fn a_seed_without_an_address_is_a_warning() {
     let folder = Folder::new();
-    let path = folder.file(with("  dyn_seeds: no..such.host:8101:r:d:1\n"));
-    let loaded = config::load(&path, &Overrides::default()).unwrap();
-    let warnings = warnings(&loaded);
+    let path = folder.file(with(
+        "  dyn_seeds: [no..such.host:8101:r:d:1, b..b:1:r:d:2, c..c:1:r:d:3, d..d:1:r:d:4]\n",
+    ));
+    let (warnings, code) = config::test(&path, &Overrides::default());
+    assert_eq!(
+        (warnings.len(), code),
+        (4 + 1, 0),
+        "each is named: {warnings:?}"
+    );
     assert!(
-        warnings[0]
-            .starts_with("address resolution of node 'no..such.host' service '8101' failed: "),
+        warnings[0].starts_with(
+            "warning: address resolution of node 'no..such.host' service '8101' failed: "
+        ),
         "{warnings:?}"
     );
 }
