@@ -394,6 +394,43 @@ fn accepted_as_the_original_does() {
     );
 }
 
+/// Finding out whether a word is YAML, and where problems stand, meant reading the file again for each, on
+/// the event loop of a node that was to read its configuration again: seconds for a large file.
+#[test]
+fn a_huge_file_full_of_oddities_is_read_a_few_times_only() {
+    let words = |lines: usize| {
+        with(&format!(
+            "  rack: |\n{}",
+            "    * one & two ! { three\n".repeat(lines)
+        ))
+    };
+    parse(&words(20));
+    assert_eq!(
+        refused(&words(35_000)),
+        ["conf: what begins with one of & * ! { needs quotes (line 9, column 5)"]
+    );
+    // In the middle of a line they are nothing.
+    parse(&with(&format!(
+        "  rack: |\n{}",
+        "    one * two & three\n".repeat(40_000)
+    )));
+    let bogus: String = (0..40_000).map(|n| format!("  bogus{n}: 1\n")).collect();
+    let lines = refused(&with(&bogus));
+    assert_eq!(lines.len(), config::MAX_PROBLEMS + 1);
+    assert!(lines[0].contains("(line 8, column 3)"), "{}", lines[0]);
+    let last = &lines[config::MAX_PROBLEMS - 1];
+    assert!(last.ends_with(" is unknown"), "{last}");
+    // What is refused is found as before, also after a comment.
+    for line_end in ["\n", "\r", "\r\n"] {
+        let text = with(&format!("  rack: x # y{line_end}  env: &z v\n"));
+        let lines = refused(&text);
+        assert!(
+            lines[0].contains("anchor token (19)"),
+            "{line_end:?}: {lines:?}"
+        );
+    }
+}
+
 #[test]
 fn odd_but_usable_files_load_with_a_warning() {
     for (name, text, warning) in [
@@ -488,12 +525,19 @@ fn odd_but_usable_files_load_with_a_warning() {
 #[test]
 fn a_seed_without_an_address_is_a_warning() {
     let folder = Folder::new();
-    let path = folder.file(with("  dyn_seeds: no..such.host:8101:r:d:1\n"));
-    let loaded = config::load(&path, &Overrides::default()).unwrap();
-    let warnings = warnings(&loaded);
+    let path = folder.file(with(
+        "  dyn_seeds: [no..such.host:8101:r:d:1, b..b:1:r:d:2, c..c:1:r:d:3, d..d:1:r:d:4]\n",
+    ));
+    let (warnings, code) = config::test(&path, &Overrides::default());
+    assert_eq!(
+        (warnings.len(), code),
+        (4 + 1, 0),
+        "each is named: {warnings:?}"
+    );
     assert!(
-        warnings[0]
-            .starts_with("address resolution of node 'no..such.host' service '8101' failed: "),
+        warnings[0].starts_with(
+            "warning: address resolution of node 'no..such.host' service '8101' failed: "
+        ),
         "{warnings:?}"
     );
 }

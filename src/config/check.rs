@@ -95,7 +95,10 @@ impl<'a> Checker<'a> {
             let name = &entry.key.text;
             let Some(key) = keys::find(name) else {
                 let mut text = format!("conf: directive \"{name}\" is unknown");
-                if let Some(near) = keys::nearest(name) {
+                // For those that are only counted nobody reads it.
+                if self.problems.len() < MAX_PROBLEMS
+                    && let Some(near) = keys::nearest(name)
+                {
                     text.push_str(&format!("; did you mean \"{near}\"?"));
                 }
                 self.refuse(text, Some(entry.key.node));

@@ -12,8 +12,7 @@
 //! | `manual` | the table as manual page and Markdown |
 //! | `problem` | what is wrong, and what is worth logging |
 //!
-//! Nothing here logs, reads a clock or starts anything: what should be logged comes back as
-//! [`Note`]s. [`parse`] is a function of its text alone; [`load`] also reads files and asks the
+//! Nothing here logs or starts anything: what should be logged comes back as [`Note`]s. [`parse`] is a function of its text alone; [`load`] also reads files and asks the
 //! resolver, as the original does at start, so that a start that must fail fails before anything
 //! is bound or daemonized.
 
@@ -45,13 +44,14 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Most bytes a configuration file may have; a larger one is refused.
 pub const MAX_FILE: usize = 1 << 20;
 
-/// Most seed names that are asked for in vain at load; the others are left for later, so that a
-/// resolver that is down delays a start by a few of its time limits only.
-const MAX_UNKNOWN_SEEDS: usize = 3;
+/// How long a test asks for the names of seeds; those after that are left out. A resolver that is down
+/// takes up to half a minute for each, and a service manager does not wait for several.
+const SEED_NAMES: Duration = Duration::from_secs(1);
 
 /// What the command line says about the configuration. The numbers have been checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,9 +74,9 @@ pub struct Loaded {
 }
 
 /// Reads and checks the file at `path`, then what a start needs besides it: the addresses of the
-/// listeners and the datastore resolve, and the key file holds a key if peers are encrypted. A
-/// seed that does not resolve is a warning only, or no node of a cluster could restart while one
-/// of them has lost its name. May block in the resolver.
+/// listeners and the datastore resolve, and the key file holds a key if peers are encrypted. Seeds
+/// are not looked up, or no node of a cluster could restart while one of them has lost its name. May
+/// block in the resolver.
 ///
 /// # Errors
 /// Everything that is wrong with the file; or, if nothing is, everything else that is.
@@ -101,20 +101,25 @@ pub fn load(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
         Ok(notes) => loaded.notes.extend(notes),
         Err(problem) => problems.push(problem),
     }
-    if !problems.is_empty() {
-        return Err(problems);
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
     }
-    let unknown = settings
-        .dyn_seeds
-        .iter()
-        .map(Seed::endpoint)
-        .filter_map(|endpoint| {
-            let error = endpoint.resolve().err()?;
-            Some(Note::warn(unresolved(&endpoint, &error)))
-        })
-        .take(MAX_UNKNOWN_SEEDS);
-    loaded.notes.extend(unknown);
-    Ok(loaded)
+}
+
+/// Warns of seeds whose names do not resolve. That is for a test to look at: a start that waited for each
+/// could not end while a name server is away, and the node finds out by itself. May block in the resolver
+/// for as long as that takes for one name.
+pub fn look_up_seeds(settings: &Settings) -> Vec<Note> {
+    let begun = Instant::now();
+    let seeds = settings.dyn_seeds.iter();
+    let seeds = seeds.take_while(|_| begun.elapsed() < SEED_NAMES);
+    let unknown = seeds.map(Seed::endpoint).filter_map(|endpoint| {
+        let error = endpoint.resolve().err()?;
+        Some(Note::warn(unresolved(&endpoint, &error)))
+    });
+    unknown.collect()
 }
 
 /// Reads and checks the file at `path` again, for a node that runs: as [`load`], but the resolver is
@@ -176,7 +181,11 @@ pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Prob
 
 /// Tests a configuration file by itself: see [`told`].
 pub fn test(path: &Path, cli: &Overrides) -> (Vec<String>, i32) {
-    told(path, load(path, cli))
+    let loaded = load(path, cli).map(|mut loaded| {
+        loaded.notes.extend(look_up_seeds(&loaded.settings));
+        loaded
+    });
+    told(path, loaded)
 }
 
 /// What `-t` says of what came of loading the file at `path`: the lines for stderr and the exit code,
@@ -226,14 +235,7 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Problem> {
                 .map(Cow::Borrowed)
                 .map_err(|error| {
                     let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                    not_utf(Some(Place {
-                        line: 1 + good.iter().filter(|byte| **byte == b'\n').count(),
-                        column: 1 + String::from_utf8_lossy(good)
-                            .chars()
-                            .rev()
-                            .take_while(|c| *c != '\n')
-                            .count(),
-                    }))
+                    not_utf(Some(Place::after(&String::from_utf8_lossy(good))))
                 });
         }
     };

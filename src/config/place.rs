@@ -9,18 +9,28 @@ use super::yaml::{Shape, Shapes, no_document};
 use serde::de::DeserializeSeed;
 use std::cell::Cell;
 
-/// Most characters that only look like refused YAML and turn out to stand inside a value.
-const MAX_LOOK_ALIKES: usize = 64;
+/// Most bytes read again to find places. A reload stands in the way of requests, so it must not take
+/// long whatever the file is: this much takes a fraction of a second. For a file of usual size that is
+/// thousands of places; of a huge one the last problems have none.
+const MAX_READ: usize = 4 << 20;
 
 /// The text of a file and how to find places in it.
 pub struct Places<'a> {
     text: &'a str,
+    /// Bytes that may still be read again.
+    left: Cell<usize>,
 }
+
+/// As much has been read again as may be.
+struct Spent;
 
 impl<'a> Places<'a> {
     /// Over the file's text, without a byte order mark.
     pub fn new(text: &'a str) -> Places<'a> {
-        Places { text }
+        Places {
+            text,
+            left: Cell::new(MAX_READ),
+        }
     }
 
     pub(super) fn text(&self) -> &'a str {
@@ -31,24 +41,32 @@ impl<'a> Places<'a> {
     pub fn problem(&self, text: impl Into<String>, node: usize) -> Problem {
         Problem {
             text: text.into(),
-            place: self.locate(node).map(|(place, _)| place),
+            place: self.locate(node).ok().flatten().map(|(place, _)| place),
         }
     }
 
-    /// The place of a node, and its distance from the start in characters.
-    fn locate(&self, node: usize) -> Option<(Place, usize)> {
-        let document = serde_yaml::Deserializer::from_str(self.text).next()?;
-        let shapes = Shapes {
-            next: &Cell::new(0),
-            stop: node,
+    /// The place of a node, and its distance from the start in characters; nothing for a number beyond
+    /// the last one.
+    fn locate(&self, node: usize) -> Result<Option<(Place, usize)>, Spent> {
+        // Never more than there is.
+        let cost = self.text.len().max(1);
+        self.left
+            .set(self.left.get().checked_sub(cost).ok_or(Spent)?);
+        let found = || {
+            let document = serde_yaml::Deserializer::from_str(self.text).next()?;
+            let shapes = Shapes {
+                next: &Cell::new(0),
+                stop: node,
+            };
+            let refusal = shapes.deserialize(document).err()?;
+            let location = refusal.location()?;
+            let place = Place {
+                line: location.line(),
+                column: location.column(),
+            };
+            Some((place, location.index()))
         };
-        let refusal = shapes.deserialize(document).err()?;
-        let location = refusal.location()?;
-        let place = Place {
-            line: location.line(),
-            column: location.column(),
-        };
-        Some((place, location.index()))
+        Ok(found())
     }
 
     /// The shape of the one document there is; a YAML error or another number of documents is a
@@ -120,23 +138,25 @@ impl<'a> Places<'a> {
     /// Everything in the document that the original refuses although it is YAML.
     pub(super) fn disallowed(&self) -> Vec<Problem> {
         let mut found = self.directives();
-        let mut look_alikes = 0;
         for (index, what, number) in candidates(self.text) {
             match self.node_at(index) {
-                Some(place) => {
+                Ok(Some(place)) => {
                     found.push(Problem {
                         text: disallowed(what, number),
                         place: Some(place),
                     });
                     break;
                 }
-                None => look_alikes += 1,
-            }
-            if look_alikes > MAX_LOOK_ALIKES {
-                found.push(Problem::new(format!(
-                    "conf: more than {MAX_LOOK_ALIKES} values contain a word that starts with one of & * ! {{"
-                )));
-                break;
+                // It stands inside a value.
+                Ok(None) => {}
+                Err(Spent) => {
+                    let before: String = self.text.chars().take(index).collect();
+                    found.push(Problem {
+                        text: "conf: what begins with one of & * ! { needs quotes".to_owned(),
+                        place: Some(Place::after(&before)),
+                    });
+                    break;
+                }
             }
         }
         found
@@ -144,7 +164,7 @@ impl<'a> Places<'a> {
 
     /// `%YAML` and `%TAG`, which can only stand before the root node.
     fn directives(&self) -> Vec<Problem> {
-        let Some((root, _)) = self.locate(0) else {
+        let Ok(Some((root, _))) = self.locate(0) else {
             return Vec::new();
         };
         self.text
@@ -166,20 +186,20 @@ impl<'a> Places<'a> {
     }
 
     /// The place of the node that starts `index` characters into the text, if one does.
-    fn node_at(&self, index: usize) -> Option<Place> {
+    fn node_at(&self, index: usize) -> Result<Option<Place>, Spent> {
         // A node stands later than all with a smaller number, and a number beyond the last node
         // has no place, so the node is found by halving.
         // No text has more than two nodes to a character.
         let (mut low, mut high) = (0, index * 2 + 8);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.locate(middle) {
-                Some((place, at)) if at == index => return Some(place),
+            match self.locate(middle)? {
+                Some((place, at)) if at == index => return Ok(Some(place)),
                 Some((_, at)) if at < index => low = middle + 1,
                 _ => high = middle,
             }
         }
-        None
+        Ok(None)
     }
 }
 
@@ -194,10 +214,13 @@ fn disallowed(what: &str, number: u8) -> String {
 }
 
 /// Characters that would be refused if a node started with them, by their distance from the start
-/// in characters: the first of a word, outside comments.
+/// in characters: where a node can start, which is at the beginning of a line or behind what divides
+/// nodes, outside comments.
 fn candidates(text: &str) -> Vec<(usize, &'static str, u8)> {
     let mut found = Vec::new();
     let mut before = '\n';
+    // The last character of this line that is no blank.
+    let mut last = None;
     let mut comment = false;
     for (index, c) in text.chars().enumerate() {
         comment = match c {
@@ -205,8 +228,9 @@ fn candidates(text: &str) -> Vec<(usize, &'static str, u8)> {
             '#' => comment || before.is_whitespace(),
             _ => comment,
         };
-        let starts_word = before.is_whitespace() || matches!(before, '[' | ',' | '{' | ':');
-        if starts_word && !comment {
+        let divided = matches!(last, None | Some('[' | ',' | '{' | ':' | '-' | '?'));
+        let starts_word = before.is_whitespace() || Some(before) == last;
+        if divided && starts_word && !comment {
             match c {
                 '&' => found.push((index, "anchor", 19)),
                 '*' => found.push((index, "alias", 18)),
@@ -215,6 +239,11 @@ fn candidates(text: &str) -> Vec<(usize, &'static str, u8)> {
                 _ => {}
             }
         }
+        last = match c {
+            '\n' | '\r' => None,
+            c if c.is_whitespace() => last,
+            c => Some(c),
+        };
         before = c;
     }
     found

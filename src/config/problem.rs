@@ -15,6 +15,17 @@ pub struct Place {
     pub column: usize,
 }
 
+impl Place {
+    /// The position behind this beginning of the file.
+    pub fn after(text: &str) -> Place {
+        let line = text.rsplit('\n').next().unwrap_or_default();
+        Place {
+            line: 1 + text.matches('\n').count(),
+            column: 1 + line.chars().count(),
+        }
+    }
+}
+
 /// One reason why a configuration is refused: the original's words, then where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

@@ -2,7 +2,9 @@
 
 use crate::stats::Process;
 use crate::sys;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 
 /// The figures now. What the system does not tell is 0.
 pub fn figures() -> Process {
@@ -16,9 +18,20 @@ pub fn figures() -> Process {
     }
 }
 
-/// Virtual and resident size in bytes (Linux: `/proc/self/statm`, in pages).
+/// Virtual and resident size in bytes (Linux: `/proc/self/statm`, in pages). The file stays open, so
+/// that it can be read when descriptors have run out, which is when somebody looks.
 fn sizes() -> Option<[u64; 2]> {
-    let statm = fs::read_to_string("/proc/self/statm").ok()?;
+    static STATM: OnceLock<File> = OnceLock::new();
+    let file = match STATM.get() {
+        Some(file) => file,
+        None => {
+            let file = File::open("/proc/self/statm").ok()?;
+            STATM.get_or_init(|| file)
+        }
+    };
+    let mut text = [0; 256];
+    let n = file.read_at(&mut text, 0).ok()?;
+    let statm = str::from_utf8(text.get(..n)?).ok()?;
     let mut pages = statm.split(' ').map(|n| n.parse::<u64>().ok());
     let mut bytes = || Some(pages.next()?? * sys::page_size());
     Some([bytes()?, bytes()?])

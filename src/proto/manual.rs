@@ -162,9 +162,11 @@ fn group(page: &mut String, title: &str, note: &str, reads: &str, writes: &str) 
     if !note.is_empty() {
         let _ = writeln!(page, "{note}");
     }
+    let mut between = if note.is_empty() { "" } else { ".PP\n" };
     for (what, names) in [("Reads", reads), ("Writes", writes)] {
         if !names.is_empty() {
-            let _ = writeln!(page, ".PP\n.B {what}:\n{names}");
+            let _ = writeln!(page, "{between}.B {what}:\n{names}");
+            between = ".PP\n";
         }
     }
 }

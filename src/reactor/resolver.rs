@@ -200,7 +200,8 @@ mod tests {
             assert!(resolver.running <= MOST);
         }
         for _ in 0..40 {
-            let _ = await_answer(&mut resolver, &mut poll);
+            let (_, found) = await_answer(&mut resolver, &mut poll);
+            assert!(found.is_ok());
             assert!(resolver.running <= MOST);
         }
         assert!(resolver.waiting.is_empty() && resolver.queue.is_empty());

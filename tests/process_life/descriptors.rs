@@ -26,9 +26,25 @@ fn running_out_of_descriptors_costs_existing_clients_nothing() {
     let mut first = node.client();
     first.ask(&["SET", "k", "v"], "+OK\r\n");
 
+    let mut scraper = node.stats();
+    let mut resident = || {
+        scraper.send("GET /metrics HTTP/1.1\r\n\r\n");
+        let (mut text, mut part) = (String::new(), [0; 4096]);
+        while !text.contains("\nprocess_start_time_seconds ") {
+            let n = scraper.read(&mut part).unwrap();
+            text.push_str(str::from_utf8(&part[..n]).unwrap());
+        }
+        let mut lines = text.lines();
+        let size = lines.find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+        size.unwrap().parse::<u64>().unwrap()
+    };
+    assert!(resident() > 1 << 20);
+
     // More clients than descriptors: the kernel takes them in, the node cannot.
     let mut clients: Vec<Client> = (0..60).map(|_| node.client()).collect();
     node.logged("Too many open files");
+    // It was 0 then: the figure comes from a file.
+    assert!(resident() > 1 << 20);
     for client in &mut clients {
         client.send(request(&["GET", "k"]));
     }
