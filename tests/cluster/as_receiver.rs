@@ -299,6 +299,34 @@ fn what_cannot_be_decrypted_closes_its_connection_and_no_other() {
 }
 
 #[test]
+fn a_node_may_refuse_what_is_not_encrypted() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let pem = new_key(dir.path(), "shared");
+    let redis = Redis::start();
+    redis.client().ask("set foo bar");
+    let addresses = super::common::Addresses::free(std::net::Ipv4Addr::LOCALHOST);
+    let node = Setup::before(&redis)
+        .at(addresses)
+        .with("secure_server_option", "all")
+        .with("pem_key_file", pem.display())
+        .with_env("DYNOMITE_REFUSE_PLAINTEXT", 1)
+        .start();
+    let mut peer = Peer::connect(addresses.peers);
+    peer.send(&message(1, REQUEST, GET.as_bytes()));
+    assert_eq!(peer.try_message().expect("closed"), None);
+    let key = Key([3; 32]);
+    let mut peer = Peer::connect(addresses.peers);
+    peer.send(&key.request(2, Some(&key.wrapped(&pem)), GET.as_bytes()));
+    assert_eq!(key.open(&peer.message().payload), BAR.as_bytes());
+    peer.send(&message(3, REQUEST, GET.as_bytes()));
+    assert_eq!(peer.try_message().expect("closed"), None);
+    eventually("the log says so", || {
+        node.log()
+            .contains("plaintext message where encryption is required")
+    });
+}
+
+#[test]
 fn an_encrypted_message_to_a_node_without_a_key_closes_its_connection() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let pem = new_key(dir.path(), "some");
