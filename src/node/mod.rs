@@ -49,8 +49,9 @@
 //! only when no other rack can answer it (`failover`). A reply whose id nobody waits for is dropped.
 //! A connection that an operator wants to be made anew ([`control`]) gets no more requests and closes
 //! behind the last reply. A connection from a peer is like a client's,
-//! but that bytes which cannot be read close it at once, and that no request of its is ever refused
-//! by closing.
+//! but that bytes which cannot be read close it at once, that no request of its is ever refused
+//! by closing, and that one which fails is read to its end all the same: what has arrived may be
+//! copies of writes that their clients were told of.
 //!
 //! # The files
 //!
@@ -381,7 +382,8 @@ impl Node {
         }
     }
 
-    /// A connection failed, or could not be made. The driver has closed it or will.
+    /// A connection failed, or could not be made. It is closed by [`Action::Close`]: one from a peer
+    /// when what had arrived on it has been read.
     pub fn broken(&mut self, id: ConnId, now: Now, error: &io::Error) {
         if !self.knows(id) {
             return;
@@ -395,7 +397,8 @@ impl Node {
         };
         log_at!(Notice, "close {}: {}", id.told(from), sys::reason(error));
         match id.kind {
-            Kind::Client | Kind::DnodeClient => self.close_front(Fronts::key(id), false),
+            Kind::Client => self.close_front(Fronts::key(id), false),
+            Kind::DnodeClient => self.read_out(Fronts::key(id)),
             Kind::Store | Kind::Peer => self.lose_upstream(id.key as usize, now, Loss::Error),
         }
     }

@@ -183,6 +183,29 @@ fn a_requester_that_ends_its_stream_is_answered() {
     assert_eq!(peer.try_message().expect("it closes"), None);
 }
 
+/// A coordinator that died with replies unread made its kernel send a reset, at which everything that had
+/// arrived was dropped: copies of writes its clients had been told of.
+#[test]
+fn what_has_arrived_from_a_peer_that_dies_is_run() {
+    let (_dir, _pem, redis, _node, addr) = node();
+    let mut store = redis.client();
+    for round in 0..10 {
+        assert_eq!(store.ask("flushall"), b"+OK\r\n");
+        let mut peer = Peer::connect(addr);
+        // As much as the kernel here takes at once.
+        let mut all = Vec::new();
+        for id in 0..600 {
+            all.extend(message(id, REQUEST, &words(&format!("set k{id} v"))));
+        }
+        peer.send(&all);
+        match round % 2 {
+            0 => peer.abort(),
+            _ => drop(peer.message()),
+        }
+        eventually("all is run", || store.ask("dbsize") == b":600\r\n");
+    }
+}
+
 #[test]
 fn much_garbage_is_skipped() {
     let (_dir, _pem, _redis, _node, addr) = node();
