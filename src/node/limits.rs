@@ -14,7 +14,7 @@
 //! | [`HOLD_BYTES`](super::hold::HOLD_BYTES), [`HOLD_US`](super::hold::HOLD_US) | writes that the node's state does not serve yet are refused |
 //! | `client_connections` | a new client is told so and closed |
 //! | [`INCOMPLETE_US`] | a client that began a request and fell silent is told so and closed |
-//! | [`UNREAD_US`] | a connection that is read no more, because it ended its stream or has asked for too much, and takes nothing of its replies is closed |
+//! | [`UNREAD_US`] | a connection that is read no more, or would not be, because it ended its stream or has asked for too much, and takes nothing of its replies is closed |
 //! | [`PEER_QUIET_US`] | a peer that does one or the other is closed |
 //! | [`DRAIN_US`] | at shutdown, clients still waiting are closed |
 //!

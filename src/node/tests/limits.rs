@@ -221,6 +221,25 @@ fn replies_that_wait_for_an_earlier_one_count_as_untaken() {
     rig.assert_at_rest();
 }
 
+/// Who had asked for all of it in one write was never found not to read: nothing more came to be refused.
+#[test]
+fn a_client_that_asks_once_for_much_and_reads_nothing_is_closed() {
+    let mut rig = Rig::new(&ONE_RACK, Options::default());
+    let (client, modest) = (rig.client(), rig.client());
+    rig.deaf = vec![client, modest];
+    let get = format!("GET {}", key_of(&rig, ME));
+    let value = format!("${}\r\n{}\r\n", 1 << 20, "v".repeat(1 << 20));
+    rig.asks(client, &[get.as_str(); 20]);
+    rig.asks(modest, &[&get]);
+    for _ in 0..21 {
+        rig.says(ME, &value);
+    }
+    rig.wait_secs(limits::UNREAD_US / 1_000_000 - 1);
+    assert!(rig.is_there(client));
+    rig.wait_secs(2);
+    assert!(!rig.is_there(client) && rig.is_there(modest));
+}
+
 /// Nobody looked after them: they held their replies for as long as they liked.
 #[test]
 fn a_peer_that_does_not_read_its_replies_is_closed() {
