@@ -98,7 +98,7 @@ impl Node {
             let mut reply = std::mem::take(&mut msg.reply);
             let (flags, id, start) = (msg.flags, msg.front_id, msg.start);
             if let Some(peer) = self.fronts.peer_mut(key) {
-                let wanted = !flags.has(Flags::SILENT);
+                let wanted = !flags.has(Flags::SILENT) && !peer.front.lost;
                 if wanted && !peer.reply(id, Raw::from(&reply), &self.pool) {
                     return self.close_front(key, false);
                 }

@@ -25,6 +25,8 @@ use slab::Slab;
 #[derive(Default)]
 pub(super) struct Collectors {
     live: Slab<Collector>,
+    /// How many of them have given their answer and wait for the last parts.
+    answered: usize,
     spare: Vec<Spare>,
 }
 
@@ -71,6 +73,11 @@ impl Collectors {
         }
     }
 
+    /// How many requests have their answer and are kept for parts that are still to come.
+    pub fn answered(&self) -> usize {
+        self.answered
+    }
+
     /// Whether none is at work.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
@@ -82,6 +89,7 @@ impl Collectors {
         let Some(collector) = self.live.try_remove(place) else {
             return;
         };
+        self.answered -= usize::from(collector.done);
         if let Method::Quorum {
             quorum, mut dcs, ..
         } = collector.method
@@ -332,6 +340,7 @@ impl Node {
         } else if answer.is_some() {
             collector.done = true;
             collector.replies.iter_mut().for_each(Chain::clear);
+            self.collectors.answered += 1;
         }
         if let Some(mut answer) = answer {
             if !answer.agreed {

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::dnode_client::DnodeClient;
 use super::msg::{OfFront, Queue};
-use super::{ConnId, Kind, Next, Node, Told, limits};
+use super::{Action, ConnId, Kind, Next, Node, Told, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
@@ -33,13 +33,15 @@ pub(super) struct Front {
     pub closing: bool,
     /// It has ended its stream, though not all of that may have been read.
     pub ended: bool,
-    /// It broke the protocol: its end counts as an error.
+    /// It broke the protocol, or its connection broke: its end counts as an error.
     pub broken: bool,
     /// It was kept waiting since its last byte arrived, so that its silence says nothing.
     pub held_back: bool,
     /// The marks of the keys of its writes in two steps of which the first is under way.
     #[expect(clippy::box_collection, reason = "few fronts ever have any")]
     pub steps: Option<Box<Vec<u64>>>,
+    /// Nothing that is written to it arrives any more; it is only read to its end.
+    pub lost: bool,
     /// The datastore connection its latest request went to.
     pub store: u16,
     /// Where it connected from.
@@ -82,6 +84,7 @@ impl Front {
             broken: false,
             held_back: false,
             steps: None,
+            lost: false,
             // None yet.
             store: u16::MAX,
             addr,
@@ -240,8 +243,9 @@ impl Node {
 
     /// What to do after a read that brought an error.
     pub(super) fn read_failed(&mut self, key: u32, error: &io::Error) -> Next {
+        let lost = self.fronts.get(key).is_some_and(|front| front.lost);
         match error.kind() {
-            io::ErrorKind::WouldBlock => Next::Wait,
+            io::ErrorKind::WouldBlock if !lost => Next::Wait,
             io::ErrorKind::Interrupted => Next::Again,
             _ => {
                 if let Some(front) = self.fronts.get(key) {
@@ -270,13 +274,14 @@ impl Node {
         }
         front.inbound.keep(rest, &self.pool);
         let is_held = front.reading == Reading::Ordered;
+        let again = full || front.lost;
         let waiting = u64::from(front.queue.len());
         if Fronts::is_peer(key) {
             self.stats.hist.dnode_client_out_queue.record(waiting);
         } else {
             self.stats.hist.client_out_queue.record(waiting);
         }
-        match full {
+        match again {
             _ if is_held => Next::Paused,
             true => Next::Again,
             false => Next::Wait,
@@ -288,6 +293,25 @@ impl Node {
         self.fronts
             .get(key)
             .is_none_or(|front| front.reading == Reading::Off)
+    }
+
+    /// The connection of a peer is lost. What has arrived on it is still read: whoever sent it may be
+    /// gone for good, and the clients that were told of those writes are not.
+    pub(super) fn read_out(&mut self, key: u32) {
+        let Some(front) = self.fronts.get_mut(key) else {
+            return;
+        };
+        if front.reading == Reading::Off {
+            return self.close_front(key, false);
+        }
+        front.lost = true;
+        front.broken = true;
+        front.out.clear();
+        let id = front.id;
+        if front.reading == Reading::On {
+            self.actions.push_back(Action::Resume(id));
+        }
+        self.resume_if_drained(key);
     }
 
     /// The front ended its stream: what it asked for is still answered.

@@ -76,7 +76,7 @@ impl Node {
             if quiet >= incomplete && !front.inbound.is_empty() && front.reading == Reading::On {
                 stalled.push(key);
             }
-            if (front.closing || front.ended || front.reading == Reading::Full)
+            if (front.closing || front.ended || front.reading == Reading::Full || front.is_full())
                 && !front.out.is_empty()
                 && now.mono_us.saturating_sub(front.taken.max(front.heard)) >= unread
             {

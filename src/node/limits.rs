@@ -9,12 +9,13 @@
 //! | `max_msgs` | all clients wait; requests that wait for a peer which has said nothing for [`STALLED_US`] do not count, nor do those that were answered without their reply |
 //! | as many of the latter on one connection | it is closed |
 //! | the pool's bytes (`max_msgs` × `mbuf_size`) | all clients wait, and at twice as many all peers; if nothing is in flight, so that nothing will ever drain, or after [`STRAINED_US`], or at twice as many at once, whoever holds the most loses it: the largest unfinished request is refused, or the connection with the most unread replies closed |
+//! | [`UNASKED`] | a connection to a peer that has brought more such replies is closed |
 //! | [`DNODE_CLIENTS`] | a new connection of a peer is closed |
 //! | [`HOLD_BYTES`](super::hold::HOLD_BYTES), [`HOLD_US`](super::hold::HOLD_US) | writes that the node's state does not serve yet are refused |
 //! | `client_connections` | a new client is told so and closed |
 //! | [`INCOMPLETE_US`] | a client that began a request and fell silent is told so and closed |
 //! | [`PATIENCE_US`](crate::proto::redis::session::refused_multi::PATIENCE_US) | a client that goes on behind a refused `MULTI` without ending its transaction is told so and closed |
-//! | [`UNREAD_US`] | a connection that is read no more, because it ended its stream or has asked for too much, and takes nothing of its replies is closed |
+//! | [`UNREAD_US`] | a connection that is read no more, or would not be, because it ended its stream or has asked for too much, and takes nothing of its replies is closed |
 //! | [`PEER_QUIET_US`] | a peer that does one or the other is closed |
 //! | [`DRAIN_US`] | at shutdown, clients still waiting are closed |
 //!
@@ -35,6 +36,8 @@ pub const UPSTREAM_QUEUE: usize = 8 << 20;
 pub const STALLED_US: u64 = 1_000_000;
 /// Bytes that a peer has to take of a long queue to be waited for.
 pub const FLOW: usize = 64 << 10;
+/// Replies to no request of this node that one connection to a peer may bring.
+pub const UNASKED: u32 = 1000;
 /// Connections from peers at a time; more are closed at once.
 pub const DNODE_CLIENTS: usize = 4096;
 /// How long a begun request may stay incomplete without a byte arriving, in µs.

@@ -46,12 +46,14 @@
 //! Peer Node refused connection`, or `Peer: Peer Node is not connected` while there is none; the time
 //! granted to a request depends on the distance and on whether it writes; nothing waits for the first
 //! connect, and a new connection counts as there only when the peer has answered a question of the
-//! node's own by which it knows what the peer understands; one that gets no answer is closed. On either, a `DC_ONE` read gets the error
-//! only when no other rack can answer it (`failover`). A reply whose id nobody waits for is dropped.
+//! node's own by which it knows what the peer understands: one that gets no answer is closed. On
+//! either, a `DC_ONE` read gets the error only when no other rack can answer it (`failover`). A reply
+//! whose id nobody waits for is dropped; neither that nor what is no reply shows that the peer lives.
 //! A connection that an operator wants to be made anew ([`control`]) gets no more requests and closes
-//! behind the last reply. A connection from a peer is like a client's,
-//! but that bytes which cannot be read close it at once, and that no request of its is ever refused
-//! by closing.
+//! behind the last reply. A connection from a peer is like a client's, but that bytes which cannot be
+//! read close it at once, that no request of its is ever refused by closing, and that one which fails
+//! is read to its end all the same: what has arrived may be copies of writes that their clients were
+//! told of.
 //!
 //! # The files
 //!
@@ -406,7 +408,8 @@ impl Node {
         }
     }
 
-    /// A connection failed, or could not be made. The driver has closed it or will.
+    /// A connection failed, or could not be made. It is closed by [`Action::Close`]: one from a peer
+    /// when what had arrived on it has been read.
     pub fn broken(&mut self, id: ConnId, now: Now, error: &io::Error) {
         if !self.knows(id) {
             return;
@@ -420,7 +423,8 @@ impl Node {
         };
         log_at!(Notice, "close {}: {}", id.told(from), sys::reason(error));
         match id.kind {
-            Kind::Client | Kind::DnodeClient => self.close_front(Fronts::key(id), false),
+            Kind::Client => self.close_front(Fronts::key(id), false),
+            Kind::DnodeClient => self.read_out(Fronts::key(id)),
             Kind::Store | Kind::Peer => self.lose_upstream(id.key as usize, now, Loss::Error),
         }
     }

@@ -57,6 +57,8 @@ pub struct Options {
     /// See [`Switches`].
     pub enable_flush: bool,
     /// See [`Switches`].
+    pub refuse_plaintext: bool,
+    /// See [`Switches`].
     pub admin_operation: u32,
 }
 
@@ -89,6 +91,7 @@ impl Default for Options {
             read_failover: true,
             local_scan: false,
             enable_flush: false,
+            refuse_plaintext: false,
             admin_operation: 0,
         }
     }
@@ -120,6 +123,7 @@ impl Options {
             read_failover: switches.read_failover,
             local_scan: switches.local_scan,
             enable_flush: switches.enable_flush,
+            refuse_plaintext: switches.refuse_plaintext,
             admin_operation: switches.admin_operation,
         }
     }
@@ -134,12 +138,12 @@ impl Options {
         .max(1)
     }
 
-    /// What decoders of the peers' protocol have to know.
+    /// What decoders of peers' requests have to know.
     pub(super) fn security(&self) -> Security {
         Security {
             key_pair: self.key_pair.clone(),
             mbuf_size: self.mbuf_size,
-            refuse_plaintext: false,
+            refuse_plaintext: self.refuse_plaintext,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::front::Raw;
 use super::msg::{Flags, Msg, NO_COMMAND, NONE};
 use super::upstream::{Loss, State, Upstream, Wire};
-use super::{Next, Node, Options, frame};
+use super::{Next, Node, Options, frame, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
@@ -32,6 +32,8 @@ pub(super) struct PeerWire {
     secret: Option<Secret>,
     /// The version in the peer's latest reply; until there is one, it may be a C node.
     pub version: u32,
+    /// Replies to no request of this node.
+    unasked: u32,
 }
 
 /// The encryption of one connection. Fresh after each connect.
@@ -43,13 +45,16 @@ struct Secret {
 
 impl PeerWire {
     pub fn new(options: &Options) -> PeerWire {
-        let (security, store) = (options.security(), options.store);
+        // Replies are in clear where requests are, and who is connected to is told by its address alone.
+        let (mut security, store) = (options.security(), options.store);
+        security.refuse_plaintext = false;
         PeerWire {
             decoder: dnode::Decoder::replies(store, security.clone()),
             security,
             store,
             secret: None,
             version: VERSION_ORIGINAL,
+            unasked: 0,
         }
     }
 
@@ -59,6 +64,7 @@ impl PeerWire {
         self.decoder = dnode::Decoder::replies(self.store, self.security.clone());
         self.secret = None;
         self.version = VERSION_ORIGINAL;
+        self.unasked = 0;
     }
 
     /// Makes a session key, for a connection that is to be encrypted.
@@ -221,6 +227,14 @@ impl Node {
                         self.answered(slot, entry, now, Raw::from(&message.payload));
                     } else {
                         self.stats.own.late_replies_dropped += 1;
+                        if let Wire::Peer(wire) = &mut peer.wire {
+                            wire.unasked += 1;
+                            if wire.unasked > limits::UNASKED {
+                                log_at!(Alert, "{} answers what nobody asked, closing", peer.id);
+                                self.lose_upstream(slot, now, Loss::Error);
+                                return Next::Wait;
+                            }
+                        }
                     }
                 }
                 Err(broken) => {

@@ -71,12 +71,13 @@ impl Node {
     }
 
     /// Whether so many requests are under way. Those that wait for a peer which is stopped, or have been
-    /// answered without its reply, are not among them: no client should wait for those.
+    /// answered without some reply, are not among them: no client should wait for those.
     #[inline]
     fn has_under_way(&self, many: usize, now: Now) -> bool {
         self.msgs.len() >= many && {
             let stranded = self.upstreams.iter().map(|of| of.stranded(now) as usize);
-            self.msgs.len().saturating_sub(stranded.sum()) >= many
+            let idle = stranded.sum::<usize>() + self.collectors.answered();
+            self.msgs.len().saturating_sub(idle) >= many
         }
     }
 

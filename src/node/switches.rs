@@ -21,6 +21,9 @@ pub struct Switches {
     pub unknown_paths_ok: bool,
     /// `DYNOMITE_IO_URING`: clients are read and written together, where the kernel can.
     pub io_uring: bool,
+    /// `DYNOMITE_REFUSE_PLAINTEXT`: a peer whose message is not encrypted is closed. For clusters in which
+    /// every node has `secure_server_option: all`; the C original takes any message.
+    pub refuse_plaintext: bool,
     /// The number behind `-x`: above 0 no peer is connected to; at 1 `DEL` is not replicated, and
     /// done only if this node owns the keys.
     pub admin_operation: u32,
@@ -35,6 +38,7 @@ impl Default for Switches {
             remote_admin: false,
             unknown_paths_ok: false,
             io_uring: true,
+            refuse_plaintext: false,
             admin_operation: 0,
         }
     }
@@ -44,13 +48,14 @@ impl Default for Switches {
 type Row = (&'static str, fn(&mut Switches) -> &mut bool);
 
 /// Every switch that is an environment variable: `1` is on, `0` is off.
-pub const SWITCHES: [Row; 6] = [
+pub const SWITCHES: [Row; 7] = [
     ("DYNOMITE_LOCAL_SCAN", |all| &mut all.local_scan),
     ("DYNOMITE_ENABLE_FLUSH", |all| &mut all.enable_flush),
     ("DYNOMITE_READ_FAILOVER", |all| &mut all.read_failover),
     ("DYNOMITE_REMOTE_ADMIN", |all| &mut all.remote_admin),
     ("DYNOMITE_UNKNOWN_PATHS_OK", |all| &mut all.unknown_paths_ok),
     ("DYNOMITE_IO_URING", |all| &mut all.io_uring),
+    ("DYNOMITE_REFUSE_PLAINTEXT", |all| &mut all.refuse_plaintext),
 ];
 
 impl Switches {

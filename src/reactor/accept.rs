@@ -133,7 +133,11 @@ impl Reactor {
                     log_at!(Notice, "{name} accepted {}", id.told(addr));
                     self.sockets.insert(id, socket);
                 }
-                Err(error) => self.node.broken(id, now, &error),
+                Err(error) => {
+                    self.node.broken(id, now, &error);
+                    // There is nothing that could still be read.
+                    self.node.receive(id, now, &mut io::empty());
+                }
             },
             Err(text) => {
                 log_at!(Warn, "{name} refused a connection: their limit is reached");

@@ -142,3 +142,21 @@ fn unix(path: &Path, backlog: i32) -> io::Result<UnixListener> {
         std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket)),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+
+    #[test]
+    fn whoever_is_accepted_is_probed_when_silent() {
+        let listener = tcp_at(([127, 0, 0, 1], 0).into(), 8).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let _client = std::net::TcpStream::connect(addr).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let socket = SockRef::from(&accepted);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
+    }
+}

@@ -183,6 +183,29 @@ fn a_requester_that_ends_its_stream_is_answered() {
     assert_eq!(peer.try_message().expect("it closes"), None);
 }
 
+/// A coordinator that died with replies unread made its kernel send a reset, at which everything that had
+/// arrived was dropped: copies of writes its clients had been told of.
+#[test]
+fn what_has_arrived_from_a_peer_that_dies_is_run() {
+    let (_dir, _pem, redis, _node, addr) = node();
+    let mut store = redis.client();
+    for round in 0..10 {
+        assert_eq!(store.ask("flushall"), b"+OK\r\n");
+        let mut peer = Peer::connect(addr);
+        // As much as the kernel here takes at once.
+        let mut all = Vec::new();
+        for id in 0..600 {
+            all.extend(message(id, REQUEST, &words(&format!("set k{id} v"))));
+        }
+        peer.send(&all);
+        match round % 2 {
+            0 => peer.abort(),
+            _ => drop(peer.message()),
+        }
+        eventually("all is run", || store.ask("dbsize") == b":600\r\n");
+    }
+}
+
 #[test]
 fn much_garbage_is_skipped() {
     let (_dir, _pem, _redis, _node, addr) = node();
@@ -296,6 +319,34 @@ fn what_cannot_be_decrypted_closes_its_connection_and_no_other() {
     assert_eq!(good.message().id, 3);
     eventually("the log says so", || node.log().contains("cannot be read"));
     node.expect_alive();
+}
+
+#[test]
+fn a_node_may_refuse_what_is_not_encrypted() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let pem = new_key(dir.path(), "shared");
+    let redis = Redis::start();
+    redis.client().ask("set foo bar");
+    let addresses = super::common::Addresses::free(std::net::Ipv4Addr::LOCALHOST);
+    let node = Setup::before(&redis)
+        .at(addresses)
+        .with("secure_server_option", "all")
+        .with("pem_key_file", pem.display())
+        .with_env("DYNOMITE_REFUSE_PLAINTEXT", 1)
+        .start();
+    let mut peer = Peer::connect(addresses.peers);
+    peer.send(&message(1, REQUEST, GET.as_bytes()));
+    assert_eq!(peer.try_message().expect("closed"), None);
+    let key = Key([3; 32]);
+    let mut peer = Peer::connect(addresses.peers);
+    peer.send(&key.request(2, Some(&key.wrapped(&pem)), GET.as_bytes()));
+    assert_eq!(key.open(&peer.message().payload), BAR.as_bytes());
+    peer.send(&message(3, REQUEST, GET.as_bytes()));
+    assert_eq!(peer.try_message().expect("closed"), None);
+    eventually("the log says so", || {
+        node.log()
+            .contains("plaintext message where encryption is required")
+    });
 }
 
 #[test]

@@ -130,6 +130,13 @@ impl Peer {
         self.0.get_mut().write_all(bytes)
     }
 
+    /// Breaks the connection: the other side sees a reset, not an end of the stream.
+    pub fn abort(self) {
+        socket2::SockRef::from(self.0.get_ref())
+            .set_linger(Some(std::time::Duration::ZERO))
+            .expect("a stream");
+    }
+
     #[track_caller]
     pub fn message(&mut self) -> Message {
         self.try_message().expect("a message").expect("no end")

@@ -153,12 +153,11 @@ fn nothing_grows_however_often_everything_happens() {
             before = Some(now);
             continue;
         };
-        eventually("no descriptor stays open", || {
-            held(cluster.members[0].node()).files <= before.files + 2
+        eventually("everything is given back", || {
+            let now = held(cluster.members[0].node());
+            // What the allocator keeps differs from one moment to the next.
+            now.files <= before.files + 2 && now.resident < before.resident + (16 << 20)
         });
-        // What the allocator keeps differs from one moment to the next.
-        let more = now.resident.saturating_sub(before.resident);
-        assert!(more < 24 << 20, "{now:?}, was {before:?}");
         if until.is_none_or(|until| Instant::now() > until) {
             break;
         }

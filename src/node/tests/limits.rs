@@ -65,16 +65,25 @@ fn stopped_peers_do_not_use_up_the_requests_of_others() {
         max_msgs: 300,
         ..Options::default()
     };
-    let mut rig = Rig::new(&THREE_RACKS, options);
-    let client = rig.client();
-    let (set, start) = (encoded("SET k v"), rig.now);
-    for n in 0..1000 {
-        while !rig.offers(client, &set) {
-            rig.wait(100);
-            assert!(rig.now.mono_us - start.mono_us < 2_000_000, "request {n}");
+    for (level, answering) in [("DC_ONE", &[ME][..]), ("DC_QUORUM", &[ME, 1])] {
+        let mut rig = Rig::new(&THREE_RACKS, options.clone());
+        let client = rig.client();
+        rig.asks(client, &[&format!("dyno_config:conn_consistency {level}")]);
+        rig.hears(client);
+        let (set, start) = (encoded("SET k v"), rig.now);
+        for n in 0..1000 {
+            while !rig.offers(client, &set) {
+                rig.wait(100);
+                let waited = rig.now.mono_us - start.mono_us;
+                assert!(waited < 2_000_000, "request {n} at {level}");
+            }
+            for node in answering {
+                rig.says(*node, "+OK\r\n");
+            }
+            assert_eq!(rig.hears(client), "+OK\r\n");
         }
-        rig.says(ME, "+OK\r\n");
-        assert_eq!(rig.hears(client), "+OK\r\n");
+        rig.wait(60_000);
+        assert!(rig.node.msgs.len() < 10, "{level}: {}", rig.node.msgs.len());
     }
 }
 
@@ -113,6 +122,20 @@ fn a_peer_that_says_much_and_answers_nothing_is_given_up() {
     }
     rig.wait(3000);
     rig.assert_at_rest();
+}
+
+/// Each such reply was looked for among all requests that wait.
+#[test]
+fn a_peer_that_answers_what_nobody_asked_is_closed() {
+    let mut rig = Rig::new(&ONE_RACK, Options::default());
+    let reply = b"   $2014$ 1 5 0 2 1 *1 d *5\r\n+OK\r\n";
+    for _ in 0..limits::UNASKED {
+        rig.babbles(1, reply);
+    }
+    assert_eq!(rig.node.peers()[0].stats.up, 1);
+    rig.babbles(1, reply);
+    assert_eq!(rig.node.peers()[0].stats.up, 0);
+    assert_eq!(rig.node.peers()[0].stats.lost_error, 1);
 }
 
 /// What a C node had left out stayed for ever, as replies to later requests went on coming.
@@ -196,6 +219,25 @@ fn replies_that_wait_for_an_earlier_one_count_as_untaken() {
     assert!(rig.offers(client, &get), "all is taken");
     rig.says(ME, "$-1\r\n");
     rig.assert_at_rest();
+}
+
+/// Who had asked for all of it in one write was never found not to read: nothing more came to be refused.
+#[test]
+fn a_client_that_asks_once_for_much_and_reads_nothing_is_closed() {
+    let mut rig = Rig::new(&ONE_RACK, Options::default());
+    let (client, modest) = (rig.client(), rig.client());
+    rig.deaf = vec![client, modest];
+    let get = format!("GET {}", key_of(&rig, ME));
+    let value = format!("${}\r\n{}\r\n", 1 << 20, "v".repeat(1 << 20));
+    rig.asks(client, &[get.as_str(); 20]);
+    rig.asks(modest, &[&get]);
+    for _ in 0..21 {
+        rig.says(ME, &value);
+    }
+    rig.wait_secs(limits::UNREAD_US / 1_000_000 - 1);
+    assert!(rig.is_there(client));
+    rig.wait_secs(2);
+    assert!(!rig.is_there(client) && rig.is_there(modest));
 }
 
 /// Nobody looked after them: they held their replies for as long as they liked.
