@@ -29,6 +29,7 @@
 //! | `QUIT` | earlier ones are answered first; later ones are not read | closes behind `+OK` |
 //! | protocol error | earlier ones are answered first | closes behind the error |
 //! | a begun request stalls ([`limits::INCOMPLETE_US`]) | are answered | closes behind an error |
+//! | it goes on behind a refused `MULTI` without ending it ([`crate::proto::redis::session::refused_multi`]) | are answered | closes behind an error |
 //! | it does not read its replies ([`limits::CLIENT_OUT_MAX`], [`limits::UNREAD_US`]) | run; answers are dropped | is closed |
 //! | shutdown | run, and are answered, for [`limits::DRAIN_US`]; so long copies for peers may take too | closes when the last answer is out |
 //!

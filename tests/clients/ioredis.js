@@ -44,6 +44,11 @@ async function main() {
   await assert.rejects(redis.lpush("s", "x"), /WRONGTYPE/);
   await assert.rejects(redis.call("nosuch", "x"), /unknown command/);
   await assert.rejects(redis.call("multi"), /unknown.*transactions/);
+  await assert.rejects(redis.call("discard"), /unknown.*transactions/);
+  // Sent one by one, none waiting for another: none is run.
+  const parts = [redis.multi({ pipeline: false }), redis.set("never", "x"), redis.exec()];
+  for (const part of await Promise.allSettled(parts)) assert.equal(part.status, "rejected");
+  assert.equal(await redis.exists("never"), 0);
   await assert.rejects(redis.subscribe("c"), /unknown.*subscribe/);
   assert.equal(await redis.get("s"), "hello");
   const keys = [];
