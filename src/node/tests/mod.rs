@@ -11,6 +11,7 @@ mod purge;
 mod quorum;
 mod reload;
 mod replicate;
+mod versions;
 
 use super::{Action, ConnId, Kind, Next, Node, NodeId, Options};
 use crate::clock::Now;
