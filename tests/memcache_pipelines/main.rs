@@ -274,7 +274,9 @@ fn replies_of_a_cluster_are_those_of_a_plain_memcached() {
         let run = |seed| {
             let beside = Memcached::start();
             let cluster = plan.clone().of_memcached().at_level(level).start();
-            let (mut ours, mut theirs) = (cluster.text_client(0), beside.client());
+            // Through another node with each seed.
+            let through = seed as usize % cluster.members.len();
+            let (mut ours, mut theirs) = (cluster.text_client(through), beside.client());
             let other = cluster.text_client(cluster.members.len() - 1);
             run(seed, Random::new(seed), other, &mut ours, &mut theirs)
         };

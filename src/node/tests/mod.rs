@@ -15,6 +15,7 @@ mod refused_multi;
 mod reload;
 mod replicate;
 mod scripts;
+mod versions;
 
 use super::{Action, ConnId, Kind, Next, Node, NodeId, Options};
 use crate::clock::Now;
