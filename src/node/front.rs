@@ -208,12 +208,27 @@ impl Fronts {
         self.clients.is_empty() && self.peers.is_empty()
     }
 
+    /// All fronts with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Front)> {
+        let clients = self.clients.iter();
+        let peers = self.peers.iter();
+        clients
+            .map(|(key, client)| (key as u32, &client.front))
+            .chain(peers.map(|(key, peer)| (key as u32 | PEER, &peer.front)))
+    }
+
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Front)> {
+        let clients = self.clients.iter_mut();
+        let peers = self.peers.iter_mut();
+        clients
+            .map(|(key, client)| (key as u32, &mut client.front))
+            .chain(peers.map(|(key, peer)| (key as u32 | PEER, &mut peer.front)))
+    }
+
     /// The numbers of all fronts.
     pub fn keys(&self) -> Vec<u32> {
-        let clients = self.clients.iter().map(|(key, _)| key as u32);
-        clients
-            .chain(self.peers.iter().map(|(key, _)| key as u32 | PEER))
-            .collect()
+        self.iter().map(|(key, _)| key).collect()
     }
 }
 

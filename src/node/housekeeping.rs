@@ -64,10 +64,7 @@ impl Node {
     /// Looks after quiet connections and gives memory back.
     fn sweep(&mut self, now: Now) -> usize {
         let (mut stalled, mut deaf) = (Vec::new(), Vec::new());
-        for key in self.fronts.keys() {
-            let Some(front) = self.fronts.get_mut(key) else {
-                continue;
-            };
+        for (key, front) in self.fronts.iter_mut() {
             let quiet = tidy(front, &self.pool, now);
             let (incomplete, unread) = match Fronts::is_peer(key) {
                 false => (limits::INCOMPLETE_US, limits::UNREAD_US),
@@ -169,12 +166,11 @@ impl Node {
 
     /// The front that holds the most memory, and how much.
     fn holds_the_most(&self) -> Option<(u32, usize)> {
-        let held = |key: u32| {
-            let front = self.fronts.get(key);
-            front.map_or(0, |front| front.inbound.len() + front.untaken())
-        };
-        let keys = self.fronts.keys().into_iter();
-        keys.map(|key| (key, held(key))).max_by_key(|of| of.1)
+        let held = |front: &Front| front.inbound.len() + front.untaken();
+        let fronts = self.fronts.iter();
+        fronts
+            .map(|(key, front)| (key, held(front)))
+            .max_by_key(|of| of.1)
     }
 
     /// Gets rid of what the front that holds the most memory holds.
