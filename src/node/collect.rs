@@ -78,6 +78,15 @@ impl Collectors {
         self.answered
     }
 
+    /// The answer is given before the first of two steps has its reply.
+    pub fn give_up_step(&mut self, place: usize) -> Option<&mut Step> {
+        let collector = self.live.get_mut(place)?;
+        self.answered += usize::from(!std::mem::replace(&mut collector.done, true));
+        let step = collector.step.as_deref_mut()?;
+        step.is_given_up();
+        Some(step)
+    }
+
     /// Whether none is at work.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
@@ -383,14 +392,6 @@ impl Collector {
             step: Some(Box::new(step)),
             ..Collector::joining(1, Join::Only)
         }
-    }
-
-    /// The answer is given before the first of two steps has its reply.
-    pub fn give_up_step(&mut self) -> Option<&mut Step> {
-        self.done = true;
-        let step = self.step.as_deref_mut()?;
-        step.is_given_up();
-        Some(step)
     }
 
     /// Takes in a part; the answer, if it is known now.

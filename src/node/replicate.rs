@@ -245,8 +245,8 @@ impl Node {
             return false;
         };
         let place = self.msgs.get(parent as usize).map(|msg| msg.collector);
-        let collector = place.and_then(|place| self.collectors.get_mut(place as usize));
-        let front = collector.and_then(|collector| collector.give_up_step()?.front.take());
+        let step = place.and_then(|place| self.collectors.give_up_step(place as usize));
+        let front = step.and_then(|step| step.front.take());
         self.step_ends(front);
         self.finish_failed(parent, now, failure);
         true

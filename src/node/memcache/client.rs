@@ -45,10 +45,18 @@ impl Speech for Parser {
         node.serve_memcache(key, now, request, raw);
     }
 
-    fn must_wait(_node: &Node, _key: u32, _request: &Request, raw: Raw<'_>) -> bool {
-        // One of those in two steps itself, of a value it has been told the version of: to the same owner.
+    fn must_wait(_node: &Node, _key: u32, request: &Request, raw: Raw<'_>) -> bool {
+        // What is refused reaches nobody; nor may it be parsed twice, as a value may have to be passed over
+        // behind it.
+        if !matches!(request.kind, Kind::Direct { .. } | Kind::Line) {
+            return false;
+        }
         let line = first_line(raw);
-        !matches!(line::read(&line), Outcome::Call(call) if rewrite::needs_one(&call))
+        match line::read(&line) {
+            // One of those in two steps itself, of a value it has been told the version of: to the same owner.
+            Outcome::Call(call) => !rewrite::needs_one(&call),
+            _ => false,
+        }
     }
 
     fn last_words(broken: Fatal) -> Vec<u8> {

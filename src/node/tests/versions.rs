@@ -68,6 +68,27 @@ fn of_two_clients_with_one_version_one_wins_and_the_others_are_told_what_to_keep
     rig.assert_at_rest();
 }
 
+/// The line was parsed twice, and its value taken for the next request.
+#[test]
+fn a_value_behind_a_cas_is_passed_over_once() {
+    let mut rig = Rig::new(&THREE_RACKS, at(DcQuorum));
+    let client = rig.client();
+    rig.asks(client, &["gets k"]);
+    for node in [ME, 1, 2] {
+        rig.says(node, "VALUE k 0 1 42\r\nx\r\nEND\r\n");
+    }
+    let version = version_of(&rig.hears(client));
+    let cas = format!("cas k 0 0 1 {version}\r\ny");
+    rig.asks(client, &[&cas, "ms k 2 Mx\r\nab", "get k"]);
+    rig.says(ME, "EXISTS\r\n");
+    for node in [ME, 1, 2] {
+        rig.says(node, "END\r\n");
+    }
+    let refusal = "CLIENT_ERROR invalid mode for ms M token\r\n";
+    assert_eq!(rig.hears(client), format!("EXISTS\r\n{refusal}END\r\n"));
+    rig.assert_at_rest();
+}
+
 /// Else the write would be undone on the other replicas, by what the `cas` before it has done.
 #[test]
 fn what_stands_behind_a_cas_reaches_no_replica_before_its_effect() {
