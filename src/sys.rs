@@ -1,4 +1,4 @@
-//! The system calls that neither the standard library nor a kept crate offers: the one place
+//! The system calls that neither the standard library nor a kept crate offers: with `ring`, the one place
 //! outside `mbuf` with `unsafe`. Each function is safe to call from anywhere unless it says
 //! otherwise.
 

@@ -74,7 +74,7 @@ impl Node {
     fn is_useless(&self, slot: usize) -> bool {
         self.upstreams.get(slot).is_some_and(|upstream| {
             let expired = upstream.expired() as usize;
-            expired > 0 && (!upstream.is_known() || expired >= self.options.max_msgs)
+            expired > 0 && (!upstream.known || expired >= self.options.max_msgs)
         })
     }
 

@@ -11,8 +11,9 @@
 //! Numbers of nodes, racks and datacenters are those of one topology. What outlives the change and
 //! names a node by its number is translated here: upstreams, and the first steps of writes in two.
 
+use super::links::new_upstream;
 use super::upstream::State;
-use super::{ConnId, Kind, Marks, Node, new_upstream};
+use super::{ConnId, Kind, Marks, Node};
 use crate::clock::Now;
 use crate::cluster::change::{Change, changes};
 use crate::cluster::id::{DcId, NodeId};

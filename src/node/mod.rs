@@ -63,7 +63,8 @@
 //! | `conn` | what this node and its driver call a connection |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
 //! | `redis_client` | what a client of Redis asks for |
-//! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds |
+//! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
+//! | `output` | what is to be written to a connection |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told |
@@ -97,6 +98,7 @@ pub mod hold;
 mod housekeeping;
 mod join;
 pub mod limits;
+mod links;
 mod many;
 mod members;
 mod memcache;
@@ -104,6 +106,7 @@ mod msg;
 mod options;
 mod order;
 mod original;
+mod output;
 mod peer;
 mod prefer;
 mod pressure;
@@ -124,20 +127,17 @@ pub use options::Options;
 pub use switches::Switches;
 
 use crate::clock::Now;
-use crate::cluster::backoff::{Backoff, PEER_CEILING};
-use crate::cluster::id::NodeId;
 use crate::cluster::peer_state::PeerState;
 use crate::cluster::route::Targets;
 use crate::cluster::split::Split;
-use crate::cluster::throttle::Throttle;
-use crate::cluster::topology::{self, Distance, Topology};
+use crate::cluster::topology::Topology;
 use crate::config::{Endpoint, StoreKind};
 use crate::log_at;
-use crate::mbuf::{Chain, Pool, Writer};
+use crate::mbuf::{Pool, Writer};
 use crate::proto::Failure;
 use crate::proto::redis::command::Command;
 use crate::proto::redis::lookup::lookup;
-use crate::proto::store::{Replies, commands};
+use crate::proto::store::commands;
 use crate::stats::Stats;
 use crate::sys;
 use client::Client;
@@ -150,21 +150,16 @@ use housekeeping::Stuck;
 use members::Prepared;
 use memcache::Marks;
 use msg::Msgs;
-use peer::PeerWire;
 use scripts::Scripts;
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
-use upstream::{Loss, State, Upstream, Wire};
+use upstream::{Loss, State, Upstream};
 
 #[cfg(test)]
 mod tests;
-
-/// Most slices one gathering write takes.
-const SLICES_PER_WRITE: usize = 64;
 
 /// One node.
 pub struct Node {
@@ -252,7 +247,7 @@ impl Node {
             options.mbuf_size,
             options.max_msgs.saturating_mul(options.mbuf_size),
         );
-        let (upstreams, links) = upstreams(&options, &topology, now);
+        let (upstreams, links) = links::upstreams(&options, &topology, now);
         let mut node = Node {
             alone: false,
             pool,
@@ -430,126 +425,9 @@ impl Node {
         }
     }
 
-    /// What a connection has to say.
-    #[inline]
-    fn output(&self, id: ConnId) -> Option<&Chain> {
-        match id.kind {
-            Kind::Client | Kind::DnodeClient => self
-                .fronts
-                .get(Fronts::key(id))
-                .filter(|front| front.id == id)
-                .map(|front| &front.out),
-            Kind::Store | Kind::Peer => {
-                let upstream = self.upstreams.get(id.key as usize)?;
-                (upstream.id == id && upstream.state == State::Up).then_some(&upstream.out)
-            }
-        }
-    }
-
-    /// The bytes that the first write of [`Node::transmit`] is of, if that is of one piece.
-    #[inline]
-    pub fn first_output(&self, id: ConnId) -> Option<&[u8]> {
-        let out = self.output(id).filter(|out| !out.is_empty())?;
-        out.as_contiguous().map(|slice| &**slice)
-    }
-
-    /// Whether a connection has bytes to be written.
-    pub fn has_output(&self, id: ConnId) -> bool {
-        self.output(id).is_some_and(|out| !out.is_empty())
-    }
-
-    /// Writes what a connection has to say, as far as it goes. Returns whether something is left.
-    pub fn transmit(&mut self, id: ConnId, now: Now, writer: &mut impl Write) -> bool {
-        while let Some(chain) = self.output(id).filter(|out| !out.is_empty()) {
-            let result = match chain.as_contiguous() {
-                Some(slice) => writer.write(slice),
-                None => {
-                    let mut parts = [IoSlice::new(&[]); SLICES_PER_WRITE];
-                    let n = chain.io_slices(&mut parts);
-                    writer.write_vectored(parts.get(..n).unwrap_or(&[]))
-                }
-            };
-            match result {
-                Ok(0) => {
-                    self.broken(id, now, &io::ErrorKind::WriteZero.into());
-                    return false;
-                }
-                Ok(n) => self.wrote(id, now, n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.broken(id, now, &error);
-                    return false;
-                }
-            }
-        }
-        if matches!(id.kind, Kind::Client | Kind::DnodeClient) && self.knows(id) {
-            self.close_if_settled(Fronts::key(id));
-        }
-        false
-    }
-
-    /// Drops bytes that were written.
-    fn wrote(&mut self, id: ConnId, now: Now, n: usize) {
-        match id.kind {
-            Kind::Client | Kind::DnodeClient => {
-                let key = Fronts::key(id);
-                if let Some(front) = self.fronts.get_mut(key) {
-                    front.out.advance(n);
-                    front.taken = now.mono_us;
-                }
-                self.resume_if_drained(key);
-            }
-            Kind::Store | Kind::Peer => {
-                if let Some(upstream) = self.upstreams.get_mut(id.key as usize) {
-                    upstream.out.advance(n);
-                }
-                self.upstream_wrote(id.key as usize, now, n);
-            }
-        }
-    }
-
     /// The next thing the driver is asked to do.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
-    }
-
-    /// The next connection to be flushed, whichever way it leads.
-    pub fn next_dirty(&mut self) -> Option<ConnId> {
-        self.next_dirty_front()
-            .or_else(|| self.next_dirty_upstream())
-    }
-
-    /// The next connection with answers to be flushed: a client's or a peer's.
-    #[inline]
-    pub fn next_dirty_front(&mut self) -> Option<ConnId> {
-        while let Some(id) = self.dirty_fronts.pop() {
-            let front = self.fronts.get_mut(Fronts::key(id));
-            if let Some(front) = front.filter(|front| front.id == id) {
-                front.dirty = false;
-                return Some(id);
-            }
-        }
-        None
-    }
-
-    /// The next connection with requests to be flushed: to the datastore or to a peer.
-    #[inline]
-    pub fn next_dirty_upstream(&mut self) -> Option<ConnId> {
-        while let Some(id) = self.dirty_upstreams.pop() {
-            let upstream = self.upstreams.get_mut(id.key as usize);
-            if let Some(upstream) = upstream.filter(|upstream| upstream.id == id) {
-                upstream.dirty = false;
-                return Some(id);
-            }
-        }
-        None
-    }
-
-    /// Whether requests are to be flushed.
-    #[inline]
-    pub fn has_dirty_upstreams(&self) -> bool {
-        !self.dirty_upstreams.is_empty()
     }
 
     /// Whether this id names a connection that is still there.
@@ -581,66 +459,4 @@ impl Node {
 /// The row of a command of Redis; none before a memcached.
 fn script_row(options: &Options, name: &[u8]) -> Option<u16> {
     (options.store == StoreKind::Redis).then(|| lookup(name).map(Command::index))?
-}
-
-/// The connections a node makes: the datastore's, then those to each peer; and which lead where.
-fn upstreams(
-    options: &Options,
-    topology: &Topology,
-    now: Now,
-) -> (Vec<Upstream>, Vec<Range<usize>>) {
-    let mut upstreams = Vec::new();
-    let mut links = Vec::new();
-    for (node, number) in topology.nodes().iter().zip((0..).map(NodeId)) {
-        let first = upstreams.len();
-        let kind = match node.distance {
-            Distance::Me => Kind::Store,
-            _ => Kind::Peer,
-        };
-        for _ in 0..options.connections(node.distance) {
-            let id = ConnId {
-                kind,
-                key: upstreams.len() as u32,
-                generation: 0,
-            };
-            upstreams.push(new_upstream(options, id, number, node, now));
-        }
-        links.push(first..upstreams.len());
-    }
-    (upstreams, links)
-}
-
-/// A connection to a node, not made yet.
-fn new_upstream(
-    options: &Options,
-    id: ConnId,
-    number: NodeId,
-    node: &topology::Node,
-    now: Now,
-) -> Upstream {
-    let (wire, endpoint, ceiling) = match id.kind {
-        Kind::Store => (
-            Wire::Store(Replies::new(options.store)),
-            &options.datastore,
-            Duration::from_micros(options.retry_ceiling_us),
-        ),
-        _ => (
-            Wire::Peer(Box::new(PeerWire::new(options))),
-            &node.member.endpoint,
-            PEER_CEILING,
-        ),
-    };
-    let upstream = Upstream::new(
-        id,
-        number,
-        node.distance,
-        endpoint.clone(),
-        wire,
-        Backoff::new(ceiling),
-    );
-    if node.distance == Distance::OtherDc {
-        upstream.throttled(Throttle::new(options.conn_msg_rate, now.mono_us))
-    } else {
-        upstream
-    }
 }

@@ -82,7 +82,7 @@ impl Node {
                         continue;
                     };
                     peer.tally.add_to(&mut stats);
-                    stats.up |= u64::from(peer.state == State::Up && peer.is_known());
+                    stats.up |= u64::from(peer.state == State::Up && peer.known);
                     stats.barred |= u64::from(peer.barred);
                     stats.connections += u64::from(peer.state == State::Up);
                     let [unsent, unsent_bytes, awaited, awaited_bytes] =

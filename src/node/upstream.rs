@@ -4,14 +4,13 @@ use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
 use super::peer::PeerWire;
 use super::tally::Tally;
-use super::{Action, ConnId, Kind, Node, limits};
+use super::{ConnId, Kind, Node, limits};
 use crate::clock::Now;
 use crate::cluster::backoff::Backoff;
 use crate::cluster::id::NodeId;
 use crate::cluster::throttle::Throttle;
 use crate::cluster::topology::Distance;
 use crate::config::Endpoint;
-use crate::log_at;
 use crate::mbuf::{Chain, Inbound};
 use crate::proto::Failure;
 use crate::proto::store::Replies;
@@ -28,7 +27,7 @@ pub(super) struct Upstream {
     pub state: State,
     /// A peer has said what it is. Until then nothing but that question is sent to it: what may be
     /// asked how depends on it.
-    known: bool,
+    pub known: bool,
     pub inbound: Inbound,
     pub wire: Wire,
     /// Requests on their way out.
@@ -176,11 +175,6 @@ impl Upstream {
     pub fn throttled(mut self, throttle: Throttle) -> Upstream {
         self.throttle = Some(throttle);
         self
-    }
-
-    /// Whether it is known what is at the other end, so that requests may be sent.
-    pub fn is_known(&self) -> bool {
-        self.known
     }
 
     /// Whether a read has waited too long, and nothing has come since it was made.
@@ -390,7 +384,7 @@ impl Upstream {
     }
 
     /// Forgets everything that was on the connection but its queue.
-    fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.out.clear();
         self.held.clear();
         self.held_bytes = 0;
@@ -452,129 +446,6 @@ impl Node {
         if !upstream.dirty {
             upstream.dirty = true;
             self.dirty_upstreams.push(upstream.id);
-        }
-    }
-
-    /// The connection is there.
-    pub(super) fn upstream_connected(&mut self, slot: usize, now: Now) {
-        let Some(upstream) = self.upstreams.get_mut(slot) else {
-            return;
-        };
-        log_at!(Notice, "{} connected", upstream.id);
-        upstream.state = State::Up;
-        upstream.heard = now.mono_us;
-        upstream.flowed = now.mono_us;
-        if !upstream.out.is_empty() && !upstream.dirty {
-            upstream.dirty = true;
-            self.dirty_upstreams.push(upstream.id);
-        }
-        if upstream.is_store() {
-            upstream.known = true;
-            upstream.backoff.succeeded();
-            self.release_held(now);
-        } else {
-            self.peer_connected(slot, now);
-        }
-    }
-
-    /// It is known what the peer is.
-    #[inline]
-    pub(super) fn peer_known(&mut self, slot: usize) {
-        if let Some(peer) = self.upstreams.get_mut(slot)
-            && !peer.known
-        {
-            peer.known = true;
-            peer.backoff.succeeded();
-            self.stats.pool.peer_connections += 1;
-        }
-    }
-
-    /// Asks for the connection of this slot to be made.
-    pub(super) fn connect_upstream(&mut self, slot: usize, now: Now, first: bool) {
-        let Some(upstream) = self.upstreams.get_mut(slot) else {
-            return;
-        };
-        self.generation = self.generation.wrapping_add(1);
-        upstream.id.generation = self.generation;
-        upstream.state = State::Connecting {
-            since: now.mono_us,
-            first,
-        };
-        self.earliest = self
-            .earliest
-            .min(now.mono_us + self.options.timeout_us.max(1_000_000));
-        self.actions.push_back(Action::Connect(upstream.id));
-    }
-
-    /// Gives up a connection: every request on it fails, and it is tried again later.
-    pub(super) fn lose_upstream(&mut self, slot: usize, now: Now, loss: Loss) {
-        let gone = self.is_retired(slot);
-        let Some(upstream) = self.upstreams.get_mut(slot) else {
-            return;
-        };
-        let (unsent, _) = upstream.unsent(&mut self.msgs);
-        let outstanding = u64::from(upstream.queue.len()) - unsent;
-        log_at!(
-            Warn,
-            "close {} Dropped {unsent} outqueue & {outstanding} inqueue requests",
-            upstream.id
-        );
-        self.stats
-            .count_loss(upstream.distance, loss, upstream.known, unsent, now);
-        upstream.tally.lost(loss, unsent);
-        upstream.reset();
-        let (node, failure, id) = (upstream.node, upstream.broken(), upstream.id);
-        // The clock's last digits are as good as chance; the datastore is nobody else's.
-        let noise = match upstream.is_store() {
-            true => 0,
-            false => now.mono_us ^ u64::from(upstream.id.key) << 8,
-        };
-        let wait = upstream.backoff.failed(noise).as_micros() as u64;
-        upstream.state = if gone {
-            State::Gone
-        } else {
-            self.earliest = self.earliest.min(now.mono_us + wait);
-            State::Down {
-                retry_at: now.mono_us + wait,
-            }
-        };
-        self.actions.push_back(Action::Close(id));
-        while let Some(entry) = self
-            .upstreams
-            .get_mut(slot)
-            .and_then(|upstream| upstream.pop(&mut self.msgs))
-        {
-            self.settle(entry, now, node, failure);
-        }
-    }
-
-    /// Closes a connection that leads to nobody and on which nothing is under way.
-    pub(super) fn dismiss(&mut self, slot: usize) {
-        let Some(upstream) = self.upstreams.get_mut(slot) else {
-            return;
-        };
-        log_at!(Notice, "close {}: no member any more", upstream.id);
-        self.stats.pool.peer_connections -= u64::from(upstream.known);
-        if !matches!(upstream.state, State::Idle | State::Down { .. }) {
-            self.actions.push_back(Action::Close(upstream.id));
-        }
-        upstream.reset();
-        upstream.state = State::Gone;
-    }
-
-    /// A message has left the queue of a lost connection to this node. If it has not been answered,
-    /// it is with `failure`, unless another rack can.
-    fn settle(&mut self, entry: u32, now: Now, node: NodeId, failure: Failure) {
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
-            return;
-        };
-        msg.flags = msg.flags.without(Flags::QUEUED);
-        if msg.is_over() {
-            self.msgs.remove(entry as usize);
-        } else if !msg.flags.has(Flags::EXPIRED) {
-            self.fail(entry, now, node, failure);
-        } else if self.first_step_of(entry).is_some() {
-            self.finish_failed(entry, now, failure);
         }
     }
 

@@ -17,8 +17,9 @@ mod replicate;
 mod scripts;
 mod versions;
 
-use super::{Action, ConnId, Kind, Next, Node, NodeId, Options};
+use super::{Action, ConnId, Kind, Next, Node, Options};
 use crate::clock::Now;
+use crate::cluster::id::NodeId;
 use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
 use crate::config::Endpoint;

@@ -1,0 +1,204 @@
+//! The connections a node makes: to its datastore, and to its peers.
+
+use super::msg::Flags;
+use super::options::Options;
+use super::peer::PeerWire;
+use super::upstream::{Loss, State, Upstream, Wire};
+use super::{Action, ConnId, Kind, Node};
+use crate::clock::Now;
+use crate::cluster::backoff::{Backoff, PEER_CEILING};
+use crate::cluster::id::NodeId;
+use crate::cluster::throttle::Throttle;
+use crate::cluster::topology::{self, Distance, Topology};
+use crate::log_at;
+use crate::proto::Failure;
+use crate::proto::store::Replies;
+use std::ops::Range;
+use std::time::Duration;
+
+/// The connections a node makes: the datastore's, then those to each peer; and which lead where.
+pub(super) fn upstreams(
+    options: &Options,
+    topology: &Topology,
+    now: Now,
+) -> (Vec<Upstream>, Vec<Range<usize>>) {
+    let mut upstreams = Vec::new();
+    let mut links = Vec::new();
+    for (node, number) in topology.nodes().iter().zip((0..).map(NodeId)) {
+        let first = upstreams.len();
+        let kind = match node.distance {
+            Distance::Me => Kind::Store,
+            _ => Kind::Peer,
+        };
+        for _ in 0..options.connections(node.distance) {
+            let id = ConnId {
+                kind,
+                key: upstreams.len() as u32,
+                generation: 0,
+            };
+            upstreams.push(new_upstream(options, id, number, node, now));
+        }
+        links.push(first..upstreams.len());
+    }
+    (upstreams, links)
+}
+
+/// A connection to a node, not made yet.
+pub(super) fn new_upstream(
+    options: &Options,
+    id: ConnId,
+    number: NodeId,
+    node: &topology::Node,
+    now: Now,
+) -> Upstream {
+    let (wire, endpoint, ceiling) = match id.kind {
+        Kind::Store => (
+            Wire::Store(Replies::new(options.store)),
+            &options.datastore,
+            Duration::from_micros(options.retry_ceiling_us),
+        ),
+        _ => (
+            Wire::Peer(Box::new(PeerWire::new(options))),
+            &node.member.endpoint,
+            PEER_CEILING,
+        ),
+    };
+    let upstream = Upstream::new(
+        id,
+        number,
+        node.distance,
+        endpoint.clone(),
+        wire,
+        Backoff::new(ceiling),
+    );
+    if node.distance == Distance::OtherDc {
+        upstream.throttled(Throttle::new(options.conn_msg_rate, now.mono_us))
+    } else {
+        upstream
+    }
+}
+
+impl Node {
+    /// The connection is there.
+    pub(super) fn upstream_connected(&mut self, slot: usize, now: Now) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        log_at!(Notice, "{} connected", upstream.id);
+        upstream.state = State::Up;
+        upstream.heard = now.mono_us;
+        upstream.flowed = now.mono_us;
+        if !upstream.out.is_empty() && !upstream.dirty {
+            upstream.dirty = true;
+            self.dirty_upstreams.push(upstream.id);
+        }
+        if upstream.is_store() {
+            upstream.known = true;
+            upstream.backoff.succeeded();
+            self.release_held(now);
+        } else {
+            self.peer_connected(slot, now);
+        }
+    }
+
+    /// It is known what the peer is.
+    #[inline]
+    pub(super) fn peer_known(&mut self, slot: usize) {
+        if let Some(peer) = self.upstreams.get_mut(slot)
+            && !peer.known
+        {
+            peer.known = true;
+            peer.backoff.succeeded();
+            self.stats.pool.peer_connections += 1;
+        }
+    }
+
+    /// Asks for the connection of this slot to be made.
+    pub(super) fn connect_upstream(&mut self, slot: usize, now: Now, first: bool) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        self.generation = self.generation.wrapping_add(1);
+        upstream.id.generation = self.generation;
+        upstream.state = State::Connecting {
+            since: now.mono_us,
+            first,
+        };
+        self.earliest = self
+            .earliest
+            .min(now.mono_us + self.options.timeout_us.max(1_000_000));
+        self.actions.push_back(Action::Connect(upstream.id));
+    }
+
+    /// Gives up a connection: every request on it fails, and it is tried again later.
+    pub(super) fn lose_upstream(&mut self, slot: usize, now: Now, loss: Loss) {
+        let gone = self.is_retired(slot);
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        let (unsent, _) = upstream.unsent(&mut self.msgs);
+        let outstanding = u64::from(upstream.queue.len()) - unsent;
+        log_at!(
+            Warn,
+            "close {} Dropped {unsent} outqueue & {outstanding} inqueue requests",
+            upstream.id
+        );
+        self.stats
+            .count_loss(upstream.distance, loss, upstream.known, unsent, now);
+        upstream.tally.lost(loss, unsent);
+        upstream.reset();
+        let (node, failure, id) = (upstream.node, upstream.broken(), upstream.id);
+        // The clock's last digits are as good as chance; the datastore is nobody else's.
+        let noise = match upstream.is_store() {
+            true => 0,
+            false => now.mono_us ^ u64::from(upstream.id.key) << 8,
+        };
+        let wait = upstream.backoff.failed(noise).as_micros() as u64;
+        upstream.state = if gone {
+            State::Gone
+        } else {
+            self.earliest = self.earliest.min(now.mono_us + wait);
+            State::Down {
+                retry_at: now.mono_us + wait,
+            }
+        };
+        self.actions.push_back(Action::Close(id));
+        while let Some(entry) = self
+            .upstreams
+            .get_mut(slot)
+            .and_then(|upstream| upstream.pop(&mut self.msgs))
+        {
+            self.settle(entry, now, node, failure);
+        }
+    }
+
+    /// Closes a connection that leads to nobody and on which nothing is under way.
+    pub(super) fn dismiss(&mut self, slot: usize) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        log_at!(Notice, "close {}: no member any more", upstream.id);
+        self.stats.pool.peer_connections -= u64::from(upstream.known);
+        if !matches!(upstream.state, State::Idle | State::Down { .. }) {
+            self.actions.push_back(Action::Close(upstream.id));
+        }
+        upstream.reset();
+        upstream.state = State::Gone;
+    }
+
+    /// A message has left the queue of a lost connection to this node. If it has not been answered,
+    /// it is with `failure`, unless another rack can.
+    fn settle(&mut self, entry: u32, now: Now, node: NodeId, failure: Failure) {
+        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+            return;
+        };
+        msg.flags = msg.flags.without(Flags::QUEUED);
+        if msg.is_over() {
+            self.msgs.remove(entry as usize);
+        } else if !msg.flags.has(Flags::EXPIRED) {
+            self.fail(entry, now, node, failure);
+        } else if self.first_step_of(entry).is_some() {
+            self.finish_failed(entry, now, failure);
+        }
+    }
+}

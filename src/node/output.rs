@@ -1,0 +1,130 @@
+//! What connections have to say, and how it gets out.
+
+use super::front::Fronts;
+use super::upstream::State;
+use super::{ConnId, Kind, Node};
+use crate::clock::Now;
+use crate::mbuf::Chain;
+use std::io::{self, IoSlice, Write};
+
+/// Most slices one gathering write takes.
+const SLICES_PER_WRITE: usize = 64;
+
+impl Node {
+    /// What a connection has to say.
+    #[inline]
+    fn output(&self, id: ConnId) -> Option<&Chain> {
+        match id.kind {
+            Kind::Client | Kind::DnodeClient => self
+                .fronts
+                .get(Fronts::key(id))
+                .filter(|front| front.id == id)
+                .map(|front| &front.out),
+            Kind::Store | Kind::Peer => {
+                let upstream = self.upstreams.get(id.key as usize)?;
+                (upstream.id == id && upstream.state == State::Up).then_some(&upstream.out)
+            }
+        }
+    }
+
+    /// The bytes that the first write of [`Node::transmit`] is of, if that is of one piece.
+    #[inline]
+    pub fn first_output(&self, id: ConnId) -> Option<&[u8]> {
+        let out = self.output(id).filter(|out| !out.is_empty())?;
+        out.as_contiguous().map(|slice| &**slice)
+    }
+
+    /// Whether a connection has bytes to be written.
+    pub fn has_output(&self, id: ConnId) -> bool {
+        self.output(id).is_some_and(|out| !out.is_empty())
+    }
+
+    /// Writes what a connection has to say, as far as it goes. Returns whether something is left.
+    pub fn transmit(&mut self, id: ConnId, now: Now, writer: &mut impl Write) -> bool {
+        while let Some(chain) = self.output(id).filter(|out| !out.is_empty()) {
+            let result = match chain.as_contiguous() {
+                Some(slice) => writer.write(slice),
+                None => {
+                    let mut parts = [IoSlice::new(&[]); SLICES_PER_WRITE];
+                    let n = chain.io_slices(&mut parts);
+                    writer.write_vectored(parts.get(..n).unwrap_or(&[]))
+                }
+            };
+            match result {
+                Ok(0) => {
+                    self.broken(id, now, &io::ErrorKind::WriteZero.into());
+                    return false;
+                }
+                Ok(n) => self.wrote(id, now, n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.broken(id, now, &error);
+                    return false;
+                }
+            }
+        }
+        if matches!(id.kind, Kind::Client | Kind::DnodeClient) && self.knows(id) {
+            self.close_if_settled(Fronts::key(id));
+        }
+        false
+    }
+
+    /// Drops bytes that were written.
+    fn wrote(&mut self, id: ConnId, now: Now, n: usize) {
+        match id.kind {
+            Kind::Client | Kind::DnodeClient => {
+                let key = Fronts::key(id);
+                if let Some(front) = self.fronts.get_mut(key) {
+                    front.out.advance(n);
+                    front.taken = now.mono_us;
+                }
+                self.resume_if_drained(key);
+            }
+            Kind::Store | Kind::Peer => {
+                if let Some(upstream) = self.upstreams.get_mut(id.key as usize) {
+                    upstream.out.advance(n);
+                }
+                self.upstream_wrote(id.key as usize, now, n);
+            }
+        }
+    }
+
+    /// The next connection to be flushed, whichever way it leads.
+    pub fn next_dirty(&mut self) -> Option<ConnId> {
+        self.next_dirty_front()
+            .or_else(|| self.next_dirty_upstream())
+    }
+
+    /// The next connection with answers to be flushed: a client's or a peer's.
+    #[inline]
+    pub fn next_dirty_front(&mut self) -> Option<ConnId> {
+        while let Some(id) = self.dirty_fronts.pop() {
+            let front = self.fronts.get_mut(Fronts::key(id));
+            if let Some(front) = front.filter(|front| front.id == id) {
+                front.dirty = false;
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// The next connection with requests to be flushed: to the datastore or to a peer.
+    #[inline]
+    pub fn next_dirty_upstream(&mut self) -> Option<ConnId> {
+        while let Some(id) = self.dirty_upstreams.pop() {
+            let upstream = self.upstreams.get_mut(id.key as usize);
+            if let Some(upstream) = upstream.filter(|upstream| upstream.id == id) {
+                upstream.dirty = false;
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Whether requests are to be flushed.
+    #[inline]
+    pub fn has_dirty_upstreams(&self) -> bool {
+        !self.dirty_upstreams.is_empty()
+    }
+}
