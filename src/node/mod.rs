@@ -1,7 +1,7 @@
 //! One node as a pure state machine.
 //!
 //! No socket, no clock, no file: time comes in as an argument, bytes come in through [`Read`] and go
-//! out through [`Write`]. The same code runs under the reactor in production and under a seeded
+//! out through [`Write`](std::io::Write). The same code runs under the reactor in production and under a seeded
 //! simulator in the tests.
 //!
 //! # The verbs, and their order
