@@ -19,7 +19,7 @@
 //! | [`admin`] | the HTTP endpoint on the stats port |
 //! | [`seeds`] | where lists of other nodes come from: HTTP, DNS, a file |
 //! | [`process`] | log sink, signals, daemon, pid file, limits, readiness |
-//! | [`reactor`] | the world: epoll, listeners, sockets |
+//! | [`reactor`] | the world: epoll, `io_uring`, listeners, sockets |
 //! | [`cli`] | the command line |
 
 pub mod admin;

@@ -13,8 +13,9 @@
 //! | a read of one replica | no: it comes to the owner in this rack behind the first step |
 //! | any other of the same key, or of all keys; of memcached, any | yes |
 //!
-//! What stands behind a request that waits does so too. The client's answers leave in order all the same, so that waiting delays none of those before. Requests of
-//! other clients are not held up: as ever, between clients there is no order.
+//! What stands behind a request that waits does so too. The client's answers leave in order all the same, so
+//! that waiting delays none of those before. Requests of other clients are not held up: as ever, between
+//! clients there is no order.
 
 use super::client::Speech;
 use super::front::{Fronts, Raw, Reading};

@@ -24,6 +24,9 @@ const ROOM: usize = 2048;
 /// Output longer than this is written one by one: the call is not what they cost.
 const LONG: usize = 16 * 1024;
 
+/// The result of what is not asked for together with the rest, in whose place stands no descriptor.
+const APART: i32 = -libc::EBADF;
+
 /// What is needed to read and write together.
 pub(super) struct Batch {
     wanted: bool,
@@ -101,9 +104,16 @@ impl Batch {
         Some(self.left.swap_remove(place).1)
     }
 
-    /// Gives up a ring the kernel has left something in.
+    /// Gives back the memory of a crowd that has gone.
+    pub fn shrink(&mut self) {
+        self.ready.shrink_to(BATCH);
+        self.dirty.shrink_to(BATCH);
+        self.left.shrink_to(0);
+    }
+
+    /// Gives up a ring that is spent.
     fn check(&mut self) {
-        if self.ring.as_mut().is_some_and(Ring::is_stuck) {
+        if self.ring.as_ref().is_some_and(Ring::is_spent) {
             log_at!(
                 Warn,
                 "io_uring in use no more: the kernel takes nothing from it"
@@ -220,13 +230,13 @@ impl Reactor {
     pub(super) fn read_ready(&mut self, now: Now) {
         let mut ready = std::mem::take(&mut self.batch.ready);
         for ids in ready.chunks(BATCH) {
-            let sockets = &self.sockets;
+            let (sockets, left) = (&self.sockets, &self.batch.left);
             match &mut self.batch.ring {
-                Some(ring) if ids.len() > 1 && self.batch.left.is_empty() => {
+                Some(ring) if ids.len() > 1 => {
                     let fds = ids.iter().map(|&id| {
-                        sockets
-                            .peek(id)
-                            .map_or(-1, |socket| socket.stream.as_raw_fd())
+                        let is_left = left.iter().any(|(other, _)| *other == id);
+                        let socket = sockets.peek(id).filter(|_| !is_left);
+                        socket.map_or(-1, |socket| socket.stream.as_raw_fd())
                     });
                     let rooms = self.batch.landing.chunks_exact_mut(ROOM);
                     let results = ring.receive(fds.zip(rooms));
@@ -247,6 +257,10 @@ impl Reactor {
         let landing = std::mem::take(&mut self.batch.landing);
         let results = std::mem::take(&mut self.batch.results);
         for ((&id, &result), room) in ids.iter().zip(&results).zip(landing.chunks_exact(ROOM)) {
+            if result == APART {
+                self.read(id, now);
+                continue;
+            }
             let Some(socket) = self.sockets.get(id) else {
                 continue; // Closed for what another client said.
             };
@@ -291,7 +305,7 @@ impl Reactor {
     fn report(&mut self, ids: &[ConnId], now: Now) {
         let results = std::mem::take(&mut self.batch.results);
         for (&id, &result) in ids.iter().zip(&results) {
-            if result == -libc::EBADF {
+            if result == APART {
                 self.flush(id, now);
             } else if let Some(socket) = self.sockets.get(id) {
                 let mut done = Done {

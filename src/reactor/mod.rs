@@ -351,6 +351,7 @@ impl Reactor {
             self.sockets.shrink();
             self.run.shrink_to(64);
             self.running.shrink_to(64);
+            self.batch.shrink();
             sys::malloc_trim();
         }
         self.admin_tick(now);

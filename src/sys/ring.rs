@@ -19,7 +19,8 @@ const TRIES: usize = 64;
 
 /// The two queues shared with the kernel. Belongs to the thread that made it.
 pub struct Ring {
-    ring: IoUring,
+    /// Gone once the kernel has left something in them: that points to memory long given back.
+    ring: Option<IoUring>,
     /// What became of each piece: a count of bytes, or an error's number, negated.
     results: [i32; BATCH],
 }
@@ -36,7 +37,7 @@ impl Ring {
             .setup_defer_taskrun()
             .build(BATCH as u32)?;
         Ok(Ring {
-            ring,
+            ring: Some(ring),
             results: [0; BATCH],
         })
     }
@@ -73,35 +74,38 @@ impl Ring {
     /// are finished then: `MSG_DONTWAIT` leaves nothing to be waited for.)
     unsafe fn submit(&mut self, entries: impl Iterator<Item = io_uring::squeue::Entry>) -> &[i32] {
         let mut count = 0;
-        for entry in entries.take(BATCH) {
-            // SAFETY: as this function asks of its caller.
-            if unsafe { self.ring.submission().push(&entry.user_data(count as u64)) }.is_err() {
-                break;
-            }
-            if let Some(result) = self.results.get_mut(count) {
-                *result = -libc::EINTR;
-            }
-            count += 1;
-        }
         let mut done = 0;
+        for (entry, result) in entries.zip(&mut self.results) {
+            let entry = entry.user_data(count as u64);
+            *result = -libc::EINTR;
+            count += 1;
+            if let Some(ring) = &mut self.ring {
+                // SAFETY: as this function asks of its caller; there is room for as many as there are
+                // results.
+                let _ = unsafe { ring.submission().push(&entry) };
+            }
+        }
         for _ in 0..TRIES {
-            let _ = self.ring.submit_and_wait(count - done);
-            for completion in self.ring.completion() {
+            let Some(ring) = self.ring.as_mut().filter(|_| done < count) else {
+                break;
+            };
+            let _ = ring.submit_and_wait(count - done);
+            for completion in ring.completion() {
                 done += 1;
                 if let Some(result) = self.results.get_mut(completion.user_data() as usize) {
                     *result = completion.result();
                 }
             }
-            if done == count {
-                break;
-            }
+        }
+        if done < count {
+            self.ring = None;
         }
         self.results.get(..count).unwrap_or_default()
     }
 
-    /// Whether the last call has left something with the kernel: the queues are of no use any more.
-    pub fn is_stuck(&mut self) -> bool {
-        !self.ring.submission().is_empty()
+    /// Whether the kernel has not taken something: nothing will be sent or received any more.
+    pub fn is_spent(&self) -> bool {
+        self.ring.is_none()
     }
 }
 
@@ -151,7 +155,7 @@ mod tests {
         let results = ring.receive(rooms.map(|((ours, _), room)| (ours.as_raw_fd(), room)));
         assert_eq!(results, [6; 5]);
         assert!(landing.chunks(16).all(|room| room.starts_with(b"PING\r\n")));
-        assert!(!ring.is_stuck());
+        assert!(!ring.is_spent());
     }
 
     #[test]
@@ -187,6 +191,16 @@ mod tests {
         let mut got = Vec::new();
         theirs.read_to_end(&mut got).expect("the rest");
         assert_eq!(got.len(), sent as usize);
+    }
+
+    #[test]
+    fn once_spent_it_asks_for_everything_to_be_done_again() {
+        let Some(mut ring) = ring() else { return };
+        ring.ring = None;
+        let (ours, _theirs) = pair();
+        let piece = [(ours.as_raw_fd(), &b"x"[..])];
+        assert_eq!(ring.send(piece.into_iter()), [-libc::EINTR]);
+        assert!(ring.is_spent());
     }
 
     #[test]
