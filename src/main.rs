@@ -120,6 +120,15 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
     }
 }
 
+/// The exit status of a start whose configuration cannot be used: 1, as the original's. For a service manager that
+/// waits for readiness it is 78 (`EX_CONFIG`), by which it can tell that another start would not help.
+fn wrong_configuration() -> ExitCode {
+    match notify::is_awaited() {
+        true => ExitCode::from(78),
+        false => ExitCode::FAILURE,
+    }
+}
+
 /// Reads the configuration and logs what is to be said about it.
 fn configure(options: &Options) -> Result<Settings, ExitCode> {
     let loaded = config::load(&options.conf_file, &options.overrides());
@@ -133,7 +142,7 @@ fn configure(options: &Options) -> Result<Settings, ExitCode> {
         }
         log_at!(Alert, "Failed to create conf!!!");
         tell(&(config::verdict(&options.conf_file, false) + "\n"));
-        ExitCode::FAILURE
+        wrong_configuration()
     })?;
     for note in options.notes.iter().chain(&loaded.notes) {
         if logging::enabled(note.level) {

@@ -94,9 +94,8 @@ fn a_package_has_everything_in_its_place() {
             (format!("{share}/doc/dynomite/CHANGELOG.md"), 0o644),
             (format!("{share}/doc/dynomite/LICENSE"), 0o644),
             (format!("{etc}/default/dynomite"), 0o644),
-            (format!("{etc}/init.d/dynomite"), 0o755),
-            (format!("{etc}/logrotate.d/dynomite"), 0o644),
             (format!("{lib}/systemd/system/dynomite.service"), 0o644),
+            (format!("{lib}/systemd/system/dynomite@.service"), 0o644),
             (format!("{lib}/sysusers.d/dynomite.conf"), 0o644),
             (format!("{lib}/tmpfiles.d/dynomite.conf"), 0o644),
             (format!("{share}/dynomite/dynomite-alerts.yml"), 0o644),
@@ -105,6 +104,16 @@ fn a_package_has_everything_in_its_place() {
             (format!("{share}/dynomite/dynomite-purge"), 0o755),
         ]
         .into();
+        // init and logrotate look nowhere else than in /etc.
+        let (init, logrotate) = match etc {
+            "etc" => ("etc/init.d/dynomite", "etc/logrotate.d/dynomite"),
+            _ => (
+                "usr/local/share/doc/dynomite/examples/dynomite.init",
+                "usr/local/share/doc/dynomite/examples/dynomite.logrotate",
+            ),
+        };
+        expected.insert(init.to_owned(), 0o755);
+        expected.insert(logrotate.to_owned(), 0o644);
         for program in ["dynomite", "dynomite-hash-tool"] {
             for place in [
                 format!("bash-completion/completions/{program}"),

@@ -300,6 +300,21 @@ fn a_configuration_that_is_not_there_is_refused() {
     );
 }
 
+/// A unit of systemd started a node with a broken file again every second, for ever.
+#[test]
+fn a_service_manager_can_tell_that_another_start_would_not_help() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = || {
+        let conf = Conf::new(dir.path()).set("bogus", 1);
+        let mut command = conf.command();
+        command.env("NOTIFY_SOCKET", dir.path().join("notify"));
+        command
+    };
+    assert_eq!(run(&mut broken()).code(), Some(78));
+    // As the original's, for everybody else.
+    assert_eq!(run(broken().env_remove("NOTIFY_SOCKET")).code(), Some(1));
+}
+
 #[test]
 fn a_log_or_pid_file_that_cannot_be_written_is_told() {
     let dir = tempfile::tempdir().unwrap();
