@@ -83,13 +83,6 @@ fn a_package_has_everything_in_its_place() {
             (format!("{sbin}/dynomite"), 0o755),
             (format!("{bin}/dynomite-hash-tool"), 0o755),
             (format!("{etc}/dynomite/dynomite.yml"), 0o644),
-            (format!("{share}/man/man8/dynomite.8"), 0o644),
-            (format!("{share}/man/man5/dynomite.yml.5"), 0o644),
-            (format!("{share}/man/man7/dynomite-alerts.7"), 0o644),
-            (format!("{share}/man/man7/dynomite-commands.7"), 0o644),
-            (format!("{share}/man/man7/dynomite-metrics.7"), 0o644),
-            (format!("{share}/man/man1/dynomite-hash-tool.1"), 0o644),
-            (format!("{share}/man/man7/dynomite-upgrade.7"), 0o644),
             (format!("{share}/doc/dynomite/README.md"), 0o644),
             (format!("{share}/doc/dynomite/CHANGELOG.md"), 0o644),
             (format!("{share}/doc/dynomite/LICENSE"), 0o644),
@@ -122,6 +115,11 @@ fn a_package_has_everything_in_its_place() {
             ] {
                 expected.insert(format!("{share}/{place}"), 0o644);
             }
+        }
+        for page in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/man")).unwrap() {
+            let name = page.unwrap().file_name().into_string().unwrap();
+            let (_, section) = name.rsplit_once('.').unwrap();
+            expected.insert(format!("{share}/man/man{section}/{name}"), 0o644);
         }
         for sample in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/conf")).unwrap() {
             let name = sample.unwrap().file_name().into_string().unwrap();
