@@ -21,6 +21,7 @@
 //! | [`process`] | log sink, signals, daemon, pid file, limits, readiness |
 //! | [`reactor`] | the world: epoll, `io_uring`, listeners, sockets |
 //! | [`cli`] | the command line |
+//! | [`troubleshooting`] | every error text, what it means and what to do: the table behind a manual page |
 
 pub mod admin;
 pub mod cli;
@@ -38,3 +39,4 @@ pub mod reactor;
 pub mod seeds;
 pub mod stats;
 pub mod sys;
+pub mod troubleshooting;

@@ -38,6 +38,12 @@ fn the_commands_in_the_manual_are_those_of_the_tables() {
 }
 
 #[test]
+fn the_errors_in_the_manual_are_those_of_the_table() {
+    use dynomite::troubleshooting::{MARKS, roff};
+    generated(&["man", "dynomite-troubleshooting.7"], MARKS, &roff());
+}
+
+#[test]
 fn every_key_stands_in_the_manual() {
     let roff = roff();
     for key in KEYS {
