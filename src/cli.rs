@@ -91,6 +91,8 @@ pub enum Command {
         conf_file: PathBuf,
         /// What the command line says about it.
         overrides: Overrides,
+        /// What there is to say about the options.
+        notes: Vec<Note>,
     },
     /// Run the server.
     Serve(Options),
@@ -205,6 +207,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Failure> {
         Command::Test {
             overrides: options.overrides(),
             conf_file: options.conf_file,
+            notes: options.notes,
         }
     } else {
         Command::Serve(options)

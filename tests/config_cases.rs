@@ -2,6 +2,7 @@
 
 use dynomite::config::{self, Loaded, Overrides, SeedProvider, StoreKind};
 use dynomite::logging::Level;
+use dynomite::startup;
 use std::path::{Path, PathBuf};
 
 /// The least that loads; `{}` marks where a case puts its own lines.
@@ -51,7 +52,7 @@ impl Folder {
     }
 
     fn test(&self, content: impl AsRef<[u8]>) -> (Vec<String>, i32) {
-        config::test(&self.file(content), &Overrides::default())
+        startup::test(&self.file(content), &Overrides::default(), &[])
     }
 }
 
@@ -206,7 +207,7 @@ fn bad_files_are_refused_with_the_reason_and_one_verdict() {
 fn files_that_cannot_be_read() {
     let folder = Folder::new();
     let reason = |path: &Path| {
-        let (lines, code) = config::test(path, &Overrides::default());
+        let (lines, code) = startup::test(path, &Overrides::default(), &[]);
         assert_eq!((lines.len(), code), (2, 1), "{lines:?}");
         lines[0].clone()
     };
@@ -252,7 +253,7 @@ fn the_least_file_gets_the_defaults() {
     let folder = Folder::new();
     let path = folder.file(BASE);
     assert_eq!(
-        config::test(&path, &Overrides::default()),
+        startup::test(&path, &Overrides::default(), &[]),
         (
             vec![format!(
                 "dynomite: configuration file '{}' syntax is valid",
@@ -528,7 +529,7 @@ fn a_seed_without_an_address_is_a_warning() {
     let path = folder.file(with(
         "  dyn_seeds: [no..such.host:8101:r:d:1, b..b:1:r:d:2, c..c:1:r:d:3, d..d:1:r:d:4]\n",
     ));
-    let (warnings, code) = config::test(&path, &Overrides::default());
+    let (warnings, code) = startup::test(&path, &Overrides::default(), &[]);
     assert_eq!(
         (warnings.len(), code),
         (4 + 1, 0),

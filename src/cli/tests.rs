@@ -114,7 +114,10 @@ fn a_test_takes_the_file_and_what_overrides_it() {
                 mbuf_size: Some(1024),
                 max_msgs: None,
                 gossip: true
-            }
+            },
+            notes: vec![Note::warn(
+                "-m or --mbuf-size command line arguments has been deprecated. Use configuration file."
+            )],
         })
     );
 }

@@ -33,13 +33,15 @@ mod yaml;
 pub use address::{Endpoint, Listen, MAX_UNIX_PATH};
 pub use difference::{Difference, differences};
 pub use keys::KEYS;
-pub use pem::read_key_file;
+pub use pem::{KEY_BITS, KeyFileError, ORIGINAL_BITS, parse_key};
 pub use problem::{MAX_PROBLEMS, Note, Place, Problem};
 pub use server::{Datastore, Seed};
 pub use settings::Settings;
 pub use value_check::{MAX_MSGS, MBUF_SIZE, check_max_msgs, check_mbuf_size};
 pub use values::{SecureOption, SeedProvider, StoreKind, digits};
 
+use openssl::pkey::Private;
+use openssl::rsa::Rsa;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
@@ -154,11 +156,25 @@ fn read_settings(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
     parse(&text, &file, cli)
 }
 
-/// The key file, if it is needed.
+/// The key file. Without encryption it is not needed, but used for what peers send encrypted.
 fn check_key(settings: &Settings) -> Result<Vec<Note>, Problem> {
+    let file = &settings.pem_key_file;
     match settings.secure_server_option {
-        SecureOption::None => Ok(Vec::new()),
-        _ => pem::check(&settings.pem_key_file),
+        SecureOption::None => Ok(pem::check_unneeded(file)),
+        _ => pem::check(file),
+    }
+}
+
+/// The key of encrypted connections: that of `pem_key_file`, or none where it is not needed and cannot
+/// be read.
+///
+/// # Errors
+/// It is needed and cannot be used. [`load`] has refused that already, unless the file has changed.
+pub fn load_key(settings: &Settings) -> Result<Option<Rsa<Private>>, Problem> {
+    let key = pem::load(&settings.pem_key_file);
+    match settings.secure_server_option {
+        SecureOption::None => Ok(key.ok()),
+        _ => key.map(Some),
     }
 }
 
@@ -177,33 +193,6 @@ pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Prob
     let places = place::Places::new(text);
     let pool = yaml::read(&places, file)?;
     check::check(&pool, &places, file, cli)
-}
-
-/// Tests a configuration file by itself: see [`told`].
-pub fn test(path: &Path, cli: &Overrides) -> (Vec<String>, i32) {
-    let loaded = load(path, cli).map(|mut loaded| {
-        loaded.notes.extend(look_up_seeds(&loaded.settings));
-        loaded
-    });
-    told(path, loaded)
-}
-
-/// What `-t` says of what came of loading the file at `path`: the lines for stderr and the exit code,
-/// 0 or 1. Reasons and warnings come first; the last line is the verdict.
-pub fn told(path: &Path, loaded: Result<Loaded, Vec<Problem>>) -> (Vec<String>, i32) {
-    let (notes, problems) = match loaded {
-        Ok(loaded) => (loaded.notes, Vec::new()),
-        Err(problems) => (Vec::new(), problems),
-    };
-    let valid = problems.is_empty();
-    let lines = notes
-        .into_iter()
-        .filter(|note| note.level == crate::logging::Level::Warn)
-        .map(|note| format!("warning: {}", note.text))
-        .chain(problems.iter().map(Problem::to_string))
-        .chain([verdict(path, valid)])
-        .collect();
-    (lines, i32::from(!valid))
 }
 
 /// The line that says whether a configuration can be used; also the last word of a start that

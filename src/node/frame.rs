@@ -7,7 +7,9 @@
 
 use super::front::Raw;
 use crate::mbuf::{Chain, Pool};
-use crate::proto::dnode::{Cipher, Data, Header, Kind, MAX_ENCODED, VERSION, WRAPPED_LEN};
+use crate::proto::dnode::{
+    Cipher, Data, Header, Kind, MAX_ENCODED, MAX_PLAIN, VERSION, WrappedKey,
+};
 
 /// Payloads up to this many bytes are copied behind their header. Measured: below, an `iovec` costs
 /// more than the copy.
@@ -62,7 +64,7 @@ pub(super) fn plain(header: Header, raw: Raw<'_>, pool: &Pool, out: &mut Chain) 
         payload_len: raw.len() as u64,
         ..header
     };
-    let mut room = [0; MAX_ENCODED];
+    let mut room = [0; MAX_PLAIN];
     pool.copy(header.encode(Data::None, &mut room), out);
     if raw.len() <= COPIED {
         raw.pieces().for_each(|piece| pool.copy(piece, out));
@@ -77,7 +79,7 @@ pub(super) fn sealed(
     header: Header,
     raw: Raw<'_>,
     cipher: &mut Cipher,
-    key: Option<&[u8; WRAPPED_LEN]>,
+    key: Option<&WrappedKey>,
     pool: &Pool,
     out: &mut Chain,
 ) -> bool {
@@ -89,10 +91,12 @@ pub(super) fn sealed(
         payload_len,
         ..header
     };
-    let mut room = [0; MAX_ENCODED];
-    pool.copy(
-        header.encode(key.map_or(Data::None, Data::Key), &mut room),
-        out,
-    );
+    if let Some(key) = key {
+        let mut room = [0; MAX_ENCODED];
+        pool.copy(header.encode(Data::Key(key), &mut room), out);
+    } else {
+        let mut room = [0; MAX_PLAIN];
+        pool.copy(header.encode(Data::None, &mut room), out);
+    }
     cipher.encrypt(&payload, pool, out).is_ok()
 }

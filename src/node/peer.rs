@@ -9,7 +9,7 @@ use crate::config::StoreKind;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::{
-    self, Cipher, Header, KeyPair, Security, SessionKey, VERSION, VERSION_ORIGINAL, WRAPPED_LEN,
+    self, Cipher, Header, KeyPair, Security, SessionKey, VERSION, VERSION_ORIGINAL, WrappedKey,
 };
 use crate::proto::store::Replies;
 use std::io::Read;
@@ -40,7 +40,7 @@ pub(super) struct PeerWire {
 struct Secret {
     cipher: Cipher,
     /// The session key as the peer gets it, until it has been sent.
-    wrapped: Option<[u8; WRAPPED_LEN]>,
+    wrapped: Option<Box<WrappedKey>>,
 }
 
 impl PeerWire {
@@ -78,7 +78,7 @@ impl PeerWire {
             .map_err(|broken| broken.to_string())?;
         self.secret = Some(Secret {
             cipher,
-            wrapped: Some(wrapped),
+            wrapped: Some(Box::new(wrapped)),
         });
         Ok(())
     }
@@ -94,7 +94,7 @@ impl PeerWire {
             return false;
         };
         let key = secret.wrapped.take();
-        frame::sealed(header, raw, &mut secret.cipher, key.as_ref(), pool, out)
+        frame::sealed(header, raw, &mut secret.cipher, key.as_deref(), pool, out)
     }
 }
 

@@ -180,6 +180,18 @@ fn unusable(dir: &Path) -> Vec<(&'static str, Conf, &'static str)> {
             "Error: could NOT read RSA pem key file at ",
         ),
         (
+            "PEM of a size that no node can use",
+            conf()
+                .set("secure_server_option", "all")
+                .set("pem_key_file", new_key(dir, 1536)),
+            "the RSA key has 1536 bits, but must have 1024 where a node runs the C original, else 2048 to 4096",
+        ),
+        (
+            "a listener in the place of a file",
+            conf().set("listen", dir.join("bad.pem").display()),
+            "bad.pem' exists and is not a socket",
+        ),
+        (
             "an unknown provider",
             conf().set("dyn_seed_provider", "florida"),
             "directive \"dyn_seed_provider\" must be one of 'simple_provider' 'florida_provider' 'dns_provider' 'file_provider'",
@@ -221,6 +233,89 @@ fn an_unusable_configuration_is_refused_with_its_reason() {
         assert!(fs::read_to_string(&log).unwrap().contains(reason), "{case}");
         assert!(!pid.exists(), "{case}: a pid file was written");
     }
+}
+
+/// A new RSA key in a file; gives its path.
+fn new_key(dir: &Path, bits: u32) -> String {
+    let path = dir.join(format!("{bits}.pem"));
+    let key = openssl::rsa::Rsa::generate(bits).unwrap();
+    fs::write(&path, key.private_key_to_pem().unwrap()).unwrap();
+    path.display().to_string()
+}
+
+/// Much of what a start warned of was not said by `-t`, and RSA keys that `-t` accepted were refused.
+#[test]
+fn t_and_a_start_give_the_same_warnings() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("bad.pem"), "rubbish").unwrap();
+    let conf = || Conf::new(dir.path());
+    let secure = |bits| {
+        conf()
+            .set("secure_server_option", "all")
+            .set("pem_key_file", new_key(dir.path(), bits))
+    };
+    let bad = dir.path().join("bad.pem");
+    for (conf, args, variable, warning) in [
+        (
+            secure(2048),
+            &[][..],
+            ("", ""),
+            "has 2048 bits: nodes that run the C original cannot talk to this node",
+        ),
+        (
+            conf().set("pem_key_file", bad.display()),
+            &[],
+            ("", ""),
+            "nodes that encrypt cannot talk to this node",
+        ),
+        (
+            conf(),
+            &["-m", "1024"],
+            ("", ""),
+            "-m or --mbuf-size command line arguments has been deprecated.",
+        ),
+        (
+            conf(),
+            &[],
+            ("DYNOMITE_ENABLE_FLUSH", "yes"),
+            "DYNOMITE_ENABLE_FLUSH is neither 0 nor 1 and has no effect: yes",
+        ),
+        (
+            conf().set("dyn_seed_provider", "file_provider"),
+            &[],
+            ("DYNOMITE_SEEDS_INTERVAL_MS", "soon"),
+            "DYNOMITE_SEEDS_INTERVAL_MS is not a number of milliseconds",
+        ),
+    ] {
+        let command = || {
+            let mut command = conf.command();
+            command.args(args);
+            if !variable.0.is_empty() {
+                command.env(variable.0, variable.1);
+            }
+            command
+        };
+        let tested = run(command().arg("-t"));
+        assert_eq!(tested.code(), Some(0), "{warning}: {tested:?}");
+        let lines: Vec<&str> = tested.stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "{warning}: {lines:?}");
+        assert!(lines[0].starts_with("warning: "), "{lines:?}");
+        assert!(lines[0].contains(warning), "{warning}: {lines:?}");
+        let mut node = Node::started(conf.clone(), command());
+        node.logged(warning);
+        assert_eq!(node.stop(), Some(0), "{warning}");
+    }
+}
+
+#[test]
+fn t_warns_of_a_listener_on_an_address_of_another_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    // RFC 5737: nobody's address.
+    let conf = Conf::new(dir.path()).set("listen", "192.0.2.1:8102");
+    let tested = run(conf.command().arg("-t"));
+    assert_eq!(tested.code(), Some(0));
+    let warning = "warning: conf: directive \"listen\" has an address that this machine does not have: 192.0.2.1:8102\n";
+    assert!(tested.stderr.starts_with(warning), "{}", tested.stderr);
 }
 
 /// A start would have warned, or failed, for reasons that the test did not look at.

@@ -267,13 +267,16 @@ impl<P: Payload> Decoder<P> {
         let Some(key_pair) = &self.security.key_pair else {
             return Err(Broken::NoKeyFile);
         };
-        match self.scanner.wrapped_key() {
+        match self.scanner.wrapped_key(key_pair.wrapped_len()) {
             Some(wrapped) => {
                 let key = key_pair.unwrap(wrapped).ok_or(Broken::KeyUnwrap)?;
                 self.set_session(&key)?;
             }
             None if self.scanner.data_len() > 1 => {
-                return Err(Broken::KeyLength(self.scanner.data_len()));
+                return Err(Broken::KeyLength {
+                    len: self.scanner.data_len(),
+                    own: key_pair.wrapped_len() as u32,
+                });
             }
             None if self.session.is_none() => return Err(Broken::NoSessionKey),
             None => {}
