@@ -87,6 +87,13 @@ impl Collectors {
         Some(step)
     }
 
+    /// Lets the one in this place wait for a first step once more.
+    pub fn wait_for_step(&mut self, place: usize, step: Box<Step>) {
+        if let Some(collector) = self.live.get_mut(place) {
+            collector.step = Some(step);
+        }
+    }
+
     /// Whether none is at work.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
@@ -326,6 +333,9 @@ impl Node {
         };
         let collector = self.collectors.get_mut(place);
         if let Some(step) = collector.and_then(|collector| collector.step.take()) {
+            let Some(step) = self.repeat_first_step(parent, now, step, raw) else {
+                return;
+            };
             self.end_first_step(parent, now, *step, raw);
         }
         let Some(collector) = self.collectors.get_mut(place) else {

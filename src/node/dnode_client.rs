@@ -7,6 +7,7 @@
 
 use super::front::{Front, Fronts, Raw};
 use super::msg::{Flags, Msg, NO_COMMAND};
+use super::peer::OLD_PROBE;
 use super::redis_client::command_of;
 use super::route::Ask;
 use super::{ConnId, Next, Node, Options, frame};
@@ -33,6 +34,8 @@ pub(super) struct DnodeClient {
     sealed: bool,
     /// The version in its latest request.
     version: u32,
+    /// It has asked something already.
+    begun: bool,
 }
 
 impl DnodeClient {
@@ -43,6 +46,7 @@ impl DnodeClient {
             same_dc: true,
             sealed: false,
             version: dnode::VERSION_ORIGINAL,
+            begun: false,
         }
     }
 
@@ -81,7 +85,24 @@ impl DnodeClient {
     }
 }
 
+/// Whether the first message on a connection is the question of an earlier version of this program who is there.
+/// Behind another message, or from a C node, it is a client's request for that key.
+fn is_old_probe(message: &Message<Shape>) -> bool {
+    let (question, _) = OLD_PROBE;
+    message.kind == Kind::Request
+        && message.version >= VERSION
+        && message.payload.len() == question.len()
+        && message.payload.to_vec() == question
+}
+
 impl Node {
+    /// Answers it.
+    fn answer_old_probe(&mut self, key: u32, now: Now, id: u64) {
+        if let Some(entry) = self.enqueue_peer(key, now, id, None, 0) {
+            self.finish(entry, now, OLD_PROBE.1);
+        }
+    }
+
     /// Reads from a peer once and serves what is complete.
     pub(super) fn receive_dnode_client(
         &mut self,
@@ -116,7 +137,12 @@ impl Node {
                     peer.same_dc = message.same_dc;
                     peer.sealed |= message.encrypted;
                     peer.version = message.version;
-                    self.serve_peer(key, now, &message);
+                    let first = !std::mem::replace(&mut peer.begun, true);
+                    if first && is_old_probe(&message) {
+                        self.answer_old_probe(key, now, message.id);
+                    } else {
+                        self.serve_peer(key, now, &message);
+                    }
                 }
                 Ok(None) => break,
                 Err(broken) => {

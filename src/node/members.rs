@@ -19,6 +19,7 @@ use crate::cluster::change::{Change, changes};
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::member::{Member, TopologyError};
 use crate::cluster::topology::{self, Distance, Topology};
+use crate::config::StoreKind;
 use crate::log_at;
 use std::ops::Range;
 use std::sync::Arc;
@@ -207,6 +208,7 @@ impl Node {
         self.has_other_racks = topology
             .dc(DcId::LOCAL)
             .is_some_and(|dc| dc.racks().len() > 1);
+        self.marks_versions = nodes > 1 && self.options.store == StoreKind::Memcache;
         self.marks = Marks::new(topology);
     }
 

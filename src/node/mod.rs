@@ -193,6 +193,8 @@ pub struct Node {
     replicated: bool,
     /// What marks the versions of each node.
     marks: Marks,
+    /// Clients of a memcached are told versions with such marks.
+    marks_versions: bool,
     /// Not every request with a key goes on as it stands.
     looks_closer: bool,
     actions: VecDeque<Action>,
@@ -264,6 +266,7 @@ impl Node {
             split: Split::default(),
             retries: Retries::default(),
             marks: Marks::default(),
+            marks_versions: false,
             looks_closer: false,
             replicated: false,
             has_other_racks: false,

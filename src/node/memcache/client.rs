@@ -18,7 +18,7 @@ use crate::proto::memcache::call::{Body, Call, Quiet};
 use crate::proto::memcache::command::{Command, DELETE, Serve};
 use crate::proto::memcache::line::{self, MAX_SENT, Outcome};
 use crate::proto::memcache::naming::Naming;
-use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status};
+use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status, Versions};
 use crate::proto::memcache::{binary, errors, rewrite};
 use crate::proto::redis::resp3::Form;
 use crate::proto::{Class, Failure};
@@ -110,13 +110,18 @@ impl Node {
                 command,
                 key: span,
                 keys,
-                plain,
-            } if (!self.looks_closer || (plain && !self.is_memcache_purge(command)))
-                && (keys == 1 || !self.topology.needs_hash()) =>
+                versions,
+            } if (keys == 1 || !self.topology.needs_hash())
+                && !(self.marks_versions && versions == Versions::Compared)
+                && !(self.looks_closer && self.is_memcache_purge(command)) =>
             {
                 let token = self.token_of(raw, span);
                 let ask = Ask::memcache(command, command.class, token, raw);
-                self.forward(key, now, Form::default(), &ask);
+                if self.marks_versions && versions == Versions::Told {
+                    self.forward_marking(key, now, ask);
+                } else {
+                    self.forward(key, now, Form::default(), &ask);
+                }
             }
             Kind::Direct { .. } | Kind::Line => {
                 raw.with_first(request.line as usize, |line| {
@@ -130,6 +135,32 @@ impl Node {
                 let refusal = raw.with_bytes(binary::refusal);
                 self.refuse_stream(key, now, &refusal);
             }
+        }
+    }
+
+    /// Forwards a request by one key whose reply tells the client versions.
+    fn forward_marking(&mut self, key: u32, now: Now, mut ask: Ask<'_>) {
+        ask.routing = self.version_routing(key, &ask);
+        let Some(entry) = self.enqueue(key, now, Form::default(), &ask, ask.raw.len()) else {
+            return;
+        };
+        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+            msg.flags = msg.flags.with(Flags::UNIQUE);
+        }
+        self.count_request(&ask);
+        let level = self.level_of(key, ask.class);
+        self.place(entry, key, now, level, &ask);
+    }
+
+    /// Where a request goes whose reply tells versions: all nodes of a datacenter ask the same replica.
+    fn version_routing(&self, key: u32, ask: &Ask<'_>) -> Routing {
+        let asks_one = ask.class == Class::Read
+            && self.replicated
+            && self.level_of(key, ask.class) == Consistency::DcOne;
+        if asks_one {
+            Routing::FirstRack
+        } else {
+            ask.routing
         }
     }
 
@@ -167,22 +198,20 @@ impl Node {
         let tokens: Vec<Token> = call.keys().map(|key| self.token(&key)).collect();
         let token = tokens.first().copied().unwrap_or_default();
         let mut text = Vec::new();
-        let absolute = if self.replicated {
-            rewrite::absolute(&call, now.unix_secs(), &mut text)
+        let call = if self.marks_versions && !self.replicated {
+            self.for_owner(&call, token, &mut text)
         } else {
-            None
+            call
         };
-        let call = absolute.unwrap_or(call);
         let (call, naming) = match Naming::apart(&call) {
             Some((call, naming)) => (call, Some(naming)),
             None => (call, None),
         };
         let chain = self.rewritten(&call, line, raw);
         let mut ask = Ask::memcache(command, class, token, Raw::from(&chain));
-        let versions = self.replicated && hands_out_versions(&call);
-        if versions && class == Class::Read && self.level_of(key, class) == Consistency::DcOne {
-            // All nodes ask the same replica.
-            ask.routing = Routing::FirstRack;
+        let versions = self.marks_versions && hands_out_versions(&call);
+        if versions {
+            ask.routing = self.version_routing(key, &ask);
         }
         if self.is_memcache_purge(command) && !self.topology.is_mine(token) {
             let failure = Failure::AdminMode.line(StoreKind::Memcache);

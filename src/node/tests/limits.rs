@@ -1,6 +1,7 @@
 //! What is bounded, and that one who goes to the bound stops nobody else.
 
 use super::{ME, Rig, THREE_RACKS, encoded, key_of};
+use crate::config::StoreKind;
 use crate::node::{ConnId, Kind, Next, Options, limits};
 use crate::proto::dnode;
 
@@ -54,8 +55,48 @@ impl Rig {
 
 /// A message as a peer sends it.
 fn message(id: u64, payload: &[u8]) -> Vec<u8> {
-    let head = format!("   $2014$ {id} 3 0 1 1 *1 d *{}\r\n", payload.len());
+    message_as(dnode::VERSION_ORIGINAL, id, payload)
+}
+
+/// The same of this version.
+fn message_as(version: u32, id: u64, payload: &[u8]) -> Vec<u8> {
+    let head = format!("   $2014$ {id} 3 0 {version} 1 *1 d *{}\r\n", payload.len());
     [head.as_bytes(), payload].concat()
+}
+
+/// It went on to the datastore as a `get`, and spoilt the hit rate by a miss for each connection.
+#[test]
+fn who_asks_a_peer_who_it_is_troubles_no_memcached() {
+    let options = Options {
+        store: StoreKind::Memcache,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&THREE_RACKS, options);
+    let old = &b"get dynomite-peer\r\n"[..];
+    let refusal = "CLIENT_ERROR invalid numeric delta argument\r\n";
+    for (question, answer) in [
+        (&b"incr dynomite-peer -1\r\n"[..], refusal),
+        (old, "END\r\n"),
+    ] {
+        let peer = rig.peer();
+        rig.offers(peer, &message_as(dnode::VERSION, 1, question));
+        rig.turn();
+        assert!(rig.hears(peer).ends_with(answer));
+        assert_eq!(rig.sees(ME), [""; 0]);
+    }
+    // Behind another message, or from a C node, it is a client's.
+    let peer = rig.peer();
+    rig.offers(peer, &message_as(dnode::VERSION, 1, b"get k\r\n"));
+    rig.offers(peer, &message_as(dnode::VERSION, 2, old));
+    let original = rig.peer();
+    rig.offers(original, &message(1, old));
+    rig.turn();
+    let asked = ["get k", "get dynomite-peer", "get dynomite-peer"];
+    assert_eq!(rig.sees(ME), asked);
+    for _ in asked {
+        rig.says(ME, "END\r\n");
+    }
+    rig.assert_at_rest();
 }
 
 /// Copies for peers that were stopped filled `max_msgs`, and all clients waited until they were given up.

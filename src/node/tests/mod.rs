@@ -156,7 +156,7 @@ impl Rig {
             };
             let reply = match rig.node.options.store {
                 StoreKind::Redis => "+PONG\r\n",
-                StoreKind::Memcache => "END\r\n",
+                StoreKind::Memcache => "CLIENT_ERROR invalid numeric delta argument\r\n",
             };
             rig.says_as(node, version, reply);
         }
@@ -239,7 +239,7 @@ impl Rig {
     pub fn probe(&self) -> &'static str {
         match self.node.options.store {
             StoreKind::Redis => "PING",
-            StoreKind::Memcache => "get dynomite-peer",
+            StoreKind::Memcache => "incr dynomite-peer -1",
         }
     }
 

@@ -56,10 +56,8 @@ pub enum Kind {
         key: Span,
         /// How many keys there are; at least 1.
         keys: u32,
-        /// Whether it may be sent to several replicas without looking at it: no expiration time but 0, which
-        /// would count from when each replica gets it, and nothing asked for or compared that differs from
-        /// replica to replica (`cas` versions, times).
-        plain: bool,
+        /// What it has to do with versions of items, which differ from replica to replica.
+        versions: Versions,
     },
     /// To be read by [`super::line::read`], given the line. Behind the line of a call stands its value, with
     /// CR LF; nothing stands behind the line of anything else.
@@ -80,6 +78,17 @@ pub enum Kind {
     /// The header of a request in the binary protocol. The answer is [`super::binary::refusal`], and the
     /// connection is to be closed after it. Only a connection's first bytes can be this.
     Binary,
+}
+
+/// What a request has to do with the versions of items (memcached's *cas unique*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// Nothing: it may be sent to several replicas as it stands.
+    None,
+    /// Its reply tells the client a version.
+    Told,
+    /// It is carried out only if the item has the version that it names.
+    Compared,
 }
 
 /// What became of the bytes given.
@@ -308,7 +317,7 @@ impl Parser {
                 command: direct.command,
                 key: direct.key,
                 keys: direct.keys,
-                plain: direct.plain,
+                versions: direct.versions,
             };
             return match direct.value {
                 None => Some(self.complete(len, len as u32, kind)),
