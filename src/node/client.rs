@@ -118,6 +118,7 @@ impl Node {
         let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return Next::Wait;
         };
+        let given = data.len();
         let (parser, rest) = match &mut client.parser {
             Parser::Redis(parser) => {
                 let parser = std::mem::take(parser);
@@ -132,6 +133,7 @@ impl Node {
         };
         if let Some(client) = self.fronts.clients.get_mut(key as usize) {
             client.parser = parser;
+            client.front.has_asked |= rest.len() < given;
         }
         self.keep_rest(key, rest, full)
     }

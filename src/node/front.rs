@@ -35,6 +35,8 @@ pub(super) struct Front {
     pub ended: bool,
     /// It broke the protocol, or its connection broke: its end counts as an error.
     pub broken: bool,
+    /// A complete request of its has come.
+    pub has_asked: bool,
     /// It was kept waiting since its last byte arrived, so that its silence says nothing.
     pub held_back: bool,
     /// The marks of the keys of its writes in two steps of which the first is under way.
@@ -82,6 +84,7 @@ impl Front {
             closing: false,
             ended: false,
             broken: false,
+            has_asked: false,
             held_back: false,
             steps: None,
             lost: false,

@@ -99,6 +99,7 @@ impl Node {
                 self.close_front(key, false);
             }
         }
+        self.close_silent_strangers(now);
         self.relieve(now);
         self.retire();
         self.stats.hist.roll(now);

@@ -10,9 +10,9 @@
 //! | as many of the latter on one connection | it is closed |
 //! | the pool's bytes (`max_msgs` × `mbuf_size`) | all clients wait, and at twice as many all peers; if nothing is in flight, so that nothing will ever drain, or after [`STRAINED_US`], or at twice as many at once, whoever holds the most loses it: the largest unfinished request is refused, or the connection with the most unread replies closed |
 //! | [`UNASKED`] | a connection to a peer that has brought more such replies is closed |
-//! | [`DNODE_CLIENTS`] | a new connection of a peer is closed |
+//! | [`DNODE_CLIENTS`], fewer where descriptors are few | the least useful connection from a peer makes room ([`super::admission`]) |
 //! | [`HOLD_BYTES`](super::hold::HOLD_BYTES), [`HOLD_US`](super::hold::HOLD_US) | writes that the node's state does not serve yet are refused |
-//! | `client_connections` | a new client is told so and closed |
+//! | `client_connections` | a client that has asked for nothing since it connected makes room ([`super::admission`]); without such a new client is told so and closed |
 //! | [`INCOMPLETE_US`] | a client that began a request and fell silent is told so and closed |
 //! | [`PATIENCE_US`](crate::proto::redis::session::refused_multi::PATIENCE_US) | a client that goes on behind a refused `MULTI` without ending its transaction is told so and closed |
 //! | [`UNREAD_US`] | a connection that is read no more, or would not be, because it ended its stream or has asked for too much, and takes nothing of its replies is closed |
@@ -38,7 +38,7 @@ pub const STALLED_US: u64 = 1_000_000;
 pub const FLOW: usize = 64 << 10;
 /// Replies to no request of this node that one connection to a peer may bring.
 pub const UNASKED: u32 = 1000;
-/// Connections from peers at a time; more are closed at once.
+/// Connections from peers at a time.
 pub const DNODE_CLIENTS: usize = 4096;
 /// How long a begun request may stay incomplete without a byte arriving, in µs.
 pub const INCOMPLETE_US: u64 = 30_000_000;

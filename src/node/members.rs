@@ -31,7 +31,7 @@ pub(super) const NOBODY: NodeId = NodeId(u16::MAX);
 
 /// The next topology, while its new peers are connected to.
 pub(super) struct Prepared {
-    topology: Arc<Topology>,
+    pub topology: Arc<Topology>,
     /// For each of its nodes, which upstreams lead to it.
     pub links: Vec<Range<usize>>,
     /// Upstreams that are new.
@@ -101,6 +101,7 @@ impl Node {
             since,
             until,
         });
+        self.look_at_members();
         self.earliest = self.earliest.min(until);
         self.switch_if_prepared(now);
         self.retire();
@@ -208,6 +209,7 @@ impl Node {
             .dc(DcId::LOCAL)
             .is_some_and(|dc| dc.racks().len() > 1);
         self.marks = Marks::new(topology);
+        self.look_at_members();
     }
 
     /// Closes connections that lead to nobody and on which nothing is under way.

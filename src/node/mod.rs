@@ -61,6 +61,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `conn` | what this node and its driver call a connection |
+//! | `admission` | which connections keep their places when there are more than places |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
 //! | `redis_client` | what a client of Redis asks for |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
@@ -81,6 +82,7 @@
 //! | `answer` | answers, in their order, to the front's output |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
+mod admission;
 mod answer;
 mod client;
 mod collect;
@@ -140,6 +142,7 @@ use crate::proto::redis::lookup::lookup;
 use crate::proto::store::commands;
 use crate::stats::Stats;
 use crate::sys;
+use admission::Admission;
 use client::Client;
 use collect::Collectors;
 use dnode_client::DnodeClient;
@@ -171,6 +174,7 @@ pub struct Node {
     /// The block small reads go into, whatever connection they are for.
     shared: Option<Writer>,
     fronts: Fronts,
+    admission: Admission,
     /// The datastore's connections first, then those to each peer.
     upstreams: Vec<Upstream>,
     /// For each node, which of `upstreams` lead to it.
@@ -253,6 +257,7 @@ impl Node {
             pool,
             shared: None,
             fronts: Fronts::default(),
+            admission: Admission::default(),
             upstreams,
             links,
             prepared: None,
@@ -342,7 +347,8 @@ impl Node {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         if kind == Kind::DnodeClient {
-            if self.fronts.peers.len() >= limits::DNODE_CLIENTS {
+            if !self.make_room_for_peer(addr, now) {
+                self.stats.own.peers_refused += 1;
                 return Err(b"");
             }
             let entry = self.fronts.peers.vacant_entry();
@@ -356,7 +362,8 @@ impl Node {
             return Ok(id);
         }
         let limit = self.options.client_connections;
-        if limit > 0 && self.fronts.clients.len() >= limit {
+        let is_full = limit > 0 && self.fronts.clients.len() >= limit;
+        if is_full && !self.make_room_for_client(now) {
             self.stats.own.clients_refused += 1;
             return Err(Failure::TooManyClients.line(self.options.store).as_bytes());
         }

@@ -1,6 +1,7 @@
 //! One node among others that a test plays: it sees what the node sends to its datastore and to each
 //! peer, and answers as it likes.
 
+mod admission;
 mod any_state;
 mod control;
 mod failover;
