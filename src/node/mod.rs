@@ -30,7 +30,7 @@
 //! | protocol error | earlier ones are answered first | closes behind the error |
 //! | a begun request stalls ([`limits::INCOMPLETE_US`]) | are answered | closes behind an error |
 //! | it goes on behind a refused `MULTI` without ending it ([`crate::proto::redis::session::refused_multi`]) | are answered | closes behind an error |
-//! | it does not read its replies ([`limits::CLIENT_OUT_MAX`], [`limits::UNREAD_US`]) | run; answers are dropped | is closed |
+//! | it does not read its replies ([`limits::CLIENT_OUT_MAX`], [`limits::UNREAD_US`], [`limits::UNREAD_FEW_US`]) | run; answers are dropped | is closed |
 //! | shutdown | run, and are answered, for [`limits::DRAIN_US`]; so long copies for peers may take too | closes when the last answer is out |
 //!
 //! A datastore connection:
@@ -77,7 +77,7 @@
 //! | `order` | what a client asks behind a write in two steps |
 //! | `original` | what a C node is asked instead of what it does not know |
 //! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
-//! | `pressure` | who waits when too much is under way |
+//! | `pressure` | who waits when too much is under way; `memory`: who may hold how much |
 //! | `control` | what an operator may tell it; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
@@ -104,6 +104,7 @@ mod links;
 mod many;
 mod members;
 mod memcache;
+mod memory;
 mod msg;
 mod options;
 mod order;
@@ -149,9 +150,9 @@ use dnode_client::DnodeClient;
 use failover::Retries;
 use front::Fronts;
 use hold::Held;
-use housekeeping::Stuck;
 use members::Prepared;
 use memcache::Marks;
+use memory::Memory;
 use msg::Msgs;
 use scripts::Scripts;
 use std::collections::VecDeque;
@@ -215,8 +216,7 @@ pub struct Node {
     keeps_relative: bool,
     /// Clients whose next request need not wait for a write in two steps any more.
     in_order: Vec<ConnId>,
-    /// Since when memory has been at its limit, as sweeps have found it.
-    stuck: Option<Stuck>,
+    memory: Memory,
     /// A reply on its way from RESP2 to RESP3; empty in between.
     converted: Vec<u8>,
     /// See [`Node::pause`].
@@ -282,7 +282,7 @@ impl Node {
             eval: script_row(&options, b"eval"),
             evalsha: script_row(&options, b"evalsha"),
             keeps_relative: false,
-            stuck: None,
+            memory: Memory::default(),
             converted: Vec::new(),
             pause_us: 0,
             generation: 0,
