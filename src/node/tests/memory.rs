@@ -74,9 +74,13 @@ fn a_request_larger_than_the_memory_is_refused_when_it_is_announced() {
 /// Alone, a connection may have most of the memory.
 #[test]
 fn a_large_request_is_served_when_there_is_room() {
-    let mut rig = rig();
+    let options = Options {
+        max_msgs: 625,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&ONE_RACK, options);
     let client = rig.client();
-    let value = "v".repeat(70 << 20);
+    let value = "v".repeat(7 << 20);
     let set = encoded(&format!("SET {} {value}", key_of(&rig, ME)));
     assert!(rig.offers(client, &set));
     rig.says(ME, "+OK\r\n");
@@ -90,8 +94,11 @@ fn unfinished_messages_of_peers_do_not_starve_clients() {
     let small = rig.client();
     for id in 0..30 {
         let peer = rig.peer();
-        let whole = message(id, &begun(50 << 20, 50 << 20));
-        rig.offers(peer, &whole[..5 << 20]);
+        let head = format!("   $2014$ {id} 3 0 1 1 *1 d *{}\r\n", 50 << 20);
+        rig.offers(
+            peer,
+            &[head.as_bytes(), &begun((50 << 20) - 40, 5 << 20)].concat(),
+        );
     }
     assert!(rig.node.pool.is_strained());
     for _ in 0..60 {
