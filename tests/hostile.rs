@@ -251,7 +251,8 @@ fn pieces(input: &Input) -> Vec<Vec<u8>> {
 /// The lines that do not come from a table of the server's own numbers.
 fn shape(bytes: &[u8]) -> String {
     let mut text = String::new();
-    for line in shown(bytes).split("\\r\\n") {
+    // All of them: where a long reply is cut depends on how many digits the numbers have.
+    for line in String::from_utf8_lossy(bytes).split("\r\n") {
         let kind: String = line.chars().take(1).collect();
         if kind != "#" && !line.contains(':') {
             text.push_str(&kind);

@@ -166,6 +166,12 @@ impl Slice {
         self.block == next.block && self.offset + self.len == next.offset
     }
 
+    /// Whether both are views of one block.
+    #[inline]
+    pub(super) fn shares_block(&self, other: &Slice) -> bool {
+        self.block == other.block
+    }
+
     /// Whether byte `from` of `parent` is the byte after this slice's last.
     #[inline]
     pub(super) fn continues_in(&self, parent: &Slice, from: usize) -> bool {

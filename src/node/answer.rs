@@ -11,6 +11,10 @@ use crate::mbuf::Chain;
 use crate::proto::redis::resp3;
 use crate::proto::{Failure, failure};
 
+/// Bytes of a reply up to which it is copied if it has to wait for an earlier one: it would keep the block
+/// that it came in from being used.
+const STOWED: usize = 512;
+
 impl Node {
     /// Answers a request with a reply made here.
     pub(super) fn finish(&mut self, entry: u32, now: Now, reply: &[u8]) {
@@ -73,6 +77,9 @@ impl Node {
             self.pool.copy(converted, &mut msg.reply);
             converted.clear();
             converted.shrink_to(limits::CONVERTED_KEPT);
+        } else if raw.len() <= STOWED {
+            raw.pieces()
+                .for_each(|piece| self.pool.stow(piece, &mut msg.reply));
         } else {
             raw.append_to(&mut msg.reply);
         }
@@ -128,11 +135,14 @@ impl Node {
                 }
             }
         }
-        if let Some(front) = self.fronts.get_mut(key)
-            && !front.dirty
-        {
-            front.dirty = true;
-            self.dirty_fronts.push(front.id);
+        if let Some(front) = self.fronts.get_mut(key) {
+            if front.out.is_scattered(&self.pool) {
+                front.out.pack(&self.pool);
+            }
+            if !front.dirty {
+                front.dirty = true;
+                self.dirty_fronts.push(front.id);
+            }
         }
         self.resume_if_drained(key);
     }

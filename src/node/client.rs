@@ -6,10 +6,11 @@ use super::route::Ask;
 use super::{ConnId, Next, Node};
 use crate::clock::Now;
 use crate::config::StoreKind;
+use crate::log_at;
 use crate::mbuf::Chain;
-use crate::proto::Class;
 use crate::proto::redis::resp3;
 use crate::proto::redis::session::Session;
+use crate::proto::{Class, Failure};
 use crate::proto::{memcache, redis};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -118,6 +119,7 @@ impl Node {
         let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return Next::Wait;
         };
+        let given = data.len();
         let (parser, rest) = match &mut client.parser {
             Parser::Redis(parser) => {
                 let parser = std::mem::take(parser);
@@ -132,6 +134,18 @@ impl Node {
         };
         if let Some(client) = self.fronts.clients.get_mut(key as usize) {
             client.parser = parser;
+            client.front.has_asked |= rest.len() < given;
+            let expected = client.parser.expected();
+            if expected > 0 && self.is_too_large(rest.len(), expected) && !self.is_deaf(key) {
+                log_at!(
+                    Warn,
+                    "a request that needs {} bytes is refused: it is more than three quarters of max_msgs x mbuf_size",
+                    rest.len().saturating_add(expected)
+                );
+                let line = Failure::OutOfBuffers.line(self.options.store);
+                self.refuse_stream(key, now, line.as_bytes());
+                return self.keep_rest(key, Chain::new(), full);
+            }
         }
         self.keep_rest(key, rest, full)
     }

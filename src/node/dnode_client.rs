@@ -166,6 +166,9 @@ impl Node {
             Kind::Forward => true,
             Kind::Gossip | Kind::Reply | Kind::Other(_) => return,
         };
+        if let Some(front) = self.fronts.get_mut(key) {
+            front.has_asked = true;
+        }
         let raw = Raw::from(&message.payload);
         match message.shape {
             Shape::Redis(shape) => self.serve_peer_redis(key, now, message.id, forward, shape, raw),

@@ -35,6 +35,8 @@ pub(super) struct Front {
     pub ended: bool,
     /// It broke the protocol, or its connection broke: its end counts as an error.
     pub broken: bool,
+    /// A complete request of its has come.
+    pub has_asked: bool,
     /// It was kept waiting since its last byte arrived, so that its silence says nothing.
     pub held_back: bool,
     /// The marks of the keys of its writes in two steps of which the first is under way.
@@ -52,6 +54,8 @@ pub(super) struct Front {
     pub heard: u64,
     /// When the last byte was taken, in µs.
     pub taken: u64,
+    /// Since when the kernel has taken nothing of its replies, in µs; 0 if it would.
+    pub stuck: u64,
 }
 
 /// Whether a front is read.
@@ -82,6 +86,7 @@ impl Front {
             closing: false,
             ended: false,
             broken: false,
+            has_asked: false,
             held_back: false,
             steps: None,
             lost: false,
@@ -91,6 +96,7 @@ impl Front {
             since: now.mono_us,
             heard: now.mono_us,
             taken: now.mono_us,
+            stuck: 0,
         }
     }
 
@@ -107,6 +113,11 @@ impl Front {
     /// Bytes of replies that it has not taken, whether they may go out already or not.
     pub fn untaken(&self) -> usize {
         self.out.len() + self.waiting
+    }
+
+    /// Whether it has taken nothing of its replies for so long.
+    pub fn is_stuck_for(&self, us: u64, now: Now) -> bool {
+        self.stuck > 0 && now.mono_us.saturating_sub(self.stuck) >= us
     }
 
     /// Whether so much of its own is under way that it should not be read.
@@ -236,6 +247,7 @@ impl Node {
     /// Whether a front must not be read now, and what its reader should do.
     pub(super) fn hold_back(&mut self, key: u32, now: Now) -> Option<Next> {
         let strained = self.is_strained(key, now);
+        let starved = !strained && self.exceeds_share(key);
         let front = self.fronts.get_mut(key)?;
         match front.reading {
             Reading::On if front.is_full() => {
@@ -248,6 +260,13 @@ impl Node {
                 front.held_back = true;
                 let id = front.id;
                 self.wait(id);
+                self.stats.own.reads_paused += 1;
+            }
+            Reading::On if starved => {
+                front.reading = Reading::Waiting;
+                front.held_back = true;
+                let id = front.id;
+                self.starve(id, now);
                 self.stats.own.reads_paused += 1;
             }
             Reading::On => return None,

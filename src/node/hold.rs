@@ -111,7 +111,7 @@ impl Node {
         let mut request = Chain::new();
         if raw.len() < self.pool.block_size() / 2 {
             // A small write must not keep the whole block it came in.
-            raw.with_bytes(|bytes| self.pool.copy(bytes, &mut request));
+            raw.with_bytes(|bytes| self.pool.stow(bytes, &mut request));
         } else {
             raw.append_to(&mut request);
         }

@@ -30,7 +30,7 @@
 //! | protocol error | earlier ones are answered first | closes behind the error |
 //! | a begun request stalls ([`limits::INCOMPLETE_US`]) | are answered | closes behind an error |
 //! | it goes on behind a refused `MULTI` without ending it ([`crate::proto::redis::session::refused_multi`]) | are answered | closes behind an error |
-//! | it does not read its replies ([`limits::CLIENT_OUT_MAX`], [`limits::UNREAD_US`]) | run; answers are dropped | is closed |
+//! | it does not read its replies ([`limits::CLIENT_OUT_MAX`], [`limits::UNREAD_US`], [`limits::UNREAD_FEW_US`]) | run; answers are dropped | is closed |
 //! | shutdown | run, and are answered, for [`limits::DRAIN_US`]; so long copies for peers may take too | closes when the last answer is out |
 //!
 //! A datastore connection:
@@ -61,6 +61,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `conn` | what this node and its driver call a connection |
+//! | `admission` | which connections keep their places when there are more than places |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
 //! | `redis_client` | what a client of Redis asks for |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
@@ -76,11 +77,12 @@
 //! | `order` | what a client asks behind a write in two steps |
 //! | `original` | what a C node is asked instead of what it does not know |
 //! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
-//! | `pressure` | who waits when too much is under way |
+//! | `pressure` | who waits when too much is under way; `memory`: who may hold how much |
 //! | `control` | what an operator may tell it; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
+mod admission;
 mod answer;
 mod client;
 mod collect;
@@ -102,6 +104,7 @@ mod links;
 mod many;
 mod members;
 mod memcache;
+mod memory;
 mod msg;
 mod options;
 mod order;
@@ -140,15 +143,16 @@ use crate::proto::redis::lookup::lookup;
 use crate::proto::store::commands;
 use crate::stats::Stats;
 use crate::sys;
+use admission::Admission;
 use client::Client;
 use collect::Collectors;
 use dnode_client::DnodeClient;
 use failover::Retries;
 use front::Fronts;
 use hold::Held;
-use housekeeping::Stuck;
 use members::Prepared;
 use memcache::Marks;
+use memory::Memory;
 use msg::Msgs;
 use scripts::Scripts;
 use std::collections::VecDeque;
@@ -171,6 +175,7 @@ pub struct Node {
     /// The block small reads go into, whatever connection they are for.
     shared: Option<Writer>,
     fronts: Fronts,
+    admission: Admission,
     /// The datastore's connections first, then those to each peer.
     upstreams: Vec<Upstream>,
     /// For each node, which of `upstreams` lead to it.
@@ -213,8 +218,7 @@ pub struct Node {
     keeps_relative: bool,
     /// Clients whose next request need not wait for a write in two steps any more.
     in_order: Vec<ConnId>,
-    /// Since when memory has been at its limit, as sweeps have found it.
-    stuck: Option<Stuck>,
+    memory: Memory,
     /// A reply on its way from RESP2 to RESP3; empty in between.
     converted: Vec<u8>,
     /// See [`Node::pause`].
@@ -255,6 +259,7 @@ impl Node {
             pool,
             shared: None,
             fronts: Fronts::default(),
+            admission: Admission::default(),
             upstreams,
             links,
             prepared: None,
@@ -280,7 +285,7 @@ impl Node {
             eval: script_row(&options, b"eval"),
             evalsha: script_row(&options, b"evalsha"),
             keeps_relative: false,
-            stuck: None,
+            memory: Memory::default(),
             converted: Vec::new(),
             pause_us: 0,
             generation: 0,
@@ -345,7 +350,8 @@ impl Node {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         if kind == Kind::DnodeClient {
-            if self.fronts.peers.len() >= limits::DNODE_CLIENTS {
+            if !self.make_room_for_peer(addr, now) {
+                self.stats.own.peers_refused += 1;
                 return Err(b"");
             }
             let entry = self.fronts.peers.vacant_entry();
@@ -359,7 +365,8 @@ impl Node {
             return Ok(id);
         }
         let limit = self.options.client_connections;
-        if limit > 0 && self.fronts.clients.len() >= limit {
+        let is_full = limit > 0 && self.fronts.clients.len() >= limit;
+        if is_full && !self.make_room_for_client(now) {
             self.stats.own.clients_refused += 1;
             return Err(Failure::TooManyClients.line(self.options.store).as_bytes());
         }

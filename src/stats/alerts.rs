@@ -184,8 +184,17 @@ pub const ALERTS: &[Alert] = &[
         lasting: "0m",
         severity: "warning",
         summary: "{{ $labels.instance }} turns clients away",
-        meaning: "client_connections is reached.",
+        meaning: "client_connections is reached, and no client can be closed for having asked for nothing.",
         action: "Raise it, or find out who opens so many connections (the log has their addresses).",
+    },
+    Alert {
+        name: "DynomitePeerPlacesTaken",
+        expr: "increase(dynomite_inbound_peer_connections_refused_total[5m]) + increase(dynomite_inbound_peer_connections_evicted_total[5m]) > 0",
+        lasting: "0m",
+        severity: "warning",
+        summary: "somebody takes all connections to dyn_listen of {{ $labels.instance }}",
+        meaning: "All places for connections from peers were taken. Members keep theirs; connections from other addresses that say nothing lose theirs first.",
+        action: "The log has the addresses. Let only the nodes of the cluster reach dyn_listen.",
     },
     Alert {
         name: "DynomiteProtocolErrors",

@@ -75,6 +75,7 @@ pub const FAMILIES: &[Family] = {
         f("dynomite_client_connections", Gauge, &[], "Client connections."),
         f("dynomite_client_connections_closed_total", Counter, &["reason"], "Client connections that ended: by the client's end of stream, or by an error."),
         f("dynomite_client_connections_refused_total", Counter, &[], "Client connections closed at once because client_connections was reached."),
+        f("dynomite_client_connections_evicted_total", Counter, &[], "Client connections closed to make room for others because they had asked for nothing since they connected."),
         f("dynomite_accept_pauses_total", Counter, &[], "Pauses in accepting connections because file descriptors ran out."),
         f("dynomite_client_requests_total", Counter, &["class"], "Requests of clients by key; each piece of a divided request counts; PING does not."),
         f("dynomite_placed_requests_total", Counter, &["class", "consistency"], "Requests of clients sent to the datastore and to peers, by the consistency level in force; each piece of a divided request and PING count."),
@@ -127,6 +128,8 @@ pub const FAMILIES: &[Family] = {
         f("dynomite_peer_connection_last_lost_timestamp_seconds", Gauge, &[], "When a connection to a peer was last lost; 0 for never."),
         f("dynomite_inbound_peer_connections", Gauge, &[], "Connections from peers."),
         f("dynomite_inbound_peer_connections_closed_total", Counter, &["reason"], "Connections from peers that ended: by the peer's end of stream, or by an error."),
+        f("dynomite_inbound_peer_connections_refused_total", Counter, &[], "Connections to dyn_listen closed at once because every place was held by a more useful one."),
+        f("dynomite_inbound_peer_connections_evicted_total", Counter, &[], "Connections to dyn_listen closed to make room for others, or because many had said nothing."),
         f("dynomite_inbound_peer_queue_requests", Gauge, &[], "Requests of peers that are not answered yet."),
         f("dynomite_inbound_peer_error_replies_total", Counter, &[], "Errors answered to peers, those of the datastore included."),
 

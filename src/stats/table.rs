@@ -192,6 +192,9 @@ metrics! {
     OwnStats {
         accepts_paused: Counter = "# times accepting was paused for want of descriptors" => series("dynomite_accept_pauses_total", ""),
         clients_refused: Counter = "# client connections closed at once because the limit was reached" => series("dynomite_client_connections_refused_total", ""),
+        clients_evicted: Counter = "# client connections closed to make room because they had asked for nothing" => series("dynomite_client_connections_evicted_total", ""),
+        peers_refused: Counter = "# connections to dyn_listen closed at once because the limit was reached" => series("dynomite_inbound_peer_connections_refused_total", ""),
+        peers_evicted: Counter = "# connections to dyn_listen closed to make room or because they had said nothing" => series("dynomite_inbound_peer_connections_evicted_total", ""),
         reads_paused: Counter = "# times reading from a connection was paused by back-pressure" => series("dynomite_read_pauses_total", ""),
         requests_timedout: Counter = "# client requests answered with a timeout error" => beside("the sum of dynomite_request_timeouts_total"),
         late_replies_dropped: Counter = "# replies that came after their request was given up" => series("dynomite_late_replies_dropped_total", ""),

@@ -12,7 +12,7 @@ const REFUSED: &str = "-ERR Peer: Peer Node refused connection\r\n";
 
 impl Rig {
     /// Bytes arrive from anybody. Whether they were taken.
-    fn offers(&mut self, conn: ConnId, bytes: &[u8]) -> bool {
+    pub fn offers(&mut self, conn: ConnId, bytes: &[u8]) -> bool {
         let mut reader = bytes;
         while !reader.is_empty() {
             if self.node.receive(conn, self.now, &mut reader) == Next::Paused {
@@ -36,17 +36,17 @@ impl Rig {
     }
 
     /// A peer connects to this node.
-    fn peer(&mut self) -> ConnId {
+    pub fn peer(&mut self) -> ConnId {
         let accepted = self.node.accepted(Kind::DnodeClient, None, self.now);
         accepted.unwrap()
     }
 
-    fn is_there(&self, conn: ConnId) -> bool {
+    pub fn is_there(&self, conn: ConnId) -> bool {
         self.node.knows(conn)
     }
 
     /// Time passes with a look at the clock each second.
-    fn wait_secs(&mut self, secs: u64) {
+    pub fn wait_secs(&mut self, secs: u64) {
         for _ in 0..secs {
             self.wait(1000);
         }
@@ -54,7 +54,7 @@ impl Rig {
 }
 
 /// A message as a peer sends it.
-fn message(id: u64, payload: &[u8]) -> Vec<u8> {
+pub fn message(id: u64, payload: &[u8]) -> Vec<u8> {
     message_as(dnode::VERSION_ORIGINAL, id, payload)
 }
 

@@ -1,6 +1,7 @@
 //! One node among others that a test plays: it sees what the node sends to its datastore and to each
 //! peer, and answers as it likes.
 
+mod admission;
 mod any_state;
 mod control;
 mod failover;
@@ -8,6 +9,7 @@ mod fanout;
 mod limits;
 mod members;
 mod memcache;
+mod memory;
 mod order;
 mod purge;
 mod quorum;
@@ -61,6 +63,19 @@ impl io::Read for Unread {
             0 => Err(io::ErrorKind::WouldBlock.into()),
             n => Ok(n),
         }
+    }
+}
+
+/// What takes no byte.
+struct Full;
+
+impl io::Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -191,6 +206,7 @@ impl Rig {
             while let Some(id) = self.node.next_dirty() {
                 busy = true;
                 if self.deaf.contains(&id) {
+                    self.node.transmit(id, self.now, &mut Full);
                     continue;
                 }
                 let mut bytes = Vec::new();
@@ -340,6 +356,21 @@ impl Rig {
         }
         let bytes = out.to_vec();
         let mut reader = &bytes[..];
+        while !reader.is_empty() {
+            self.node.receive(conn, self.now, &mut reader);
+        }
+        self.turn();
+    }
+
+    /// The datastore answers its two oldest requests, with one write.
+    pub fn says_both(&mut self, first: &str, second: &str) {
+        let place = self.place(ME);
+        let asked = self.asked.get_mut(&place).unwrap();
+        asked.waiting.drain(..2);
+        asked.unseen.clear();
+        let conn = asked.conn;
+        let bytes = [first, second].concat();
+        let mut reader = bytes.as_bytes();
         while !reader.is_empty() {
             self.node.receive(conn, self.now, &mut reader);
         }
