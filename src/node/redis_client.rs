@@ -163,6 +163,13 @@ impl Node {
                     let text = errors::spans_nodes(command);
                     return self.answer(key, now, text.as_bytes(), false);
                 }
+                self.refuse_patterns(key, &ask, command, args, &tokens, &mut out);
+                if !out.is_empty() {
+                    return self.answer(key, now, &out, false);
+                }
+                if refined.serve == Serve::LocalNode && command.is_of("config", "get") {
+                    return self.ask_settings(key, now, form, &ask);
+                }
                 if self.is_fanned_out(refined.serve) {
                     return self.fan_out(key, now, form, &ask, command, args);
                 }

@@ -3,12 +3,14 @@
 
 mod any_state;
 mod control;
+mod databases;
 mod failover;
 mod fanout;
 mod limits;
 mod members;
 mod memcache;
 mod order;
+mod patterns;
 mod purge;
 mod quorum;
 mod refused_multi;

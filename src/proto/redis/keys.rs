@@ -102,6 +102,8 @@ pub(super) enum Finder {
     /// `GEORADIUS`, `GEORADIUSBYMEMBER`: the key, and what follows `STORE` or `STOREDIST` among
     /// the options, which begin at this argument.
     GeoStore(u8),
+    /// `COPY`: as specified, but the second key may be in another database.
+    Copy,
     /// `XREAD`, `XREADGROUP`: the first half of what follows `STREAMS`.
     Streams,
 }
@@ -121,6 +123,8 @@ pub enum KeysError {
     Syntax,
     /// Streams and IDs do not pair up.
     Unbalanced,
+    /// A key is in another database than number 0, which is the only one that is served.
+    OtherDatabase,
 }
 
 pub(super) const fn one(at: u8, flags: u16) -> KeySpec {
@@ -233,6 +237,8 @@ impl Command {
             Finder::Specs => by_specs(self.specs, args, out),
             Finder::Sort => sort(args, out),
             Finder::GeoStore(options) => geo_store(usize::from(options), args, out),
+            Finder::Copy if copies_elsewhere(args) => Err(KeysError::OtherDatabase),
+            Finder::Copy => by_specs(self.specs, args, out),
             Finder::Streams => streams(args, out).map(|_| ()),
         };
         if found.is_err() {
@@ -342,6 +348,15 @@ fn sort(args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {
         push(out, at, at, 1, target);
     }
     Ok(())
+}
+
+/// Whether a `COPY` names a database other than number 0.
+fn copies_elsewhere(args: &[&[u8]]) -> bool {
+    let options = args.get(3..).unwrap_or_default();
+    options.windows(2).any(|words| match words {
+        [word, number] => is(word, "db") && integer(number).is_some_and(|number| number != 0),
+        _ => false,
+    })
 }
 
 fn geo_store(options: usize, args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {

@@ -284,8 +284,6 @@ const CONVERSATION: &[&str] = &[
     "select 0",
     "select x",
     "select 99999999999",
-    "select -1",
-    "select 16",
     "client getname",
     "client setname foo",
     "client getname",
