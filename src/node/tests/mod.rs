@@ -2,6 +2,7 @@
 //! peer, and answers as it likes.
 
 mod any_state;
+mod arguments;
 mod control;
 mod databases;
 mod failover;

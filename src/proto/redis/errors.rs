@@ -37,6 +37,8 @@ pub const CROSSSLOT: &str = concat!(
 /// A request for another database than number 0. Begins with Redis' words.
 pub const OTHER_DATABASE: &str =
     "-ERR DB index is out of range: Dynomite serves database 0 only\r\n";
+/// A request with more arguments than `node::limits::ARGUMENTS`.
+pub const TOO_MANY_ARGUMENTS: &str = "-ERR Dynomite: too many arguments: a request that is split, rewritten or sent to another node has at most 1048576\r\n";
 /// What comes behind a `MULTI` that was refused.
 pub const BEHIND_REFUSED_MULTI: &str = "-ERR Dynomite: not run, because it follows a MULTI that was refused: transactions are not supported\r\n";
 /// The answer to an `EXEC` behind a `MULTI` that was refused, in the form Redis gives a reason in.

@@ -131,11 +131,15 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Effect {
         let start = out.len();
+        let skipped = self.mode == ReplyMode::SkipNext;
         let quiet = !self.wants_reply();
         let effect = self.dispatch(command, args, context, out);
-        // What ends the silence is answered although it arrived in it.
+        // What ends the silence is answered although it arrived in it, and so are messages.
         let loud = match command.parent() {
-            None => command.name == "reset",
+            None => match command.name {
+                "reset" => !skipped,
+                name => name.ends_with("unsubscribe"),
+            },
             Some(_) => {
                 command.is_of("client", "reply")
                     && args
@@ -199,6 +203,11 @@ impl Session {
             (None, "time") => time(context.now, &mut Reply::new(out, self.resp3)),
             (None, "select") => return select(arg(1), out),
             (None, "auth") => auth(args, out),
+            // Nothing is ever watched, and nobody subscribed.
+            (None, "unwatch") => Reply::new(out, self.resp3).ok(),
+            (None, "unsubscribe" | "punsubscribe" | "sunsubscribe") => {
+                unsubscribed(command.name, args, &mut Reply::new(out, self.resp3));
+            }
             (None, "wait") => wait(arg(1), arg(2), out),
             (None, "lolwut") => {
                 let text = format!("Redis ver. {}\n", context.store_version);
@@ -298,6 +307,23 @@ fn fit_name(name: &[u8]) -> Result<(), &'static str> {
         Ok(())
     } else {
         Err(BAD_NAME)
+    }
+}
+
+/// A message for each channel, or one without a channel.
+fn unsubscribed(name: &str, args: &[&[u8]], reply: &mut Reply<'_>) {
+    let mut message = |channel: Option<&[u8]>| {
+        reply.push(3);
+        reply.bulk(name);
+        match channel {
+            Some(channel) => reply.bulk(channel),
+            None => reply.null(),
+        }
+        reply.integer(0);
+    };
+    match args.get(1..) {
+        None | Some([]) => message(None),
+        Some(channels) => channels.iter().for_each(|channel| message(Some(channel))),
     }
 }
 
