@@ -103,7 +103,7 @@ const ROWS: &[(u32, Input, Expected)] = &[
     (59, Whole("*02\r\n$3\r\nGET\r\n$1\r\ns\r\n"), Same),
     (60, Whole("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$01\r\nv\r\n"), Same),
     (61, Whole("*2000000\r\n$3\r\nGET\r\n$1\r\ns\r\n"), Closes(BAD_MULTIBULK)),
-    (62, Whole("*1048577\r\n$4\r\nMGET\r\n$1\r\na\r\n"), Closes(BAD_MULTIBULK)),
+    (62, Whole("*2147483648\r\n$4\r\nMGET\r\n$1\r\na\r\n"), Closes(BAD_MULTIBULK)),
     (63, Whole("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$629145600\r\nabc"), Same),
     (64, Whole("*2\r\n$3\r\nGET\r\n$10\r\ns\r\n*1\r\n$4\r\nping\r\n"), Closes(PAYLOAD_END)),
     (65, Whole("*2\r\n$3\r\nGET\r\n$1\r\nstuv\r\n"), Closes(PAYLOAD_END)),
@@ -190,7 +190,7 @@ const ROWS: &[(u32, Input, Expected)] = &[
     (146, Whole("*2\r\n$3\r\nget\r\n$1\r\ns\r\n*2\r\n$3\r\nget\r\n$1\r\ns\r\n"), Same),
     (147, Whole("*2\r\n$3\r\nget\r\n$1\r\ns\r\n*1\r\n$4\r\ntime\r\n*2\r\n$3\r\nget\r\n$1\r\ns\r\n"), Like),
     (148, Whole("*2\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n*2\r\n$3\r\nget\r\n$1\r\ns\r\n"), Refuses(1)),
-    (149, Whole("*1\r\n$5\r\nmulti\r\n*3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\nb\r\n*1\r\n$4\r\nexec\r\n"), Answers("-ERR unknown command 'multi': transactions are not supported by Dynomite\r\n-ERR Dynomite: not run, because it follows a MULTI that was refused: transactions are not supported\r\n-EXECABORT Transaction discarded because of previous errors.\r\n")),
+    (149, Whole("*1\r\n$5\r\nmulti\r\n*3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\nb\r\n*1\r\n$4\r\nexec\r\n"), Answers("-ERR unknown command 'multi': transactions are not supported by Dynomite\r\n-ERR Dynomite: not run, because it follows a MULTI that was refused: transactions are not supported\r\n-EXECABORT Transaction discarded because of: transactions are not supported by Dynomite\r\n")),
 ];
 
 /// A node with its Redis, and a Redis of the same version beside it that gets the same bytes.

@@ -6,6 +6,7 @@
 //! closed connection.
 
 use super::front::{Front, Fronts, Raw};
+use super::limits;
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::peer::OLD_PROBE;
 use super::redis_client::command_of;
@@ -201,6 +202,12 @@ impl Node {
             let ask = Ask::redis(command, command.class, token, raw);
             if let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), raw.len()) {
                 self.place_peer(entry, key, now, forward, &ask);
+            }
+            return;
+        }
+        if shape.argc > limits::ARGUMENTS {
+            if let Some(entry) = self.enqueue_peer(key, now, id, None, raw.len()) {
+                self.finish(entry, now, errors::TOO_MANY_ARGUMENTS.as_bytes());
             }
             return;
         }

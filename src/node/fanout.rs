@@ -5,6 +5,7 @@
 //! | `DBSIZE` | all nodes of this rack, which together hold all keys once | the sum |
 //! | `KEYS` | the same | all names, one list |
 //! | `RANDOMKEY` | the same | of one node, by chance, of those that have a key; nil if none has |
+//! | `CONFIG GET` | this node alone | its datastore's parameters, but for those that are others behind a proxy |
 //! | `SCAN` | one node of this rack, by the cursor | its keys, and the cursor that goes on |
 //! | `SCRIPT EXISTS` | all nodes of this rack | 1 where all have the script |
 //! | `SCRIPT LOAD`, `SCRIPT FLUSH`, `FUNCTION LOAD`, `DELETE`, `FLUSH`, `RESTORE` | all nodes of the cluster | of a node, if all of this datacenter have done it |
@@ -140,7 +141,6 @@ impl Node {
             return;
         };
         self.count_request(ask);
-        self.give_collector(entry, Collector::joining(1, join));
         let inner = (cursor & ((1 << CURSOR_BITS) - 1)).to_string();
         let mut words = args.to_vec();
         if let Some(word) = words.get_mut(1) {
@@ -150,6 +150,12 @@ impl Node {
         encode::command(&mut text, &words);
         let mut chain = Chain::new();
         self.pool.copy(&text, &mut chain);
+        self.ask_one(entry, key, now, node, Raw::from(&chain), join);
+    }
+
+    /// Asks one node of this rack, and makes the answer of its reply.
+    fn ask_one(&mut self, entry: u32, key: u32, now: Now, node: NodeId, raw: Raw<'_>, join: Join) {
+        self.give_collector(entry, Collector::joining(1, join));
         let target = Target {
             node,
             how: match node {
@@ -160,8 +166,18 @@ impl Node {
             reachable: self.reaches(node, key, now),
             passed_over: 0,
         };
-        let mut frames = Frames::new(self.next_wire_id(), Raw::from(&chain));
+        let mut frames = Frames::new(self.next_wire_id(), raw);
         self.send_part(entry, 0, key, now, &target, &mut frames);
+    }
+
+    /// Asks the local datastore for its parameters (`CONFIG GET`), of which the client gets those that
+    /// hold for it.
+    pub(super) fn ask_settings(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
+        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
+            return;
+        };
+        self.count_request(ask);
+        self.ask_one(entry, key, now, NodeId::ME, ask.raw, Join::Settings);
     }
 }
 

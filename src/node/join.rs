@@ -40,6 +40,9 @@ pub(super) enum Join {
     One,
     /// The keys and the cursor of one node, which is the `node`th of `of`.
     Scan { node: u16, of: u16 },
+    /// There is but one, names and values in turn: parameters of the datastore, some of which are other
+    /// ones behind a proxy.
+    Settings,
     /// There is but one, of memcached, and it lacks its key.
     Named(Naming),
 }
@@ -144,6 +147,7 @@ impl Join {
             Join::Values(piece_of) => by_piece(replies, piece_of),
             Join::Blocks { keys, piece_of } => memcache::joined(replies, keys, piece_of),
             Join::Scan { node, of } => scan(replies, *node, *of),
+            Join::Settings => settings(replies),
             Join::Named(naming) => {
                 let reply = replies.first_mut().map(std::mem::take).unwrap_or_default();
                 let (text, reply) = naming.told(&reply);
@@ -231,6 +235,33 @@ fn scan(replies: &[Chain], node: u16, of: u16) -> Answer {
         text,
         ..Answer::reply(reply, true)
     }
+}
+
+/// The parameters of the local datastore with those values that hold for clients of the proxy: of its
+/// databases only number 0 is served, and clients ask how many there are.
+fn settings(replies: &mut [Chain]) -> Answer {
+    const DATABASES: &[u8] = b"$9\r\ndatabases\r\n";
+    const ONE: &[u8] = b"$1\r\n1\r\n";
+    let Some(reply) = replies.first_mut() else {
+        return Answer::failure(Failure::Internal, true);
+    };
+    let found = values(reply);
+    let mut names = found.iter().step_by(2);
+    let Some(at) =
+        names.position(|name| name.len() == DATABASES.len() && name.to_vec() == DATABASES)
+    else {
+        return Answer::reply(std::mem::take(reply), true);
+    };
+    let mut text = Vec::new();
+    encode::array(&mut text, found.len());
+    for (place, value) in found.iter().enumerate() {
+        if place == 2 * at + 1 {
+            text.extend_from_slice(ONE);
+        } else {
+            text.extend_from_slice(&value.to_vec());
+        }
+    }
+    Answer::text(text, true)
 }
 
 /// The values of a reply that is an array, or nothing.

@@ -5,6 +5,7 @@
 //! | [`CLIENT_MSGS`] | the client is read no more until half of its requests are answered |
 //! | [`CLIENT_OUT`] | the client is read no more until it has taken half of its replies |
 //! | [`CLIENT_OUT_MAX`] | the client is closed: it asks and never reads |
+//! | [`ARGUMENTS`] | a request that has more gets an error, unless it passes whole to the only datastore there is |
 //! | [`UPSTREAM_QUEUE`] | those that feed this datastore or peer wait; once a peer has taken less than [`FLOW`] in [`STALLED_US`] they do not, and at twice the limit it counts as unreachable |
 //! | `max_msgs` | all clients wait; requests that wait for a peer which has said nothing for [`STALLED_US`] do not count, nor do those that were answered without their reply |
 //! | as many of the latter on one connection | it is closed |
@@ -26,6 +27,8 @@
 
 /// Requests one client may have unanswered.
 pub const CLIENT_MSGS: u32 = 4096;
+/// Arguments of a request that is looked at one by one, or that is sent to a peer, which takes no more.
+pub const ARGUMENTS: u32 = 1_048_576;
 /// Reply bytes that may wait for one client before it is read no more, those that wait for an earlier
 /// reply included.
 pub const CLIENT_OUT: usize = 16 << 20;

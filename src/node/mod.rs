@@ -70,6 +70,7 @@
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told |
 //! | `many` | requests by keys of several owners |
+//! | `patterns` | keys that a datastore makes from patterns, which must be on the node that is asked |
 //! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
 //! | `members` | the members of the cluster, changed while requests are under way |
 //! | `memcache` | what is different about a memcached |
@@ -110,6 +111,7 @@ mod options;
 mod order;
 mod original;
 mod output;
+mod patterns;
 mod peer;
 mod prefer;
 mod pressure;

@@ -3,6 +3,7 @@
 use super::Node;
 use super::client::{Heard, Speech};
 use super::front::Raw;
+use super::limits;
 use super::msg::Flags;
 use super::route::Ask;
 use crate::clock::Now;
@@ -41,6 +42,8 @@ impl Speech for Parser {
 
     fn must_wait(node: &Node, key: u32, request: &Kind, raw: Raw<'_>) -> bool {
         match request {
+            // It is refused.
+            Kind::Array { argc, .. } if *argc > limits::ARGUMENTS => false,
             Kind::Array { .. } => raw.with_bytes(|bytes| {
                 let args: Vec<&[u8]> = request::arguments(bytes).collect();
                 node.overtakes(key, &args)
@@ -74,6 +77,9 @@ impl Node {
             }
             return;
         };
+        if argc > limits::ARGUMENTS && !self.passes_whole(key, argc, command_of(raw, name)) {
+            return self.answer(key, now, errors::TOO_MANY_ARGUMENTS.as_bytes(), false);
+        }
         if let Some(command) = command_of(raw, name)
             && command.is_direct()
             && command.accepts(argc as usize)
@@ -91,6 +97,19 @@ impl Node {
             let args: Vec<&[u8]> = request::arguments(bytes).collect();
             self.serve_args(key, now, &args, raw);
         });
+    }
+
+    /// Whether a client's request goes to the local datastore, which is the only one, without a look at
+    /// its arguments.
+    #[cold]
+    fn passes_whole(&self, key: u32, argc: u32, command: Option<&Command>) -> bool {
+        let passes = command.is_some_and(|command| {
+            command.is_direct()
+                && command.accepts(argc as usize)
+                && command.fixed_form().is_some()
+                && (!self.looks_closer || self.goes_straight(command, argc as usize))
+        });
+        passes && self.alone && !self.is_behind_multi(key)
     }
 
     /// Serves an inline command.
@@ -141,6 +160,9 @@ impl Node {
             serve if self.is_routed(serve) => {
                 let mut keys = Vec::new();
                 if let Err(error) = command.keys(args, &mut keys) {
+                    if let Some(ask) = Ask::for_its_error(command, error, raw) {
+                        return self.forward(key, now, resp3::Form::Plain, &ask);
+                    }
                     errors::keys(command, error, &mut out);
                     return self.answer(key, now, &out, false);
                 }
@@ -162,6 +184,13 @@ impl Node {
                     }
                     let text = errors::spans_nodes(command);
                     return self.answer(key, now, text.as_bytes(), false);
+                }
+                self.refuse_patterns(key, &ask, command, args, &tokens, &mut out);
+                if !out.is_empty() {
+                    return self.answer(key, now, &out, false);
+                }
+                if refined.serve == Serve::LocalNode && command.is_of("config", "get") {
+                    return self.ask_settings(key, now, form, &ask);
                 }
                 if self.is_fanned_out(refined.serve) {
                     return self.fan_out(key, now, form, &ask, command, args);

@@ -92,8 +92,8 @@ fn what_cannot_be_split_needs_one_owner_in_every_rack() {
     let cluster = Plan::of(1, 2, 2).with("hash_tag", "'{}'").start();
     let (a, b) = (cluster.key_of(0, "a"), cluster.key_of(1, "b"));
     let mut client = cluster.client(0);
-    let crossslot = "-CROSSSLOT Keys in request don't hash to the same node\r\n";
-    let spans = "-ERR Dynomite: Keys in the script cannot span multiple nodes\r\n";
+    let crossslot = "-CROSSSLOT Keys in request don't hash to the same node. Keys with the same hash tag are on one node: see hash_tag in dynomite.yml(5).\r\n";
+    let spans = "-ERR Dynomite: Keys in the script cannot span multiple nodes. Keys with the same hash tag are on one node: see hash_tag in dynomite.yml(5).\r\n";
     let wrong_type = "-WRONGTYPE Key is not a valid HyperLogLog string value.\r\n";
     for (line, refused, served) in [
         ("rename K L", crossslot, "-ERR no such key\r\n"),

@@ -3,7 +3,9 @@
 
 mod admission;
 mod any_state;
+mod arguments;
 mod control;
+mod databases;
 mod failover;
 mod fanout;
 mod limits;
@@ -11,6 +13,7 @@ mod members;
 mod memcache;
 mod memory;
 mod order;
+mod patterns;
 mod purge;
 mod quorum;
 mod refused_multi;

@@ -79,7 +79,7 @@ fn request_error(error: request::ProtocolError) -> &'static str {
         BulkLength => "bad argument length",
         ExpectedBulk(_) => NOT_AN_ARRAY,
         PayloadEnd => "argument not ended by CR LF",
-        InlineTooLong | LineTooLong => "line too long",
+        InlineTooLong | ArrayLineTooLong | BulkLineTooLong => "line too long",
         RequestTooLong => "request too long",
     }
 }
