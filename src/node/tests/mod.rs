@@ -2,6 +2,7 @@
 //! peer, and answers as it likes.
 
 mod any_state;
+mod busy;
 mod control;
 mod failover;
 mod fanout;
@@ -277,6 +278,19 @@ impl Rig {
     /// What was sent to a node since it was looked at.
     pub fn sees(&mut self, node: u16) -> Vec<String> {
         std::mem::take(&mut self.asked(node).unseen)
+    }
+
+    /// The same by the connection's place; nothing if there is none.
+    pub fn sees_at(&mut self, place: u32) -> Vec<String> {
+        let asked = self.asked.get_mut(&place);
+        asked
+            .map(|asked| std::mem::take(&mut asked.unseen))
+            .unwrap_or_default()
+    }
+
+    /// The id of the latest connection in this place.
+    pub fn conn_at(&self, place: u32) -> ConnId {
+        self.asked[&place].conn
     }
 
     /// The place of the connection to a node, of the members to come if they have such a node.
