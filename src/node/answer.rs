@@ -47,6 +47,12 @@ impl Node {
             return self.collect(entry, now, raw);
         }
         let key = msg.front;
+        if msg.flags.has(Flags::BESIDE_SCRIPTS) && Fronts::is_peer(key) {
+            self.reply_beside_scripts(entry, key, raw);
+        }
+        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+            return;
+        };
         let Some(front) = self.fronts.get_mut(key) else {
             // Whoever asked is gone.
             if msg.is_over() {
@@ -89,6 +95,29 @@ impl Node {
             self.release(now, key);
         } else {
             self.close_if_overdrawn(key);
+        }
+    }
+
+    /// Gives a peer an answer that must not wait for a script's, which comes first in the order of its
+    /// requests. A C node gets its answers in that order only.
+    fn reply_beside_scripts(&mut self, entry: u32, key: u32, raw: Raw<'_>) {
+        let (Some(peer), Some(msg)) =
+            (self.fronts.peer_mut(key), self.msgs.get_mut(entry as usize))
+        else {
+            return;
+        };
+        let front = &peer.front;
+        if !peer.is_modern() || front.queue.head() == Some(entry) || front.lost {
+            return;
+        }
+        if !peer.reply(msg.front_id, raw, &self.pool) {
+            return self.close_front(key, false);
+        }
+        // Nothing more is to be said when its turn comes.
+        msg.flags = msg.flags.with(Flags::SILENT);
+        if !peer.front.dirty {
+            peer.front.dirty = true;
+            self.dirty_fronts.push(peer.front.id);
         }
     }
 

@@ -246,7 +246,7 @@ impl Node {
         let client = self.fronts.clients.get_mut(key as usize)?;
         let mut msg = Msg::new(key, ask.row, len, now.mono_us);
         msg.form = form;
-        msg.flags = reply_flags(&mut client.session);
+        msg.flags = reply_flags(&mut client.session).with(ask.flags);
         if ask.class == Class::Write {
             msg.flags = msg.flags.with(Flags::WRITE);
             self.stats.hist.payload_size.record(len as u64);

@@ -90,7 +90,7 @@ impl Node {
         let open = [Access::Read, Access::Write]
             .iter()
             .all(|&access| self.state.gate(access) == Gate::Serve);
-        self.is_gated = !open || !self.held.is_empty();
+        self.is_gated = !open || !self.held.is_empty() || self.busy.is_on();
     }
 
     /// Forgets the samples of all histograms.

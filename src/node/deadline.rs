@@ -34,10 +34,16 @@ impl Node {
             }
             State::Up => {
                 let held_until = upstream.held_until();
-                [self.due_at(upstream), self.dead_at(slot), held_until]
-                    .into_iter()
-                    .flatten()
-                    .min()
+                let unused_at = self.unused_at(slot);
+                [
+                    self.due_at(upstream),
+                    self.dead_at(slot),
+                    held_until,
+                    unused_at,
+                ]
+                .into_iter()
+                .flatten()
+                .min()
             }
         }
     }
@@ -105,6 +111,9 @@ impl Node {
                     self.dirty_upstreams.push(upstream.id);
                 }
                 let id = upstream.id;
+                if self.close_unused(slot, now) {
+                    return;
+                }
                 self.expire(slot, now);
                 let dead = self.dead_at(slot).is_some_and(|at| at <= now.mono_us);
                 if dead || self.is_useless(slot) {
@@ -155,7 +164,8 @@ impl Node {
         upstream.pass(&mut self.msgs, entry);
         let (node, failure) = (upstream.node, upstream.broken());
         self.stats.count_timeout(upstream.distance);
-        if !self.answer_before_step(entry, now, failure) {
+        if !self.answer_before_step(entry, now, failure) && !self.expires_as_busy(slot, entry, now)
+        {
             self.fail(entry, now, node, failure);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A peer's request of type 3 is run on this node's datastore, whoever owns its key; one of type 4 is
 //! sent to the owner in every rack of this datacenter, and answered with this rack's reply. Each is
-//! answered exactly once, in order, with its id; what cannot be served gets an error line, never a
+//! answered exactly once, in order but for what must not wait behind a script ([`super::busy`]), with its id; what cannot be served gets an error line, never a
 //! closed connection.
 
 use super::front::{Front, Fronts, Raw};
@@ -237,6 +237,7 @@ impl Node {
             match refined.serve {
                 serve if self.is_routed(serve) => {
                     self.note_script(command, args);
+                    self.watch_script(command, now);
                     if let Err(error) = command.keys(args, &mut keys) {
                         errors::keys(command, error, &mut out);
                     }
@@ -271,6 +272,7 @@ impl Node {
         debug_assert!(Fronts::is_peer(key));
         let mut msg = Msg::new(key, ask.map_or(NO_COMMAND, |ask| ask.row), len, now.mono_us);
         msg.front_id = id;
+        msg.flags = ask.map_or(Flags::default(), |ask| ask.flags);
         if ask.is_some_and(|ask| ask.class == Class::Write) {
             msg.flags = msg.flags.with(Flags::WRITE);
         }

@@ -17,6 +17,7 @@
 //! in its upstream's queue for a late reply while the second is under way.
 
 use super::Node;
+use super::busy::is_busy_line;
 use super::collect::Collector;
 use super::frame::Frames;
 use super::front::Raw;
@@ -212,8 +213,11 @@ impl Node {
         upstream.is_some_and(Upstream::is_silent)
     }
 
-    /// Whether a peer's reply says that it could not ask its datastore.
+    /// Whether a reply says that the datastore could not be asked, or is busy running a script.
     pub(super) fn is_unserved(&self, raw: Raw<'_>) -> bool {
+        if is_busy_line(raw) {
+            return true;
+        }
         [Failure::StorageRefused, Failure::StateForbids]
             .map(|failure| failure.line(self.options.store))
             .iter()

@@ -13,7 +13,9 @@
 //! | `FLUSHALL`, `FLUSHDB`, if switched on | the same | `OK` if all of the cluster have done it |
 //!
 //! The first error, or that of a node that cannot be reached, is the answer, and what other nodes have
-//! done stays done; but a single key is enough for `RANDOMKEY`, and a single success for `KILL`.
+//! done stays done; but a single key is enough for `RANDOMKEY`, and a single success for `KILL`. If no node
+//! has killed anything, `KILL` is answered `UNKILLABLE` if any says so, else with the error of a node that could
+//! not be asked, and with `NOTBUSY` only if all say so.
 //!
 //! A cursor of `SCAN` is that of the node's datastore, with the node's place in this rack's ring in the
 //! upper 16 of its 64 bits: any node of the rack can go on with it, as long as the rack has the same
@@ -41,7 +43,7 @@ fn join_of(command: &Command, chance: u64) -> Join {
         (None, "keys") => Join::Lists,
         (None, "randomkey") => Join::Any(chance),
         (Some(_), "exists") => Join::And,
-        (Some(_), "kill") => Join::One,
+        (Some(_), "kill") => Join::Kill,
         _ => Join::Same,
     }
 }

@@ -82,7 +82,9 @@ impl Node {
             .is_some_and(|msg| msg.flags.has(Flags::WRITE));
         let access = if write { Access::Write } else { Access::Read };
         match self.state.gate(access) {
-            Gate::Serve if !write || self.held.is_empty() => return true,
+            Gate::Serve if !write || self.held.is_empty() => {
+                return !self.refuses_as_busy(entry, now);
+            }
             Gate::Serve | Gate::Hold => self.hold(entry, pin, now, raw),
             Gate::Refuse => self.forbid(entry, now),
         }
@@ -164,10 +166,13 @@ impl Node {
 
     /// Sends everything held, in order, if the state serves writes and the datastore takes them.
     pub(super) fn release_held(&mut self, now: Now) {
-        let takes = |upstream: &Upstream| upstream.is_store() && upstream.takes_requests();
+        let stores = self.upstreams.get(self.slots_of(NodeId::ME));
         if self.held.is_empty()
             || self.state.gate(Access::Write) != Gate::Serve
-            || !self.upstreams.iter().any(takes)
+            || !stores
+                .unwrap_or_default()
+                .iter()
+                .any(Upstream::takes_requests)
         {
             return;
         }

@@ -16,6 +16,7 @@ impl Node {
             self.drain_until,
             self.prepared_until(),
             self.held.next_us(),
+            Some(self.busy.look_at),
         ]
         .into_iter()
         .flatten()
@@ -41,6 +42,9 @@ impl Node {
             self.earliest = deadlines.min().unwrap_or(u64::MAX);
         }
         self.expire_held(now);
+        if self.busy.look_at <= now.mono_us {
+            self.look_for_scripts(now);
+        }
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {
             self.drain_over = true;
             self.close_all();

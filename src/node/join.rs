@@ -36,8 +36,9 @@ pub(super) enum Join {
     Any(u64),
     /// A list of 0 and 1 each: at every position the least.
     And,
-    /// Enough that one has done it; else the first error.
-    One,
+    /// Enough that one has killed a script; else why one could not, if any has a script; else what kept one
+    /// from being asked; that nothing runs only if all say so.
+    Kill,
     /// The keys and the cursor of one node, which is the `node`th of `of`.
     Scan { node: u16, of: u16 },
     /// There is but one, names and values in turn: parameters of the datastore, some of which are other
@@ -101,7 +102,7 @@ impl Join {
         let is_error = Raw::from(&*reply).is_error(store);
         let ready = match self {
             Join::Any(_) => false,
-            Join::One => !is_error,
+            Join::Kill => !is_error,
             _ => is_error,
         };
         if ready {
@@ -127,7 +128,7 @@ impl Join {
                 let chosen = keys.nth(wanted as usize).map(std::mem::take);
                 Answer::reply(chosen.unwrap_or_default(), true)
             }
-            Join::One => first_error(replies),
+            Join::Kill => not_killed(replies),
             Join::Sum => {
                 let sum: i64 = replies.iter().filter_map(number).sum();
                 let mut text = Vec::new();
@@ -167,6 +168,22 @@ fn first_error(replies: &mut [Chain]) -> Answer {
         .position(|reply| reply.first_byte() == Some(b'-'));
     let chosen = replies.get_mut(error.unwrap_or(0));
     Answer::reply(chosen.map(std::mem::take).unwrap_or_default(), true)
+}
+
+/// The error of the node that says most about a script which was to be killed.
+fn not_killed(replies: &mut [Chain]) -> Answer {
+    let begins = |reply: &Chain, word: &[u8]| {
+        let mut start = [0; 16];
+        let n = reply.gather(0, &mut start);
+        start.get(..n).is_some_and(|start| start.starts_with(word))
+    };
+    let rank = |reply: &Chain| match reply {
+        reply if begins(reply, b"-UNKILLABLE ") => 0,
+        reply if begins(reply, b"-NOTBUSY ") => 2,
+        _ => 1,
+    };
+    let told = replies.iter_mut().min_by_key(|reply| rank(reply));
+    Answer::reply(told.map(std::mem::take).unwrap_or_default(), true)
 }
 
 /// The values of all keys, in the order of the request.

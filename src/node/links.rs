@@ -133,6 +133,8 @@ impl Node {
     /// Gives up a connection: every request on it fails, and it is tried again later.
     pub(super) fn lose_upstream(&mut self, slot: usize, now: Now, loss: Loss) {
         let gone = self.is_retired(slot);
+        let side = self.is_side(slot);
+        self.forget_busy(slot);
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -156,6 +158,9 @@ impl Node {
         let wait = upstream.backoff.failed(noise).as_micros() as u64;
         upstream.state = if gone {
             State::Gone
+        } else if side {
+            // Made again when it is needed again.
+            State::Idle
         } else {
             self.earliest = self.earliest.min(now.mono_us + wait);
             State::Down {

@@ -176,6 +176,9 @@ impl Node {
                 places.fill(node);
             }
         }
+        if let Some(place) = self.side.and_then(|slot| numbers.get_mut(slot)) {
+            *place = NodeId::ME;
+        }
         let old = std::mem::replace(&mut self.links, links);
         let translate = |node: NodeId| {
             let slot = old.get(node.index()).map(|slots| slots.start);

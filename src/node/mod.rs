@@ -41,6 +41,7 @@
 //! | nothing has come for two timeouts while expired requests wait | all get that error | closed, tried again after 1, 2, 4, … s up to `server_retry_timeout` |
 //! | end of stream, an error, bytes that are no reply, a reply to no request or to one not yet written | all get that error | the same |
 //! | not there | new ones get that error at once | the same |
+//! | a script keeps the datastore busy ([`busy`]) | those that wait get Redis' `BUSY` when their time is over, new ones at once | lives |
 //! | being made for the first time | wait for it, at most `timeout` | |
 //!
 //! A connection to a peer is like one to the datastore, with these differences: the error is `Peer:
@@ -79,12 +80,14 @@
 //! | `original` | what a C node is asked instead of what it does not know |
 //! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
 //! | `pressure` | who waits when too much is under way; `memory`: who may hold how much |
+//! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
 //! | `control` | what an operator may tell it; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
 mod admission;
 mod answer;
+mod busy;
 mod client;
 mod collect;
 mod conn;
@@ -122,6 +125,7 @@ mod replicate;
 mod report;
 mod route;
 mod scripts;
+mod side;
 mod store;
 pub mod switches;
 mod tally;
@@ -146,6 +150,7 @@ use crate::proto::store::commands;
 use crate::stats::Stats;
 use crate::sys;
 use admission::Admission;
+use busy::Busy;
 use client::Client;
 use collect::Collectors;
 use dnode_client::DnodeClient;
@@ -214,6 +219,9 @@ pub struct Node {
     waiting_peers: Vec<ConnId>,
     /// Scripts, and the rows of the commands that run them.
     scripts: Scripts,
+    /// The slot of the datastore connection for what must not wait behind a script, once there has been one.
+    side: Option<usize>,
+    busy: Busy,
     eval: Option<u16>,
     evalsha: Option<u16>,
     /// Some datastore did not know the words for an absolute time: such a time stays as it is.
@@ -228,7 +236,7 @@ pub struct Node {
     generation: u32,
     wire_id: u64,
     /// What an operator has said of this node; `is_gated`: requests for the datastore may not enter it
-    /// unseen.
+    /// unseen, for that reason or because it is busy.
     state: PeerState,
     is_gated: bool,
     held: Held,
@@ -284,6 +292,8 @@ impl Node {
             waiting_peers: Vec::new(),
             in_order: Vec::new(),
             scripts: Scripts::default(),
+            side: None,
+            busy: Busy::default(),
             eval: script_row(&options, b"eval"),
             evalsha: script_row(&options, b"evalsha"),
             keeps_relative: false,

@@ -86,6 +86,9 @@ impl Flags {
     pub const UNIQUE: Flags = Flags(1024);
     /// A time in it was made absolute by words that a Redis older than 6.2 does not know.
     pub const ABSOLUTE: Flags = Flags(2048);
+    /// The datastore carries it out while a script runs, on another connection than the script's; a peer gets the
+    /// answer before the script's.
+    pub const BESIDE_SCRIPTS: Flags = Flags(4096);
 
     /// Both sets together.
     #[must_use]
@@ -141,7 +144,10 @@ impl Msg {
     /// A copy of this request for another node, in no queue, awaited by nobody.
     pub fn copy(&self) -> Msg {
         let mut copy = Msg::new(NONE, self.command, self.len as usize, self.start);
-        let kept = Flags::WRITE.with(Flags::UNIQUE).with(Flags::ABSOLUTE);
+        let kept = Flags::WRITE
+            .with(Flags::UNIQUE)
+            .with(Flags::ABSOLUTE)
+            .with(Flags::BESIDE_SCRIPTS);
         copy.flags = self.flags.and(kept);
         copy
     }

@@ -167,6 +167,7 @@ impl Node {
                     return self.answer(key, now, &out, false);
                 }
                 self.note_script(command, args);
+                self.watch_script(command, now);
                 let form = resp3::form(command, args);
                 let tokens: Vec<_> = keys
                     .iter()

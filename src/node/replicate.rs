@@ -344,6 +344,7 @@ impl Node {
             routing: Routing::Normal,
             counted: true,
             class: Class::Write,
+            flags: Flags::default(),
             token,
             raw,
         };

@@ -3,6 +3,7 @@
 use super::Node;
 use super::upstream::{State, Upstream};
 use crate::clock::Now;
+use crate::cluster::id::NodeId;
 use crate::cluster::topology::Distance;
 use crate::config::StoreKind;
 use crate::logging;
@@ -63,7 +64,8 @@ impl Node {
                 }
             }
         }
-        let stores = self.upstreams.iter().filter(|store| store.is_store());
+        let stores = self.upstreams.get(self.slots_of(NodeId::ME));
+        let stores = stores.unwrap_or_default().iter();
         let up = stores.filter(|store| store.state == State::Up).count();
         let (held, held_bytes) = self.held.len();
         stats.own.datastore_connections = up as u64;

@@ -5,6 +5,7 @@ use super::frame::Frames;
 use super::front::Raw;
 use super::msg::{Flags, Msg};
 use super::original::Instead;
+use super::side;
 use super::upstream::{State, Upstream, Wire};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -38,6 +39,8 @@ pub(super) struct Ask<'a> {
     pub counted: bool,
     /// The command's, or what its arguments make of it.
     pub class: Class,
+    /// What else its messages are to know.
+    pub flags: Flags,
     /// Of its first key.
     pub token: Token,
     /// Its bytes.
@@ -58,6 +61,10 @@ impl<'a> Ask<'a> {
             },
             counted: command.name != "ping",
             class,
+            flags: match side::runs_beside_scripts(command) {
+                true => Flags::BESIDE_SCRIPTS,
+                false => Flags::default(),
+            },
             token,
             raw,
         }
@@ -426,18 +433,23 @@ impl Node {
         if self.is_gated && !self.passes_gate(entry, pin, now, raw) {
             return;
         }
-        let Some(slot) = self.store_for(pin) else {
+        let Some(msg) = self.msgs.get(entry as usize) else {
+            return;
+        };
+        let (flags, row) = (msg.flags, msg.command);
+        let slot = match flags.has(Flags::BESIDE_SCRIPTS) {
+            false => self.store_for(pin),
+            true => self.side_slot(now),
+        };
+        let Some(slot) = slot else {
             return self.give_up(entry, now, Failure::StorageRefused);
         };
         if self.upstreams[slot].state == State::Idle {
             self.connect_upstream(slot, now, true);
         }
-        let Some(msg) = self.msgs.get(entry as usize) else {
-            return;
-        };
-        let write = msg.flags.has(Flags::WRITE);
-        let by_hash = self.evalsha == Some(msg.command);
-        if let Some(count) = self.per_command.get_mut(usize::from(msg.command)) {
+        let write = flags.has(Flags::WRITE);
+        let by_hash = self.evalsha == Some(row);
+        if let Some(count) = self.per_command.get_mut(usize::from(row)) {
             *count += 1;
         }
         self.stats.count_sent(Distance::Me, write, raw.len() as u64);

@@ -110,6 +110,7 @@ impl Node {
         store.wire = Wire::Store(parser);
         store.inbound.keep(data, &self.pool);
         let left = store.queue.len();
+        self.store_spoke(slot);
         let trickles = !fill.full && awaited.saturating_sub(left) < FEW_REPLIES;
         if self.options.store == StoreKind::Memcache && trickles && left >= MANY_AWAITED {
             self.pause_us = self.pause_us.max(left.min(LONGEST_PAUSE));
@@ -213,6 +214,7 @@ impl Node {
             self.stats.own.late_replies_dropped += 1;
         }
         if over {
+            self.hear_if_busy(entry, now, raw);
             self.msgs.remove(entry as usize);
         } else if !expired && unique && !is_error {
             let marked = self.marked(node, raw);

@@ -7,6 +7,7 @@ mod common;
 mod as_receiver;
 mod as_requester;
 mod bulk;
+mod busy;
 mod chaos;
 mod encrypted;
 mod faults;

@@ -78,6 +78,7 @@ impl<'a> Ask<'a> {
     #[inline]
     pub(super) fn memcache(command: &Command, class: Class, token: Token, raw: Raw<'a>) -> Ask<'a> {
         Ask {
+            flags: Flags::default(),
             row: command.index(),
             routing: match command.serve {
                 Serve::LocalNode => Routing::LocalNode,

@@ -4,6 +4,7 @@
 mod admission;
 mod any_state;
 mod arguments;
+mod busy;
 mod control;
 mod databases;
 mod failover;
@@ -296,6 +297,19 @@ impl Rig {
     /// What was sent to a node since it was looked at.
     pub fn sees(&mut self, node: u16) -> Vec<String> {
         std::mem::take(&mut self.asked(node).unseen)
+    }
+
+    /// The same by the connection's place; nothing if there is none.
+    pub fn sees_at(&mut self, place: u32) -> Vec<String> {
+        let asked = self.asked.get_mut(&place);
+        asked
+            .map(|asked| std::mem::take(&mut asked.unseen))
+            .unwrap_or_default()
+    }
+
+    /// The id of the latest connection in this place.
+    pub fn conn_at(&self, place: u32) -> ConnId {
+        self.asked[&place].conn
     }
 
     /// The place of the connection to a node, of the members to come if they have such a node.

@@ -360,6 +360,13 @@ impl Command {
         self.direct
     }
 
+    /// Returns true if it runs a script or function of a client's: that may take any time, and only the
+    /// datastore knows what the reply is made of.
+    #[inline]
+    pub fn runs_script(&self) -> bool {
+        self.categories & cat::SCRIPTING != 0 && matches!(self.serve, Serve::SameNode)
+    }
+
     /// Whether the second word of a request belongs to the command.
     #[inline]
     pub fn is_container(&self) -> bool {

@@ -1,0 +1,93 @@
+//! A second connection to the datastore, for what must not wait behind a script.
+//!
+//! While a script runs, Redis reads nothing more from the connection it came on, and that is the one all
+//! clients share. On any other connection it still carries out the commands that may run beside a script
+//! (`SCRIPT KILL`, `FUNCTION KILL`, `FUNCTION STATS`: [`flag::ALLOW_BUSY`] in the command table) and answers
+//! `BUSY` to all others. So these commands, and the node's own question whether the datastore is busy
+//! ([`super::busy`]), have a connection of their own.
+//!
+//! It is made when it is first needed, takes a place among the upstreams only then, and is closed after
+//! [`IDLE_US`] without a request. When it is lost, its requests get an error and nothing is tried again until
+//! the next request. It does not count as a connection that clients can be served on.
+
+use super::front::Raw;
+use super::links::new_upstream;
+use super::upstream::State;
+use super::{Action, ConnId, Kind, Node};
+use crate::clock::Now;
+use crate::cluster::id::NodeId;
+use crate::log_at;
+use crate::proto::redis::command::Command;
+use crate::proto::redis::flags::flag;
+
+/// How long it stays open without a request, in µs.
+pub(super) const IDLE_US: u64 = 60_000_000;
+
+/// Returns true if a command is carried out while a script runs, provided it is asked on another connection.
+#[inline]
+pub(super) fn runs_beside_scripts(command: &Command) -> bool {
+    command.flags & flag::ALLOW_BUSY != 0
+}
+
+impl Node {
+    /// Returns true if this slot is the second connection's.
+    #[inline]
+    pub(super) fn is_side(&self, slot: usize) -> bool {
+        self.side == Some(slot)
+    }
+
+    /// Puts a message into the queue of the second connection, which is made if it is not there.
+    pub(super) fn send_aside(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
+        if let Some(slot) = self.side_slot(now) {
+            self.put_upstream(slot, entry, now, raw);
+        }
+    }
+
+    /// The slot of the second connection, which is there or being made afterwards. There is always one.
+    pub(super) fn side_slot(&mut self, now: Now) -> Option<usize> {
+        let slot = match self.side {
+            Some(slot) => slot,
+            None => self.make_side(now)?,
+        };
+        if self.upstreams.get(slot)?.state == State::Idle {
+            self.connect_upstream(slot, now, true);
+        }
+        Some(slot)
+    }
+
+    fn make_side(&mut self, now: Now) -> Option<usize> {
+        let slot = self.upstreams.len();
+        let id = ConnId {
+            kind: Kind::Store,
+            key: slot as u32,
+            generation: 0,
+        };
+        let me = self.topology.node(NodeId::ME)?;
+        let upstream = new_upstream(&self.options, id, NodeId::ME, me, now);
+        self.upstreams.push(upstream);
+        self.side = Some(slot);
+        Some(slot)
+    }
+
+    /// When the second connection has been unused for too long, in µs; nothing for any other.
+    pub(super) fn unused_at(&self, slot: usize) -> Option<u64> {
+        let upstream = self.upstreams.get(slot).filter(|_| self.is_side(slot))?;
+        (upstream.state == State::Up && upstream.queue.is_empty())
+            .then_some(upstream.heard + IDLE_US)
+    }
+
+    /// Closes the second connection if it has been unused for too long. Returns true if it did.
+    pub(super) fn close_unused(&mut self, slot: usize, now: Now) -> bool {
+        if self.unused_at(slot).is_none_or(|at| at > now.mono_us) {
+            return false;
+        }
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return false;
+        };
+        log_at!(Info, "close {}: unused", upstream.id);
+        self.actions.push_back(Action::Close(upstream.id));
+        upstream.reset();
+        upstream.state = State::Idle;
+        true
+    }
+}
