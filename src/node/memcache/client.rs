@@ -112,10 +112,7 @@ impl Node {
                 key: span,
                 keys,
                 versions,
-            } if (keys == 1 || !self.topology.needs_hash())
-                && !(self.marks_versions && versions == Versions::Compared)
-                && !(self.looks_closer && self.is_memcache_purge(command)) =>
-            {
+            } if self.goes_as_it_stands(command, keys, versions) => {
                 let token = self.token_of(raw, span);
                 let ask = Ask::memcache(command, command.class, token, raw);
                 if self.marks_versions && versions == Versions::Told {
@@ -137,6 +134,15 @@ impl Node {
                 self.refuse_stream(key, now, &refusal);
             }
         }
+    }
+
+    /// Whether a canonical request goes on without being looked at.
+    #[inline]
+    fn goes_as_it_stands(&self, command: &Command, keys: u32, versions: Versions) -> bool {
+        let has_several_owners = keys > 1 && self.topology.needs_hash();
+        let names_version = self.marks_versions && versions == Versions::Compared;
+        let is_purge = self.looks_closer && self.is_memcache_purge(command);
+        !has_several_owners && !names_version && !is_purge
     }
 
     /// Forwards a request by one key whose reply tells the client versions.
