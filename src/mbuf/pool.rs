@@ -154,6 +154,9 @@ impl Pool {
     /// Gives blocks that were not needed since the last call back to the allocator, but for a small
     /// reserve. Returns how many bytes were given back. To be called about once a second.
     pub fn trim(&self) -> usize {
+        self.leftovers
+            .borrow_mut()
+            .take_if(|writer| writer.is_alone());
         let inner = &self.inner;
         let mut free = inner.free.borrow_mut();
         let surplus = inner

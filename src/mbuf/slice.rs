@@ -104,10 +104,16 @@ impl Writer {
     /// Starts over at the beginning of the block if no slice of it is left.
     #[inline]
     pub fn rewind_if_alone(&mut self) {
-        // SAFETY: this writer's own reference keeps the block alive.
-        if unsafe { self.block.as_ref() }.refs.get() == 1 {
+        if self.is_alone() {
             self.position = 0;
         }
+    }
+
+    /// Whether no slice of the block is left.
+    #[inline]
+    pub(super) fn is_alone(&self) -> bool {
+        // SAFETY: this writer's own reference keeps the block alive.
+        unsafe { self.block.as_ref() }.refs.get() == 1
     }
 
     /// Bytes that can still be written.

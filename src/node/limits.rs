@@ -11,6 +11,8 @@
 //! | as many of the latter on one connection | it is closed |
 //! | the pool's bytes (`max_msgs` × `mbuf_size`) | connections that hold much wait before others do; at the limit all clients wait, and at twice as many all peers; whoever holds the most loses it: the largest unfinished request is refused, or the connection with the most unread replies closed ([`super::memory`]) |
 //! | three quarters of them | a request that announces more is refused |
+//! | [`REPLY_MOST`], or twice the memory's limit, at least [`REPLY_LEAST`] | a connection to the datastore on which a reply grows larger, or comes that nobody has asked for, is closed |
+//! | [`MAX_PAYLOAD`](crate::proto::dnode::MAX_PAYLOAD), [`MAX_GARBAGE`](crate::proto::dnode::MAX_GARBAGE) | a connection with a peer that brings a larger message, or more that is none, is closed |
 //! | [`UNASKED`] | a connection to a peer that has brought more such replies is closed |
 //! | [`DNODE_CLIENTS`], fewer where descriptors are few | the least useful connection from a peer makes room ([`super::admission`]) |
 //! | [`HOLD_BYTES`](super::hold::HOLD_BYTES), [`HOLD_US`](super::hold::HOLD_US) | writes that the node's state does not serve yet are refused |
@@ -34,6 +36,10 @@ pub const ARGUMENTS: u32 = 1_048_576;
 pub const CLIENT_OUT: usize = 16 << 20;
 /// Reply bytes that may wait for one client at all.
 pub const CLIENT_OUT_MAX: usize = 1 << 30;
+/// Bytes of one reply of the datastore that may be held whatever the limit of memory, and that may be held
+/// at all.
+pub const REPLY_LEAST: usize = 64 << 20;
+pub const REPLY_MOST: usize = 1 << 30;
 /// Request bytes that may wait to be written to one datastore or peer connection.
 pub const UPSTREAM_QUEUE: usize = 8 << 20;
 /// How long a peer may take less than [`FLOW`] before those that feed it stop waiting for it, in µs; and how

@@ -3,7 +3,7 @@
 use super::front::Raw;
 use super::msg::{Flags, NONE};
 use super::upstream::{Loss, State, Wire};
-use super::{Next, Node};
+use super::{Next, Node, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
@@ -95,6 +95,7 @@ impl Node {
                 }
             }
         }
+        let reply_limit = self.reply_limit();
         let Some(store) = self.upstreams.get_mut(slot) else {
             return Next::Wait;
         };
@@ -102,6 +103,21 @@ impl Node {
             log_at!(
                 Alert,
                 "{} cannot be understood ({reason}), closing",
+                store.id
+            );
+            self.lose_upstream(slot, now, Loss::Error);
+            return Next::Wait;
+        }
+        let is_over = match () {
+            _ if data.is_empty() => None,
+            _ if store.queue.is_empty() => Some(UNASKED),
+            _ if data.len() > reply_limit => Some("a reply is larger than may be held"),
+            _ => None,
+        };
+        if let Some(reason) = is_over {
+            log_at!(
+                Alert,
+                "{} cannot be understood ({reason}; limit {reply_limit} bytes), closing",
                 store.id
             );
             self.lose_upstream(slot, now, Loss::Error);
@@ -116,6 +132,15 @@ impl Node {
             self.pause_us = self.pause_us.max(left.min(LONGEST_PAUSE));
         }
         if fill.full { Next::Again } else { Next::Wait }
+    }
+
+    /// Bytes of one reply of the datastore that may be held while the rest of it is still to come: twice the
+    /// limit of memory, but at least [`limits::REPLY_LEAST`] and at most [`limits::REPLY_MOST`].
+    pub(super) fn reply_limit(&self) -> usize {
+        let memory = self.pool.limit().saturating_mul(self.pool.block_size());
+        memory
+            .saturating_mul(2)
+            .clamp(limits::REPLY_LEAST, limits::REPLY_MOST)
     }
 
     /// How long to let replies gather before the next turn, asked once a turn: memcached writes the

@@ -14,7 +14,7 @@ impl Rig {
     /// Bytes arrive from anybody. Whether they were taken.
     pub fn offers(&mut self, conn: ConnId, bytes: &[u8]) -> bool {
         let mut reader = bytes;
-        while !reader.is_empty() {
+        while !reader.is_empty() && self.node.knows(conn) {
             if self.node.receive(conn, self.now, &mut reader) == Next::Paused {
                 self.turn();
                 return false;
@@ -25,7 +25,7 @@ impl Rig {
     }
 
     /// These bytes come from a node this one has connected to.
-    fn babbles(&mut self, node: u16, bytes: &[u8]) {
+    pub fn babbles(&mut self, node: u16, bytes: &[u8]) {
         let conn = self.asked(node).conn;
         self.offers(conn, bytes);
     }
@@ -163,6 +163,38 @@ fn a_peer_that_says_much_and_answers_nothing_is_given_up() {
     }
     rig.wait(3000);
     rig.assert_at_rest();
+}
+
+/// A stranger could send garbage for ever, as fast as this node reads.
+#[test]
+fn a_connection_with_too_much_garbage_is_closed() {
+    for garbage in [
+        vec![b'x'; 1 << 20],
+        format!(
+            "   $2014$ 1 9 0 1 1 *1 d *{}\r\n{}",
+            1 << 20,
+            "x".repeat(1 << 20)
+        )
+        .into_bytes(),
+    ] {
+        let mut rig = Rig::new(&ONE_RACK, Options::default());
+        let peer = rig.peer();
+        let most = dnode::MAX_GARBAGE >> 20;
+        for _ in 0..3 {
+            for _ in 0..most - 1 {
+                rig.offers(peer, &garbage);
+            }
+            // A message shows that it was worth the while.
+            rig.offers(peer, &message(1, &encoded("PING")));
+            assert!(rig.is_there(peer));
+        }
+        for _ in 0..=most {
+            if rig.is_there(peer) {
+                rig.offers(peer, &garbage);
+            }
+        }
+        assert!(!rig.is_there(peer));
+    }
 }
 
 /// Each such reply was looked for among all requests that wait.

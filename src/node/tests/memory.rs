@@ -18,6 +18,14 @@ fn rig() -> Rig {
     Rig::new(&ONE_RACK, options)
 }
 
+fn rig_of_megabytes(megabytes: usize) -> Rig {
+    let options = Options {
+        max_msgs: megabytes << 20 >> 14,
+        ..Options::default()
+    };
+    Rig::new(&ONE_RACK, options)
+}
+
 /// The beginning of a write of which so many bytes are announced.
 fn begun(announced: usize, sent: usize) -> Vec<u8> {
     let head = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${announced}\r\n");
@@ -230,4 +238,38 @@ fn a_client_that_takes_nothing_is_closed_though_it_is_not_full() {
     }
     rig.wait_secs(2);
     assert!(!rig.is_there(client));
+}
+
+/// A line, an array or a value that never ended was taken in until the process had no memory left.
+#[test]
+fn a_reply_that_does_not_end_closes_the_datastores_connection() {
+    let line = ("+", "v".repeat(1 << 20));
+    let array = (
+        "*4294967295\r\n",
+        format!("$1000000\r\n{}\r\n", "v".repeat(1_000_000)),
+    );
+    for (begin, rest) in [line, array] {
+        let mut rig = rig_of_megabytes(1);
+        let client = rig.client();
+        rig.asks(client, &[&format!("GET {}", key_of(&rig, ME))]);
+        rig.babbles(ME, begin.as_bytes());
+        let mut sent = 0;
+        while rig.hears(client).is_empty() {
+            rig.babbles(ME, rest.as_bytes());
+            sent += rest.len();
+            assert!(sent <= limits::REPLY_LEAST + (2 << 20), "{sent}");
+        }
+        assert!(rig.node.pool.in_use() < 100);
+    }
+}
+
+/// Nobody waits for it, and it would be taken for the answer to the next request.
+#[test]
+fn the_beginning_of_a_reply_that_nobody_asked_for_closes_the_connection() {
+    let mut rig = rig();
+    rig.babbles(ME, b"$5\r\nhe");
+    let client = rig.client();
+    rig.asks(client, &[&format!("GET {}", key_of(&rig, ME))]);
+    assert_eq!(rig.sees(ME), [""; 0]);
+    assert!(rig.hears(client).starts_with("-ERR Storage"));
 }

@@ -21,6 +21,8 @@ pub enum Broken {
     Payload(&'static str),
     /// A payload longer than [`super::MAX_PAYLOAD`].
     TooLong,
+    /// More than [`super::MAX_GARBAGE`] between two messages that belongs to none.
+    Garbage,
     /// An encrypted message, and no key file to read its key with.
     NoKeyFile,
     /// An encrypted message before any session key.
@@ -50,6 +52,7 @@ impl Broken {
         match self {
             Broken::Payload(_)
             | Broken::TooLong
+            | Broken::Garbage
             | Broken::NoSessionKey
             | Broken::CipherLength(_) => Fault::Peer,
             Broken::NoKeyFile
@@ -67,6 +70,11 @@ impl fmt::Display for Broken {
         match self {
             Broken::Payload(why) => write!(f, "payload cannot be parsed: {why}"),
             Broken::TooLong => write!(f, "payload longer than {} bytes", super::MAX_PAYLOAD),
+            Broken::Garbage => write!(
+                f,
+                "more than {} bytes that are no message",
+                super::MAX_GARBAGE
+            ),
             Broken::NoKeyFile => f.write_str("peer encrypts, but no pem_key_file is in use here"),
             Broken::NoSessionKey => f.write_str("encrypted message without a session key"),
             Broken::KeyLength { len, own } => write!(
