@@ -25,6 +25,7 @@ impl Node {
             self.drain_until,
             self.prepared_until(),
             self.held.next_us(),
+            self.store_probe.next_us(),
         ]
         .into_iter()
         .flatten()
@@ -50,6 +51,7 @@ impl Node {
             self.earliest = deadlines.min().unwrap_or(u64::MAX);
         }
         self.expire_held(now);
+        self.probe_store(now);
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {
             self.drain_over = true;
             self.close_all();

@@ -112,12 +112,14 @@ mod prefer;
 mod pressure;
 mod purge;
 mod redis_client;
+mod refusals;
 mod reload;
 mod replicate;
 mod report;
 mod route;
 mod scripts;
 mod store;
+mod store_probe;
 pub mod switches;
 mod tally;
 mod upstream;
@@ -156,6 +158,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use store_probe::StoreProbe;
 use upstream::{Loss, State, Upstream};
 
 #[cfg(test)]
@@ -238,6 +241,7 @@ pub struct Node {
     drain_over: bool,
     /// The datastore's version, as clients are told it.
     store_version: String,
+    store_probe: StoreProbe,
 }
 
 impl Node {
@@ -293,6 +297,7 @@ impl Node {
             drain_until: None,
             drain_over: false,
             store_version: String::from("7.0.15"),
+            store_probe: StoreProbe::default(),
             topology,
             options,
         };

@@ -11,6 +11,7 @@ mod memcache;
 mod order;
 mod purge;
 mod quorum;
+mod refusals;
 mod refused_multi;
 mod reload;
 mod replicate;
