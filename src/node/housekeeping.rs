@@ -17,6 +17,7 @@ impl Node {
             self.prepared_until(),
             self.held.next_us(),
             Some(self.busy.look_at),
+            self.store_probe.next_us(),
         ]
         .into_iter()
         .flatten()
@@ -45,6 +46,7 @@ impl Node {
         if self.busy.look_at <= now.mono_us {
             self.look_for_scripts(now);
         }
+        self.probe_store(now);
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {
             self.drain_over = true;
             self.close_all();

@@ -120,6 +120,7 @@ mod prefer;
 mod pressure;
 mod purge;
 mod redis_client;
+mod refusals;
 mod reload;
 mod replicate;
 mod report;
@@ -127,6 +128,7 @@ mod route;
 mod scripts;
 mod side;
 mod store;
+mod store_probe;
 pub mod switches;
 mod tally;
 mod upstream;
@@ -167,6 +169,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use store_probe::StoreProbe;
 use upstream::{Loss, State, Upstream};
 
 #[cfg(test)]
@@ -254,6 +257,7 @@ pub struct Node {
     drain_over: bool,
     /// The datastore's version, as clients are told it.
     store_version: String,
+    store_probe: StoreProbe,
 }
 
 impl Node {
@@ -313,6 +317,7 @@ impl Node {
             drain_until: None,
             drain_over: false,
             store_version: String::from("7.0.15"),
+            store_probe: StoreProbe::default(),
             topology,
             options,
         };

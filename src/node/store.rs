@@ -191,7 +191,9 @@ impl Node {
         let Some(entry) = store.pop(&mut self.msgs) else {
             return false;
         };
-        self.answered(slot, entry, now, raw);
+        if !self.is_probe_answer(slot, entry, raw) {
+            self.answered(slot, entry, now, raw);
+        }
         true
     }
 
@@ -222,9 +224,7 @@ impl Node {
         self.stats
             .count_reply(upstream.distance, write, used, raw.len() as u64);
         let is_error = raw.is_error(self.options.store);
-        if upstream.is_store() && is_error {
-            self.stats.own.store_reply_errors += 1;
-        }
+        let refused = is_error && self.is_read_refused(slot, now, raw);
         if is_error && kept && write && !expired && self.resend_script(slot, entry, now, raw) {
             return;
         }
@@ -245,7 +245,7 @@ impl Node {
             let marked = self.marked(node, raw);
             self.finish_raw(entry, now, Raw::from(&marked));
         } else if !expired {
-            let unserved = kept && is_error && self.is_unserved(raw);
+            let unserved = kept && is_error && (refused || self.is_unserved(raw));
             if !(unserved && self.fail_over(entry, now, node)) {
                 self.finish_raw(entry, now, raw);
             }

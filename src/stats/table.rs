@@ -200,7 +200,7 @@ metrics! {
         late_replies_dropped: Counter = "# replies that came after their request was given up" => series("dynomite_late_replies_dropped_total", ""),
         protocol_errors: Counter = "# client connections closed for malformed input" => series("dynomite_client_protocol_errors_total", ""),
         unknown_commands: Counter = "# client requests with an unknown or unsupported command" => series("dynomite_client_unknown_commands_total", ""),
-        store_reply_errors: Counter = "# error replies from the datastore" => series("dynomite_datastore_error_replies_total", ""),
+        store_reply_errors: Counter = "# error replies from the datastore" => beside("the sum of dynomite_datastore_error_replies_total"),
         read_failovers: Counter = "# reads served by another rack because this rack's owner could not answer" => series("dynomite_read_failovers_total", ""),
         log_lines_suppressed: Counter = "# log lines held back because their statement repeats itself" => series("dynomite_log_lines_unwritten_total", "reason=\"repeated\""),
         log_lines_lost: Counter = "# log lines lost because the log is written too slowly or not at all" => series("dynomite_log_lines_unwritten_total", "reason=\"lost\""),

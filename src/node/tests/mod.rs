@@ -17,6 +17,7 @@ mod order;
 mod patterns;
 mod purge;
 mod quorum;
+mod refusals;
 mod refused_multi;
 mod reload;
 mod replicate;
