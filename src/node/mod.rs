@@ -79,9 +79,11 @@
 //! | `pressure` | who waits when too much is under way |
 //! | `control` | what an operator may tell it; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
+//! | `check` | whether the bookkeeping agrees with itself |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
 mod answer;
+mod check;
 mod client;
 mod collect;
 mod conn;

@@ -2,6 +2,7 @@
 //! peer, and answers as it likes.
 
 mod any_state;
+mod check;
 mod control;
 mod failover;
 mod fanout;
