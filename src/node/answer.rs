@@ -35,7 +35,10 @@ impl Node {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
-        if msg.flags.has_any(Flags::CARRIED.with(Flags::KEPT)) {
+        if msg.flags.has_any(Flags::BEFORE_ANSWER) {
+            if msg.is_answered() {
+                return self.contradiction("a request that was answered is answered again");
+            }
             let request = std::mem::take(&mut msg.reply);
             let carried = msg.flags.has(Flags::CARRIED);
             msg.flags = msg.flags.without(Flags::CARRIED.with(Flags::KEPT));
@@ -89,7 +92,8 @@ impl Node {
         } else {
             raw.append_to(&mut msg.reply);
         }
-        msg.flags = msg.flags.with(Flags::DONE);
+        let is_first = msg.answer();
+        debug_assert!(is_first, "looked at above");
         front.waiting += msg.reply.len();
         if first {
             self.release(now, key);
@@ -127,7 +131,7 @@ impl Node {
             let Some(msg) = self
                 .msgs
                 .get_mut(entry as usize)
-                .filter(|msg| msg.flags.has(Flags::DONE))
+                .filter(|msg| msg.is_answered())
             else {
                 break;
             };
@@ -198,8 +202,7 @@ impl Node {
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
-        let mut msg = Msg::new(key, NO_COMMAND, 0, now.mono_us);
-        msg.flags = flags.with(Flags::DONE);
+        let mut msg = Msg::answered(key, NO_COMMAND, flags, now.mono_us);
         if last {
             // Whatever follows is not read; earlier answers still go out.
             msg.flags = msg.flags.with(Flags::LAST);

@@ -94,6 +94,12 @@ impl Collectors {
         }
     }
 
+    /// Those at work, with their places: how many parts each waits for, and whether it has its answer.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u16, bool)> {
+        let live = self.live.iter();
+        live.map(|(place, of)| (place as u32, of.missing, of.done))
+    }
+
     /// Whether none is at work.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
@@ -319,6 +325,9 @@ impl Node {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
+        if !msg.answer() {
+            return self.contradiction("a part of a request that was answered is answered again");
+        }
         let (parent, part) = (msg.parent, msg.part);
         msg.parent = NONE;
         if msg.is_over() {

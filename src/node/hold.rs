@@ -61,6 +61,12 @@ impl Held {
         (self.queue.len(), self.bytes)
     }
 
+    /// How many of them stand in no front's queue meanwhile.
+    pub fn aside(&self) -> usize {
+        let aside = self.queue.iter().filter(|write| write.aside.is_some());
+        aside.count()
+    }
+
     /// When the oldest has been held for too long, in µs.
     pub fn next_us(&self) -> Option<u64> {
         self.queue.front().map(|held| held.since + HOLD_US)

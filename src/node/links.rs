@@ -99,6 +99,8 @@ impl Node {
         } else {
             self.peer_connected(slot, now);
         }
+        // Requests that expired while it was being made say how long it may be silent.
+        self.note_deadline(slot);
     }
 
     /// It is known what the peer is.
@@ -200,7 +202,7 @@ impl Node {
         msg.flags = msg.flags.without(Flags::QUEUED);
         if msg.is_over() {
             self.msgs.remove(entry as usize);
-        } else if !msg.flags.has(Flags::EXPIRED) {
+        } else if !msg.is_expired() {
             self.fail(entry, now, node, failure);
         } else if self.first_step_of(entry).is_some() {
             self.finish_failed(entry, now, failure);

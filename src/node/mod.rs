@@ -83,11 +83,13 @@
 //! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
 //! | `control` | what an operator may tell it; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
+//! | `check` | whether the bookkeeping agrees with itself |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
 mod admission;
 mod answer;
 mod busy;
+mod check;
 mod client;
 mod collect;
 mod conn;

@@ -207,7 +207,7 @@ impl Node {
             return;
         };
         msg.flags = msg.flags.without(Flags::QUEUED);
-        let expired = msg.flags.has(Flags::EXPIRED);
+        let expired = msg.is_expired();
         let (over, kept, node) = (msg.is_over(), msg.flags.has(Flags::KEPT), upstream.node);
         let unique = msg.flags.has(Flags::UNIQUE);
         let absolute = msg.flags.has(Flags::ABSOLUTE);

@@ -241,10 +241,11 @@ impl Upstream {
         !self.is_store() && self.backlog() >= 2 * limits::UPSTREAM_QUEUE
     }
 
-    /// The next message of this lane from `entry` on.
+    /// The next message of this lane from `entry` on that has not expired: an attempt that was given up
+    /// early ([`super::failover`]) may stand behind younger ones.
     fn next_in_lane(msgs: &mut Msgs, mut entry: u32, wanted: usize) -> u32 {
         while let Some(msg) = msgs.get(entry as usize) {
-            if lane(msg) == wanted {
+            if lane(msg) == wanted && !msg.is_expired() {
                 return entry;
             }
             entry = Queue::<OfUpstream>::after(msgs, entry).unwrap_or(NONE);
@@ -267,9 +268,10 @@ impl Upstream {
     #[inline]
     fn leave(&mut self, msgs: &Msgs, entry: u32) {
         if let Some(msg) = msgs.get(entry as usize)
-            && msg.flags.has(Flags::EXPIRED)
+            && msg.is_expired()
         {
             let overdue = &mut self.overdue[lane(msg)];
+            // All are forgotten before the queue of a lost connection is emptied.
             overdue.count = overdue.count.saturating_sub(1);
         }
     }
@@ -306,7 +308,7 @@ impl Upstream {
     /// before the one that ends at `end`.
     pub fn pop_expired(&mut self, msgs: &mut Msgs, end: u64) -> Option<u32> {
         let head = msgs.get(self.queue.head()? as usize)?;
-        (head.flags.has(Flags::EXPIRED) && head.end < end)
+        (head.is_expired() && head.end < end)
             .then(|| self.pop(msgs))
             .flatten()
     }
@@ -337,6 +339,69 @@ impl Upstream {
             self.flowed = now.mono_us;
         }
         raw.append_to(&mut self.out);
+    }
+
+    /// What in its figures is not so: they are kept beside the queue, and have to agree with it.
+    pub fn contradiction(&self, msgs: &Msgs) -> Option<String> {
+        let mut overdue = [0; 2];
+        let mut due = [NONE; 2];
+        let (mut end, mut last, mut hint) = (0, None, self.hint == NONE);
+        for (count, (key, msg)) in (1..).zip(self.queue.iter(msgs)) {
+            let lane = lane(msg);
+            if msg.is_expired() {
+                overdue[lane] += 1;
+            } else if due[lane] == NONE {
+                due[lane] = key;
+            }
+            if !msg.flags.has(Flags::QUEUED) {
+                return Some("a message in its queue does not know that".into());
+            }
+            if msg.end <= end {
+                return Some(format!("a message ends at {} behind one at {end}", msg.end));
+            }
+            hint |= key == self.hint;
+            (end, last) = (msg.end, Some((count, key)));
+        }
+        let (counted, tail) = last.map_or((0, None), |(count, key)| (count, Some(key)));
+        let counts = self.overdue.map(|overdue| overdue.count);
+        let held: usize = self.held.iter().map(Chain::len).sum();
+        let is_idle = !matches!(self.state, State::Up | State::Connecting { .. });
+        let wrong = [
+            (
+                counted == self.queue.len() && tail == self.queue.tail(),
+                format!("{counted} messages in a queue of {}", self.queue.len()),
+            ),
+            (
+                overdue == counts,
+                format!("{overdue:?} messages have expired, and {counts:?} are counted"),
+            ),
+            (
+                due == self.due,
+                format!("{due:?} are due next, and {:?} are noted", self.due),
+            ),
+            (hint, "its hint is not in its queue".into()),
+            (
+                held == self.held_bytes,
+                format!("{held} bytes are held, and {}", self.held_bytes),
+            ),
+            (
+                self.queued == self.written + self.backlog() as u64 && end <= self.queued,
+                format!(
+                    "{} bytes queued, {} written, {} waiting, the last message ends at {end}",
+                    self.queued,
+                    self.written,
+                    self.backlog()
+                ),
+            ),
+            (
+                !is_idle || self.queue.is_empty() && self.backlog() == 0,
+                "there is something for a connection that is not there".into(),
+            ),
+        ];
+        wrong
+            .into_iter()
+            .find(|(is_so, _)| !is_so)
+            .map(|(_, why)| why)
     }
 
     /// When the first of the requests that the throttle holds back may go, in µs.
@@ -423,10 +488,13 @@ impl Node {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
-        upstream.put(now, raw);
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
+        if msg.flags.has(Flags::QUEUED) {
+            return self.contradiction("a request that waits for a reply is sent again");
+        }
+        upstream.put(now, raw);
         msg.end = upstream.queued;
         msg.flags = msg.flags.with(Flags::QUEUED);
         if upstream.queue.is_empty() {

@@ -215,6 +215,15 @@ pub const ALERTS: &[Alert] = &[
         action: "The log has the addresses. Let only the nodes of the cluster reach dyn_listen.",
     },
     Alert {
+        name: "DynomiteInternalContradiction",
+        expr: "increase(dynomite_internal_contradictions_total[1h]) > 0",
+        lasting: "0m",
+        severity: "warning",
+        summary: "{{ $labels.instance }} has found a contradiction in its own bookkeeping",
+        meaning: "A bug in this program. The node left undone what it was about to do, as answering a request twice, so that no client gets the answer of another one; a client may have got none.",
+        action: "Report it, with the log from some minutes before the line 'internal error'. A restart of the node clears its state; others in its racks serve meanwhile.",
+    },
+    Alert {
         name: "DynomiteProtocolErrors",
         expr: "rate(dynomite_client_protocol_errors_total[10m]) > 0.1",
         lasting: "10m",

@@ -89,6 +89,7 @@ pub const FAMILIES: &[Family] = {
         f("dynomite_request_fragments_total", Counter, &[], "Pieces that requests with keys of several nodes were divided into."),
         f("dynomite_request_timeouts_total", Counter, &["target"], "Requests that took too long: at the datastore, at a peer of this datacenter, of another one."),
         f("dynomite_late_replies_dropped_total", Counter, &[], "Replies that came after their request had been given up."),
+        f("dynomite_internal_contradictions_total", Counter, &[], "Times the node's own bookkeeping contradicted itself, as a request answered twice would. Not acted on; each is a bug."),
         f("dynomite_read_failovers_total", Counter, &[], "Reads answered by another rack because the owner in this one could not."),
         f("dynomite_remote_dc_failovers_total", Counter, &[], "Writes sent to another rack of a remote datacenter because the preselected one could not be reached."),
         f("dynomite_read_pauses_total", Counter, &[], "Pauses in reading from a client or peer because too much was under way."),

@@ -198,6 +198,7 @@ metrics! {
         reads_paused: Counter = "# times reading from a connection was paused by back-pressure" => series("dynomite_read_pauses_total", ""),
         requests_timedout: Counter = "# client requests answered with a timeout error" => beside("the sum of dynomite_request_timeouts_total"),
         late_replies_dropped: Counter = "# replies that came after their request was given up" => series("dynomite_late_replies_dropped_total", ""),
+        contradictions: Counter = "# times the node found its own bookkeeping contradicting itself, and did not act on it" => series("dynomite_internal_contradictions_total", ""),
         protocol_errors: Counter = "# client connections closed for malformed input" => series("dynomite_client_protocol_errors_total", ""),
         unknown_commands: Counter = "# client requests with an unknown or unsupported command" => series("dynomite_client_unknown_commands_total", ""),
         store_reply_errors: Counter = "# error replies from the datastore" => beside("the sum of dynomite_datastore_error_replies_total"),

@@ -5,6 +5,7 @@ mod admission;
 mod any_state;
 mod arguments;
 mod busy;
+mod check;
 mod control;
 mod databases;
 mod failover;
