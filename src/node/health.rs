@@ -53,7 +53,7 @@ impl Node {
         if !stores.iter().any(usable) {
             return Some(format!("there is no connection to {datastore}"));
         }
-        let trouble = self.store_probe.trouble()?;
+        let trouble = self.busy.trouble().or_else(|| self.store_probe.trouble())?;
         Some(format!("{datastore} {trouble}"))
     }
 

@@ -55,7 +55,10 @@ impl Node {
     #[cold]
     pub(super) fn is_read_refused(&mut self, slot: usize, now: Now, raw: Raw<'_>) -> bool {
         let refused = self.note_error(slot, raw, now).refuses_reads();
-        if refused && self.upstreams.get(slot).is_some_and(Upstream::is_store) {
+        // On the second connection a script that runs is all it means, see `busy`.
+        let serves_requests =
+            self.upstreams.get(slot).is_some_and(Upstream::is_store) && !self.is_side(slot);
+        if refused && serves_requests {
             self.store_refused(raw, now);
         }
         refused

@@ -95,7 +95,9 @@ impl Node {
             store.is_some_and(|store| store.state == State::Up)
         };
         let slot = self.slots_of(NodeId::ME).find(is_up);
-        let Some(slot) = slot.filter(|_| self.store_probe.next_us.is_some() && !owed) else {
+        // While a script runs the answer is known, and the question would wait behind it.
+        let asks = self.store_probe.next_us.is_some() && !owed && !self.busy.is_on();
+        let Some(slot) = slot.filter(|_| asks) else {
             return;
         };
         let question: &[u8] = match self.options.store {
