@@ -73,6 +73,7 @@ impl Node {
         if msg.flags.has(Flags::QUIET) && memcache::is_nominal(msg.command, raw) {
             msg.flags = msg.flags.with(Flags::SILENT);
         }
+        front.expect_like(raw.len());
         let first = front.queue.head() == Some(entry);
         if first && !msg.flags.has(Flags::RESP3) && !Fronts::is_peer(key) {
             if !msg.flags.has(Flags::SILENT) {
@@ -94,11 +95,12 @@ impl Node {
         }
         let is_first = msg.answer();
         debug_assert!(is_first, "looked at above");
+        front.answered += 1;
         front.waiting += msg.reply.len();
         if first {
             self.release(now, key);
         } else {
-            self.close_if_overdrawn(key);
+            self.resume_if_drained(key);
         }
     }
 
@@ -154,6 +156,7 @@ impl Node {
                 return;
             };
             front.waiting -= reply.len();
+            front.answered -= 1;
             if !Fronts::is_peer(key) && !flags.has(Flags::SILENT) {
                 front.out.append(&mut reply);
             }
@@ -212,6 +215,7 @@ impl Node {
             self.stats.pool.forward_error += 1;
         }
         self.pool.copy(reply, &mut msg.reply);
+        front.answered += 1;
         front.waiting += msg.reply.len();
         let entry = self.msgs.insert(msg) as u32;
         front.queue.push(&mut self.msgs, entry);
@@ -228,6 +232,9 @@ impl Node {
         if front.reading == Reading::Full && front.has_drained() {
             front.reading = Reading::On;
             self.actions.push_back(Action::Resume(front.id));
+        }
+        if front.reading == Reading::Ordered && front.steps.is_none() && front.may_ask_on() {
+            self.in_order.push(front.id);
         }
         self.close_if_overdrawn(key);
     }

@@ -24,6 +24,8 @@ pub(super) struct Front {
     pub out: Chain,
     /// Bytes of the replies that wait for an earlier one.
     pub waiting: usize,
+    /// Answers in the queue that wait for an earlier one.
+    pub answered: u32,
     /// Requests without an answer yet, in the order of their arrival.
     pub queue: Queue<OfFront>,
     pub reading: Reading,
@@ -46,6 +48,8 @@ pub(super) struct Front {
     pub lost: bool,
     /// The datastore connection its latest request went to.
     pub store: u16,
+    /// How large a reply of its is expected to be, in bytes: as the largest of late.
+    reply_size: u32,
     /// Where it connected from.
     pub addr: Option<SocketAddr>,
     /// When it connected, in µs.
@@ -67,7 +71,8 @@ pub(super) enum Reading {
     Full,
     /// The node as a whole is under pressure; goes on with all others.
     Waiting,
-    /// The next request, which has been read, must not overtake a write in two steps ([`super::order`]).
+    /// The next request, which has been read, must not overtake a write in two steps ([`super::order`]), or
+    /// waits until fewer replies are awaited.
     Ordered,
     /// Nothing more is wanted: it ended its stream, or it is being closed.
     Off,
@@ -80,6 +85,7 @@ impl Front {
             inbound: Inbound::default(),
             out: Chain::new(),
             waiting: 0,
+            answered: 0,
             queue: Queue::default(),
             reading: Reading::On,
             dirty: false,
@@ -92,6 +98,7 @@ impl Front {
             lost: false,
             // None yet.
             store: u16::MAX,
+            reply_size: limits::FIRST_REPLIES,
             addr,
             since: now.mono_us,
             heard: now.mono_us,
@@ -113,6 +120,31 @@ impl Front {
     /// Bytes of replies that it has not taken, whether they may go out already or not.
     pub fn untaken(&self) -> usize {
         self.out.len() + self.waiting
+    }
+
+    /// Notes how large a reply is. What is large counts at once, what is small little by little.
+    #[inline]
+    pub fn expect_like(&mut self, reply: usize) {
+        let size = u32::try_from(reply).unwrap_or(u32::MAX);
+        self.reply_size =
+            size.max(self.reply_size - self.reply_size.saturating_sub(size).div_ceil(8));
+    }
+
+    /// Bytes of the replies that it awaits, as far as can be expected.
+    #[inline]
+    fn awaited(&self) -> u64 {
+        u64::from(self.queue.len().saturating_sub(self.answered)) * u64::from(self.reply_size)
+    }
+
+    /// Whether it awaits so many bytes of replies that its next request should wait.
+    #[inline]
+    pub fn awaits_its_share(&self) -> bool {
+        self.awaited() > limits::CLIENT_SHARE
+    }
+
+    /// Whether so few are left that it may ask on.
+    pub fn may_ask_on(&self) -> bool {
+        self.queue.len() == self.answered || self.awaited() <= limits::CLIENT_SHARE / 2
     }
 
     /// Whether it has taken nothing of its replies for so long.

@@ -3,6 +3,7 @@
 //! | limit | at the limit |
 //! |---|---|
 //! | [`CLIENT_MSGS`] | the client is read no more until half of its requests are answered |
+//! | [`CLIENT_SHARE`] | the next request of the client waits until half of these replies have come |
 //! | [`CLIENT_OUT`] | the client is read no more until it has taken half of its replies |
 //! | [`CLIENT_OUT_MAX`] | the client is closed: it asks and never reads |
 //! | [`ARGUMENTS`] | a request that has more gets an error, unless it passes whole to the only datastore there is |
@@ -31,6 +32,11 @@
 pub const CLIENT_MSGS: u32 = 4096;
 /// Arguments of a request that is looked at one by one, or that is sent to a peer, which takes no more.
 pub const ARGUMENTS: u32 = 1_048_576;
+/// Reply bytes that one client may await at a time, as far as its latest replies tell: all clients share
+/// the connection they come on, and wait behind them. One reply is awaited in any case.
+pub const CLIENT_SHARE: u64 = 4 << 20;
+/// Bytes that the first replies to a client are expected to have.
+pub const FIRST_REPLIES: u32 = 64 << 10;
 /// Reply bytes that may wait for one client before it is read no more, those that wait for an earlier
 /// reply included.
 pub const CLIENT_OUT: usize = 16 << 20;

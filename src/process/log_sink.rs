@@ -37,6 +37,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::log_limit::{Limiter, Verdict};
 use super::log_line::{self, Site};
 use super::log_output::Output;
+use super::owned_open;
 use crate::logging;
 use crate::sys::reason;
 
@@ -197,12 +198,9 @@ impl LogHandle {
 }
 
 fn open(path: &Path, flags: i32) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o644)
-        .custom_flags(flags)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o644);
+    owned_open::open(&mut options, flags, path)
 }
 
 /// Whether stderr is the journal.

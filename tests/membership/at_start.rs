@@ -123,8 +123,8 @@ fn item_18_seeds_that_cannot_be_resolved_or_reached_keep_nobody_from_starting() 
 fn item_19_a_peer_that_restarts_on_another_address_of_its_name_is_followed() {
     let localhost: Vec<SocketAddr> = ("localhost", 1)
         .to_socket_addrs()
-        .expect("a name")
-        .collect();
+        .map(Iterator::collect)
+        .unwrap_or_default();
     if !localhost.iter().any(SocketAddr::is_ipv6) || !localhost.iter().any(SocketAddr::is_ipv4) {
         eprintln!("skipped: localhost has one address only");
         return;

@@ -197,6 +197,12 @@ fn the_victim_is_who_keeps_the_most_blocks_in_use() {
     let large = format!("$1800000\r\n{}\r\n", "v".repeat(1_800_000));
     let busy = rig.client();
     let filler = format!("$11000\r\n{}\r\n", "f".repeat(11_000));
+    for client in [guilty, busy] {
+        // Small replies, and so many may be awaited.
+        rig.offers(client, &get.repeat(32));
+        (0..32).for_each(|_| rig.says(ME, "$-1\r\n"));
+    }
+    rig.hears(busy);
     for _ in 0..190 {
         assert!(rig.offers(guilty, &get) && rig.offers(busy, &get));
     }
@@ -272,4 +278,60 @@ fn the_beginning_of_a_reply_that_nobody_asked_for_closes_the_connection() {
     rig.asks(client, &[&format!("GET {}", key_of(&rig, ME))]);
     assert_eq!(rig.sees(ME), [""; 0]);
     assert!(rig.hears(client).starts_with("-ERR Storage"));
+}
+
+/// A thousand reads of 1 MB each in one write held up everybody else on the datastore's connection for
+/// seconds, and made reads fail over.
+#[test]
+fn many_large_replies_to_one_client_do_not_hold_up_the_others() {
+    let mut rig = rig();
+    let (greedy, other) = (rig.client(), rig.client());
+    let get = encoded(&format!("GET {}", key_of(&rig, ME)));
+    let value = format!("${}\r\n{}\r\n", 1 << 20, "v".repeat(1 << 20));
+    rig.asks(
+        greedy,
+        &vec![format!("GET {}", key_of(&rig, ME)).as_str(); 1000],
+    );
+    let first = rig.sees(ME).len();
+    assert!(first <= 65, "{first}");
+    let mut heard = 0;
+    let mut hear = |rig: &mut Rig| heard += rig.hears(greedy).len();
+    for _ in 0..first {
+        rig.says(ME, &value);
+        hear(&mut rig);
+    }
+    for _ in 0..50 {
+        rig.offers(other, &get);
+        let before = rig.kinds(ME).len();
+        assert!(before <= 6, "{before}");
+        for _ in 0..before - 1 {
+            rig.says(ME, &value);
+            hear(&mut rig);
+        }
+        rig.says(ME, "$1\r\nv\r\n");
+        assert_eq!(rig.hears(other), "$1\r\nv\r\n");
+    }
+    while !rig.kinds(ME).is_empty() {
+        rig.says(ME, &value);
+        hear(&mut rig);
+    }
+    assert_eq!(heard, 1000 * value.len());
+    rig.assert_at_rest();
+}
+
+#[test]
+fn many_small_replies_are_awaited_at_a_time() {
+    let mut rig = rig();
+    let client = rig.client();
+    let get = format!("GET {}", key_of(&rig, ME));
+    rig.asks(client, &vec![get.as_str(); 3000]);
+    for _ in 0..64 {
+        rig.says(ME, "$1\r\nv\r\n");
+    }
+    assert_eq!(rig.kinds(ME).len(), 3000 - 64);
+    for _ in 0..3000 - 64 {
+        rig.says(ME, "$1\r\nv\r\n");
+    }
+    assert_eq!(rig.hears(client), "$1\r\nv\r\n".repeat(3000));
+    rig.assert_at_rest();
 }
