@@ -67,7 +67,8 @@ pub(super) enum Reading {
     Full,
     /// The node as a whole is under pressure; goes on with all others.
     Waiting,
-    /// The next request, which has been read, must not overtake a write in two steps ([`super::order`]).
+    /// The next request, which has been read, must not overtake a write in two steps ([`super::order`]), or
+    /// waits for the end of a pause ([`super::clients`]).
     Ordered,
     /// Nothing more is wanted: it ended its stream, or it is being closed.
     Off,
