@@ -102,7 +102,7 @@ const ROWS: &[(u32, Input, Expected)] = &[
     (58, Whole("*2\r\n$03\r\nGET\r\n$1\r\ns\r\n"), Same),
     (59, Whole("*02\r\n$3\r\nGET\r\n$1\r\ns\r\n"), Same),
     (60, Whole("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$01\r\nv\r\n"), Same),
-    (61, Whole("*2000000\r\n$3\r\nGET\r\n$1\r\ns\r\n"), Closes(BAD_MULTIBULK)),
+    (61, Whole("*2200000000\r\n$3\r\nGET\r\n$1\r\ns\r\n"), Closes(BAD_MULTIBULK)),
     (62, Whole("*2147483648\r\n$4\r\nMGET\r\n$1\r\na\r\n"), Closes(BAD_MULTIBULK)),
     (63, Whole("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$629145600\r\nabc"), Same),
     (64, Whole("*2\r\n$3\r\nGET\r\n$10\r\ns\r\n*1\r\n$4\r\nping\r\n"), Closes(PAYLOAD_END)),
