@@ -108,7 +108,7 @@ fn what_cannot_be_split_needs_one_owner_in_every_rack() {
         ("pfcount K L", crossslot, wrong_type),
         ("sort Kx by L*", sorted("BY").as_str(), "*0\r\n"),
         (
-            "sort_ro K by nosort get L*",
+            "sort_ro Kx by nosort get L*",
             sorted("GET").as_str(),
             "*0\r\n",
         ),
