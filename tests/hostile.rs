@@ -41,7 +41,7 @@ enum Expected {
 
 const PAYLOAD_END: &str = "-ERR Protocol error: expected CRLF after bulk payload\r\n";
 const BAD_MULTIBULK: &str = "-ERR Protocol error: invalid multibulk length\r\n";
-const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency\r\n";
+const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency: the levels are DC_ONE, DC_QUORUM, DC_SAFE_QUORUM and DC_EACH_SAFE_QUORUM\r\n";
 
 #[rustfmt::skip]
 const ROWS: &[(u32, Input, Expected)] = &[
@@ -164,14 +164,14 @@ const ROWS: &[(u32, Input, Expected)] = &[
     (120, Whole("*2\r\n$3\r\nget\r\n$1\r\ns\r\n*1\r\n$4\r\nquit\r\n"), Same),
     (121, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$6\r\nDC_ONE\r\n"), Answers("+OK\r\n")),
     (122, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$9\r\ndc_quorum\r\n"), Answers("+OK\r\n")),
-    (123, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$9\r\nDC_ONEXYZ\r\n"), Answers(BAD_CONSISTENCY)),
-    (124, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$5\r\nBOGUS\r\n"), Answers(BAD_CONSISTENCY)),
+    (123, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$9\r\nDC_ONEXYZ\r\n"), Closes(BAD_CONSISTENCY)),
+    (124, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$5\r\nBOGUS\r\n"), Closes(BAD_CONSISTENCY)),
     (125, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$6\r\nDC_ONE\r\n*2\r\n$3\r\nget\r\n$1\r\ns\r\n"), Answers("+OK\r\n$5\r\nhello\r\n")),
     (126, Pieces(&["*2\r\n$28\r\ndyno_config:conn_consistency\r\n$6\r\nDC_", "ONE\r\n"]), Answers("+OK\r\n")),
     (127, Pieces(&["*2\r\n$28\r\ndyno_config:conn_consistency\r\n", "$6\r\nDC_ONE\r\n"]), Answers("+OK\r\n")),
     (128, Whole("*1\r\n$28\r\ndyno_config:conn_consistency\r\n"), Like),
     (129, Pieces(&["*2\r\n$28\r\ndyno_config:conn_consistency\r\n$6\r\nDC_ONE\r\n", "*2\r\n$3\r\nget\r\n$1\r\ns\r\n"]), Answers("+OK\r\n$5\r\nhello\r\n")),
-    (130, Pieces(&["*2\r\n$28\r\ndyno_config:conn_consistency\r\n$5\r\nBOGUS\r\n", "*2\r\n$3\r\nget\r\n$1\r\ns\r\n"]), Answers("-ERR Dynomite: invalid consistency\r\n$5\r\nhello\r\n")),
+    (130, Pieces(&["*2\r\n$28\r\ndyno_config:conn_consistency\r\n$5\r\nBOGUS\r\n", "*2\r\n$3\r\nget\r\n$1\r\ns\r\n"]), Closes(BAD_CONSISTENCY)),
     (131, Whole("*3\r\n$3\r\nset\r\n$16319\r\nk×16319\r\n$1\r\nv\r\n"), Same),
     (132, Whole("*3\r\n$3\r\nset\r\n$16320\r\nk×16320\r\n$1\r\nv\r\n"), Same),
     (133, Whole("*3\r\n$3\r\nset\r\n$16330\r\nk×16330\r\n$1\r\nv\r\n"), Same),

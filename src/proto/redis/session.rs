@@ -194,7 +194,12 @@ impl Session {
                     Reply::new(out, self.resp3).ok();
                     return Effect::Consistency(level);
                 }
-                None => push(out, errors::BAD_CONSISTENCY),
+                // A client that overlooks it would go on at a level that it did not ask for. The original
+                // closes as well.
+                None => {
+                    push(out, errors::BAD_CONSISTENCY);
+                    return Effect::Close;
+                }
             },
             (None, "echo") => Reply::new(out, self.resp3).bulk(arg(1)),
             (None, "time") => time(context.now, &mut Reply::new(out, self.resp3)),

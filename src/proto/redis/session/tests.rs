@@ -242,8 +242,9 @@ fn consistency_of_the_connection() {
         assert_eq!(session.consistency, Some(level));
     }
     for bad in ["DC_ONEXYZ", "BOGUS", "", "DC_"] {
-        let reply = says(&mut session, &format!("{name} {bad}"));
-        assert_eq!(reply, "-ERR Dynomite: invalid consistency\r\n", "{bad}");
+        let (effect, reply) = ask(&mut session, &format!("{name} {bad}"));
+        assert_eq!(effect, Effect::Close, "{bad}");
+        assert_eq!(reply, errors::BAD_CONSISTENCY, "{bad}");
     }
     assert_eq!(session.consistency, Some(Consistency::DcEachSafeQuorum));
     assert_eq!(ask(&mut session, "reset").1, "+RESET\r\n");
