@@ -41,7 +41,7 @@ enum Expected {
 
 const PAYLOAD_END: &str = "-ERR Protocol error: expected CRLF after bulk payload\r\n";
 const BAD_MULTIBULK: &str = "-ERR Protocol error: invalid multibulk length\r\n";
-const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency\r\n";
+const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency: the levels are DC_ONE, DC_QUORUM, DC_SAFE_QUORUM and DC_EACH_SAFE_QUORUM\r\n";
 
 #[rustfmt::skip]
 const ROWS: &[(u32, Input, Expected)] = &[
@@ -102,7 +102,7 @@ const ROWS: &[(u32, Input, Expected)] = &[
     (58, Whole("*2\r\n$03\r\nGET\r\n$1\r\ns\r\n"), Same),
     (59, Whole("*02\r\n$3\r\nGET\r\n$1\r\ns\r\n"), Same),
     (60, Whole("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$01\r\nv\r\n"), Same),
-    (61, Whole("*2000000\r\n$3\r\nGET\r\n$1\r\ns\r\n"), Closes(BAD_MULTIBULK)),
+    (61, Whole("*2200000000\r\n$3\r\nGET\r\n$1\r\ns\r\n"), Closes(BAD_MULTIBULK)),
     (62, Whole("*2147483648\r\n$4\r\nMGET\r\n$1\r\na\r\n"), Closes(BAD_MULTIBULK)),
     (63, Whole("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$629145600\r\nabc"), Same),
     (64, Whole("*2\r\n$3\r\nGET\r\n$10\r\ns\r\n*1\r\n$4\r\nping\r\n"), Closes(PAYLOAD_END)),
@@ -164,14 +164,14 @@ const ROWS: &[(u32, Input, Expected)] = &[
     (120, Whole("*2\r\n$3\r\nget\r\n$1\r\ns\r\n*1\r\n$4\r\nquit\r\n"), Same),
     (121, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$6\r\nDC_ONE\r\n"), Answers("+OK\r\n")),
     (122, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$9\r\ndc_quorum\r\n"), Answers("+OK\r\n")),
-    (123, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$9\r\nDC_ONEXYZ\r\n"), Answers(BAD_CONSISTENCY)),
-    (124, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$5\r\nBOGUS\r\n"), Answers(BAD_CONSISTENCY)),
+    (123, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$9\r\nDC_ONEXYZ\r\n"), Closes(BAD_CONSISTENCY)),
+    (124, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$5\r\nBOGUS\r\n"), Closes(BAD_CONSISTENCY)),
     (125, Whole("*2\r\n$28\r\ndyno_config:conn_consistency\r\n$6\r\nDC_ONE\r\n*2\r\n$3\r\nget\r\n$1\r\ns\r\n"), Answers("+OK\r\n$5\r\nhello\r\n")),
     (126, Pieces(&["*2\r\n$28\r\ndyno_config:conn_consistency\r\n$6\r\nDC_", "ONE\r\n"]), Answers("+OK\r\n")),
     (127, Pieces(&["*2\r\n$28\r\ndyno_config:conn_consistency\r\n", "$6\r\nDC_ONE\r\n"]), Answers("+OK\r\n")),
     (128, Whole("*1\r\n$28\r\ndyno_config:conn_consistency\r\n"), Like),
     (129, Pieces(&["*2\r\n$28\r\ndyno_config:conn_consistency\r\n$6\r\nDC_ONE\r\n", "*2\r\n$3\r\nget\r\n$1\r\ns\r\n"]), Answers("+OK\r\n$5\r\nhello\r\n")),
-    (130, Pieces(&["*2\r\n$28\r\ndyno_config:conn_consistency\r\n$5\r\nBOGUS\r\n", "*2\r\n$3\r\nget\r\n$1\r\ns\r\n"]), Answers("-ERR Dynomite: invalid consistency\r\n$5\r\nhello\r\n")),
+    (130, Pieces(&["*2\r\n$28\r\ndyno_config:conn_consistency\r\n$5\r\nBOGUS\r\n", "*2\r\n$3\r\nget\r\n$1\r\ns\r\n"]), Closes(BAD_CONSISTENCY)),
     (131, Whole("*3\r\n$3\r\nset\r\n$16319\r\nk×16319\r\n$1\r\nv\r\n"), Same),
     (132, Whole("*3\r\n$3\r\nset\r\n$16320\r\nk×16320\r\n$1\r\nv\r\n"), Same),
     (133, Whole("*3\r\n$3\r\nset\r\n$16330\r\nk×16330\r\n$1\r\nv\r\n"), Same),

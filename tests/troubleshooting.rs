@@ -76,6 +76,7 @@ fn longest_fragment(text: &str) -> String {
         .replace("\\r\\n", "")
         .replace("\\\"", "\"")
         .replace("-ERR ", "")
+        .replace("-EXECABORT ", "EXECABORT ")
         .replace("SERVER_ERROR ", "");
     let mut fragments = Vec::new();
     let mut rest = text.as_str();

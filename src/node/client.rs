@@ -1,7 +1,7 @@
 //! A client connection: from received bytes to requests.
 
 use super::front::{Front, Raw};
-use super::msg::{Flags, Msg};
+use super::msg::{Flags, Msg, NO_COMMAND};
 use super::route::Ask;
 use super::{ConnId, Next, Node};
 use crate::clock::Now;
@@ -19,6 +19,8 @@ use std::net::SocketAddr;
 pub(super) struct Client {
     pub front: Front,
     parser: Parser,
+    /// The row of its latest command.
+    pub latest: u16,
     /// Of Redis; a client of memcached has none, and so one that is never changed.
     pub session: Session,
 }
@@ -46,6 +48,8 @@ pub(super) trait Speech: Default {
     fn serve(node: &mut Node, key: u32, now: Now, request: Self::Request, raw: Raw<'_>);
     /// Whether a request has to wait for the client's writes in two steps ([`super::order`]).
     fn must_wait(node: &Node, key: u32, request: &Self::Request, raw: Raw<'_>) -> bool;
+    /// Whether a request has to wait for the end of a pause ([`super::clients`]).
+    fn pauses(node: &Node, request: &Self::Request, raw: Raw<'_>) -> bool;
     /// What the client gets before its connection closes; may be nothing.
     fn last_words(broken: Self::Broken) -> Vec<u8>;
 }
@@ -68,6 +72,7 @@ impl Client {
                 StoreKind::Redis => Parser::Redis(Default::default()),
                 StoreKind::Memcache => Parser::Memcache(Default::default()),
             },
+            latest: NO_COMMAND,
             session: Session::new(u64::from(id.generation)),
         }
     }
@@ -244,6 +249,7 @@ impl Node {
         len: usize,
     ) -> Option<u32> {
         let client = self.fronts.clients.get_mut(key as usize)?;
+        client.latest = ask.row;
         let mut msg = Msg::new(key, ask.row, len, now.mono_us);
         msg.form = form;
         msg.flags = reply_flags(&mut client.session).with(ask.flags);

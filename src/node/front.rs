@@ -72,7 +72,7 @@ pub(super) enum Reading {
     /// The node as a whole is under pressure; goes on with all others.
     Waiting,
     /// The next request, which has been read, must not overtake a write in two steps ([`super::order`]), or
-    /// waits until fewer replies are awaited.
+    /// waits until fewer replies are awaited, or for the end of a pause ([`super::clients`]).
     Ordered,
     /// Nothing more is wanted: it ended its stream, or it is being closed.
     Off,

@@ -18,6 +18,7 @@ impl Node {
             self.held.next_us(),
             Some(self.busy.look_at),
             self.store_probe.next_us(),
+            self.client_pause.map(|paused| paused.until),
         ]
         .into_iter()
         .flatten()
@@ -47,6 +48,7 @@ impl Node {
             self.look_for_scripts(now);
         }
         self.probe_store(now);
+        self.expire_pause(now);
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {
             self.drain_over = true;
             self.close_all();

@@ -1,5 +1,6 @@
 //! The replies of several nodes as one.
 
+use super::docs;
 use super::front::Raw;
 use super::memcache;
 use crate::config::StoreKind;
@@ -44,6 +45,9 @@ pub(super) enum Join {
     /// There is but one, names and values in turn: parameters of the datastore, some of which are other
     /// ones behind a proxy.
     Settings,
+    /// There is but one, names and documents in turn: what the datastore says of its commands; with or
+    /// without what it does not know of, the command that sets a consistency level.
+    Docs { with_level: bool },
     /// There is but one, of memcached, and it lacks its key.
     Named(Naming),
 }
@@ -149,6 +153,7 @@ impl Join {
             Join::Blocks { keys, piece_of } => memcache::joined(replies, keys, piece_of),
             Join::Scan { node, of } => scan(replies, *node, *of),
             Join::Settings => settings(replies),
+            Join::Docs { with_level } => docs::served(replies, *with_level),
             Join::Named(naming) => {
                 let reply = replies.first_mut().map(std::mem::take).unwrap_or_default();
                 let (text, reply) = naming.told(&reply);

@@ -64,12 +64,12 @@
 //! | `conn` | what this node and its driver call a connection |
 //! | `admission` | which connections keep their places when there are more than places |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
-//! | `redis_client` | what a client of Redis asks for |
+//! | `redis_client` | what a client of Redis asks for; `clients` is what it asks about all of them |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
 //! | `output` | what is to be written to a connection |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
-//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told |
+//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `docs` what clients are told of commands |
 //! | `many` | requests by keys of several owners |
 //! | `patterns` | keys that a datastore makes from patterns, which must be on the node that is asked |
 //! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
@@ -91,12 +91,14 @@ mod answer;
 mod busy;
 mod check;
 mod client;
+mod clients;
 mod collect;
 mod conn;
 pub mod control;
 mod counting;
 mod deadline;
 mod dnode_client;
+mod docs;
 mod failover;
 mod fanout;
 mod frame;
@@ -231,6 +233,8 @@ pub struct Node {
     evalsha: Option<u16>,
     /// Some datastore did not know the words for an absolute time: such a time stays as it is.
     keeps_relative: bool,
+    /// See [`clients`].
+    client_pause: Option<clients::Paused>,
     /// Clients whose next request need not wait for a write in two steps any more.
     in_order: Vec<ConnId>,
     memory: Memory,
@@ -296,6 +300,7 @@ impl Node {
             dirty_upstreams: Vec::new(),
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
+            client_pause: None,
             in_order: Vec::new(),
             scripts: Scripts::default(),
             side: None,

@@ -90,12 +90,13 @@ impl Node {
             return true;
         }
         // In a single rack there is no second step.
-        if !self.replicated {
+        if !self.replicated && self.client_pause.is_none() {
             return false;
         }
-        if client.is_none_or(|client| client.front.steps.is_none())
-            || !S::must_wait(self, key, request, raw)
-        {
+        let has_steps = client.is_some_and(|client| client.front.steps.is_some());
+        let waits = has_steps && S::must_wait(self, key, request, raw)
+            || self.client_pause.is_some() && S::pauses(self, request, raw);
+        if !waits {
             return false;
         }
         self.hold_in_order(key);

@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::client::{Heard, Speech};
+use super::fanout::edited;
 use super::front::Raw;
 use super::limits;
 use super::msg::Flags;
@@ -12,7 +13,7 @@ use crate::mbuf::Chain;
 use crate::proto::redis::command::{Command, Serve};
 use crate::proto::redis::lookup::{lookup, resolve};
 use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Span, Status};
-use crate::proto::redis::session::{Context, Effect};
+use crate::proto::redis::session::{Context, Effect, clients};
 use crate::proto::redis::{encode, errors, inline, resp3};
 
 /// Longest command name there is, for looking one up in a spread request.
@@ -51,6 +52,22 @@ impl Speech for Parser {
             Kind::Inline => true,
             Kind::Empty => false,
         }
+    }
+
+    fn pauses(node: &Node, request: &Kind, raw: Raw<'_>) -> bool {
+        raw.with_bytes(|bytes| match request {
+            // It is refused.
+            Kind::Array { argc, .. } if *argc > limits::ARGUMENTS => false,
+            Kind::Array { .. } => {
+                let args: Vec<&[u8]> = request::arguments(bytes).collect();
+                node.pauses(&args)
+            }
+            Kind::Inline => inline::split(bytes.trim_ascii_end()).is_ok_and(|args| {
+                let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+                node.pauses(&args)
+            }),
+            Kind::Empty => false,
+        })
     }
 
     fn last_words(broken: ProtocolError) -> Vec<u8> {
@@ -190,8 +207,8 @@ impl Node {
                 if !out.is_empty() {
                     return self.answer(key, now, &out, false);
                 }
-                if refined.serve == Serve::LocalNode && command.is_of("config", "get") {
-                    return self.ask_settings(key, now, form, &ask);
+                if let Some(join) = edited(command, args) {
+                    return self.ask_here(key, now, form, &ask, join);
                 }
                 if self.is_fanned_out(refined.serve) {
                     return self.fan_out(key, now, form, &ask, command, args);
@@ -227,16 +244,12 @@ impl Node {
         let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return;
         };
-        let peer = client
-            .front
-            .addr
-            .map(|addr| addr.to_string())
-            .unwrap_or_default();
+        client.latest = command.index();
+        if clients::is_about_clients(command) {
+            return self.answer_about_clients(key, now, command, args);
+        }
         let context = Context {
             now,
-            connected_us: client.front.since,
-            peer: &peer,
-            local: &self.options.listen,
             store_version: &self.store_version,
         };
         let effect = client.session.answer(command, args, &context, &mut out);

@@ -74,14 +74,29 @@ pub const COMMON: &[Row] = &[
 /// To clients of Redis only.
 pub const REDIS: &[Row] = &[
     row(
-        "CROSSSLOT Keys in request don't hash to the same node",
+        "CROSSSLOT Keys in request don't hash to the same node. Keys with the same hash tag are on one node: see hash_tag in dynomite.yml(5).",
         "The keys of a command belong to several nodes of a rack.",
         "Give them a common hash tag and configure hash_tag on all nodes, or send one command for each key.",
     ),
     row(
-        "Dynomite: Keys in the script cannot span multiple nodes",
+        "Dynomite: Keys in the script cannot span multiple nodes. Keys with the same hash tag are on one node: see hash_tag in dynomite.yml(5).",
         "The same for a script or function.",
         "The same.",
+    ),
+    row(
+        "BY option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots. Keys with the same hash tag are on one node: see hash_tag in dynomite.yml(5).",
+        "SORT or SORT_RO would read keys that other nodes own, and would take them for missing. The same text with GET concerns the GET option.",
+        "Put the hash tag of the sorted key in front of the pattern's asterisk, as in SORT {user1}ids BY {user1}weight_*, or sort in the client.",
+    ),
+    row(
+        "DB index is out of range: Dynomite serves database 0 only",
+        "SELECT or COPY names another database. Behind SELECT the connection is closed, because the client would go on in database 0.",
+        "Configure database 0 in the client; tell applications apart by a prefix of their keys.",
+    ),
+    row(
+        "Dynomite: too many arguments: a request that is split, rewritten or sent to another node has at most 1048576",
+        "The request has more arguments than a node looks at, or than a peer takes.",
+        "Divide the request.",
     ),
     row(
         "Dynomite: EVAL/EVALSHA requires at least 1 key",
@@ -89,9 +104,9 @@ pub const REDIS: &[Row] = &[
         "Name a key that the script uses.",
     ),
     row(
-        "Dynomite: invalid consistency",
-        "DYNO_CONFIG:CONN_CONSISTENCY has an unknown level.",
-        "Use DC_ONE, DC_QUORUM, DC_SAFE_QUORUM or DC_EACH_SAFE_QUORUM.",
+        "Dynomite: invalid consistency: the levels are DC_ONE, DC_QUORUM, DC_SAFE_QUORUM and DC_EACH_SAFE_QUORUM",
+        "DYNO_CONFIG:CONN_CONSISTENCY has an unknown level. The connection is closed, because the client would go on at a level that it did not ask for.",
+        "Use one of these levels.",
     ),
     row(
         "Dynomite: not run, because it follows a MULTI that was refused: transactions are not supported",
@@ -99,7 +114,7 @@ pub const REDIS: &[Row] = &[
         "Turn transactions off in the client, for example transaction=False for pipelines of redis-py.",
     ),
     row(
-        "EXECABORT Transaction discarded because of previous errors.",
+        "EXECABORT Transaction discarded because of: transactions are not supported by Dynomite",
         "EXEC after a refused MULTI.",
         "The same.",
     ),
@@ -119,7 +134,7 @@ pub const REDIS: &[Row] = &[
         "Use a separate Redis for messages.",
     ),
     row(
-        "unknown command '...': emptying all nodes is not enabled in Dynomite",
+        "unknown command '...': emptying all nodes is not enabled in Dynomite; start the nodes with DYNOMITE_ENABLE_FLUSH=1 to enable it",
         "FLUSHALL and FLUSHDB would empty every node of every datacenter.",
         "Set DYNOMITE_ENABLE_FLUSH=1 on all nodes if you want that.",
     ),
@@ -188,7 +203,7 @@ pub const REDIS: &[Row] = &[
 /// To clients of memcached only.
 pub const MEMCACHED: &[Row] = &[
     row(
-        "CLIENT_ERROR flush_all is disabled",
+        "CLIENT_ERROR flush_all is disabled; start the nodes with DYNOMITE_ENABLE_FLUSH=1 to enable it",
         "flush_all would empty every node of every datacenter.",
         "Set DYNOMITE_ENABLE_FLUSH=1 on all nodes if you want that.",
     ),

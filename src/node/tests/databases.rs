@@ -25,6 +25,25 @@ fn what_follows_a_refused_select_is_not_run() {
     }
 }
 
+/// Whoever overlooked the refusal read at a weaker level than it had asked for.
+#[test]
+fn what_follows_a_refused_level_is_not_run() {
+    let mut rig = Rig::new(&["a d r 0"], Options::default());
+    let client = rig.client();
+    rig.asks(
+        client,
+        &["DYNO_CONFIG:CONN_CONSISTENCY DC_QUORUMX", "GET k"],
+    );
+    let heard = rig.hears(client);
+    assert!(
+        heard.starts_with("-ERR Dynomite: invalid consistency: the levels are DC_ONE"),
+        "{heard}"
+    );
+    assert!(!rig.node.knows(client));
+    assert_eq!(rig.sees(ME), [""; 0]);
+    rig.assert_at_rest();
+}
+
 /// The datastore would have put the copy into a database that nobody can read through Dynomite.
 #[test]
 fn nothing_is_copied_into_another_database() {

@@ -339,6 +339,14 @@ impl Command {
         command(self.parent?)
     }
 
+    /// Its name, that of a subcommand behind its container's: `config|get`.
+    pub fn full_name(&self) -> String {
+        match self.parent() {
+            Some(container) => format!("{}|{}", container.name, self.name),
+            None => self.name.to_owned(),
+        }
+    }
+
     /// Whether it is this subcommand of this container.
     pub fn is_of(&self, container: &str, name: &str) -> bool {
         self.name == name && self.parent().is_some_and(|parent| parent.name == container)

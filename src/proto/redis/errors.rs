@@ -25,8 +25,8 @@ pub const SCRIPT_SPANS_NODES: &str = concat!(
 );
 /// A script without keys cannot be routed.
 pub const SCRIPT_WITHOUT_KEYS: &str = "-ERR Dynomite: EVAL/EVALSHA requires at least 1 key\r\n";
-/// A level that `dyno_config:conn_consistency` does not know.
-pub const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency\r\n";
+/// A level that `dyno_config:conn_consistency` does not know; the connection is closed after it.
+pub const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency: the levels are DC_ONE, DC_QUORUM, DC_SAFE_QUORUM and DC_EACH_SAFE_QUORUM\r\n";
 /// Keys of one request belong to several nodes.
 pub const CROSSSLOT: &str = concat!(
     "-CROSSSLOT Keys in request don't hash to the same node. ",

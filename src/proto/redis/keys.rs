@@ -66,8 +66,8 @@ pub enum Find {
     /// Up to `last` (relative to the first; negative: counted from the end), every `step`;
     /// `limit` 2 takes the first half of what follows.
     Range { last: i8, step: u8, limit: u8 },
-    /// The first argument says how many keys follow it.
-    KeyNum,
+    /// The first argument says how many keys follow it, every `step` arguments.
+    KeyNum { step: u8 },
     /// Not expressible.
     Unknown,
 }
@@ -145,10 +145,14 @@ pub(super) const fn span(at: u8, last: i8, step: u8, flags: u16) -> KeySpec {
 }
 
 pub(super) const fn counted(at: u8, flags: u16) -> KeySpec {
+    counted_by(at, 1, flags)
+}
+
+pub(super) const fn counted_by(at: u8, step: u8, flags: u16) -> KeySpec {
     KeySpec {
         flags,
         begin: Begin::Index(at),
-        find: Find::KeyNum,
+        find: Find::KeyNum { step },
     }
 }
 
@@ -274,7 +278,7 @@ fn by_specs(specs: &[KeySpec], args: &[&[u8]], out: &mut Vec<Key>) -> Result<(),
                 let last = last.min(args.len().saturating_sub(1));
                 push(out, first, last, step, spec.flags);
             }
-            Find::KeyNum => {
+            Find::KeyNum { step } => {
                 let count = integer(args.get(first).ok_or(KeysError::Syntax)?)
                     .ok_or(KeysError::NotAnInteger)?;
                 if count < 0 {
@@ -284,10 +288,16 @@ fn by_specs(specs: &[KeySpec], args: &[&[u8]], out: &mut Vec<Key>) -> Result<(),
                     return Err(KeysError::Zero);
                 }
                 let count = usize::try_from(count).map_err(|_| KeysError::TooMany)?;
-                if count > args.len() - first - 1 {
+                if count > (args.len() - first - 1) / usize::from(step) {
                     return Err(KeysError::TooMany);
                 }
-                push(out, first + 1, first + count, 1, spec.flags);
+                push(
+                    out,
+                    first + 1,
+                    first + count * usize::from(step),
+                    step,
+                    spec.flags,
+                );
             }
             Find::Unknown => {}
         }
@@ -399,7 +409,10 @@ fn stream_options(args: &[&[u8]]) -> StreamOptions {
             let count = args.get(at + 1);
             options.bad_count |= count.is_some_and(|count| integer(count).is_none());
             at += 2;
-        } else if is(arg, "claim") {
+        } else if ["claim", "maxcount", "maxsize"]
+            .iter()
+            .any(|name| is(arg, name))
+        {
             at += 2;
         } else if is(arg, "group") {
             at += 3;

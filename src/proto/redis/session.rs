@@ -5,9 +5,12 @@
 //! that client libraries find what they expect when they connect.
 
 mod client;
+pub mod clients;
 mod help;
 pub(super) mod introspect;
 pub mod refused_multi;
+
+pub use client::Figures;
 
 use super::command::{Command, Serve};
 use super::encode::Reply;
@@ -32,12 +35,6 @@ const LONG_NAME: &str = "-ERR Client names cannot be longer than 1024 bytes\r\n"
 pub struct Context<'a> {
     /// The time of this turn.
     pub now: Now,
-    /// When the client connected, on the monotonic clock.
-    pub connected_us: u64,
-    /// The client's address, `host:port`.
-    pub peer: &'a str,
-    /// Our end of the connection, `host:port`.
-    pub local: &'a str,
     /// The datastore's version, or [`DEFAULT_VERSION`].
     pub store_version: &'a str,
 }
@@ -173,7 +170,7 @@ impl Session {
                 return Effect::Reply;
             }
             match container.name {
-                "client" => return self.client(command, args, context, out),
+                "client" => return self.client(command, args, out),
                 "command" => {
                     introspect::answer(command, args, &mut Reply::new(out, self.resp3));
                     return Effect::Reply;
@@ -197,7 +194,12 @@ impl Session {
                     Reply::new(out, self.resp3).ok();
                     return Effect::Consistency(level);
                 }
-                None => push(out, errors::BAD_CONSISTENCY),
+                // A client that overlooks it would go on at a level that it did not ask for. The original
+                // closes as well.
+                None => {
+                    push(out, errors::BAD_CONSISTENCY);
+                    return Effect::Close;
+                }
             },
             (None, "echo") => Reply::new(out, self.resp3).bulk(arg(1)),
             (None, "time") => time(context.now, &mut Reply::new(out, self.resp3)),
