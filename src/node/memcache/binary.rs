@@ -16,7 +16,11 @@ use crate::proto::memcache::binary::opcode::{Op, Opcode};
 use crate::proto::memcache::binary::request::{Fatal, Found, Kind, Parser, Request};
 use crate::proto::memcache::binary::response::{self, Asked};
 use crate::proto::memcache::binary::status::Status;
+use crate::proto::memcache::line::MAX_KEY;
 use crate::proto::memcache::request as text;
+
+/// Room for a header, the longest extras and the longest key.
+const START_ROOM: usize = header::LEN + 20 + MAX_KEY;
 
 impl Speech for Parser {
     type Request = Request;
@@ -119,8 +123,11 @@ impl Node {
 
     fn serve_as_line(&mut self, key: u32, now: Now, row: &Opcode, header: &Header, raw: Raw<'_>) {
         let start = header::LEN + usize::from(header.extras) + usize::from(header.key);
-        let line = raw.with_first(start, |start| line::of(row, header, start));
-        let mut line = match line {
+        let mut room = [0; START_ROOM];
+        let Some(room) = room.get_mut(..start) else {
+            return self.say(key, now, header, Status::Invalid, false);
+        };
+        let mut line = match line::of(row, header, raw.start(room)) {
             Ok(Some(line)) => line,
             Ok(None) => return,
             Err(refusal) => {
@@ -142,7 +149,13 @@ impl Node {
                 self.pool.copy(b"\r\n", &mut chain);
             }
         }
-        let text::Status::Complete(request) = text::Parser::default().find(&chain) else {
+        // In the chain the line may stand in two pieces; here it does not.
+        let mut parser = text::Parser::default();
+        let status = match parser.parse(line.bytes(), 0) {
+            text::Status::Incomplete => parser.find(&chain),
+            status => status,
+        };
+        let text::Status::Complete(request) = status else {
             return self.say(key, now, header, Status::Internal, false);
         };
         let asking = |node: &mut Node, number: u64| {

@@ -34,9 +34,10 @@ impl Naming {
             return None;
         }
         let key = base64::decode(meta.key)?;
-        let ends_line = memchr2(b'\r', b'\n', &key).is_some();
-        if !ends_line && !(odd && key.iter().any(|byte| *byte <= b' ')) {
-            return None;
+        if odd {
+            key.iter().find(|byte| **byte <= b' ')?;
+        } else {
+            memchr2(b'\r', b'\n', &key)?;
         }
         let letters = meta.flags.iter().filter_map(|flag| flag.first().copied());
         let naming = Naming {

@@ -1,6 +1,7 @@
 //! A reply of the text protocol as a response of the binary protocol.
 
 use super::header::{Header, Response};
+use super::line::MAX_COPIED;
 use super::opcode::{Mode, Op, Opcode, lookup};
 use super::status::Status;
 use crate::mbuf::{Chain, Pool};
@@ -56,7 +57,7 @@ pub fn failure(header: &Header, status: Status, text: &[u8]) -> Vec<u8> {
 }
 
 /// Appends the response to `out` that a text reply is; nothing if the client does not want to hear it. A value is
-/// not copied.
+/// not copied, unless it is short.
 pub fn append(asked: Asked, reply: &Chain, pool: &Pool, out: &mut Chain) {
     let Some(row) = lookup(asked.opcode()) else {
         return;
@@ -241,7 +242,13 @@ impl Writer<'_> {
         for slice in self.reply.slices() {
             let (from, to) = (line.saturating_sub(at), end.saturating_sub(at));
             if from < slice.len() && from < to {
-                self.out.push_range(slice, from, to);
+                if data <= MAX_COPIED {
+                    let to = to.min(slice.len());
+                    self.pool
+                        .copy(slice.get(from..to).unwrap_or_default(), self.out);
+                } else {
+                    self.out.push_range(slice, from, to);
+                }
             }
             at += slice.len();
         }
