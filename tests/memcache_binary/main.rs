@@ -7,13 +7,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod frames;
+mod generate;
 #[path = "../random_pipelines/random.rs"]
 mod random;
 #[path = "../random_pipelines/stream.rs"]
 mod stream;
 
 use common::*;
-use frames::{COUNTERS, HEADER, Request, Response, counter, request};
+use frames::{HEADER, Request, Response, ask, get, response, set};
+use generate::{COUNTERS, counter, request};
 use random::Random;
 use stream::{cut, number_from, run_seeds};
 
@@ -31,41 +33,10 @@ fn plain(memcached: &Memcached) -> Client {
     Client::unix(&memcached.socket()).expect("the server listens")
 }
 
-/// The next response; `None` at the end of the stream.
-fn response(client: &mut Client) -> Option<Response> {
-    let mut bytes = client.try_take(HEADER).ok()?;
-    assert_eq!(bytes[0], 0x81, "{}", shown(&bytes));
-    bytes.extend(client.try_take(Response::body_of(&bytes)).expect("a body"));
-    Some(Response::of(bytes))
-}
-
-fn ask(client: &mut Client, request: &Request) -> Response {
-    client.send(&request.bytes());
-    response(client).expect("an answer")
-}
-
 fn noop(opaque: u32) -> Request {
     Request {
         opcode: NOOP,
         opaque,
-        ..Request::default()
-    }
-}
-
-fn set(key: &[u8], value: &[u8]) -> Request {
-    Request {
-        opcode: SET,
-        key: key.to_vec(),
-        value: value.to_vec(),
-        extras: vec![0; 8],
-        ..Request::default()
-    }
-}
-
-fn get(key: &[u8]) -> Request {
-    Request {
-        opcode: GET,
-        key: key.to_vec(),
         ..Request::default()
     }
 }
