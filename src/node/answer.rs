@@ -75,7 +75,8 @@ impl Node {
         }
         front.expect_like(raw.len());
         let first = front.queue.head() == Some(entry);
-        if first && !msg.flags.has(Flags::RESP3) && !Fronts::is_peer(key) {
+        let is_client = !Fronts::is_peer(key);
+        if first && is_client && !msg.flags.has(Flags::RESP3) && msg.front_id == 0 {
             if !msg.flags.has(Flags::SILENT) {
                 raw.append_to(&mut front.out);
             }
@@ -87,6 +88,8 @@ impl Node {
             self.pool.copy(converted, &mut msg.reply);
             converted.clear();
             converted.shrink_to(limits::CONVERTED_KEPT);
+        } else if is_client && msg.front_id != 0 {
+            memcache::respond(msg.front_id, raw, &self.pool, &mut msg.reply);
         } else if raw.len() <= STOWED {
             raw.pieces()
                 .for_each(|piece| self.pool.stow(piece, &mut msg.reply));

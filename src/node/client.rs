@@ -23,12 +23,17 @@ pub(super) struct Client {
     pub latest: u16,
     /// Of Redis; a client of memcached has none, and so one that is never changed.
     pub session: Session,
+    /// While a request of memcached's binary protocol is served: what its response has to know of it. 0 otherwise.
+    pub asking: u64,
 }
 
 /// What a client speaks.
 enum Parser {
     Redis(redis::request::Parser),
+    /// Either protocol of memcached: the first byte decides.
+    Undecided,
     Memcache(memcache::request::Parser),
+    MemcacheBinary(memcache::binary::request::Parser),
 }
 
 /// A protocol as clients speak it: finds their requests, and has the node serve them.
@@ -70,20 +75,32 @@ impl Client {
             front: Front::new(id, addr, now),
             parser: match store {
                 StoreKind::Redis => Parser::Redis(Default::default()),
-                StoreKind::Memcache => Parser::Memcache(Default::default()),
+                StoreKind::Memcache => Parser::Undecided,
             },
             latest: NO_COMMAND,
             session: Session::new(u64::from(id.generation)),
+            asking: 0,
         }
     }
 }
 
 impl Parser {
+    /// For a client of memcached that begins so.
+    fn of_memcache(first: Option<u8>) -> Parser {
+        match first {
+            None => Parser::Undecided,
+            Some(memcache::binary::MAGIC) => Parser::MemcacheBinary(Default::default()),
+            Some(_) => Parser::Memcache(Default::default()),
+        }
+    }
+
     /// Bytes known to be missing from the request under way.
     fn expected(&self) -> usize {
         match self {
             Parser::Redis(parser) => parser.expected(),
+            Parser::Undecided => 0,
             Parser::Memcache(parser) => parser.expected(),
+            Parser::MemcacheBinary(parser) => parser.expected(),
         }
     }
 }
@@ -125,6 +142,9 @@ impl Node {
             return Next::Wait;
         };
         let given = data.len();
+        if matches!(client.parser, Parser::Undecided) {
+            client.parser = Parser::of_memcache(data.first_byte());
+        }
         let (parser, rest) = match &mut client.parser {
             Parser::Redis(parser) => {
                 let parser = std::mem::take(parser);
@@ -136,6 +156,12 @@ impl Node {
                 let (parser, rest) = self.serve_all(key, now, parser, data);
                 (Parser::Memcache(parser), rest)
             }
+            Parser::MemcacheBinary(parser) => {
+                let parser = std::mem::take(parser);
+                let (parser, rest) = self.serve_all(key, now, parser, data);
+                (Parser::MemcacheBinary(parser), rest)
+            }
+            Parser::Undecided => (Parser::Undecided, data),
         };
         if let Some(client) = self.fronts.clients.get_mut(key as usize) {
             client.parser = parser;
@@ -252,6 +278,7 @@ impl Node {
         client.latest = ask.row;
         let mut msg = Msg::new(key, ask.row, len, now.mono_us);
         msg.form = form;
+        msg.front_id = client.asking;
         msg.flags = reply_flags(&mut client.session).with(ask.flags);
         if ask.class == Class::Write {
             msg.flags = msg.flags.with(Flags::WRITE);

@@ -444,6 +444,14 @@ impl Raw<'_> {
         }
     }
 
+    /// Runs `f` on each piece of the bytes behind the first `n`.
+    pub fn with_from(&self, mut n: usize, mut f: impl FnMut(&[u8])) {
+        for piece in self.pieces() {
+            f(piece.get(n..).unwrap_or_default());
+            n = n.saturating_sub(piece.len());
+        }
+    }
+
     /// Appends all bytes but the first `n` to `out`, copying nothing.
     pub fn append_from(&self, n: usize, out: &mut Chain) {
         match self {

@@ -47,7 +47,8 @@ pub struct Msg {
     pub start: u64,
     /// Where it ends in the stream of bytes written to its upstream.
     pub end: u64,
-    /// The id its front, a peer, has given it and expects back.
+    /// The id its front, a peer, has given it and expects back; of a client of memcached's binary protocol, what
+    /// the response has to know of the request. 0 of all other clients.
     pub front_id: u64,
     /// The id it has on its upstream, a peer.
     pub wire_id: u64,

@@ -11,6 +11,8 @@ mod common;
 mod agreed;
 mod encrypted;
 mod failing;
+#[path = "../memcache_binary/frames.rs"]
+mod frames;
 mod inside;
 mod memcached;
 mod placed;

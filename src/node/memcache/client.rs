@@ -19,7 +19,7 @@ use crate::proto::memcache::command::{Command, DELETE, Serve};
 use crate::proto::memcache::line::{self, MAX_SENT, Outcome};
 use crate::proto::memcache::naming::Naming;
 use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status, Versions};
-use crate::proto::memcache::{binary, errors, rewrite};
+use crate::proto::memcache::{errors, rewrite};
 use crate::proto::redis::resp3::Form;
 use crate::proto::{Class, Failure};
 
@@ -110,7 +110,7 @@ pub(super) fn quiet_flags(quiet: Quiet) -> Flags {
 impl Node {
     /// Serves one request.
     #[inline]
-    fn serve_memcache(&mut self, key: u32, now: Now, request: Request, raw: Raw<'_>) {
+    pub(super) fn serve_memcache(&mut self, key: u32, now: Now, request: Request, raw: Raw<'_>) {
         match request.kind {
             Kind::Direct {
                 command,
@@ -134,10 +134,6 @@ impl Node {
             Kind::BadChunk { silent } => self.tell(key, now, errors::BAD_CHUNK.as_bytes(), silent),
             Kind::TooLarge { silent } => self.tell(key, now, errors::TOO_LARGE.as_bytes(), silent),
             Kind::Skipped => {}
-            Kind::Binary => {
-                let refusal = raw.with_bytes(binary::refusal);
-                self.refuse_stream(key, now, &refusal);
-            }
         }
     }
 
@@ -178,7 +174,9 @@ impl Node {
 
     /// Answers a client's request here, unless it wants no answer.
     fn tell(&mut self, key: u32, now: Now, text: &[u8], silent: bool) {
-        if !silent {
+        if let Some(asked) = self.binary_asked(key) {
+            self.tell_binary(key, now, asked, text);
+        } else if !silent {
             self.answer(key, now, text, false);
         }
     }
@@ -215,7 +213,7 @@ impl Node {
         } else {
             call
         };
-        let (call, naming) = match Naming::apart(&call) {
+        let (call, naming) = match Naming::apart(&call, self.binary_asked(key).is_some()) {
             Some((call, naming)) => (call, Some(naming)),
             None => (call, None),
         };

@@ -3,6 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `client` | what a client asks for |
+//! | `binary` | a client of the binary protocol: its requests in words of the text protocol, and the way back |
 //! | `peer` | what a peer asks for |
 //! | `many` | a request by several keys: its pieces, and the values they bring |
 //! | `answer` | what a reply means to the request it answers |
@@ -54,11 +55,13 @@
 //! reply does not say so.
 
 mod answer;
+mod binary;
 mod client;
 mod many;
 mod peer;
 mod unique;
 
 pub(super) use answer::{first_line, is_miss, is_nominal, is_other_version};
+pub(super) use binary::respond;
 pub(super) use many::{joined, lists, merged, value_digest};
 pub(super) use unique::Marks;

@@ -4,6 +4,7 @@
 mod admission;
 mod any_state;
 mod arguments;
+mod binary;
 mod busy;
 mod check;
 mod clients;

@@ -18,8 +18,8 @@
 
 use super::call::Quiet;
 use super::command::Command;
+use super::direct;
 use super::line::{Follows, Outcome, understand};
-use super::{binary, direct};
 use crate::mbuf::Chain;
 use memchr::memchr;
 use std::borrow::Cow;
@@ -75,9 +75,6 @@ pub enum Kind {
     },
     /// Bytes of a value that is passed over, as many as there were: nothing to answer.
     Skipped,
-    /// The header of a request in the binary protocol. The answer is [`super::binary::refusal`], and the
-    /// connection is to be closed after it. Only a connection's first bytes can be this.
-    Binary,
 }
 
 /// What a request has to do with the versions of items (memcached's *cas unique*).
@@ -144,8 +141,6 @@ pub struct Parser {
     phase: Phase,
     /// Bytes of this request that were looked at.
     pos: usize,
-    /// Whether the connection's first request is complete.
-    begun: bool,
 }
 
 /// Received bytes, the first of which is a request's first.
@@ -298,10 +293,6 @@ impl Parser {
     /// Looks for the line's end, and reads the line. `None`: more is needed.
     #[inline]
     fn line(&mut self, source: &impl Source) -> Option<Status> {
-        if !self.begun && source.len() > 0 && source.head(1).first() == Some(&binary::MAGIC) {
-            return (source.len() >= binary::HEADER)
-                .then(|| self.complete(binary::HEADER, 0, Kind::Binary));
-        }
         let feed = source.line_feed(self.pos);
         let len = feed.map_or(source.len(), |at| at + 1);
         let most = MAX_LINE - usize::from(feed.is_none());
@@ -376,7 +367,6 @@ impl Parser {
     fn complete(&mut self, len: usize, line: u32, kind: Kind) -> Status {
         self.phase = Phase::Line;
         self.pos = 0;
-        self.begun = true;
         Status::Complete(Request { len, line, kind })
     }
 }

@@ -318,22 +318,6 @@ fn lines_have_limits() {
 }
 
 #[test]
-fn the_binary_protocol_is_recognised_by_a_connections_first_byte() {
-    let mut stream = vec![0x80, 0x0a];
-    stream.resize(23, 0);
-    assert_eq!(whole(&stream), [Status::Incomplete]);
-    stream.extend(b"\n!");
-    assert_eq!(kinds(&stream)[0], (24, Kind::Binary));
-    assert_eq!(
-        kinds(b"get a\r\n\x80\x0b\r\n"),
-        [
-            (7, direct(&command::GET, (4, 1), 1, Versions::None)),
-            (4, Kind::Line)
-        ]
-    );
-}
-
-#[test]
 fn a_piece_before_the_parsers_position_is_passed_over() {
     let bytes = b"set abc 0 0 9\r\n123456789\r\n";
     for cut in 0..bytes.len() {
@@ -499,7 +483,7 @@ fn agree(bytes: &[u8], request: &Request) {
             let text = errors::TOO_LARGE.as_bytes().into();
             assert_eq!(outcome, Outcome::Answer { text, silent });
         }
-        (Kind::Skipped | Kind::Binary, _) => assert_eq!(line, b""),
+        (Kind::Skipped, _) => assert_eq!(line, b""),
         (kind, outcome) => panic!("{}: {kind:?}, {outcome:?}", bytes.escape_ascii()),
     }
 }
