@@ -126,7 +126,10 @@ fn configure(options: &Options) -> Result<Checked, ExitCode> {
                 tell(&format!("{problem}\n"));
             }
         }
-        log_at!(Alert, "Failed to create conf!!!");
+        log_at!(
+            Alert,
+            "Failed to create conf!!! The node does not start, for the reasons above"
+        );
         tell(&(config::verdict(&options.conf_file, false) + "\n"));
         wrong_configuration()
     })?;
@@ -167,7 +170,15 @@ fn live(
     let files = limits::raise_nofile();
     log_at!(Notice, "{}", limits::told(&settings, files));
     if options.admin_operation > 0 {
-        log_at!(Warn, "admin mode {} is on", options.admin_operation);
+        let dels = match options.admin_operation {
+            1 => ", and DEL is not replicated",
+            _ => "",
+        };
+        log_at!(
+            Warn,
+            "admin mode {} is on (-x): no peer is connected to{dels}",
+            options.admin_operation
+        );
     }
     switches.admin_operation = options.admin_operation;
     let sources = Sources {
