@@ -75,6 +75,8 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
         ExitCode::FAILURE
     };
     let log = log_sink::install(options.output.as_deref(), options.verbosity).map_err(told)?;
+    // Also for what is wrong with the configuration.
+    log.show_severity(startup::shows_severity(|name| std::env::var_os(name)));
     let checked = configure(options)?;
     let mut report = if options.daemonize {
         Some(daemon::daemonize().map_err(told)?)
@@ -207,7 +209,7 @@ fn live(
 fn act(signal: Signal, log: &LogHandle) {
     let level = logging::level();
     match signal {
-        Signal::Hup => {
+        Signal::Hup | Signal::Usr1 => {
             if let Err(message) = log.reopen() {
                 log_at!(Alert, "{message}");
             }
@@ -224,7 +226,7 @@ fn act(signal: Signal, log: &LogHandle) {
         }
         Signal::Int | Signal::Term => notify::stopping("finishing requests under way"),
         // Silent at the bounds, as the original.
-        Signal::Ttin | Signal::Ttou | Signal::Usr1 | Signal::Usr2 => {}
+        Signal::Ttin | Signal::Ttou | Signal::Usr2 => {}
     }
 }
 

@@ -91,6 +91,13 @@ pub fn check(
     })
 }
 
+/// Whether lines of the log are to show how serious they are (`DYNOMITE_LOG_SEVERITY`), which is needed
+/// before anything else is read. [`check`] says what is wrong with the variable.
+pub fn shows_severity(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
+    Switches::read(text).0.log_severity
+}
+
 /// What `-t` says of the configuration at `path`: the lines for stderr and the exit code, 0 or 1.
 /// Warnings and reasons come first, the verdict is the last line. `notes` are those of the command line.
 pub fn test(path: &Path, overrides: &Overrides, notes: &[Note]) -> (Vec<String>, i32) {
