@@ -75,6 +75,8 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
         ExitCode::FAILURE
     };
     let log = log_sink::install(options.output.as_deref(), options.verbosity).map_err(told)?;
+    // Also for what is wrong with the configuration.
+    log.show_severity(startup::shows_severity(|name| std::env::var_os(name)));
     let checked = configure(options)?;
     let mut report = if options.daemonize {
         Some(daemon::daemonize().map_err(told)?)
@@ -126,7 +128,10 @@ fn configure(options: &Options) -> Result<Checked, ExitCode> {
                 tell(&format!("{problem}\n"));
             }
         }
-        log_at!(Alert, "Failed to create conf!!!");
+        log_at!(
+            Alert,
+            "Failed to create conf!!! The node does not start, for the reasons above"
+        );
         tell(&(config::verdict(&options.conf_file, false) + "\n"));
         wrong_configuration()
     })?;
@@ -167,7 +172,15 @@ fn live(
     let files = limits::raise_nofile();
     log_at!(Notice, "{}", limits::told(&settings, files));
     if options.admin_operation > 0 {
-        log_at!(Warn, "admin mode {} is on", options.admin_operation);
+        let dels = match options.admin_operation {
+            1 => ", and DEL is not replicated",
+            _ => "",
+        };
+        log_at!(
+            Warn,
+            "admin mode {} is on (-x): no peer is connected to{dels}",
+            options.admin_operation
+        );
     }
     switches.admin_operation = options.admin_operation;
     let sources = Sources {
@@ -196,7 +209,7 @@ fn live(
 fn act(signal: Signal, log: &LogHandle) {
     let level = logging::level();
     match signal {
-        Signal::Hup => {
+        Signal::Hup | Signal::Usr1 => {
             if let Err(message) = log.reopen() {
                 log_at!(Alert, "{message}");
             }
@@ -213,7 +226,7 @@ fn act(signal: Signal, log: &LogHandle) {
         }
         Signal::Int | Signal::Term => notify::stopping("finishing requests under way"),
         // Silent at the bounds, as the original.
-        Signal::Ttin | Signal::Ttou | Signal::Usr1 | Signal::Usr2 => {}
+        Signal::Ttin | Signal::Ttou | Signal::Usr2 => {}
     }
 }
 

@@ -7,7 +7,7 @@
 
 use crate::cluster::member::Warning;
 use crate::cluster::topology::Topology;
-use crate::config::{self, Endpoint, Loaded, Note, Overrides, Problem, Settings};
+use crate::config::{self, Endpoint, Note, Overrides, Problem, Settings};
 use crate::logging::Level;
 use crate::node::Switches;
 use crate::seeds::Provider;
@@ -40,11 +40,9 @@ pub fn check(
     overrides: &Overrides,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Checked, Vec<Problem>> {
-    let Loaded {
-        settings,
-        mut notes,
-    } = config::load(path, overrides)?;
-    let mut problems = Vec::new();
+    let loaded = config::load(path, overrides)?;
+    let settings = &loaded.settings;
+    let (mut notes, mut problems) = (Vec::new(), Vec::new());
     for (key, endpoint) in [
         ("listen", &settings.listen.target),
         ("dyn_listen", &settings.dyn_listen.target),
@@ -52,15 +50,21 @@ pub fn check(
     ] {
         match place_of(endpoint) {
             Place::Usable => {}
-            Place::Elsewhere => notes.push(Note::warn(format!(
-                "conf: directive \"{key}\" has an address that this machine does not have: {endpoint}"
-            ))),
-            Place::Taken => problems.push(Problem::new(format!(
-                "conf: directive \"{key}\" has an invalid value: '{endpoint}' exists and is not a socket"
-            ))),
+            Place::Elsewhere => {
+                let text = format!(
+                    "conf: directive \"{key}\" has an address that this machine does not have: {endpoint}"
+                );
+                notes.push(Note::warn(loaded.problem(key, text).to_string()));
+            }
+            Place::Taken => {
+                let text = format!(
+                    "conf: directive \"{key}\" has an invalid value: '{endpoint}' exists and is not a socket"
+                );
+                problems.push(loaded.problem(key, text));
+            }
         }
     }
-    match Topology::from_settings(&settings) {
+    match Topology::from_settings(settings) {
         Ok(built) => {
             // The keys that say so have been warned of.
             let is_new = |warning: &&Warning| !matches!(warning, Warning::SeveralTokens { .. });
@@ -74,16 +78,24 @@ pub fn check(
     notes.extend(complaints.into_iter().map(Note::warn));
     let (provider, about) = Provider::new(settings.dyn_seed_provider, &variable);
     notes.extend(about);
-    if problems.is_empty() {
-        Ok(Checked {
-            settings,
-            switches,
-            provider,
-            notes,
-        })
-    } else {
-        Err(problems)
+    if !problems.is_empty() {
+        return Err(problems);
     }
+    let mut all = loaded.notes;
+    all.append(&mut notes);
+    Ok(Checked {
+        settings: loaded.settings,
+        switches,
+        provider,
+        notes: all,
+    })
+}
+
+/// Whether lines of the log are to show how serious they are (`DYNOMITE_LOG_SEVERITY`), which is needed
+/// before anything else is read. [`check`] says what is wrong with the variable.
+pub fn shows_severity(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
+    Switches::read(text).0.log_severity
 }
 
 /// What `-t` says of the configuration at `path`: the lines for stderr and the exit code, 0 or 1.

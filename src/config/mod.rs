@@ -73,6 +73,20 @@ pub struct Loaded {
     pub settings: Settings,
     /// What to log about them once the log is open, in order.
     pub notes: Vec<Note>,
+    /// Where the values of some keys stand in the file: of those that are checked against more than the
+    /// file.
+    pub places: Vec<(&'static str, Place)>,
+}
+
+impl Loaded {
+    /// A problem with the value of a key.
+    pub fn problem(&self, key: &str, text: impl Into<String>) -> Problem {
+        let place = self.places.iter().find(|(name, _)| *name == key);
+        Problem {
+            text: text.into(),
+            place: place.map(|(_, place)| *place),
+        }
+    }
 }
 
 /// Reads and checks the file at `path`, then what a start needs besides it: the addresses of the
@@ -94,14 +108,13 @@ pub fn load(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
     ] {
         if let Err(error) = endpoint.resolve() {
             problems.push(Problem::new(unresolved(endpoint, &error)));
-            problems.push(Problem::new(format!(
-                "conf: directive \"{key}\" has an invalid value"
-            )));
+            let text = format!("conf: directive \"{key}\" has an invalid value: '{endpoint}'");
+            problems.push(loaded.problem(key, text));
         }
     }
     match check_key(settings) {
         Ok(notes) => loaded.notes.extend(notes),
-        Err(problem) => problems.push(problem),
+        Err(problem) => problems.push(loaded.problem("pem_key_file", problem.text)),
     }
     if problems.is_empty() {
         Ok(loaded)
@@ -138,7 +151,8 @@ pub fn reload(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
         ))]);
     }
     let mut loaded = read_settings(path, cli)?;
-    let notes = check_key(&loaded.settings).map_err(|problem| vec![problem])?;
+    let notes = check_key(&loaded.settings)
+        .map_err(|problem| vec![loaded.problem("pem_key_file", problem.text)])?;
     loaded.notes.extend(notes);
     Ok(loaded)
 }
@@ -148,8 +162,14 @@ fn read_settings(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
     let file = path.display().to_string();
     let bytes = read(path).map_err(|error| {
         let reason = strerror(&error);
+        let looked = match (path.is_relative(), std::env::current_dir()) {
+            (true, Ok(dir)) => {
+                format!("; it was looked for in {}, -c names another", dir.display())
+            }
+            _ => String::new(),
+        };
         vec![Problem::new(format!(
-            "conf: failed to open configuration '{file}': {reason}"
+            "conf: failed to open configuration '{file}': {reason}{looked}"
         ))]
     })?;
     let text = decode(&bytes).map_err(|problem| vec![problem])?;

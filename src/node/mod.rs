@@ -451,7 +451,11 @@ impl Node {
                 .and_then(|front| front.addr),
             Kind::Store | Kind::Peer => None,
         };
-        log_at!(Notice, "close {}: {}", id.told(from), sys::reason(error));
+        let reason = sys::reason(error);
+        match self.endpoint(id) {
+            Some(endpoint) => log_at!(Warn, "close {id} to '{endpoint}': {reason}"),
+            None => log_at!(Notice, "close {}: {reason}", id.told(from)),
+        }
         match id.kind {
             Kind::Client => self.close_front(Fronts::key(id), false),
             Kind::DnodeClient => self.read_out(Fronts::key(id)),

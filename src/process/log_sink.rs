@@ -30,7 +30,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -103,6 +103,11 @@ impl LogHandle {
             self.flush(LAST_WORDS);
             default(info);
         }));
+    }
+
+    /// Lets each line say how serious it is, from now on, or not.
+    pub fn show_severity(&self, shown: bool) {
+        self.sink.shows_severity.store(shown, Ordering::Relaxed);
     }
 
     /// Opens the log file again, for rotation; nothing to do for stderr.
@@ -258,6 +263,8 @@ struct Sink {
     born: Instant,
     /// Lines begin with their priority.
     journal: bool,
+    /// Lines show how serious they are.
+    shows_severity: AtomicBool,
     suppressed: AtomicU64,
     lost: AtomicU64,
 }
@@ -266,6 +273,7 @@ impl Sink {
     fn new(output: Output, journal: bool) -> Sink {
         Sink {
             journal,
+            shows_severity: AtomicBool::new(false),
             queue: Mutex::new(Queue {
                 output: Some(output),
                 items: VecDeque::new(),
@@ -294,7 +302,9 @@ impl Sink {
     }
 
     fn line(&self, severity: log::Level, site: Site, message: &fmt::Arguments<'_>) -> String {
-        let mut line = log_line::line(SystemTime::now(), site, message);
+        let shown = self.shows_severity.load(Ordering::Relaxed);
+        let shown = shown.then_some(severity);
+        let mut line = log_line::line(SystemTime::now(), shown, site, message);
         if self.journal {
             line.insert_str(0, priority(severity));
         }

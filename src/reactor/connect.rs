@@ -31,7 +31,7 @@ impl Reactor {
         let Some(endpoint) = self.node.endpoint(id).cloned() else {
             return;
         };
-        log_at!(Warn, "{id} connecting..... to '{endpoint}'");
+        log_at!(Notice, "{id} connecting..... to '{endpoint}'");
         match &endpoint {
             Endpoint::Unix(path) => {
                 let made = UnixStream::connect(path)

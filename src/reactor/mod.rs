@@ -121,9 +121,16 @@ pub enum Ended {
 /// What a signal asks of the process outside the loop.
 pub type OnSignal<'a> = dyn FnMut(Signal) + 'a;
 
-fn named(what: &str, endpoint: &Endpoint, error: &io::Error) -> String {
+/// The original's words for a listener that could not be opened, then which key names it and why.
+fn named(what: &str, key: &str, endpoint: &Endpoint, error: &io::Error) -> String {
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => ": another process listens there",
+        io::ErrorKind::AddrNotAvailable => ": this machine does not have that address",
+        io::ErrorKind::PermissionDenied => ": this user may not listen there",
+        _ => "",
+    };
     format!(
-        "bind on {what} to addr '{endpoint}' failed: {}",
+        "bind on {what} to addr '{endpoint}' failed: {}, see \"{key}\"{why}",
         sys::reason(error)
     )
 }
@@ -155,7 +162,10 @@ impl Reactor {
             registry,
             Name::Stats.token(),
         )
-        .map_err(|error| format!("{}\nFailed to create stats!!!", named("m", stats, &error)))?;
+        .map_err(|error| {
+            let named = named("m", "stats_listen", stats, &error);
+            format!("{named}\nFailed to create stats!!! The node does not start without \"stats_listen\"")
+        })?;
         log_at!(Notice, "m listening on '{stats}'");
         let waker = Arc::new(Waker::new(registry, Name::Waker.token()).map_err(setup)?);
         let resolver = Resolver::start(Arc::clone(&waker)).map_err(setup)?;
@@ -231,6 +241,10 @@ impl Reactor {
         endpoint: &Endpoint,
         settings: &Settings,
     ) -> Result<(), String> {
+        let key = match door {
+            Door::Peers => "dyn_listen",
+            _ => "listen",
+        };
         let name = format!("<{name} listening on '{endpoint}'>");
         let listener = Listener::open(
             &name,
@@ -239,7 +253,7 @@ impl Reactor {
             self.poll.registry(),
             door.name().token(),
         )
-        .map_err(|error| named("p", endpoint, &error))?;
+        .map_err(|error| named("p", key, endpoint, &error))?;
         log_at!(
             Notice,
             "{name} inited in {} <POOL '{}'>",

@@ -247,7 +247,7 @@ pub const ALERTS: &[Alert] = &[
         lasting: "0m",
         severity: "warning",
         summary: "{{ $labels.instance }} did not take its changed configuration",
-        meaning: "The file was to be read again, by SIGHUP (logrotate sends it, too) or /reload, and something is wrong with it. The node goes on as before; its next start would fail.",
+        meaning: "The file was to be read again, by SIGHUP or /reload, and something is wrong with it. The node goes on as before; its next start would fail.",
         action: "'dynomite -t -c FILE' says what is wrong, and so does the log.",
     },
     Alert {
@@ -257,7 +257,7 @@ pub const ALERTS: &[Alert] = &[
         severity: "warning",
         summary: "{{ $labels.instance }} cannot write its log",
         meaning: "Lines are lost: the disk is full, or what reads the log is too slow. Requests are served all the same.",
-        action: "Make room where the log is; a file that was moved away is opened anew by SIGHUP.",
+        action: "Make room where the log is; a file that was moved away is opened anew by SIGUSR1.",
     },
     Alert {
         name: "DynomiteTimeoutFactor",

@@ -209,10 +209,14 @@ fn rotating_logs_signals_nobody_but_a_node() {
     assert_eq!((outcome.code(), &*outcome.stderr), (Some(0), ""));
     let log = || installed.read("var/log/dynomite/dynomite.log");
     until("the node to be told", || {
-        log().contains("(SIGHUP) received").then_some(())
+        log()
+            .contains("(SIGUSR1) received, reopening log file")
+            .then_some(())
     });
     assert!(stranger.0.try_wait().unwrap().is_none());
     installed.did("stop");
+    // A rotation once read a configuration that somebody was still writing.
+    assert!(!log().contains("conf: nothing has changed"), "{}", log());
 }
 
 #[test]

@@ -43,19 +43,22 @@ fn a_bad_option_is_told_with_the_usage() {
         (&["-z"][..], "dynomite: invalid option -- 'z'"),
         (&["-h", "-z"], "dynomite: invalid option -- 'z'"),
         (&["--bogus"], "dynomite: invalid option -- 'bogus'"),
-        (&["-v", "abc"], "dynomite: option -v requires a number"),
+        (
+            &["-v", "abc"],
+            "dynomite: option -v requires a number, not 'abc'",
+        ),
         (&["-o"], "dynomite: option -o requires a file name"),
         (
             &["-m", "513"],
-            "dynomite: mbuf chunk size must be a multiple of 16",
+            "dynomite: mbuf chunk size must be a multiple of 16, not '513'",
         ),
         (
             &["-M", "1"],
-            "dynomite: max allocated messages buffer must be between 100000 and 1000000 messages",
+            "dynomite: max allocated messages buffer must be between 100000 and 1000000 messages, not '1'",
         ),
         (
             &["-x", "abc"],
-            "dynomite: option -x requires a non-zero positive number",
+            "dynomite: option -x requires a non-zero positive number, not 'abc'",
         ),
         (
             &["-s", "22222"],
@@ -314,7 +317,7 @@ fn t_warns_of_a_listener_on_an_address_of_another_machine() {
     let conf = Conf::new(dir.path()).set("listen", "192.0.2.1:8102");
     let tested = run(conf.command().arg("-t"));
     assert_eq!(tested.code(), Some(0));
-    let warning = "warning: conf: directive \"listen\" has an address that this machine does not have: 192.0.2.1:8102\n";
+    let warning = "warning: conf: directive \"listen\" has an address that this machine does not have: 192.0.2.1:8102 (line ";
     assert!(tested.stderr.starts_with(warning), "{}", tested.stderr);
 }
 
@@ -464,11 +467,18 @@ fn an_address_that_cannot_be_bound_is_told() {
         let pid = dir.path().join("pid");
         let conf = Conf::new(dir.path()).set(key, addr);
         let outcome = run(conf.command().arg("-p").arg(&pid));
-        let failed = format!("bind on {what} to addr '{addr}' failed: {reason}\n");
+        let why = match reason {
+            "Address already in use" => "another process listens there",
+            _ => "this machine does not have that address",
+        };
+        let failed =
+            format!("bind on {what} to addr '{addr}' failed: {reason}, see \"{key}\": {why}\n");
         assert_eq!(outcome.code(), Some(1), "{outcome:?}");
         assert!(outcome.stderr.contains(&failed), "{}", outcome.stderr);
         assert_eq!(
-            outcome.stderr.contains(" Failed to create stats!!!\n"),
+            outcome
+                .stderr
+                .contains(" Failed to create stats!!! The node does not start"),
             what == "m",
             "{}",
             outcome.stderr
