@@ -64,7 +64,7 @@
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
 //! | `redis_client` | what a client of Redis asks for |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
-//! | `output` | what is to be written to a connection |
+//! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told |
@@ -107,6 +107,7 @@ mod options;
 mod order;
 mod original;
 mod output;
+mod pacing;
 mod peer;
 mod prefer;
 mod pressure;
@@ -203,6 +204,8 @@ pub struct Node {
     waiting: Vec<ConnId>,
     /// Peers that do.
     waiting_peers: Vec<ConnId>,
+    /// How many connections to C nodes let them wait ([`pacing`]).
+    holders: u32,
     /// Scripts, and the rows of the commands that run them.
     scripts: Scripts,
     eval: Option<u16>,
@@ -272,6 +275,7 @@ impl Node {
             dirty_upstreams: Vec::new(),
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
+            holders: 0,
             in_order: Vec::new(),
             scripts: Scripts::default(),
             eval: script_row(&options, b"eval"),

@@ -18,6 +18,9 @@ pub(super) struct Tally {
     eof: u64,
     errors: u64,
     silent: u64,
+    /// How often, and for how many µs, fronts have waited for a C node.
+    pub pauses: u64,
+    pub paused_us: u64,
 }
 
 impl Tally {
@@ -57,6 +60,8 @@ impl Tally {
         stats.lost_eof += self.eof;
         stats.lost_error += self.errors;
         stats.lost_timeout += self.silent;
+        stats.pauses += self.pauses;
+        stats.paused_us += self.paused_us;
     }
 }
 
@@ -85,6 +90,10 @@ impl Node {
                     stats.up |= u64::from(peer.state == State::Up && peer.known);
                     stats.barred |= u64::from(peer.barred);
                     stats.connections += u64::from(peer.state == State::Up);
+                    stats.window += peer
+                        .window
+                        .as_ref()
+                        .map_or(0, |window| window.size().into());
                     let [unsent, unsent_bytes, awaited, awaited_bytes] =
                         queue_lengths(peer, &mut self.msgs);
                     stats.unsent += unsent;

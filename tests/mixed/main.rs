@@ -13,6 +13,7 @@ mod encrypted;
 mod failing;
 mod inside;
 mod memcached;
+mod overrun;
 mod placed;
 mod rolling;
 mod seeds;

@@ -9,6 +9,7 @@ mod limits;
 mod members;
 mod memcache;
 mod order;
+mod pacing;
 mod purge;
 mod quorum;
 mod refused_multi;
