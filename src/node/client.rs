@@ -54,7 +54,9 @@ pub(super) trait Speech: Default {
     /// Whether a request has to wait for the client's writes in two steps ([`super::order`]).
     fn must_wait(node: &Node, key: u32, request: &Self::Request, raw: Raw<'_>) -> bool;
     /// Whether a request has to wait for the end of a pause ([`super::clients`]).
-    fn pauses(node: &Node, request: &Self::Request, raw: Raw<'_>) -> bool;
+    fn pauses(_node: &Node, _request: &Self::Request, _raw: Raw<'_>) -> bool {
+        false
+    }
     /// What the client gets before its connection closes; may be nothing.
     fn last_words(broken: Self::Broken) -> Vec<u8>;
 }

@@ -291,6 +291,7 @@ impl Node {
                 front.reading = Reading::Waiting;
                 front.held_back = true;
                 let id = front.id;
+                self.note_holders(now);
                 self.wait(id);
                 self.stats.own.reads_paused += 1;
             }

@@ -105,13 +105,16 @@ impl Node {
 
     /// It is known what the peer is.
     #[inline]
-    pub(super) fn peer_known(&mut self, slot: usize) {
+    pub(super) fn peer_known(&mut self, slot: usize, now: Now) {
         if let Some(peer) = self.upstreams.get_mut(slot)
             && !peer.known
         {
             peer.known = true;
             peer.backoff.succeeded();
             self.stats.pool.peer_connections += 1;
+            if !peer.is_modern() {
+                self.open_window(slot, now);
+            }
         }
     }
 

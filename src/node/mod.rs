@@ -66,7 +66,7 @@
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
 //! | `redis_client` | what a client of Redis asks for; `clients` is what it asks about all of them |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
-//! | `output` | what is to be written to a connection |
+//! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `docs` what clients are told of commands |
@@ -118,6 +118,7 @@ mod options;
 mod order;
 mod original;
 mod output;
+mod pacing;
 mod patterns;
 mod peer;
 mod prefer;
@@ -224,6 +225,8 @@ pub struct Node {
     waiting: Vec<ConnId>,
     /// Peers that do.
     waiting_peers: Vec<ConnId>,
+    /// How many connections to C nodes let them wait ([`pacing`]).
+    holders: u32,
     /// Scripts, and the rows of the commands that run them.
     scripts: Scripts,
     /// The slot of the datastore connection for what must not wait behind a script, once there has been one.
@@ -301,6 +304,7 @@ impl Node {
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
             client_pause: None,
+            holders: 0,
             in_order: Vec::new(),
             scripts: Scripts::default(),
             side: None,

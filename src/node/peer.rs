@@ -209,11 +209,12 @@ impl Node {
                         peer.heard = now.mono_us;
                     }
                     peer.inbound.keep(data, &self.pool);
+                    self.send_held(slot, now);
                     return if fill.full { Next::Again } else { Next::Wait };
                 }
                 Ok(Some(message)) => {
                     wire.version = message.version;
-                    self.peer_known(slot);
+                    self.peer_known(slot, now);
                     let Some(peer) = self.upstreams.get_mut(slot) else {
                         return Next::Wait;
                     };
@@ -229,6 +230,7 @@ impl Node {
                     if let Some(entry) = peer.take(&mut self.msgs, message.id) {
                         peer.heard = now.mono_us;
                         if message.version < VERSION {
+                            peer.note_reply(&self.msgs, entry, now);
                             self.forget_skipped(slot, entry);
                         }
                         self.answered(slot, entry, now, Raw::from(&message.payload));

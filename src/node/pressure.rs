@@ -5,7 +5,7 @@
 //!
 //! | front | waits for | needed for its answers |
 //! |---|---|---|
-//! | a client | the limits of the node; the queues of all upstreams | anything |
+//! | a client | the limits of the node; the queues of all upstreams, C nodes' windows ([`super::pacing`]) among them | anything |
 //! | a peer of another datacenter | twice the pool's limit; the queues of the datastore and of peers in this datacenter | those, as it may ask to forward |
 //! | a peer of this datacenter | twice the pool's limit; the queue of the datastore | the datastore |
 //!
@@ -108,6 +108,9 @@ impl Node {
         self.switch_if_prepared(now);
         self.renew_idle(now);
         self.feed_starved();
+        if self.holders > 0 {
+            self.settle_holders(now);
+        }
         if !self.waiting.is_empty() && self.is_relaxed(now) {
             for id in std::mem::take(&mut self.waiting) {
                 self.go_on(id);

@@ -21,6 +21,9 @@ pub(super) struct Tally {
     silent: u64,
     /// Its error replies.
     pub errors_by_word: Errors,
+    /// How often, and for how many µs, fronts have waited for a C node.
+    pub pauses: u64,
+    pub paused_us: u64,
 }
 
 impl Tally {
@@ -60,6 +63,8 @@ impl Tally {
         stats.lost_eof += self.eof;
         stats.lost_error += self.errors;
         stats.lost_timeout += self.silent;
+        stats.pauses += self.pauses;
+        stats.paused_us += self.paused_us;
     }
 }
 
@@ -93,6 +98,10 @@ impl Node {
                     stats.up |= u64::from(peer.state == State::Up && peer.known);
                     stats.barred |= u64::from(peer.barred);
                     stats.connections += u64::from(peer.state == State::Up);
+                    stats.window += peer
+                        .window
+                        .as_ref()
+                        .map_or(0, |window| window.size().into());
                     let [unsent, unsent_bytes, awaited, awaited_bytes] =
                         queue_lengths(peer, &mut self.msgs);
                     stats.unsent += unsent;

@@ -2,6 +2,7 @@
 
 use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
+use super::pacing::Holding;
 use super::peer::PeerWire;
 use super::tally::Tally;
 use super::{ConnId, Kind, Node, limits};
@@ -10,6 +11,7 @@ use crate::cluster::backoff::Backoff;
 use crate::cluster::id::NodeId;
 use crate::cluster::throttle::Throttle;
 use crate::cluster::topology::Distance;
+use crate::cluster::window::Window;
 use crate::config::Endpoint;
 use crate::mbuf::{Chain, Inbound};
 use crate::proto::Failure;
@@ -32,10 +34,14 @@ pub(super) struct Upstream {
     pub wire: Wire,
     /// Requests on their way out.
     pub out: Chain,
-    /// Requests that must not leave yet (`conn_msg_rate`), in order, and their bytes.
-    held: VecDeque<Chain>,
-    held_bytes: usize,
+    /// Requests that must not leave yet ([`super::pacing`]), in order, and their bytes.
+    pub held: VecDeque<Chain>,
+    pub held_bytes: usize,
     pub throttle: Option<Throttle>,
+    /// How much may be under way; only to a C node.
+    pub window: Option<Window>,
+    /// Whether fronts wait for it because of that.
+    pub holding: Holding,
     /// Requests whose reply is still to come, written or not, in order.
     pub queue: Queue<OfUpstream>,
     /// The message before the one that was taken last from behind others: where the next one is likely
@@ -55,8 +61,10 @@ pub(super) struct Upstream {
     pub renewing: bool,
     /// What was counted on it since start, whatever the connection.
     pub tally: Tally,
-    /// Bytes ever put into `out` of this connection.
-    queued: u64,
+    /// Bytes of all requests ever put into its queue on this connection.
+    pub queued: u64,
+    /// Where the last of those that were answered ends.
+    pub answered: u64,
     /// Bytes of those that were written.
     pub written: u64,
     /// When bytes up to which offset had been written; for latencies. The oldest first.
@@ -153,6 +161,8 @@ impl Upstream {
             held: VecDeque::new(),
             held_bytes: 0,
             throttle: None,
+            window: None,
+            holding: Holding::default(),
             queue: Queue::default(),
             hint: NONE,
             due: [NONE; 2],
@@ -162,6 +172,7 @@ impl Upstream {
             renewing: false,
             tally: Tally::default(),
             queued: 0,
+            answered: 0,
             written: 0,
             marks: VecDeque::with_capacity(16),
             heard: 0,
@@ -219,6 +230,7 @@ impl Upstream {
     pub fn is_congested(&self, now: Now) -> bool {
         self.backlog() >= limits::UPSTREAM_QUEUE
             && (self.is_store() || now.mono_us.saturating_sub(self.flowed) < limits::STALLED_US)
+            || self.window.is_some() && self.is_behind(now)
     }
 
     /// Requests in its queue of which nobody knows when they will leave it: all on a peer that has
@@ -322,25 +334,6 @@ impl Upstream {
         self.marks.front().map(|&(_, at)| at)
     }
 
-    /// Puts a request's bytes behind those that wait, or behind those held back.
-    #[inline]
-    pub fn put(&mut self, now: Now, raw: Raw<'_>) {
-        self.queued += raw.len() as u64;
-        if let Some(throttle) = &mut self.throttle
-            && (!self.held.is_empty() || throttle.take(now.mono_us).is_err())
-        {
-            let mut chain = Chain::new();
-            raw.append_to(&mut chain);
-            self.held_bytes += chain.len();
-            self.held.push_back(chain);
-            return;
-        }
-        if self.out.is_empty() {
-            self.flowed = now.mono_us;
-        }
-        raw.append_to(&mut self.out);
-    }
-
     /// What in its figures is not so: they are kept beside the queue, and have to agree with it.
     pub fn contradiction(&self, msgs: &Msgs) -> Option<String> {
         let mut overdue = [0; 2];
@@ -404,25 +397,6 @@ impl Upstream {
             .map(|(_, why)| why)
     }
 
-    /// When the first of the requests that the throttle holds back may go, in µs.
-    pub fn held_until(&self) -> Option<u64> {
-        let throttle = self.throttle.as_ref().filter(|_| !self.held.is_empty());
-        throttle.map(Throttle::next_us)
-    }
-
-    /// Lets held requests go as far as the rate allows.
-    pub fn let_go(&mut self, now: Now) {
-        let Some(throttle) = self.throttle.as_mut() else {
-            return;
-        };
-        while !self.held.is_empty() && throttle.take(now.mono_us).is_ok() {
-            if let Some(mut chain) = self.held.pop_front() {
-                self.held_bytes -= chain.len();
-                self.out.append(&mut chain);
-            }
-        }
-    }
-
     /// Requests not written yet, and their bytes.
     pub fn unsent(&self, msgs: &mut Msgs) -> (u64, u64) {
         let mut count = 0;
@@ -459,7 +433,8 @@ impl Upstream {
         self.known = false;
         self.renewing = false;
         self.overdue = [Overdue::default(); 2];
-        (self.queued, self.written) = (0, 0);
+        self.window = None;
+        (self.queued, self.answered, self.written) = (0, 0, 0);
         match &mut self.wire {
             Wire::Store(parser) => parser.reset(),
             Wire::Peer(wire) => wire.reset(),
@@ -508,8 +483,8 @@ impl Node {
             let due = start + self.granted[upstream.distance as usize][lane];
             self.earliest = self.earliest.min(due);
         }
-        if !upstream.held.is_empty() {
-            self.earliest = self.earliest.min(now.mono_us);
+        if let Some(at) = upstream.held_until() {
+            self.earliest = self.earliest.min(at);
         }
         if !upstream.dirty {
             upstream.dirty = true;

@@ -107,6 +107,15 @@ pub const ALERTS: &[Alert] = &[
         action: "As for DynomitePeerDown. After a long outage copy the data from another rack before the peer serves reads.",
     },
     Alert {
+        name: "DynomitePeerSlowsClients",
+        expr: "rate(dynomite_peer_client_paused_seconds_total[5m]) > 0.2",
+        lasting: "10m",
+        severity: "warning",
+        summary: "clients of {{ $labels.instance }} wait for the C node {{ $labels.peer }}",
+        meaning: "The peer runs the C original and takes fewer messages than clients of this node send. The node sends no more than the peer answers in time, because a C node that is sent more drops connections and writes. Nothing is lost; for more than a fifth of the time clients are not read.",
+        action: "Look at dynomite_peer_window_requests and dynomite_peer_latency_seconds of the peer, and at the load of its machine and its datastore. Replace the C node, or spread the load.",
+    },
+    Alert {
         name: "DynomiteNotNormal",
         expr: "dynomite_node_state{state=\"NORMAL\"} == 0",
         lasting: "30m",

@@ -253,7 +253,9 @@ impl Text {
         let is_sum = family.kind == Type::Summary && name.ends_with("_sum");
         match metric.kind {
             Kind::Timestamp => self.sample(name, labels, seconds(value.saturating_mul(1000))),
-            _ if is_sum => self.sample(name, labels, seconds(value)),
+            _ if is_sum || name.ends_with("_seconds_total") => {
+                self.sample(name, labels, seconds(value))
+            }
             _ => self.sample(name, labels, itoa::Buffer::new().format(value)),
         }
     }

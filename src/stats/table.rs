@@ -246,5 +246,8 @@ metrics! {
         unsent_bytes: Gauge = "their bytes" => series("dynomite_peer_queue_bytes", "queue=\"unsent\""),
         awaited: Gauge = "# requests written to the peer whose reply is still to come" => series("dynomite_peer_queue_requests", "queue=\"awaited\""),
         awaited_bytes: Gauge = "their bytes" => series("dynomite_peer_queue_bytes", "queue=\"awaited\""),
+        window: Gauge = "# requests that may await a reply of the peer, if it is a C node; else 0: any number" => series("dynomite_peer_window_requests", ""),
+        pauses: Counter = "# times that clients had to wait because the peer, a C node, was slower" => series("dynomite_peer_client_pauses_total", ""),
+        paused_us: Counter = "microseconds they waited, all times together" => series("dynomite_peer_client_paused_seconds_total", ""),
     }
 }

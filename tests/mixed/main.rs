@@ -15,6 +15,7 @@ mod failing;
 mod frames;
 mod inside;
 mod memcached;
+mod overrun;
 mod placed;
 mod rolling;
 mod seeds;

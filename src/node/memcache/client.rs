@@ -60,10 +60,6 @@ impl Speech for Parser {
     }
 
     /// No client of memcached can ask for a pause.
-    fn pauses(_: &Node, _: &Self::Request, _: Raw<'_>) -> bool {
-        false
-    }
-
     fn last_words(broken: Fatal) -> Vec<u8> {
         broken.reply()
     }

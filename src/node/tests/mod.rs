@@ -18,6 +18,7 @@ mod members;
 mod memcache;
 mod memory;
 mod order;
+mod pacing;
 mod patterns;
 mod purge;
 mod quorum;
