@@ -166,7 +166,7 @@ pub const KEYS: &[Key] = &[
     key("local_peer_connections", Count, "1", "connections", Live, Restart, "Connections to each peer in this datacenter."),
     key("remote_peer_connections", Count, "1", "connections", Live, Restart, "Connections to each peer in another datacenter."),
     key("secure_server_option", Secure, "none", "", Live, Restart, "The peers to encrypt to: none, those in other racks, those in other datacenters, or all. Must be the same on every node."),
-    key("pem_key_file", Text, "conf/dynomite.pem", "", Live, Restart, "The RSA private key that wraps the session keys between peers; the same file on every node. With secure_server_option none it is optional, and used to read what peers send encrypted. Relative to the working directory."),
+    key("pem_key_file", Text, "conf/dynomite.pem", "", Live, Restart, "The RSA private key that wraps the session keys between peers; the same file on every node. 1024 bits while any node runs the C original, else 2048 to 4096. With secure_server_option none it is optional, and used to read what peers send encrypted. Relative to the working directory."),
     key("recon_key_file", Text, "conf/recon_key.pem", "", Inert, Nothing, "Accepted for old files. Never read."),
     key("recon_iv_file", Text, "conf/recon_iv.pem", "", Inert, Nothing, "Accepted for old files. Never read."),
     key("read_consistency", Consistency, "DC_ONE", "", Live, Reload, "How many replicas must answer a read, in any case of letters; see dynomite-consistency(7)."),
