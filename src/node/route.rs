@@ -21,6 +21,7 @@ use crate::mbuf::Chain;
 use crate::proto::Failure;
 use crate::proto::dnode;
 use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::redis::flags::cat;
 use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::request::Span;
 use std::time::Duration;
@@ -72,14 +73,17 @@ impl<'a> Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    /// A request that every datastore refuses, for the local one to say why, where the words depend on
-    /// what it holds: of `FCALL` with a wrong number of keys, Redis looks for the function first.
+    /// A request that every datastore refuses for its number of keys, for the local one to say why, if the
+    /// row leaves that to it: `FCALL` looks for the function first, and an older Redis does not know the
+    /// command at all.
     pub fn for_its_error(command: &Command, error: KeysError, raw: Raw<'a>) -> Option<Ask<'a>> {
-        let is_wrong = matches!(
-            error,
-            KeysError::NotAnInteger | KeysError::Negative | KeysError::TooMany
-        );
-        (is_wrong && matches!(command.name, "fcall" | "fcall_ro")).then(|| Ask {
+        let is_refused = match error {
+            KeysError::NotAnInteger | KeysError::Negative | KeysError::TooMany => true,
+            // A script runs without keys.
+            KeysError::Zero => command.categories & cat::SCRIPTING == 0,
+            _ => false,
+        };
+        (is_refused && command.store_refuses).then(|| Ask {
             routing: Routing::LocalNode,
             ..Ask::redis(command, Class::Read, Token::default(), raw)
         })
