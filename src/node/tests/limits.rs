@@ -53,6 +53,12 @@ impl Rig {
     }
 }
 
+/// The same from another datacenter, to be passed on in this one.
+fn message_to_all(id: u64, payload: &[u8]) -> Vec<u8> {
+    let head = format!("   $2014$ {id} 4 0 1 0 *1 d *{}\r\n", payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
 /// A message as a peer sends it.
 pub fn message(id: u64, payload: &[u8]) -> Vec<u8> {
     message_as(dnode::VERSION_ORIGINAL, id, payload)
@@ -413,4 +419,27 @@ fn at_twice_the_memory_whoever_holds_the_most_loses_it() {
         fronts.map(|client| rig.is_there(client)),
         [false, false, true]
     );
+}
+
+/// It has to ask that C node, and a peer that only wants this node's datastore does not.
+#[test]
+fn a_peer_waits_for_a_c_node_only_if_it_is_of_another_datacenter() {
+    let members = ["a d r1 0", "b d r2 0", "c e r1 0"];
+    let mut rig = Rig::beside(&members, &[1], Options::default());
+    let (near, far) = (rig.peer(), rig.peer());
+    let request = encoded("set k v");
+    let mut id = 0;
+    while rig.offers(far, &message_to_all(id, &request)) {
+        id += 1;
+        assert!(id < 10_000, "it never waits");
+        rig.says(ME, "+OK\r\n");
+        assert!(rig.offers(near, &message(id, &request)));
+        rig.says(ME, "+OK\r\n");
+    }
+    assert!(rig.offers(near, &message(id, &request)));
+    // It is read again when the C node has answered.
+    for _ in 0..rig.kinds(1).len() {
+        rig.says_as(1, dnode::VERSION_ORIGINAL, "+OK\r\n");
+    }
+    assert!(rig.offers(far, &message_to_all(id, &request)));
 }
