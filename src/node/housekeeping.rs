@@ -100,6 +100,7 @@ impl Node {
         self.close_silent_strangers(now);
         self.relieve(now);
         self.retire();
+        self.send_cards(now);
         self.stats.hist.roll(now);
         let mut freed = self.pool.trim();
         if self.msgs.is_empty() && self.msgs.capacity() > 1024 {
