@@ -94,6 +94,8 @@ impl Flags {
 
     /// What has to be looked at before an answer is taken: most messages have none of these.
     pub const BEFORE_ANSWER: Flags = Flags(Self::DONE.0 | Self::CARRIED.0 | Self::KEPT.0);
+    /// A time in it was made absolute by this node's clock.
+    pub const TIMED: Flags = Flags(8192);
 
     /// Both sets together.
     #[must_use]
@@ -152,7 +154,8 @@ impl Msg {
         let kept = Flags::WRITE
             .with(Flags::UNIQUE)
             .with(Flags::ABSOLUTE)
-            .with(Flags::BESIDE_SCRIPTS);
+            .with(Flags::BESIDE_SCRIPTS)
+            .with(Flags::TIMED);
         copy.flags = self.flags.and(kept);
         copy
     }

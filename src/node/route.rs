@@ -477,11 +477,23 @@ impl Node {
         };
         msg.wire_id = frames.id;
         let (row, write) = (msg.command, msg.flags.has(Flags::WRITE));
+        let timed = msg.flags.has(Flags::TIMED);
         if self.evalsha == Some(row) && kind == dnode::Kind::Request {
             self.keep_evalsha(entry, frames.raw);
         }
-        let modern = self.upstreams.get(slot).is_none_or(Upstream::is_modern);
+        let peer = self.upstreams.get(slot);
+        let modern = peer.is_none_or(Upstream::is_modern);
         let mut raw = frames.raw;
+        let (mut row, mut relative) = (row, Chain::new());
+        if timed
+            && peer.is_some_and(|peer| !peer.exchange.takes_absolute)
+            && let Some(other) = self.relative(row, raw, now)
+        {
+            (row, relative) = other;
+        }
+        if !relative.is_empty() {
+            raw = Raw::from(&relative);
+        }
         let (mut other, mut more) = (Chain::new(), Vec::new());
         if !modern {
             match self.instead(row, raw, now) {
@@ -522,7 +534,7 @@ impl Node {
                 return self.give_up(entry, now, Failure::PeerRefused);
             }
             &own
-        } else if other.is_empty() {
+        } else if other.is_empty() && relative.is_empty() {
             frames.plain(kind, same_dc, &self.pool)
         } else {
             super::frame::plain(header, raw, &self.pool, &mut own);

@@ -1,5 +1,6 @@
 //! A connection requests are sent on: what the datastore and a peer have in common.
 
+use super::card::Exchange;
 use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
 use super::pacing::Holding;
@@ -30,6 +31,8 @@ pub(super) struct Upstream {
     /// A peer has said what it is. Until then nothing but that question is sent to it: what may be
     /// asked how depends on it.
     pub known: bool,
+    /// What the peer has told of itself.
+    pub exchange: Exchange,
     pub inbound: Inbound,
     pub wire: Wire,
     /// Requests on their way out.
@@ -155,6 +158,7 @@ impl Upstream {
             endpoint,
             state: State::Idle,
             known: false,
+            exchange: Exchange::default(),
             inbound: Inbound::default(),
             wire,
             out: Chain::new(),
@@ -431,6 +435,7 @@ impl Upstream {
         self.marks.clear();
         self.due = [NONE; 2];
         self.known = false;
+        self.exchange.reset();
         self.renewing = false;
         self.overdue = [Overdue::default(); 2];
         self.window = None;
