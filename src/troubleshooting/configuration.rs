@@ -75,7 +75,7 @@ pub const ROWS: &[Row] = &[
         "Correct the value.",
     ),
     row(
-        "conf: directive \"...\" has an invalid value",
+        "conf: directive \"...\" has an invalid value: '...'",
         "The value is not of the form that the key needs.",
         "See the key in dynomite.yml(5).",
     ),
@@ -95,9 +95,49 @@ pub const ROWS: &[Row] = &[
         "Use fewer.",
     ),
     row(
-        "conf: pool '...' has no datastores",
+        "conf: pool '...' has no datastores: directive \"servers:\" is missing",
         "servers is not given.",
         "Name the datastore.",
+    ),
+    row(
+        "conf: directive \"...\" is 0, which stands for its default, ...",
+        "0 means the default for this key.",
+        "Remove the key, or give the value that you want.",
+    ),
+    row(
+        "conf: directive \"...\" has a '...', which separates the fields and entries of \"dyn_seeds\": other nodes cannot name this node; the value is '...'",
+        "The name of the datacenter or rack has a colon, a bar or a space in it.",
+        "Choose another name.",
+    ),
+    row(
+        "conf: directive \"...\" has an address that this machine does not have: ...",
+        "A listener's address belongs to another machine; the start will fail.",
+        "Correct the address, or use 0.0.0.0.",
+    ),
+    row(
+        "conf: directive \"...\" has an invalid value: '...' exists and is not a socket",
+        "A file stands where the Unix socket should be.",
+        "Choose another path, or move the file.",
+    ),
+    row(
+        "Error: could NOT read RSA pem key file at ...: ...",
+        "pem_key_file has no usable key; the line says why. Keys have 1024 bits beside nodes of the C original, otherwise 2048 to 4096.",
+        "Make a key as dynomite-runbooks(7) says.",
+    ),
+    row(
+        "the RSA key in ... has ... bits: nodes that run the C original cannot talk to this node, they need a key of ... bits",
+        "The key is larger than C nodes can use.",
+        "Ignore it if no C node is left.",
+    ),
+    row(
+        "the RSA key in ... is the example key published with the C original: everybody has it, and it protects nothing; make your own",
+        "Encryption between the nodes is useless with this key.",
+        "Rotate the key, see dynomite-runbooks(7).",
+    ),
+    row(
+        "bind on ... to addr '...' failed: ...",
+        "A listener cannot be opened: another process listens there, the machine does not have the address, or the user may not use the port. The letter is p for clients, d for peers, m for statistics.",
+        "The line names the key; correct it, or end the other process.",
     ),
     row(
         "conf: directive \"...\" is where \"...\" listens already: ...",
@@ -115,7 +155,7 @@ pub const ROWS: &[Row] = &[
         "Correct those shown first.",
     ),
     row(
-        "conf: directive \"servers\" has ... entries, only the last is used: ...",
+        "conf: directive \"servers\" has ... entries, but a node has one datastore, only the last is used: ...; ignored: ...",
         "A node has one datastore.",
         "Remove the others.",
     ),
@@ -190,7 +230,7 @@ pub const ROWS: &[Row] = &[
         "Restart the node when it suits you.",
     ),
     row(
-        "Failed to create conf!!!",
+        "Failed to create conf!!! The node does not start, for the reasons above",
         "The start has failed because of the errors before this line.",
         "Run dynomite -t with the same file.",
     ),

@@ -20,7 +20,7 @@ pub const ROWS: &[Row] = &[
         "Raise LimitNOFILE, or look for clients that open too many connections.",
     ),
     row(
-        "admin mode ... is on",
+        "admin mode ... is on (-x): no peer is connected to...",
         "The node was started with -x and is no member of the cluster.",
         "Restart it without -x when the work is done.",
     ),
@@ -75,12 +75,17 @@ pub const ROWS: &[Row] = &[
         "None; DYNOMITE_IO_URING=0 avoids the attempt.",
     ),
     row(
+        "internal error: .... Please report this with the log lines before it",
+        "The node found a contradiction in its own bookkeeping, a bug, and left undone what it was about to do. A client may have got no reply.",
+        "Report it with the log. A restart of the node clears its state.",
+    ),
+    row(
         "no thread for the log (...): lines are written by the event loop",
         "The process may not start a thread.",
         "Raise TasksMax or the user's limit of processes.",
     ),
     row(
-        "out of buffers: refusing the largest unfinished request",
+        "out of buffers: refusing the largest unfinished request, of ...",
         "Memory is at its limit, and nothing under way will free any.",
         "See dynomite-tuning(7) for the memory that the load needs.",
     ),
@@ -88,6 +93,46 @@ pub const ROWS: &[Row] = &[
         "out of buffers: ... holds the most and is closed",
         "The same; a connection with many unread replies was closed.",
         "Look at that client.",
+    ),
+    row(
+        "a request that needs ... bytes is refused: it is more than three quarters of max_msgs x mbuf_size",
+        "A client announced a request that does not fit into the node's memory.",
+        "Raise max_msgs, or send smaller values.",
+    ),
+    row(
+        "... is closed to make room: connections from peers are at their limit of ...",
+        "All places for connections from peers are taken; the least useful one lost its place. Members keep theirs.",
+        "Let only the nodes of the cluster reach dyn_listen.",
+    ),
+    row(
+        "... connections to dyn_listen from addresses of no member are closed: they have said nothing",
+        "Many connections from elsewhere are open and send nothing.",
+        "The same.",
+    ),
+    row(
+        "... is closed to make room: it has asked for nothing since it connected",
+        "client_connections is reached, or descriptors have run out, and a client that never sent a request made room.",
+        "Look for clients that open connections without using them, or raise the limit.",
+    ),
+    row(
+        "the datastore is busy running a script: other requests are refused until it ends or SCRIPT KILL or FUNCTION KILL ends it",
+        "Redis runs a Lua script or function for longer than its busy-reply-threshold. Clients get Redis' BUSY error.",
+        "End it with SCRIPT KILL or FUNCTION KILL through any node, unless it has written already.",
+    ),
+    row(
+        "datastore ... refuses requests: ...",
+        "The datastore answers with an error that is no client's fault, for example OOM, READONLY or LOADING. One line for each kind and minute.",
+        "See the word in dynomite-alerts(7), DynomiteDatastoreRefuses.",
+    ),
+    row(
+        "peer ... passes on an error of its datastore: ...",
+        "The same at another node.",
+        "Look at that node's datastore.",
+    ),
+    row(
+        "peer ...: its ... is ..., here it is ...: ...",
+        "The settings of this node and of a peer do not match. The line says which, and what harm it does. The same for tokens, rack, datacenter, key file and clock.",
+        "Run dynomite-check --cluster, correct the node that differs, and restart it.",
     ),
     row(
         "... of ... refused: ...",
