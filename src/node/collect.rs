@@ -361,6 +361,9 @@ impl Node {
             if let Some(failure) = answer.failure {
                 answer.text = failure.line(self.options.store).into();
             }
+            if let Some(version) = answer.version.take() {
+                self.note_version(version);
+            }
             let mut reply = Chain::new();
             self.pool.copy(&answer.text, &mut reply);
             reply.append(&mut answer.reply);

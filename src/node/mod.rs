@@ -63,7 +63,7 @@
 //! |---|---|
 //! | `conn` | what this node and its driver call a connection |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
-//! | `redis_client` | what a client of Redis asks for |
+//! | `redis_client` | what a client of Redis asks for; `version`: of its datastore |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
 //! | `output` | what is to be written to a connection |
 //! | `msg` | a request in flight |
@@ -77,6 +77,7 @@
 //! | `order` | what a client asks behind a write in two steps |
 //! | `original` | what a C node is asked instead of what it does not know |
 //! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
+//! | `native` | a reply in RESP3 that only the datastore can give |
 //! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
 //! | `pressure` | who waits when too much is under way |
 //! | `control` | what an operator may tell it; `hold` is what its state means for requests |
@@ -106,6 +107,7 @@ mod many;
 mod members;
 mod memcache;
 mod msg;
+mod native;
 mod options;
 mod order;
 mod original;
@@ -125,6 +127,7 @@ mod store;
 pub mod switches;
 mod tally;
 mod upstream;
+mod version;
 
 pub use conn::{Action, ConnId, Kind, Next, Told};
 pub use options::Options;
@@ -162,6 +165,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use upstream::{Loss, State, Upstream};
+use version::Version;
 
 #[cfg(test)]
 mod tests;
@@ -244,8 +248,7 @@ pub struct Node {
     drain_until: Option<u64>,
     /// That time has passed.
     drain_over: bool,
-    /// The datastore's version, as clients are told it.
-    store_version: String,
+    version: Version,
 }
 
 impl Node {
@@ -302,7 +305,7 @@ impl Node {
             next_sweep: now.mono_us + limits::SWEEP_US,
             drain_until: None,
             drain_over: false,
-            store_version: String::from("7.0.15"),
+            version: Version::default(),
             topology,
             options,
         };

@@ -89,6 +89,8 @@ impl Flags {
     /// The datastore carries it out while a script runs, on another connection than the script's; a peer gets the
     /// answer before the script's.
     pub const BESIDE_SCRIPTS: Flags = Flags(4096);
+    /// Only the datastore knows the types of the reply ([`Form::Native`]): it is asked in RESP3.
+    pub const IN_RESP3: Flags = Flags(8192);
 
     /// Both sets together.
     #[must_use]
@@ -147,7 +149,8 @@ impl Msg {
         let kept = Flags::WRITE
             .with(Flags::UNIQUE)
             .with(Flags::ABSOLUTE)
-            .with(Flags::BESIDE_SCRIPTS);
+            .with(Flags::BESIDE_SCRIPTS)
+            .with(Flags::IN_RESP3);
         copy.flags = self.flags.and(kept);
         copy
     }

@@ -124,9 +124,14 @@ impl Node {
             .and_then(|front| front.steps.as_deref());
         let marks = steps.map(Vec::as_slice).unwrap_or_default();
         let mut keys = Vec::new();
-        // One whose keys cannot be told is refused.
+        match command.keys(args, &mut keys) {
+            Ok(()) => {}
+            // It may use any.
+            Err(error) if self.serves_keyless(command, error) => return waits,
+            // One whose keys cannot be told is refused.
+            Err(_) => return false,
+        }
         waits
-            && command.keys(args, &mut keys).is_ok()
             && keys
                 .iter()
                 .filter_map(|key| args.get(key.index))

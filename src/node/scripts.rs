@@ -156,7 +156,7 @@ impl Node {
         // Its place is behind all others now.
         msg.start = now.mono_us;
         if upstream.is_store() {
-            self.put_upstream(slot, entry, now, raw);
+            self.put_store(slot, entry, now, raw);
         } else {
             let mut frames = Frames::new(self.next_wire_id(), raw);
             self.send_to_peer(slot, entry, now, Kind::Request, &mut frames);

@@ -23,6 +23,8 @@ const LONGEST_PAUSE: u32 = 250;
 
 /// Why a connection is given up whose replies do not match its requests.
 const UNASKED: &str = "an answer that nobody asked for";
+/// Why one is given up that goes on in RESP3.
+const STUCK: &str = "HELLO 3 was obeyed and HELLO 2 was not";
 
 impl Node {
     /// Reads from a datastore connection once and hands out what is complete.
@@ -50,6 +52,7 @@ impl Node {
             return Next::Wait;
         }
         store.heard = now.mono_us;
+        parser.allow_resp3(store.resp3.is_allowed());
         let fresh = Replies::new(self.options.store);
         let mut parser = std::mem::replace(parser, fresh);
         let awaited = store.queue.len();
@@ -98,6 +101,9 @@ impl Node {
         let Some(store) = self.upstreams.get_mut(slot) else {
             return Next::Wait;
         };
+        if store.resp3.is_stuck() {
+            garbage = garbage.or(Some(STUCK));
+        }
         if let Some(reason) = garbage {
             log_at!(
                 Alert,
@@ -215,6 +221,7 @@ impl Node {
         }
         if over {
             self.hear_if_busy(entry, now, raw);
+            self.hear_hello(slot, entry, is_error);
             self.msgs.remove(entry as usize);
         } else if !expired && unique && !is_error {
             let marked = self.marked(node, raw);

@@ -2,6 +2,7 @@
 
 use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
+use super::native::Resp3;
 use super::peer::PeerWire;
 use super::tally::Tally;
 use super::{ConnId, Kind, Node, limits};
@@ -28,6 +29,8 @@ pub(super) struct Upstream {
     /// A peer has said what it is. Until then nothing but that question is sent to it: what may be
     /// asked how depends on it.
     pub known: bool,
+    /// Replies on this connection may be in RESP3, because some have been asked for.
+    pub resp3: Resp3,
     pub inbound: Inbound,
     pub wire: Wire,
     /// Requests on their way out.
@@ -147,6 +150,7 @@ impl Upstream {
             endpoint,
             state: State::Idle,
             known: false,
+            resp3: Resp3::default(),
             inbound: Inbound::default(),
             wire,
             out: Chain::new(),
@@ -392,6 +396,7 @@ impl Upstream {
         self.marks.clear();
         self.due = [NONE; 2];
         self.known = false;
+        self.resp3 = Resp3::default();
         self.renewing = false;
         self.overdue = [Overdue::default(); 2];
         (self.queued, self.written) = (0, 0);

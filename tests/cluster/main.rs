@@ -13,6 +13,7 @@ mod encrypted;
 mod faults;
 mod kinds;
 mod many_keys;
+mod native;
 mod once_crashed;
 mod order;
 mod owner_gone;

@@ -9,6 +9,7 @@ mod fanout;
 mod limits;
 mod members;
 mod memcache;
+mod native;
 mod order;
 mod purge;
 mod quorum;
@@ -220,19 +221,28 @@ impl Rig {
             unseen,
             ..
         } = asked;
-        let mut take = |wire_id, kind, payload: &[u8]| {
+        let mut take = |wire_id, kind, in_resp3, payload: &[u8]| {
             let text = told(store, payload);
-            unseen.push(text.clone());
+            unseen.push(match in_resp3 {
+                true => format!("in RESP3: {text}"),
+                false => text.clone(),
+            });
             waiting.push_back((wire_id, kind, text));
         };
         if id.kind == Kind::Store {
             while let Found::Complete(len, _) = parser.find(bytes) {
-                take(0, dnode::Kind::Request, &bytes.split_to(len).to_vec());
+                take(
+                    0,
+                    dnode::Kind::Request,
+                    false,
+                    &bytes.split_to(len).to_vec(),
+                );
             }
             return;
         }
         while let Some(message) = decoder.next(bytes, pool).unwrap() {
-            take(message.id, message.kind, &message.payload.to_vec());
+            let payload = message.payload.to_vec();
+            take(message.id, message.kind, message.wants_resp3, &payload);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::broken::Broken;
 use super::cipher::Cipher;
-use super::header::{Header, Kind};
+use super::header::{Header, Kind, WANTS_RESP3};
 use super::keys::{KeyPair, SessionKey};
 use super::payload::{Direction, Found, Payload};
 use super::scan::{self, Scan, Scanner};
@@ -40,6 +40,8 @@ pub struct Message<S> {
     pub kind: Kind,
     /// The sender's version; see [`super::VERSION`].
     pub version: u32,
+    /// Whether the reply is wanted in RESP3; see [`WANTS_RESP3`].
+    pub wants_resp3: bool,
     /// Whether sender and receiver are in the same datacenter; a reply must repeat it.
     pub same_dc: bool,
     /// Whether it came encrypted. From then on the replies of this connection have to be.
@@ -92,6 +94,11 @@ impl Decoder<Replies> {
     /// A decoder of what a replica sends.
     pub fn replies(store: StoreKind, security: Security) -> Self {
         Decoder::new(Replies::new(store), security)
+    }
+
+    /// From now on replies may be in RESP3 too.
+    pub fn allow_resp3(&mut self) {
+        self.parser.allow_resp3(true);
     }
 }
 
@@ -336,7 +343,8 @@ fn message<S>(header: Header, payload: Chain, shape: S) -> Message<S> {
     Message {
         id: header.id,
         kind,
-        version: header.version,
+        version: header.version & !WANTS_RESP3,
+        wants_resp3: header.version & WANTS_RESP3 != 0,
         same_dc: header.same_dc,
         encrypted: header.encrypted,
         payload,

@@ -10,6 +10,9 @@ pub const VERSION_ORIGINAL: u32 = 1;
 /// The version this implementation writes. C nodes check no version, in neither direction, and
 /// write none but 1; so a 2 tells that the sender is no C node and knows what C nodes do not.
 pub const VERSION: u32 = 2;
+/// Added to the version of a request whose reply is wanted in RESP3, as far as only the datastore knows how
+/// it looks there: that of a script. Never sent to a C node; a node that does not know it replies in RESP2.
+pub const WANTS_RESP3: u32 = 0x100;
 
 /// What kind of message it is (the original's `dmsg_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,5 +15,7 @@ pub mod scan;
 pub use broken::{Broken, Fault};
 pub use cipher::Cipher;
 pub use decoder::{Decoder, MAX_GOSSIP, MAX_PAYLOAD, MAX_SKIP, Message, Security};
-pub use header::{Data, Header, Kind, MAX_ENCODED, VERSION, VERSION_ORIGINAL, WRAPPED_LEN};
+pub use header::{
+    Data, Header, Kind, MAX_ENCODED, VERSION, VERSION_ORIGINAL, WANTS_RESP3, WRAPPED_LEN,
+};
 pub use keys::{KeyPair, SessionKey};

@@ -12,8 +12,8 @@ use super::keys::KeysError;
 /// A script's keys belong to several nodes.
 pub const SCRIPT_SPANS_NODES: &str =
     "-ERR Dynomite: Keys in the script cannot span multiple nodes\r\n";
-/// A script without keys cannot be routed.
-pub const SCRIPT_WITHOUT_KEYS: &str = "-ERR Dynomite: EVAL/EVALSHA requires at least 1 key\r\n";
+/// A script without keys cannot be routed where a rack has several nodes. The original's text, and why.
+pub const SCRIPT_WITHOUT_KEYS: &str = "-ERR Dynomite: EVAL/EVALSHA requires at least 1 key, because a rack has several nodes and only a key says which one runs the script\r\n";
 /// A level that `dyno_config:conn_consistency` does not know.
 pub const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency\r\n";
 /// Keys of one request belong to several nodes.
@@ -128,7 +128,7 @@ pub fn refused(command: &Command, serve: Serve, out: &mut Vec<u8>) {
 }
 
 /// The keys of a request cannot be told: the words Redis has for it in this command, but for
-/// scripts without keys, which Redis runs and a proxy cannot route.
+/// scripts without keys, which Redis runs and a proxy cannot always route.
 pub fn keys(command: &Command, error: KeysError, out: &mut Vec<u8>) {
     const POSITIVE: &str = "-ERR numkeys should be greater than 0\r\n";
     const TOO_MANY: &str = "-ERR Number of keys can't be greater than number of args\r\n";
