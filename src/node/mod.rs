@@ -68,7 +68,7 @@
 //! | `output` | what is to be written to a connection |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
-//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told |
+//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `alike` what has to be equal |
 //! | `many` | requests by keys of several owners |
 //! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
 //! | `members` | the members of the cluster, changed while requests are under way |
@@ -84,6 +84,7 @@
 //! | `answer` | answers, in their order, to the front's output |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
+mod alike;
 mod answer;
 mod busy;
 mod client;

@@ -37,7 +37,7 @@ use super::msg::{Flags, Msg, NONE};
 use super::order::{self, Begun};
 use super::route::Ask;
 use crate::clock::Now;
-use crate::cluster::digest::{Order, digest};
+use crate::cluster::digest::digest;
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{Counts, How, Routing, Target, read_candidates};
 use crate::consistency::Consistency;
@@ -45,6 +45,7 @@ use crate::hashkit::Token;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
+use crate::proto::redis::alike::Alike;
 use crate::proto::redis::command::{Class, Command};
 use crate::proto::redis::rewrite::{self, Rewritten};
 use crate::proto::redis::{encode, errors, request, resp3};
@@ -372,7 +373,7 @@ impl Node {
                     .iter()
                     .map(|one| self.encoded(one))
                     .collect(),
-                agreed: digest(std::iter::once(&*effect.reply), Order::Kept),
+                agreed: digest(std::iter::once(&*effect.reply)),
             })
         })
     }
@@ -391,7 +392,7 @@ impl Node {
         spare.dcs.push(owner.unwrap_or(DcId::LOCAL));
         spare.dcs.extend(others);
         let compare = match step.rules {
-            Rules::Redis(_) => Compare::Redis(Order::Kept),
+            Rules::Redis(_) => Compare::Redis(Alike::Bytes),
             Rules::Memcache => Compare::Memcache,
         };
         let quorum = self.quorum_collector(spare, step.level, compare, Lists::No, Some(agreed));

@@ -21,7 +21,7 @@ use super::frame::Frames;
 use super::front::Raw;
 use super::msg::Flags;
 use crate::clock::Now;
-use crate::cluster::digest::{Order, digest};
+use crate::cluster::digest::digest;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::dnode::Kind;
@@ -53,7 +53,7 @@ pub(super) struct Scripts {
 impl Scripts {
     /// Remembers a script.
     fn learn(&mut self, body: &[u8]) {
-        let mark = digest(std::iter::once(body), Order::Kept);
+        let mark = digest(std::iter::once(body));
         if body.len() > LONGEST || !self.known.insert(mark) {
             return;
         }

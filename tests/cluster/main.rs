@@ -10,6 +10,7 @@ mod bulk;
 mod busy;
 mod chaos;
 mod encrypted;
+mod equal;
 mod faults;
 mod kinds;
 mod many_keys;

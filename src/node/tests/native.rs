@@ -102,7 +102,7 @@ fn resp3_that_nobody_asked_for_closes_the_connection() {
 /// A C node is asked as ever, byte for byte, and what it answers is compared with what ours do.
 #[test]
 fn peers_of_ours_are_asked_for_resp3_and_c_nodes_are_not() {
-    for level in [Consistency::DcOne] {
+    for level in [Consistency::DcOne, Consistency::DcSafeQuorum] {
         let options = Options {
             write_consistency: level,
             ..Options::default()

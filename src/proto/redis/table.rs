@@ -2,10 +2,11 @@
 //! forwards, and its own pseudo-command.
 //!
 //! Columns: name, arity, how it is served, its keys, Redis' flags, ACL categories that do not
-//! follow from the flags; then what else is special. Name, arity, keys, flags, categories and hints
+//! follow from the flags; then what else is special, at the end how replicas' replies are compared. Name, arity, keys, flags, categories and hints
 //! are Redis 7.0.15's own (`COMMAND INFO`), with which a test compares every row. Counters are the
 //! original's classification.
 
+use super::alike::Alike;
 use super::command::Replicate::*;
 use super::command::Serve::*;
 use super::command::{Command, row};
@@ -48,21 +49,21 @@ pub(super) const ROWS: &[Command] = &[
     row("decrby", 3, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::STRING),
     row("del", -2, Split, specs::REMOVED_ALL, WRITE, cat::KEYSPACE).stat(stats::DEL),
     row("discard", 1, Transaction, specs::NONE, NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, cat::TRANSACTION),
-    row("dump", 2, Keyed, specs::READ, READONLY, cat::KEYSPACE).nondeterministic(),
+    row("dump", 2, Keyed, specs::READ, READONLY, cat::KEYSPACE).nondeterministic().alike(Alike::Kind),
     row("dyno_config:conn_consistency", 2, ConnConsistency, specs::NONE, FAST, cat::CONNECTION),
     row("echo", 2, Proxy, specs::NONE, LOADING | STALE | FAST, cat::CONNECTION),
-    row("eval", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)),
-    row("eval_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)),
-    row("evalsha", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)),
-    row("evalsha_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)),
+    row("eval", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
+    row("eval_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
+    row("evalsha", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
+    row("evalsha_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
     row("exec", 1, Transaction, specs::NONE, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, cat::TRANSACTION),
     row("exists", -2, Split, specs::INSPECTED_ALL, READONLY | FAST, cat::KEYSPACE),
     row("expire", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).replicate(Absolute(3)),
     row("expireat", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE),
     row("expiretime", 2, Keyed, specs::READ, READONLY | FAST, cat::KEYSPACE),
     row("failover", -1, Refused, specs::NONE, ADMIN | NOSCRIPT | STALE, 0),
-    row("fcall", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)),
-    row("fcall_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)),
+    row("fcall", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
+    row("fcall_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
     row("flushall", -1, AllNodesGuarded, specs::NONE, WRITE, cat::KEYSPACE | cat::DANGEROUS),
     row("flushdb", -1, AllNodesGuarded, specs::NONE, WRITE, cat::KEYSPACE | cat::DANGEROUS),
     row("function", -2, AllNodes, specs::NONE, 0, 0).subcommands(subcommands::FUNCTION),
@@ -86,7 +87,7 @@ pub(super) const ROWS: &[Command] = &[
     row("hello", -1, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, cat::CONNECTION),
     row("hexists", 3, Keyed, specs::INSPECTED, READONLY | FAST, cat::HASH),
     row("hget", 3, Keyed, specs::READ, READONLY | FAST, cat::HASH),
-    row("hgetall", 2, Keyed, specs::READ, READONLY, cat::HASH).resp3(Is(Form::Map)).own_rack().unordered(),
+    row("hgetall", 2, Keyed, specs::READ, READONLY, cat::HASH).resp3(Is(Form::Map)).own_rack().unordered().alike(Alike::Groups(2)),
     row("hincrby", 4, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::HASH).stat(stats::HASHES),
     row("hincrbyfloat", 4, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::HASH).stat(stats::HASHES),
     row("hkeys", 2, Keyed, specs::READ, READONLY, cat::HASH).own_rack().unordered(),
@@ -132,7 +133,7 @@ pub(super) const ROWS: &[Command] = &[
     row("lset", 4, Keyed, specs::UPDATED, WRITE | DENYOOM, cat::LIST).stat(stats::LISTS),
     row("ltrim", 4, Keyed, specs::REDUCED, WRITE, cat::LIST).stat(stats::LISTS),
     row("memory", -2, LocalNode, specs::NONE, 0, 0).subcommands(subcommands::MEMORY),
-    row("mget", -2, Split, specs::READ_ALL, READONLY | FAST, cat::STRING).stat(stats::MGET),
+    row("mget", -2, Split, specs::READ_ALL, READONLY | FAST, cat::STRING).stat(stats::MGET).alike(Alike::Values),
     row("migrate", -6, Refused, specs::MIGRATE, WRITE | MOVABLEKEYS, cat::KEYSPACE | cat::DANGEROUS).nondeterministic(),
     row("module", -2, Refused, specs::NONE, 0, 0),
     row("monitor", 1, Refused, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, 0),
@@ -197,8 +198,8 @@ pub(super) const ROWS: &[Command] = &[
     row("smembers", 2, Keyed, specs::READ, READONLY, cat::SET).resp3(Is(Form::Set)).unordered(),
     row("smismember", -3, Keyed, specs::READ, READONLY | FAST, cat::SET),
     row("smove", 4, SameNode, specs::TAKEN_THEN_EXTENDED, WRITE | FAST, cat::SET),
-    row("sort", -2, Keyed, specs::SORT, WRITE | DENYOOM | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS).stat(stats::SORT).finder(Finder::Sort).varies(),
-    row("sort_ro", -2, Keyed, specs::SORT_RO, READONLY | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS),
+    row("sort", -2, Keyed, specs::SORT, WRITE | DENYOOM | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS).stat(stats::SORT).finder(Finder::Sort).varies().alike(Alike::Sort),
+    row("sort_ro", -2, Keyed, specs::SORT_RO, READONLY | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS).alike(Alike::Sort),
     row("spop", -2, Keyed, specs::TAKEN, WRITE | FAST, cat::SET).resp3(Args(3, Form::Plain, Form::Set)).nondeterministic().replicate(Effect),
     row("spublish", 3, PubSub, specs::CHANNEL, PUBSUB | LOADING | STALE | FAST, 0),
     row("srandmember", -2, Keyed, specs::READ, READONLY, cat::SET).incomparable(),
@@ -230,7 +231,7 @@ pub(super) const ROWS: &[Command] = &[
     row("xgroup", -2, Keyed, specs::NONE, 0, 0).subcommands(subcommands::XGROUP),
     row("xinfo", -2, Keyed, specs::NONE, 0, 0).subcommands(subcommands::XINFO),
     row("xlen", 2, Keyed, specs::INSPECTED, READONLY | FAST, cat::STREAM),
-    row("xpending", -3, Keyed, specs::READ, READONLY, cat::STREAM).nondeterministic(),
+    row("xpending", -3, Keyed, specs::READ, READONLY, cat::STREAM).nondeterministic().alike(Alike::XPENDING),
     row("xrange", -4, Keyed, specs::READ, READONLY, cat::STREAM),
     row("xread", -4, SameNode, specs::XREAD, READONLY | BLOCKING | MOVABLEKEYS, cat::STREAM).resp3(Is(Form::Streams)).finder(Finder::Streams).varies(),
     row("xreadgroup", -7, SameNode, specs::XREADGROUP, WRITE | BLOCKING | MOVABLEKEYS, cat::STREAM).resp3(Is(Form::Streams)).finder(Finder::Streams).varies(),
