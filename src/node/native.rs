@@ -54,13 +54,24 @@ pub(super) fn is_native(row: u16) -> bool {
 }
 
 impl Node {
-    /// Puts a request into the queue of a datastore connection, in RESP3 if that is wanted.
+    /// Puts a request with these flags into the queue of a datastore connection, in RESP3 if that is wanted.
     #[inline]
-    pub(super) fn put_store(&mut self, slot: usize, entry: u32, now: Now, raw: Raw<'_>) {
-        let msg = self.msgs.get(entry as usize);
-        if !msg.is_some_and(|msg| msg.flags.has(Flags::IN_RESP3)) {
-            return self.put_upstream(slot, entry, now, raw);
+    pub(super) fn put_store(
+        &mut self,
+        slot: usize,
+        entry: u32,
+        flags: Flags,
+        now: Now,
+        raw: Raw<'_>,
+    ) {
+        match flags.has(Flags::IN_RESP3) {
+            false => self.put_upstream(slot, entry, now, raw),
+            true => self.put_in_resp3(slot, entry, now, raw),
         }
+    }
+
+    #[cold]
+    fn put_in_resp3(&mut self, slot: usize, entry: u32, now: Now, raw: Raw<'_>) {
         self.put_hello(slot, now, BEFORE);
         self.put_upstream(slot, entry, now, raw);
         self.put_hello(slot, now, BEHIND);
@@ -80,15 +91,14 @@ impl Node {
         self.put_upstream(slot, entry, now, Raw::from(&request));
     }
 
-    /// Takes in a reply nobody waits for: it may be one to `HELLO`.
-    #[inline]
+    /// Takes in a reply of the datastore that no front waits for: it may be one to `HELLO`.
     pub(super) fn hear_hello(&mut self, slot: usize, entry: u32, is_error: bool) {
         let (Some(store), Some(msg)) =
             (self.upstreams.get_mut(slot), self.msgs.get(entry as usize))
         else {
             return;
         };
-        if msg.command != NO_COMMAND || !store.is_store() {
+        if msg.command != NO_COMMAND {
             return;
         }
         store.resp3 = match (msg.part, store.resp3, is_error) {

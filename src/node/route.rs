@@ -440,7 +440,7 @@ impl Node {
         if by_hash {
             self.keep_evalsha(entry, raw);
         }
-        self.put_store(slot, entry, now, raw);
+        self.put_store(slot, entry, flags, now, raw);
     }
 
     /// Puts a request into the queue of a connection to a peer.

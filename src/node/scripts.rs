@@ -151,12 +151,13 @@ impl Node {
         let raw = Raw::from(&chain);
         log_at!(Notice, "{} has no such script, and gets it", upstream.id);
         msg.flags = msg.flags.without(Flags::KEPT);
+        let flags = msg.flags;
         msg.reply.clear();
         msg.command = eval;
         // Its place is behind all others now.
         msg.start = now.mono_us;
         if upstream.is_store() {
-            self.put_store(slot, entry, now, raw);
+            self.put_store(slot, entry, flags, now, raw);
         } else {
             let mut frames = Frames::new(self.next_wire_id(), raw);
             self.send_to_peer(slot, entry, now, Kind::Request, &mut frames);

@@ -203,7 +203,8 @@ impl Node {
         self.stats
             .count_reply(upstream.distance, write, used, raw.len() as u64);
         let is_error = raw.is_error(self.options.store);
-        if upstream.is_store() && is_error {
+        let from_store = upstream.is_store();
+        if from_store && is_error {
             self.stats.own.store_reply_errors += 1;
         }
         if is_error && kept && write && !expired && self.resend_script(slot, entry, now, raw) {
@@ -220,8 +221,10 @@ impl Node {
             self.stats.own.late_replies_dropped += 1;
         }
         if over {
-            self.hear_if_busy(entry, now, raw);
-            self.hear_hello(slot, entry, is_error);
+            if from_store {
+                self.hear_if_busy(entry, now, raw);
+                self.hear_hello(slot, entry, is_error);
+            }
             self.msgs.remove(entry as usize);
         } else if !expired && unique && !is_error {
             let marked = self.marked(node, raw);

@@ -15,6 +15,7 @@ mod inside;
 mod memcached;
 mod placed;
 mod rolling;
+mod scripts;
 mod seeds;
 
 use common::{Client, Plan, shown};

@@ -301,6 +301,62 @@ mod tests {
         }
     }
 
+    fn in_resp3() -> Parser {
+        let mut parser = Parser::default();
+        parser.allow_resp3(true);
+        parser
+    }
+
+    #[test]
+    fn resp3_is_understood_where_it_is_allowed() {
+        for reply in [
+            "_\r\n",
+            "#t\r\n",
+            ",1.5e300\r\n",
+            ",-inf\r\n",
+            "(-1234567890123456789012345678901234567890\r\n",
+            "=7\r\ntxt:a\n\r\r\n",
+            "!5\r\nERR x\r\n",
+            "~0\r\n",
+            "%0\r\n",
+            "%1\r\n+a\r\n~2\r\n:1\r\n_\r\n",
+            "*2\r\n%2\r\n:1\r\n:2\r\n:3\r\n*1\r\n#f\r\n$1\r\nx\r\n",
+        ] {
+            let stream = format!("{reply}+NEXT\r\n");
+            let complete = Status::Complete(reply.len());
+            assert_eq!(
+                in_resp3().parse(stream.as_bytes(), 0),
+                complete,
+                "{reply:?}"
+            );
+            assert!(
+                matches!(whole(stream.as_bytes()), Status::Garbage(_)),
+                "{reply:?}"
+            );
+            for cut in 0..reply.len() {
+                let mut parser = in_resp3();
+                let head = parser.parse(&stream.as_bytes()[..cut], 0);
+                assert_eq!(head, Status::Incomplete, "{reply:?} {cut}");
+                assert_eq!(
+                    parser.parse(stream.as_bytes(), 0),
+                    complete,
+                    "{reply:?} {cut}"
+                );
+            }
+        }
+        // Nobody asks for pushes or attributes; a map has twice as many elements as pairs.
+        for reply in [
+            ">1\r\n:1\r\n",
+            "|1\r\n:1\r\n:2\r\n:3\r\n",
+            "%4294967295\r\n",
+            "%-2\r\n",
+            "=x\r\n",
+        ] {
+            let status = in_resp3().parse(reply.as_bytes(), 0);
+            assert!(matches!(status, Status::Garbage(_)), "{reply:?}");
+        }
+    }
+
     #[test]
     fn garbage_is_named() {
         for reply in [
@@ -382,11 +438,14 @@ mod tests {
         }
 
         #[test]
-        fn never_panics(junk in proptest::collection::vec(prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), Just(b'1'), any::<u8>()], 0..200)) {
-            let mut parser = Parser::default();
-            let mut at = 0;
-            while let Status::Complete(len) = parser.parse(&junk[at..], 0) {
-                at += len;
+        fn never_panics(junk in proptest::collection::vec(prop_oneof![Just(b'*'), Just(b'$'), Just(b'%'), Just(b'='), Just(b'\r'), Just(b'\n'), Just(b'1'), any::<u8>()], 0..200)) {
+            for resp3 in [false, true] {
+                let mut parser = Parser::default();
+                parser.allow_resp3(resp3);
+                let mut at = 0;
+                while let Status::Complete(len) = parser.parse(&junk[at..], 0) {
+                    at += len;
+                }
             }
         }
     }
