@@ -11,10 +11,11 @@ docdir      ?= $(datarootdir)/doc/dynomite
 # What runs and is kept elsewhere than the program.
 localstatedir ?= /var
 runstatedir   ?= /run
-# Where the system looks for what belongs to a service.
+# Where the system looks for what belongs to a service. logrotate and init look in /etc only: with another
+# sysconfdir their files are installed as examples, unless these two name a place.
 defaultdir    ?= $(sysconfdir)/default
-initdir       ?= $(sysconfdir)/init.d
-logrotatedir  ?= $(sysconfdir)/logrotate.d
+initdir       ?= $(if $(filter /etc,$(sysconfdir)),/etc/init.d)
+logrotatedir  ?= $(if $(filter /etc,$(sysconfdir)),/etc/logrotate.d)
 unitdir       ?= $(prefix)/lib/systemd/system
 sysusersdir   ?= $(prefix)/lib/sysusers.d
 tmpfilesdir   ?= $(prefix)/lib/tmpfiles.d
@@ -40,12 +41,14 @@ docs        = README.md CHANGELOG.md LICENSE
 # The configuration that is installed where there is none.
 SAMPLE     ?= conf/dynomite.yml
 
-# What belongs to a service, written from contrib/service/NAME.in.
-services = default init logrotate service sysusers tmpfiles
+# What belongs to a service, written from contrib/service/dynomite.NAME.in. `instance` is the unit for several
+# nodes on one machine, from the same source as `service`.
+services = default init logrotate service instance sysusers tmpfiles
 default-at   = $(defaultdir)/dynomite
-init-at      = $(initdir)/dynomite
-logrotate-at = $(logrotatedir)/dynomite
+init-at      = $(if $(initdir),$(initdir)/dynomite,$(docdir)/examples/dynomite.init)
+logrotate-at = $(if $(logrotatedir),$(logrotatedir)/dynomite,$(docdir)/examples/dynomite.logrotate)
 service-at   = $(unitdir)/dynomite.service
+instance-at  = $(unitdir)/dynomite@.service
 sysusers-at  = $(sysusersdir)/dynomite.conf
 tmpfiles-at  = $(tmpfilesdir)/dynomite.conf
 # The names between @ in them.
@@ -80,17 +83,26 @@ SEEDS ?= 20000
 # make fuzz: seconds for each target
 FUZZ_SECONDS ?= 60
 
-.PHONY: all help install install-strip install-sidecar uninstall deb rpm test-deb test-rpm demo test lint bench sim fuzz size clean
+# make deps: what the tools are for
+FOR ?= build demo test
+
+.PHONY: all deps help install install-strip install-sidecar uninstall deb rpm test-deb test-rpm demo test lint bench sim fuzz size clean
 
 all:
 	@contrib/ensure-tools build
 	$(CARGO) build --release $(CARGOFLAGS)
 
+# The only target besides demo, test, test-deb and test-rpm that installs packages of the system.
+deps:
+	@contrib/ensure-tools --install $(FOR)
+
 help:
 	@echo "make             build the release binaries into $(release)"
+	@echo "make deps        install what building, the demo and the tests need (Debian, Ubuntu), or say what is missing;"
+	@echo "                 FOR=\"build demo test lint bench deb rpm\" picks purposes"
 	@echo "make demo        start a cluster of two datacenters, write here, read there, kill a node;"
 	@echo "                 NODES=1: one node in front of one store; STORE=memcached: memcached instead of Redis"
-	@echo "make test        every test (installs or names the tools it needs); DYNOMITE_PEER=/path mixes clusters with"
+	@echo "make test        every test, after make deps; DYNOMITE_PEER=/path mixes clusters with"
 	@echo "                 that program, DYNOMITE_LONG_TESTS=1 takes longer"
 	@echo "make lint        formatting, clippy, links in the documentation, licences and advisories"
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
@@ -127,7 +139,11 @@ install: $(release)/dynomite $(release)/dynomite-hash-tool
 	fi
 	@set -e; place() { \
 	    $(INSTALL) -d "$$(dirname "$(DESTDIR)$$2")"; \
-	    sed $(foreach name,$(placed),-e 's|@$(name)@|$($(name))|g') "contrib/service/dynomite.$$1.in" >"$(DESTDIR)$$2"; \
+	    source=$$1 node=dynomite instance='' title=''; \
+	    [ "$$1" != instance ] || source=service node=%i instance=-%i title=' %i'; \
+	    sed $(foreach name,$(placed),-e 's|@$(name)@|$($(name))|g') \
+	        -e "s|@node@|$$node|g" -e "s|@instance@|$$instance|g" -e "s|@title@|$$title|g" \
+	        "contrib/service/dynomite.$$source.in" >"$(DESTDIR)$$2"; \
 	    chmod "$$3" "$(DESTDIR)$$2"; \
 	}; \
 	[ -e "$(DESTDIR)$(default-at)" ] || place default "$(default-at)" 644; \
@@ -174,7 +190,7 @@ demo:
 
 # The test runner's own summary is the last thing printed.
 test:
-	@contrib/ensure-tools build test
+	@$(MAKE) --no-print-directory deps FOR="build test"
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    set -x; $(CARGO) test $(CARGOFLAGS) --doc --quiet && $(CARGO) nextest run --no-fail-fast $(CARGOFLAGS); \
 	else \

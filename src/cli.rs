@@ -91,6 +91,8 @@ pub enum Command {
         conf_file: PathBuf,
         /// What the command line says about it.
         overrides: Overrides,
+        /// What there is to say about the options.
+        notes: Vec<Note>,
     },
     /// Run the server.
     Serve(Options),
@@ -205,6 +207,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Failure> {
         Command::Test {
             overrides: options.overrides(),
             conf_file: options.conf_file,
+            notes: options.notes,
         }
     } else {
         Command::Serve(options)
@@ -232,8 +235,8 @@ impl Asked {
         options.daemonize |= found.opt_present("d");
         let file = |text: String| (!text.is_empty()).then(|| PathBuf::from(text));
         if let Some(text) = found.opt_str("v") {
-            let level =
-                config::digits(&text).ok_or_else(|| fails("option -v requires a number"))?;
+            let level = config::digits(&text)
+                .ok_or_else(|| refuses("option -v requires a number", &text))?;
             options.verbosity = u8::try_from(level).unwrap_or(MAX_LEVEL).min(MAX_LEVEL);
         }
         if let Some(text) = found.opt_str("o") {
@@ -247,18 +250,18 @@ impl Asked {
         }
         if let Some(text) = found.opt_str("x") {
             options.admin_operation = config::digits(&text)
-                .ok_or_else(|| fails("option -x requires a non-zero positive number"))?;
+                .ok_or_else(|| refuses("option -x requires a non-zero positive number", &text))?;
         }
         if let Some(text) = found.opt_str("m") {
             let size = non_zero('m', &text)?;
             config::check_mbuf_size(size)
-                .map_err(|words| fails(format!("mbuf {}", chunk_words(&words))))?;
+                .map_err(|words| refuses(&format!("mbuf {}", chunk_words(&words)), &text))?;
             options.mbuf_size = Some(size as usize);
             options.notes.push(Note::warn("-m or --mbuf-size command line arguments has been deprecated. Use configuration file."));
         }
         if let Some(text) = found.opt_str("M") {
             let number = non_zero('M', &text)?;
-            config::check_max_msgs(number).map_err(fails)?;
+            config::check_max_msgs(number).map_err(|words| refuses(&words, &text))?;
             options.max_msgs = Some(number as usize);
             options.notes.push(Note::warn(
                 "-M or max-msgs command line argument has been deprecated. Use configuration file.",
@@ -280,13 +283,28 @@ fn chunk_words(words: &str) -> String {
 fn non_zero(letter: char, text: &str) -> Result<u32, Failure> {
     config::digits(text)
         .filter(|number| *number != 0)
-        .ok_or_else(|| fails(format!("option -{letter} requires a non-zero number")))
+        .ok_or_else(|| {
+            refuses(
+                &format!("option -{letter} requires a non-zero number"),
+                text,
+            )
+        })
 }
 
 fn fails(words: impl fmt::Display) -> Failure {
     Failure {
         message: format!("dynomite: {words}"),
     }
+}
+
+/// The original's words for a value that an option does not take, and the value.
+fn refuses(words: &str, value: &str) -> Failure {
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let most = match digits && config::digits(value).is_none() {
+        true => format!(" of at most {}", i32::MAX),
+        false => String::new(),
+    };
+    fails(format!("{words}{most}, not '{}'", value.escape_debug()))
 }
 
 fn invalid(name: &str) -> Failure {

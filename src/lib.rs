@@ -20,7 +20,9 @@
 //! | [`seeds`] | where lists of other nodes come from: HTTP, DNS, a file |
 //! | [`process`] | log sink, signals, daemon, pid file, limits, readiness |
 //! | [`reactor`] | the world: epoll, `io_uring`, listeners, sockets |
+//! | [`startup`] | what a start needs, read and checked; `-t` |
 //! | [`cli`] | the command line |
+//! | [`troubleshooting`] | every error text, what it means and what to do: the table behind a manual page |
 
 pub mod admin;
 pub mod cli;
@@ -36,5 +38,7 @@ pub mod process;
 pub mod proto;
 pub mod reactor;
 pub mod seeds;
+pub mod startup;
 pub mod stats;
 pub mod sys;
+pub mod troubleshooting;

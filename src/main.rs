@@ -2,18 +2,15 @@
 
 use dynomite::cli::{self, Command, Options};
 use dynomite::clock::Now;
-use dynomite::cluster::member::Warning;
 use dynomite::cluster::own_names::OwnNames;
-use dynomite::cluster::topology::Topology;
-use dynomite::config::{self, Endpoint, Loaded, Note, Overrides, Problem, Settings};
-use dynomite::node::Switches;
+use dynomite::config::{self, Endpoint, Note, Overrides, Settings};
 use dynomite::process::daemon::{self, Report};
 use dynomite::process::log_sink::{self, LogHandle};
 use dynomite::process::pidfile::PidFile;
 use dynomite::process::signals::Signal;
 use dynomite::process::{limits, notify};
 use dynomite::reactor::{ConfFile, Ended, Reactor, Sources};
-use dynomite::seeds::Provider;
+use dynomite::startup::{self, Checked};
 use dynomite::stats::{self, Identity};
 use dynomite::{log_at, logging, sys};
 use std::io::Write;
@@ -45,7 +42,8 @@ fn main() -> ExitCode {
         Ok(Command::Test {
             conf_file,
             overrides,
-        }) => test(&conf_file, &overrides),
+            notes,
+        }) => test(&conf_file, &overrides, &notes),
         Ok(Command::Serve(options)) => match serve(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(code) => code,
@@ -58,22 +56,9 @@ fn tell(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// What a start would say of a configuration, that of the cluster in it included.
-fn test(conf_file: &Path, overrides: &Overrides) -> ExitCode {
-    let mut loaded = config::load(conf_file, overrides);
-    if let Ok(Loaded { settings, notes }) = &mut loaded {
-        match Topology::from_settings(settings) {
-            Ok(built) => {
-                // The keys that say so have been warned of.
-                let is_new = |warning: &&Warning| !matches!(warning, Warning::SeveralTokens { .. });
-                let new = built.warnings.iter().filter(is_new);
-                notes.extend(new.map(|warning| Note::warn(warning.to_string())));
-                notes.extend(config::look_up_seeds(settings));
-            }
-            Err(error) => loaded = Err(vec![Problem::new(error.to_string())]),
-        }
-    }
-    let (lines, code) = config::told(conf_file, loaded);
+/// Says what a start would say of a configuration.
+fn test(conf_file: &Path, overrides: &Overrides, notes: &[Note]) -> ExitCode {
+    let (lines, code) = startup::test(conf_file, overrides, notes);
     tell(&(lines.join("\n") + "\n"));
     if code == 0 {
         ExitCode::SUCCESS
@@ -90,13 +75,15 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
         ExitCode::FAILURE
     };
     let log = log_sink::install(options.output.as_deref(), options.verbosity).map_err(told)?;
-    let settings = configure(options)?;
+    // Also for what is wrong with the configuration.
+    log.show_severity(startup::shows_severity(|name| std::env::var_os(name)));
+    let checked = configure(options)?;
     let mut report = if options.daemonize {
         Some(daemon::daemonize().map_err(told)?)
     } else {
         None
     };
-    let ended = live(options, &settings, &log, &mut report);
+    let ended = live(options, checked, &log, &mut report);
     if let Err(message) = &ended {
         for line in message.lines() {
             log_at!(Alert, "{line}");
@@ -120,10 +107,20 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
     }
 }
 
-/// Reads the configuration and logs what is to be said about it.
-fn configure(options: &Options) -> Result<Settings, ExitCode> {
-    let loaded = config::load(&options.conf_file, &options.overrides());
-    let loaded = loaded.map_err(|problems| {
+/// The exit status of a start whose configuration cannot be used: 1, as the original's. For a service manager that
+/// waits for readiness it is 78 (`EX_CONFIG`), by which it can tell that another start would not help.
+fn wrong_configuration() -> ExitCode {
+    match notify::is_awaited() {
+        true => ExitCode::from(78),
+        false => ExitCode::FAILURE,
+    }
+}
+
+/// Reads and checks what a start needs, and logs what is worth it.
+fn configure(options: &Options) -> Result<Checked, ExitCode> {
+    let variable = |name: &str| std::env::var_os(name);
+    let checked = startup::check(&options.conf_file, &options.overrides(), variable);
+    let checked = checked.map_err(|problems| {
         for problem in &problems {
             log_at!(Alert, "{problem}");
             // With the log on stderr it stands there already.
@@ -131,26 +128,35 @@ fn configure(options: &Options) -> Result<Settings, ExitCode> {
                 tell(&format!("{problem}\n"));
             }
         }
-        log_at!(Alert, "Failed to create conf!!!");
+        log_at!(
+            Alert,
+            "Failed to create conf!!! The node does not start, for the reasons above"
+        );
         tell(&(config::verdict(&options.conf_file, false) + "\n"));
-        ExitCode::FAILURE
+        wrong_configuration()
     })?;
-    for note in options.notes.iter().chain(&loaded.notes) {
+    for note in options.notes.iter().chain(&checked.notes) {
         if logging::enabled(note.level) {
             log::log!(note.level.to_log(), "{}", note.text);
         }
     }
-    Ok(loaded.settings)
+    Ok(checked)
 }
 
 /// From the pid file to the end of the loop. An error is what to log and to report; by then nothing
 /// is left behind. The report is taken when the node serves.
 fn live(
     options: &Options,
-    settings: &Settings,
+    checked: Checked,
     log: &LogHandle,
     report: &mut Option<Report>,
 ) -> Result<Ended, String> {
+    let Checked {
+        settings,
+        mut switches,
+        provider,
+        ..
+    } = checked;
     let _pid_file = options
         .pid_file
         .as_deref()
@@ -164,21 +170,27 @@ fn live(
         std::process::id()
     );
     let files = limits::raise_nofile();
-    log_at!(Notice, "{}", limits::told(settings, files));
+    log_at!(Notice, "{}", limits::told(&settings, files));
     if options.admin_operation > 0 {
-        log_at!(Warn, "admin mode {} is on", options.admin_operation);
-    }
-    let (mut switches, complaints) = Switches::read(|name| std::env::var(name).ok());
-    for complaint in &complaints {
-        log_at!(Warn, "{complaint}");
+        let dels = match options.admin_operation {
+            1 => ", and DEL is not replicated",
+            _ => "",
+        };
+        log_at!(
+            Warn,
+            "admin mode {} is on (-x): no peer is connected to{dels}",
+            options.admin_operation
+        );
     }
     switches.admin_operation = options.admin_operation;
-    let mut reactor = Reactor::new(
-        settings,
-        identity(settings),
-        &switches,
-        sources(options, settings),
-    )?;
+    let sources = Sources {
+        provider,
+        conf_file: Some(ConfFile {
+            path: options.conf_file.clone(),
+            overrides: options.overrides(),
+        }),
+    };
+    let mut reactor = Reactor::new(&settings, identity(&settings), &switches, sources)?;
     if let Some(report) = report.take() {
         report.ready();
     }
@@ -193,27 +205,11 @@ fn live(
     ended.map_err(|error| format!("event loop failed: {}", sys::reason(&error)))
 }
 
-/// Where the node learns of what changes while it runs. Logs what is to be said about it.
-fn sources(options: &Options, settings: &Settings) -> Sources {
-    let (provider, notes) =
-        Provider::new(settings.dyn_seed_provider, |name| std::env::var_os(name));
-    for note in notes.iter().filter(|note| logging::enabled(note.level)) {
-        log::log!(note.level.to_log(), "{}", note.text);
-    }
-    Sources {
-        provider,
-        conf_file: Some(ConfFile {
-            path: options.conf_file.clone(),
-            overrides: options.overrides(),
-        }),
-    }
-}
-
 /// What a signal asks of the process; the event loop does its own part.
 fn act(signal: Signal, log: &LogHandle) {
     let level = logging::level();
     match signal {
-        Signal::Hup => {
+        Signal::Hup | Signal::Usr1 => {
             if let Err(message) = log.reopen() {
                 log_at!(Alert, "{message}");
             }
@@ -230,7 +226,7 @@ fn act(signal: Signal, log: &LogHandle) {
         }
         Signal::Int | Signal::Term => notify::stopping("finishing requests under way"),
         // Silent at the bounds, as the original.
-        Signal::Ttin | Signal::Ttou | Signal::Usr1 | Signal::Usr2 => {}
+        Signal::Ttin | Signal::Ttou | Signal::Usr2 => {}
     }
 }
 

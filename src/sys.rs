@@ -19,6 +19,12 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     }
 }
 
+/// The user this process acts as.
+pub fn effective_uid() -> u32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
 /// The text of an error as `strerror` has it, without the number Rust appends.
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();

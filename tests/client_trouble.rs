@@ -408,7 +408,7 @@ fn what_is_pipelined_behind_a_refused_multi_is_not_run() {
             not_run,
             not_run,
             not_run,
-            "-EXECABORT Transaction discarded because of previous errors.\\r\\n",
+            "-EXECABORT Transaction discarded because of: transactions are not supported by Dynomite\\r\\n",
             "+OK\\r\\n",
         ]) {
             assert_eq!(shown(&client.reply()), reply, "{line}");

@@ -2,6 +2,7 @@
 
 use dynomite::config::{self, Loaded, Overrides, SeedProvider, StoreKind};
 use dynomite::logging::Level;
+use dynomite::startup;
 use std::path::{Path, PathBuf};
 
 /// The least that loads; `{}` marks where a case puts its own lines.
@@ -51,7 +52,7 @@ impl Folder {
     }
 
     fn test(&self, content: impl AsRef<[u8]>) -> (Vec<String>, i32) {
-        config::test(&self.file(content), &Overrides::default())
+        startup::test(&self.file(content), &Overrides::default(), &[])
     }
 }
 
@@ -88,6 +89,10 @@ fn bad_files_are_refused_with_the_reason_and_one_verdict() {
             file.display()
         ))
     };
+    let cut = format!(
+        "; the value is '{}...' (line 8, column 12)",
+        "x".repeat(100)
+    );
     #[rustfmt::skip]
     let cases: Vec<(&str, String, &str)> = vec![
         ("empty", String::new(), "must contain only 1 document; found 0 documents"),
@@ -121,7 +126,7 @@ fn bad_files_are_refused_with_the_reason_and_one_verdict() {
         ("key in wrong case", with("  Timeout: 1\n"), "conf: directive \"Timeout\" is unknown; did you mean \"timeout\"? (line 8, column 3)"),
         ("unknown key first", BASE.replacen("  listen", "  bogus: 1\n  listen", 1), "conf: directive \"bogus\" is unknown (line 2, column 3)"),
         ("merge key", with("  <<: x\n"), "conf: directive \"<<\" is unknown"),
-        ("duplicate", with("  timeout: 1\n  timeout: 2\n"), "conf: directive \"timeout\" is a duplicate (line 9, column 12)"),
+        ("duplicate", with("  timeout: 1\n  timeout: 2\n"), "conf: directive \"timeout\" is a duplicate of line 8 (line 9, column 12)"),
         ("duplicate of 0", with("  timeout: 0\n  timeout: 2\n"), "conf: directive \"timeout\" is a duplicate"),
         ("duplicate of false", with("  preconnect: false\n  preconnect: true\n"), "conf: directive \"preconnect\" is a duplicate"),
         ("duplicate in a list", with("  timeout: [1, 2]\n"), "conf: directive \"timeout\" is a duplicate"),
@@ -133,46 +138,48 @@ fn bad_files_are_refused_with_the_reason_and_one_verdict() {
         ("dyn_listen missing", instead("dyn_listen", ""), "conf: directive \"dyn_listen:\" is missing"),
         ("tokens missing", instead("tokens", ""), "conf: directive \"tokens:\" is missing"),
         ("tokens empty list", instead("tokens", "  tokens: []\n"), "conf: directive \"tokens:\" is missing"),
-        ("listen without port", instead("listen", "  listen: 127.0.0.1\n"), "conf: directive \"listen\" has an invalid \"hostname:port\" format string (line 2, column 11)"),
+        ("listen without port", instead("listen", "  listen: 127.0.0.1\n"), "conf: directive \"listen\" has an invalid \"hostname:port\" format string; the value is '127.0.0.1' (line 2, column 11)"),
         ("port 0", instead("listen", "  listen: h:0\n"), "conf: directive \"listen\" has an invalid port in \"hostname:port\" format string"),
         ("port too large", instead("listen", "  listen: h:65536\n"), "has an invalid port in \"hostname:port\" format string"),
         ("port abc", instead("dyn_listen", "  dyn_listen: h:abc\n"), "conf: directive \"dyn_listen\" has an invalid port in \"hostname:port\" format string"),
         ("unknown host", instead("listen", "  listen: no..such.host:1\n"), "address resolution of node 'no..such.host' service '1' failed: "),
-        ("unknown host, second line", instead("listen", "  listen: no..such.host:1\n"), "conf: directive \"listen\" has an invalid value"),
+        ("unknown host, second line", instead("listen", "  listen: no..such.host:1\n"), "conf: directive \"listen\" has an invalid value: 'no..such.host:1' (line 2, column 11)"),
         ("empty host", instead("listen", "  listen: ':8102'\n"), "conf: directive \"listen\" has an invalid value"),
         ("star host", instead("listen", "  listen: '*:8102'\n"), "conf: directive \"listen\" has an invalid value"),
         ("server without weight", instead("servers", "  servers: h:1\n"), "conf: directive \"servers\" has an invalid \"hostname:port:weight [name]\"or \"/path/unix_socket:weight [name]\" format string"),
-        ("seed with four fields", with("  dyn_seeds:\n  - h:8101:r:1\n"), "conf: directive \"dyn_seeds\" has an invalid format must match \"hostname:port:rack:dc:tokens [name]\" (line 9, column 5)"),
-        ("seeds without dashes", with("  dyn_seeds:\n    a:8101:r:d:1\n    b:8101:r:d:2\n"), "conf: directive \"dyn_seeds\" has several entries in one: each needs a line of its own that begins with a dash (line 9, column 5)"),
+        ("seed with four fields", with("  dyn_seeds:\n  - h:8101:r:1\n"), "conf: directive \"dyn_seeds\" has an invalid format must match \"hostname:port:rack:dc:tokens [name]\"; the value is 'h:8101:r:1' (line 9, column 5)"),
+        ("seeds without dashes", with("  dyn_seeds:\n    a:8101:r:d:1\n    b:8101:r:d:2\n"), "conf: directive \"dyn_seeds\" has several entries in one: each needs a line of its own that begins with a dash; the value is 'a:8101:r:d:1 b:8101:r:d:2' (line 9, column 5)"),
         ("two listeners in one place", instead("dyn_listen", "  dyn_listen: 127.0.0.1:8102\n"), "conf: directive \"dyn_listen\" is where \"listen\" listens already: 127.0.0.1:8102 (line 3, column 15)"),
         ("two listeners, one everywhere", instead("listen", "  listen: 0.0.0.0:22222\n"), "conf: directive \"stats_listen\" is where \"listen\" listens already: 127.0.0.1:22222"),
         ("two listeners, one by default", instead("stats_listen", "").replace(":8102", ":22222"), "conf: directive \"stats_listen\" is where \"listen\" listens already: 0.0.0.0:22222"),
         ("two listeners at one path", instead("listen", "  listen: /tmp/s\n").replace("127.0.0.1:22222", "/tmp/s"), "conf: directive \"stats_listen\" is where \"listen\" listens already: /tmp/s"),
         ("the node as its own datastore", instead("servers", "  servers: 127.0.0.1:8102:1\n"), "conf: directive \"servers\" is this node itself, see \"listen\": 127.0.0.1:8102:1 (line 6, column 12)"),
         ("the node as its own datastore, everywhere", instead("listen", "  listen: 0.0.0.0:22122\n"), "conf: directive \"servers\" is this node itself, see \"listen\": 127.0.0.1:22122:1"),
-        ("number abc", with("  timeout: abc\n"), "conf: directive \"timeout\" is not a number (line 8, column 12)"),
+        ("number abc", with("  timeout: abc\n"), "conf: directive \"timeout\" is not a number; the value is 'abc' (line 8, column 12)"),
         ("number -1", with("  timeout: -1\n"), "conf: directive \"timeout\" is not a number"),
         ("number 1.5", with("  timeout: 1.5\n"), "conf: directive \"timeout\" is not a number"),
         ("number 0x10", with("  timeout: 0x10\n"), "conf: directive \"timeout\" is not a number"),
-        ("number beyond 32 bits", with("  timeout: 4294967297\n"), "conf: directive \"timeout\" is not a number"),
-        ("number beyond 31 bits", with("  timeout: 2147483648\n"), "conf: directive \"timeout\" is not a number"),
+        ("number beyond 32 bits", with("  timeout: 4294967297\n"), "conf: directive \"timeout\" is too large a number, the largest is 2147483647; the value is '4294967297' (line 8, column 12)"),
+        ("number beyond 31 bits", with("  timeout: 2147483648\n"), "conf: directive \"timeout\" is too large a number"),
         ("yes", with("  preconnect: yes\n"), "conf: directive \"preconnect\" is not \"true\" or \"false\""),
         ("True", with("  preconnect: True\n"), "conf: directive \"preconnect\" is not \"true\" or \"false\""),
-        ("data_store 2", with("  data_store: 2\n"), "Invalid datastore in conf file"),
-        ("hash in wrong case", with("  hash: MURMUR\n"), "conf: directive \"hash\" is not a valid hash (line 8, column 9)"),
+        ("data_store 2", with("  data_store: 2\n"), "Invalid datastore in conf file: \"data_store\" must be 0 (redis) or 1 (memcache); the value is '2' (line 8, column 15)"),
+        ("hash in wrong case", with("  hash: MURMUR\n"), "conf: directive \"hash\" is not a valid hash; the value is 'MURMUR' (line 8, column 9)"),
         ("murmur3", with("  hash: murmur3\n"), "conf: directive \"hash\" is not a valid hash: murmur3 is a name"),
         ("hash tag of one", with("  hash_tag: '{'\n"), "conf: directive \"hash_tag\" is not a valid hash tag string with two characters"),
         ("consistency", with("  read_consistency: quorum\n"), "conf: directive \"read_consistency:\"must be one of 'DC_ONE' 'DC_QUORUM' 'DC_SAFE_QUORUM' 'DC_EACH_SAFE_QUORUM'"),
         ("consistency prefix", with("  write_consistency: dc_one_foo\n"), "conf: directive \"write_consistency:\"must be one of"),
         ("secure option", with("  secure_server_option: bogus\n"), "conf: directive \"secure_server_option:\"must be one of 'none' 'rack' 'datacenter' 'all'"),
         ("secure option prefix", with("  secure_server_option: rackety\n"), "conf: directive \"secure_server_option:\"must be one of"),
-        ("key file missing", secure(Path::new("/no/such.pem")), "Error: file /no/such.pem does not exist"),
+        ("key file missing", secure(Path::new("/no/such.pem")), "Error: file /no/such.pem does not exist (line 9, column 17)"),
         ("key file garbage", secure(&pem), ": it holds no RSA private key in PEM without a pass phrase"),
         ("key file is a directory", secure(Path::new("/")), "Error: could NOT read RSA pem key file at /: not a regular file"),
         ("key file is endless", secure(Path::new("/dev/zero")), "Error: could NOT read RSA pem key file at /dev/zero: not a regular file"),
         ("mbuf_size 100", with("  mbuf_size: 100\n"), "mbuf_size: mbuf chunk size must be between 512 and 512000 bytes"),
         ("mbuf_size 520", with("  mbuf_size: 520\n"), "mbuf_size: mbuf size must be a multiple of 16"),
         ("max_msgs 5", with("  max_msgs: 5\n"), "max_msgs: max allocated messages buffer must be between 100000 and 1000000 messages"),
+        ("stats_port 70000", with("  stats_port: 70000\n"), "conf: directive \"stats_port\" has an invalid value: a port is at most 65535; the value is '70000' (line 8, column 15)"),
+        ("long value", with(&format!("  timeout: {}\n", "x".repeat(300))), &cut),
         ("connections 300", with("  datastore_connections: 300\n"), "conf: directive \"datastore_connections\" must be between 1 and 255"),
         ("token abc", instead("tokens", "  tokens: abc\n"), "conf: directive \"tokens\" has a token that is not a decimal number"),
         ("token -1", instead("tokens", "  tokens: -1\n"), "conf: directive \"tokens\" has a token that is not a decimal number"),
@@ -206,7 +213,7 @@ fn bad_files_are_refused_with_the_reason_and_one_verdict() {
 fn files_that_cannot_be_read() {
     let folder = Folder::new();
     let reason = |path: &Path| {
-        let (lines, code) = config::test(path, &Overrides::default());
+        let (lines, code) = startup::test(path, &Overrides::default(), &[]);
         assert_eq!((lines.len(), code), (2, 1), "{lines:?}");
         lines[0].clone()
     };
@@ -232,10 +239,10 @@ fn everything_wrong_is_said_at_once_in_the_order_of_the_file() {
     assert_eq!(
         refused(text),
         [
-            "conf: directive \"timeout\" is not a number (line 2, column 12)",
+            "conf: directive \"timeout\" is not a number; the value is 'x' (line 2, column 12)",
             "conf: directive \"rack\" has an empty value (line 3, column 8)",
             "conf: directive \"bogus\" is unknown (line 4, column 3)",
-            "conf: directive \"hash\" is not a valid hash (line 5, column 9)",
+            "conf: directive \"hash\" is not a valid hash; the value is 'md4' (line 5, column 9)",
             "conf: directive \"listen:\" is missing",
             "conf: directive \"dyn_listen:\" is missing",
             "conf: directive \"tokens:\" is missing",
@@ -252,7 +259,7 @@ fn the_least_file_gets_the_defaults() {
     let folder = Folder::new();
     let path = folder.file(BASE);
     assert_eq!(
-        config::test(&path, &Overrides::default()),
+        startup::test(&path, &Overrides::default(), &[]),
         (
             vec![format!(
                 "dynomite: configuration file '{}' syntax is valid",
@@ -437,17 +444,17 @@ fn odd_but_usable_files_load_with_a_warning() {
         (
             "several servers",
             instead("servers", "  servers:\n  - a:1:1\n  - b:2:1\n"),
-            "only the last is used: b:2:1",
+            "conf: directive \"servers\" has 2 entries, but a node has one datastore, only the last is used: b:2:1; ignored: a:1:1 (line 7, column 5)",
         ),
         (
             "weight",
             instead("servers", "  servers: h:1:abc\n"),
-            "a weight that is not a number",
+            "a weight that is not a number, it is ignored: h:1:abc (line 6, column 12)",
         ),
         (
             "own seed",
             with("  dyn_seeds:\n  - 127.0.0.1:8101:localrack:localdc:1\n"),
-            "names this node",
+            "names this node, the entry is ignored: 127.0.0.1:8101:localrack:localdc:1 (line 9, column 5)",
         ),
         (
             "seed twice",
@@ -467,12 +474,32 @@ fn odd_but_usable_files_load_with_a_warning() {
         (
             "dyn_port",
             with("  dyn_port: 9\n"),
-            "\"dyn_port\" is ignored",
+            "\"dyn_port\" is ignored, peers connect to the port of \"dyn_listen\": 8101 (line 8, column 13)",
         ),
         (
             "gossip",
             with("  enable_gossip: true\n"),
             "gossip has no effect in this version",
+        ),
+        (
+            "zero",
+            with("  timeout: 0\n"),
+            "conf: directive \"timeout\" is 0, which stands for its default, 5000 (line 8, column 12)",
+        ),
+        (
+            "zero buffers",
+            with("  mbuf_size: 0\n"),
+            "conf: directive \"mbuf_size\" is 0, which stands for its default, 16384 (line 8, column 14)",
+        ),
+        (
+            "a colon in a name",
+            with("  datacenter: a:b\n"),
+            "conf: directive \"datacenter\" has a ':', which separates the fields and entries of \"dyn_seeds\": other nodes cannot name this node; the value is 'a:b' (line 8, column 15)",
+        ),
+        (
+            "a blank in a name",
+            with("  rack: my rack\n"),
+            "conf: directive \"rack\" has a ' ', which separates",
         ),
         (
             "read repair",
@@ -482,7 +509,7 @@ fn odd_but_usable_files_load_with_a_warning() {
         (
             "redis",
             with("  redis: false\n"),
-            "******** Field \"redis\" in the conf file is DEPRECATED *********",
+            "******** Field \"redis\" in the conf file is DEPRECATED ********* (line 8, column 3)",
         ),
         (
             "distribution",
@@ -523,12 +550,31 @@ fn odd_but_usable_files_load_with_a_warning() {
 }
 
 #[test]
+fn a_zero_that_is_the_default_is_no_warning() {
+    for key in ["client_connections", "data_store"] {
+        assert_eq!(warnings(&parse(&with(&format!("  {key}: 0\n")))), [""; 0]);
+    }
+}
+
+#[test]
+fn a_missing_file_says_where_it_was_looked_for() {
+    let path = Path::new("no/such/dynomite.yml");
+    let (lines, code) = startup::test(path, &Overrides::default(), &[]);
+    let dir = std::env::current_dir().unwrap();
+    let expected = format!(
+        "conf: failed to open configuration 'no/such/dynomite.yml': No such file or directory; it was looked for in {}, -c names another",
+        dir.display()
+    );
+    assert_eq!((lines[0].as_str(), code), (expected.as_str(), 1));
+}
+
+#[test]
 fn a_seed_without_an_address_is_a_warning() {
     let folder = Folder::new();
     let path = folder.file(with(
         "  dyn_seeds: [no..such.host:8101:r:d:1, b..b:1:r:d:2, c..c:1:r:d:3, d..d:1:r:d:4]\n",
     ));
-    let (warnings, code) = config::test(&path, &Overrides::default());
+    let (warnings, code) = startup::test(&path, &Overrides::default(), &[]);
     assert_eq!(
         (warnings.len(), code),
         (4 + 1, 0),

@@ -2,8 +2,8 @@
 //!
 //! `DYNOMITE_WRITE_MANUAL=1 cargo test --test manual` writes the generated parts anew.
 
-use dynomite::config::manual::{MARKDOWN_MARKS, ROFF_MARKS, markdown, roff};
-use dynomite::config::{KEYS, keys::Status};
+use dynomite::config::KEYS;
+use dynomite::config::manual::{ROFF_MARKS, roff};
 use dynomite::stats::families::FAMILIES;
 use dynomite::stats::manual;
 use std::path::PathBuf;
@@ -32,33 +32,102 @@ fn the_keys_in_the_manual_are_those_of_the_table() {
 }
 
 #[test]
-fn the_keys_in_the_readme_are_those_of_the_table() {
-    generated(&["README.md"], MARKDOWN_MARKS, &markdown());
-}
-
-#[test]
 fn the_commands_in_the_manual_are_those_of_the_tables() {
     use dynomite::proto::manual::{MARKS, roff};
     generated(&["man", "dynomite-commands.7"], MARKS, &roff());
 }
 
 #[test]
-fn every_key_stands_in_the_tables_for_readers() {
-    let (roff, markdown) = (roff(), markdown());
+fn the_errors_in_the_manual_are_those_of_the_table() {
+    use dynomite::troubleshooting::{MARKS, roff};
+    generated(&["man", "dynomite-troubleshooting.7"], MARKS, &roff());
+}
+
+#[test]
+fn every_key_stands_in_the_manual() {
+    let roff = roff();
     for key in KEYS {
         assert!(
             roff.contains(&format!("\n.B {}\n", key.name)),
             "{}",
             key.name
         );
-        let row = format!("| `{}` |", key.name);
-        assert_eq!(markdown.contains(&row), key.status == Status::Live, "{row}");
     }
-    let columns = |line: &str| line.matches('|').count();
-    assert!(
-        markdown.lines().all(|line| columns(line) == 5),
-        "{markdown}"
-    );
+}
+
+/// The names of the manual pages, as a reader calls them: `dynomite(8)`.
+fn pages() -> Vec<String> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/man");
+    let names = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let page = |name: String| {
+        let (page, section) = name.rsplit_once('.').unwrap();
+        format!("{page}({section})")
+    };
+    names.map(page).collect()
+}
+
+/// Every word of a text that looks like the name of a page of ours.
+fn pages_named_in(text: &str) -> Vec<String> {
+    let plain = text.replace("\\-", "-").replace(".BR ", "");
+    let mut named = Vec::new();
+    for (at, _) in plain.match_indices("dynomite") {
+        let rest = &plain[at..];
+        let end = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'))
+            .unwrap_or(rest.len());
+        let after = rest[end..].trim_start_matches(' ');
+        let section = after.strip_prefix('(').and_then(|s| s.split_once(')'));
+        if let Some((section, _)) = section
+            && section.len() == 1
+            && section.starts_with(|c: char| c.is_ascii_digit())
+        {
+            named.push(format!("{}({section})", &rest[..end]));
+        }
+    }
+    named
+}
+
+#[test]
+fn the_readme_is_short_and_names_every_page() {
+    let readme = text(&["README.md"]);
+    assert!(readme.lines().count() < 200);
+    for page in pages() {
+        assert!(readme.contains(&page), "{page} is not in README.md");
+    }
+}
+
+#[test]
+fn every_page_that_a_page_names_exists() {
+    let pages = pages();
+    let mut named = 0;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/man")).unwrap() {
+        let path = entry.unwrap().path();
+        let manual = std::fs::read_to_string(&path).unwrap();
+        for page in pages_named_in(&manual) {
+            named += 1;
+            assert!(pages.contains(&page), "{} names {page}", path.display());
+        }
+    }
+    assert!(named > 40, "{named}");
+}
+
+#[test]
+fn mandoc_finds_nothing_wrong_with_a_page() {
+    let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/man")).unwrap();
+    let pages = pages.map(|entry| entry.unwrap().path());
+    match std::process::Command::new("mandoc")
+        .args(["-T", "lint", "-W", "warning"])
+        .args(pages)
+        .output()
+    {
+        Ok(output) => {
+            let found = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{found}");
+        }
+        Err(_) => println!("mandoc is not installed: the pages were not checked"),
+    }
 }
 
 #[test]

@@ -2,12 +2,18 @@
 //!
 //! The endpoint knows no passwords, and the C original lets everybody who reaches it change
 //! anything by `GET`. Here a change must come from this machine, unless the operator says otherwise,
-//! and never from a browser on behalf of another site's page: browsers reach `localhost` too. They
-//! name the page's origin (`Origin`, RFC 6454; `Sec-Fetch-Site`, W3C Fetch Metadata), but not always,
-//! and a hostile page can make its own host name resolve to this machine; so the node must be
-//! called by a name that no stranger can give it.
+//! and never from a browser on behalf of another site's page: browsers reach `localhost` too.
+//!
+//! - A page can have any browser send a `GET`, by an image for example, and can make it leave out where it
+//!   comes from. So a change by `GET`, which the original's tools use, is refused as soon as anything
+//!   shows a browser: `Origin`, `Referer`, any `Sec-Fetch` field (W3C Fetch Metadata), or a browser's
+//!   `User-Agent`. Browsers change by `POST`, and only from a page of this node itself.
+//! - A hostile page can make its own host name resolve to this machine. So the node must be called by
+//!   an address, `localhost`, or exactly the machine's name, with or without its domain; in `Host` and
+//!   in the target alike.
+//! - Filters in front of the port look at the path as it is written. So that must be the exact one.
 
-use super::request::Request;
+use super::request::{Method, Request};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -69,44 +75,57 @@ pub fn refusal(
     if !policy.remote && !caller.is_local {
         return Some("changes are accepted from this machine only, see DYNOMITE_REMOTE_ADMIN");
     }
+    if !request.is_plain_path || request.method == Method::Get && request.query.is_some() {
+        return Some("a change is asked for by its exact path, without escapes or a query");
+    }
+    let from_browser = request.is_browser || request.origin.is_some() || request.referer.is_some();
+    if request.method == Method::Get && from_browser {
+        return Some("a browser changes this node by POST only");
+    }
     if let Some(site) = &request.fetch_site
         && !matches!(site.as_str(), "same-origin" | "none")
     {
         return Some(FOREIGN_PAGE);
     }
-    if let Some(origin) = &request.origin {
-        let own = request.host.as_deref();
-        if origin.strip_prefix("http://") != own || own.is_none() {
-            return Some(FOREIGN_PAGE);
-        }
+    let own = request.host.as_deref();
+    let is_own_page = |url: &str, exactly: bool| {
+        let rest = url.strip_prefix("http://");
+        let site = rest.map(|rest| match rest.split_once('/') {
+            Some((site, _)) if !exactly => site,
+            _ => rest,
+        });
+        site.is_some() && site == own
+    };
+    let is_foreign =
+        |url: &Option<String>, exactly| url.as_ref().is_some_and(|url| !is_own_page(url, exactly));
+    if is_foreign(&request.origin, true) || is_foreign(&request.referer, false) {
+        return Some(FOREIGN_PAGE);
     }
-    match &request.host {
-        Some(host) if !is_own_name(host, host_name) => {
-            Some("call this node by an address, its host name or localhost")
-        }
-        _ => None,
+    if request.authority.is_some() && own.is_some() && request.authority.as_deref() != own {
+        return Some("Host and target name different servers");
     }
+    let mut names = [own, request.authority.as_deref()].into_iter().flatten();
+    let is_strange = names.any(|name| !is_own_name(name, host_name));
+    is_strange.then_some("call this node by an address, its host name or localhost")
 }
 
-/// Whether a `Host` is an address, `localhost`, or the machine's name, alone or with a domain. A name
-/// without a domain is nobody's who is not on this network.
+/// Whether a `Host` is an address, `localhost`, or exactly the machine's name, with its domain if it has
+/// one or without. Any other name could be given to this machine by a stranger.
 fn is_own_name(host: &str, host_name: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let (name, host_name) = (name.to_ascii_lowercase(), host_name.to_ascii_lowercase());
-    let is_own = |own: &str| {
-        let rest = name.strip_prefix(own).filter(|_| !own.is_empty());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
     let alone = host_name.split('.').next().unwrap_or_default();
-    bare.parse::<IpAddr>().is_ok()
-        || name == "localhost"
-        || name.is_empty()
-        || name == alone
-        || is_own(&host_name)
+    let is = |own: &str| !own.is_empty() && name.eq_ignore_ascii_case(own);
+    name.is_empty()
+        || bare.unwrap_or(name).parse::<IpAddr>().is_ok()
+        || is("localhost")
+        || is(host_name)
+        || is(alone)
 }
 
 #[cfg(test)]
@@ -133,6 +152,10 @@ mod tests {
             host: field("host"),
             origin: field("origin"),
             fetch_site: field("site"),
+            referer: field("referer"),
+            is_browser: field("site").is_some() || field("browser").is_some(),
+            authority: field("authority"),
+            is_plain_path: true,
         }
     }
 
@@ -172,10 +195,41 @@ mod tests {
             (&[("host", "[::1]:22222")], true),
             (&[("host", "localhost")], true),
             (&[("host", "Node-1:22222")], true),
-            (&[("host", "node-1.example.com:22222")], true),
             // A name that was made to resolve to this machine.
             (&[("host", "evil.example:22222")], false),
             (&[("host", "node-1evil.example")], false),
+            (&[("host", "node-1.evil.example:22222")], false),
+            (&[("host", "node-1.")], false),
+            // The target says something else, or the same.
+            (
+                &[("host", "localhost"), ("authority", "evil.example")],
+                false,
+            ),
+            (&[("host", "localhost"), ("authority", "127.0.0.1")], false),
+            (&[("authority", "evil.example")], false),
+            (&[("host", "localhost"), ("authority", "localhost")], true),
+            // A page, by where it is.
+            (
+                &[
+                    ("host", "127.0.0.1:22222"),
+                    ("referer", "http://evil.example/page"),
+                ],
+                false,
+            ),
+            (
+                &[
+                    ("host", "127.0.0.1:22222"),
+                    ("referer", "http://127.0.0.1:22222/help"),
+                ],
+                true,
+            ),
+            (
+                &[
+                    ("host", "127.0.0.1"),
+                    ("referer", "http://127.0.0.1.evil.example/"),
+                ],
+                false,
+            ),
             (&[("host", "localhost.evil.example")], false),
             (&[("host", "127.0.0.1.evil.example")], false),
             // What browsers add.
@@ -210,6 +264,36 @@ mod tests {
             let refused = refusal(&asked(fields), &caller, Policy::default(), "node-1");
             assert_eq!(refused.is_none(), passes, "{fields:?}: {refused:?}");
         }
+        // By `GET` a browser changes nothing, whatever page it shows.
+        for (fields, passes) in [
+            (&[("host", "localhost")][..], true),
+            (&[("host", "localhost"), ("site", "none")], false),
+            (&[("host", "localhost"), ("browser", "")], false),
+            (
+                &[("host", "localhost"), ("origin", "http://localhost")],
+                false,
+            ),
+            (
+                &[("host", "127.0.0.1"), ("referer", "http://evil.example/")],
+                false,
+            ),
+            (
+                &[("host", "localhost"), ("referer", "http://localhost/")],
+                false,
+            ),
+        ] {
+            let request = Request {
+                method: Method::Get,
+                ..asked(fields)
+            };
+            let refused = refusal(&request, &caller, Policy::default(), "node-1");
+            assert_eq!(refused.is_none(), passes, "GET {fields:?}: {refused:?}");
+        }
+        let escaped = Request {
+            is_plain_path: false,
+            ..asked(&[])
+        };
+        assert!(refusal(&escaped, &caller, Policy::default(), "").is_some());
         // A machine that is named with its domain is called without it, too.
         let asked_of = |host| asked(&[("host", host)]);
         for (host, passes) in [

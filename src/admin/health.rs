@@ -22,7 +22,9 @@ pub fn live(call: &mut Call<'_>) -> Response {
 /// fails if it does.
 pub fn ready(call: &mut Call<'_>) -> Response {
     let mut checks = call.control.doors();
-    checks.extend(call.control.node().health());
+    let node = call.control.node();
+    node.watch_store(call.now);
+    checks.extend(node.health());
     let (status, word) = match checks.iter().all(|check| check.trouble.is_none()) {
         true => (Status::OK, "ready"),
         false => (Status::UNAVAILABLE, "not ready"),

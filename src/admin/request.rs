@@ -66,6 +66,15 @@ pub struct Request {
     pub origin: Option<String>,
     /// How that page is related to this server (`Sec-Fetch-Site`).
     pub fetch_site: Option<String>,
+    /// That page, or its origin (`Referer`).
+    pub referer: Option<String>,
+    /// Whether a browser asks, as far as it says so: by any `Sec-Fetch` field, or a `User-Agent` that
+    /// begins with `Mozilla/`, as those of all browsers do.
+    pub is_browser: bool,
+    /// The host and port in a target in absolute form.
+    pub authority: Option<String>,
+    /// Whether the path came as it is, without percent escapes.
+    pub is_plain_path: bool,
 }
 
 /// Where a head ends, found as the bytes come in; no byte is looked at twice.
@@ -139,7 +148,12 @@ impl Request {
     pub fn parse(head: &[u8]) -> Result<Request, Refusal> {
         let mut lines = head.split_inclusive(|&b| b == b'\n').map(line_of);
         let (method, target, http11) = request_line(lines.next().unwrap_or_default())?;
-        let (path, query) = split_target(target)?;
+        let Target {
+            path,
+            query,
+            authority,
+            is_plain_path,
+        } = split_target(target)?;
 
         let mut fields = Fields::default();
         let mut count = 0;
@@ -177,6 +191,10 @@ impl Request {
             host: fields.host,
             origin: fields.origin,
             fetch_site: fields.fetch_site,
+            referer: fields.referer,
+            is_browser: fields.is_browser,
+            authority,
+            is_plain_path,
         })
     }
 }
@@ -217,8 +235,16 @@ fn request_line(line: &[u8]) -> Result<(Method, &[u8], bool), Refusal> {
     Ok((method, target, http11))
 }
 
-/// Path and query of a target in origin form, absolute form (`http://host/path`) or `*`.
-fn split_target(target: &[u8]) -> Result<(String, Option<String>), Refusal> {
+/// What a target says.
+struct Target {
+    path: String,
+    query: Option<String>,
+    authority: Option<String>,
+    is_plain_path: bool,
+}
+
+/// Takes apart a target in origin form, absolute form (`http://host/path`) or `*`.
+fn split_target(target: &[u8]) -> Result<Target, Refusal> {
     // Checked to be visible ASCII.
     let target = str::from_utf8(target).map_err(|_| bad("the target is malformed"))?;
     let absolute = ["http://", "https://"].iter().find_map(|scheme| {
@@ -227,11 +253,14 @@ fn split_target(target: &[u8]) -> Result<(String, Option<String>), Refusal> {
             .eq_ignore_ascii_case(scheme)
             .then(|| target.get(scheme.len()..))?
     });
+    let mut authority = None;
     let local = match absolute {
-        Some(rest) => rest
-            .find(['/', '?'])
-            .and_then(|at| rest.get(at..))
-            .unwrap_or("/"),
+        Some(rest) => {
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            let (host, local) = rest.split_at(end);
+            authority = Some(host.to_owned());
+            if local.is_empty() { "/" } else { local }
+        }
         None if target.starts_with('/') || target == "*" => target,
         None => return Err(bad("the target is malformed")),
     };
@@ -239,14 +268,16 @@ fn split_target(target: &[u8]) -> Result<(String, Option<String>), Refusal> {
         Some((path, query)) => (path, Some(query.to_owned())),
         None => (local, None),
     };
-    Ok((
-        if path.is_empty() {
+    Ok(Target {
+        is_plain_path: !path.contains('%'),
+        path: if path.is_empty() {
             "/".to_owned()
         } else {
             percent_decode(path)?
         },
         query,
-    ))
+        authority,
+    })
 }
 
 /// `%41` becomes `A`; what is no UTF-8 afterwards, or no escape, is refused.
@@ -279,6 +310,8 @@ struct Fields {
     host: Option<String>,
     origin: Option<String>,
     fetch_site: Option<String>,
+    referer: Option<String>,
+    is_browser: bool,
 }
 
 impl Fields {
@@ -315,11 +348,25 @@ impl Fields {
             once(&mut self.host, value).ok_or(bad("Host contradicts itself"))?;
         } else if name.eq_ignore_ascii_case(b"origin") {
             once(&mut self.origin, value).ok_or(bad("Origin contradicts itself"))?;
-        } else if name.eq_ignore_ascii_case(b"sec-fetch-site") {
-            once(&mut self.fetch_site, value).ok_or(bad("Sec-Fetch-Site contradicts itself"))?;
+        } else if name.eq_ignore_ascii_case(b"referer") {
+            once(&mut self.referer, value).ok_or(bad("Referer contradicts itself"))?;
+        } else if name.eq_ignore_ascii_case(b"user-agent") {
+            self.is_browser |= begins_with(value, b"Mozilla/");
+        } else if begins_with(name, b"sec-fetch-") {
+            self.is_browser = true;
+            if name.eq_ignore_ascii_case(b"sec-fetch-site") {
+                once(&mut self.fetch_site, value)
+                    .ok_or(bad("Sec-Fetch-Site contradicts itself"))?;
+            }
         }
         Ok(())
     }
+}
+
+/// Whether `text` begins with `start`, in letters of either case.
+fn begins_with(text: &[u8], start: &[u8]) -> bool {
+    let head = text.get(..start.len());
+    head.is_some_and(|head| head.eq_ignore_ascii_case(start))
 }
 
 /// Keeps the value of a field that may come once, or again with the same value.

@@ -58,6 +58,8 @@ pub struct Admission {
 pub struct Admin {
     conns: Slab<(u64, Conn)>,
     generation: u64,
+    /// Most connections.
+    most: usize,
     /// No deadline is earlier; `u64::MAX` for none.
     earliest_us: u64,
 }
@@ -67,6 +69,7 @@ impl Default for Admin {
         Admin {
             conns: Slab::new(),
             generation: 0,
+            most: MAX_CONNS,
             earliest_us: u64::MAX,
         }
     }
@@ -88,9 +91,15 @@ impl Admin {
         self.conns.is_empty()
     }
 
+    /// How many connections there may be from now on: at most [`MAX_CONNS`], fewer where descriptors are
+    /// few.
+    pub fn limit(&mut self, most: usize) {
+        self.most = most.clamp(1, MAX_CONNS);
+    }
+
     /// Takes in a connection of `caller` accepted at `now`.
     pub fn accepted(&mut self, caller: Caller, now: Now) -> Admission {
-        let evicted = if self.conns.len() < MAX_CONNS {
+        let evicted = if self.conns.len() < self.most {
             None
         } else {
             self.least_deserving()

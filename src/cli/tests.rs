@@ -39,33 +39,51 @@ fn mistakes_have_the_originals_words() {
         ("-M", "option -M requires a number"),
         ("-x", "invalid option -- 'x'"),
         ("--admin-operation", "invalid option -- 'x'"),
-        ("-v abc", "option -v requires a number"),
-        ("-v abc -z", "option -v requires a number"),
+        ("-v abc", "option -v requires a number, not 'abc'"),
+        ("-v abc -z", "option -v requires a number, not 'abc'"),
         ("-z -v abc", "invalid option -- 'z'"),
-        ("-v -5", "option -v requires a number"),
-        ("-v 1 -v x -v 2", "option -v requires a number"),
-        ("-v ''", "option -v requires a number"),
-        ("-v3000000000", "option -v requires a number"),
-        ("-v 99999999999", "option -v requires a number"),
-        ("-m 0", "option -m requires a non-zero number"),
-        ("-m abc", "option -m requires a non-zero number"),
+        ("-v -5", "option -v requires a number, not '-5'"),
+        ("-v 1 -v x -v 2", "option -v requires a number, not 'x'"),
+        ("-v ''", "option -v requires a number, not ''"),
+        (
+            "-v3000000000",
+            "option -v requires a number of at most 2147483647, not '3000000000'",
+        ),
+        (
+            "-v 99999999999",
+            "option -v requires a number of at most 2147483647, not '99999999999'",
+        ),
+        ("-m 0", "option -m requires a non-zero number, not '0'"),
+        ("-m abc", "option -m requires a non-zero number, not 'abc'"),
         (
             "-m 511",
-            "mbuf chunk size must be between 512 and 512000 bytes",
+            "mbuf chunk size must be between 512 and 512000 bytes, not '511'",
         ),
         (
             "-m 512001",
-            "mbuf chunk size must be between 512 and 512000 bytes",
+            "mbuf chunk size must be between 512 and 512000 bytes, not '512001'",
         ),
-        ("-m 513", "mbuf chunk size must be a multiple of 16"),
-        ("-M 0", "option -M requires a non-zero number"),
-        ("-M --output=x", "option -M requires a non-zero number"),
+        (
+            "-m 513",
+            "mbuf chunk size must be a multiple of 16, not '513'",
+        ),
+        ("-M 0", "option -M requires a non-zero number, not '0'"),
+        (
+            "-M --output=x",
+            "option -M requires a non-zero number, not '--output=x'",
+        ),
         (
             "-M 1",
-            "max allocated messages buffer must be between 100000 and 1000000 messages",
+            "max allocated messages buffer must be between 100000 and 1000000 messages, not '1'",
         ),
-        ("-x abc", "option -x requires a non-zero positive number"),
-        ("-x -1", "option -x requires a non-zero positive number"),
+        (
+            "-x abc",
+            "option -x requires a non-zero positive number, not 'abc'",
+        ),
+        (
+            "-x -1",
+            "option -x requires a non-zero positive number, not '-1'",
+        ),
         ("-s 22222", "option -s was removed; use \"stats_listen:\""),
         ("-s22222", "option -s was removed; use \"stats_listen:\""),
         ("-i", "option -i was removed; use \"stats_interval:\""),
@@ -114,7 +132,10 @@ fn a_test_takes_the_file_and_what_overrides_it() {
                 mbuf_size: Some(1024),
                 max_msgs: None,
                 gossip: true
-            }
+            },
+            notes: vec![Note::warn(
+                "-m or --mbuf-size command line arguments has been deprecated. Use configuration file."
+            )],
         })
     );
 }

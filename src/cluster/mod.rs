@@ -27,6 +27,7 @@
 //! | [`timeout`] | how long a request may wait, by where it went |
 //! | [`backoff`] | how long to wait before connecting again |
 //! | [`throttle`] | how many messages may leave in a second |
+//! | [`window`] | how many messages a C node may owe replies to |
 
 pub mod backoff;
 pub mod change;
@@ -45,3 +46,4 @@ pub mod split;
 pub mod throttle;
 pub mod timeout;
 pub mod topology;
+pub mod window;

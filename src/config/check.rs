@@ -5,7 +5,7 @@
 use super::address::{Endpoint, Listen};
 use super::keys::{self, Key, Status};
 use super::place::Places;
-use super::problem::{MAX_PROBLEMS, Note, Problem};
+use super::problem::{MAX_PROBLEMS, Note, Place, Problem};
 use super::server::{Datastore, Seed};
 use super::settings::Settings;
 use super::value_check::check_value;
@@ -15,7 +15,7 @@ use super::{Loaded, Overrides};
 use crate::consistency::Consistency;
 use crate::hashkit::{MAX_TOKENS, Token, parse_list};
 use crate::logging::Level;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Checks the file's pool and makes settings of it.
@@ -43,6 +43,13 @@ pub(super) fn check(
     match settings {
         Some(settings) if checker.problems.is_empty() => Ok(Loaded {
             settings,
+            places: checker.places_of(&[
+                "listen",
+                "dyn_listen",
+                "stats_listen",
+                "servers",
+                "pem_key_file",
+            ]),
             notes: checker.notes,
         }),
         _ => Err(checker.problems),
@@ -74,8 +81,12 @@ impl<'a> Checker<'a> {
         });
     }
 
-    fn warn(&mut self, text: impl Into<String>) {
-        self.notes.push(Note::warn(text));
+    /// Warns of something that stands at a node.
+    fn warn(&mut self, text: impl Into<String>, node: Option<usize>) {
+        self.notes.push(Note::warn(match node {
+            Some(node) => self.places.problem(text, node).to_string(),
+            None => text.into(),
+        }));
     }
 
     /// Goes through the file: known keys, each value by its kind, repetitions.
@@ -83,14 +94,15 @@ impl<'a> Checker<'a> {
         let pool = self.pool;
         for word in &pool.beside {
             if word.text == "auto_bootstrap" {
-                self.warn(deprecated(&word.text));
+                self.warn(deprecated(&word.text), Some(word.node));
             } else {
                 let text =
                     format!("conf: '{file}' has invalid mapping \"key:\" at depth 1, {INDENTED}");
                 self.refuse(text, Some(word.node));
             }
         }
-        let mut seen: HashSet<&'static str> = HashSet::new();
+        // With the node of the first value.
+        let mut seen: HashMap<&'static str, usize> = HashMap::new();
         for entry in &pool.entries {
             let name = &entry.key.text;
             let Some(key) = keys::find(name) else {
@@ -105,15 +117,24 @@ impl<'a> Checker<'a> {
                 continue;
             };
             if matches!(key.status, Status::Deprecated | Status::Older) {
-                self.warn(deprecated(key.name));
+                self.warn(deprecated(key.name), Some(entry.key.node));
             }
             for value in &entry.values {
+                let first = match value.text.is_empty() {
+                    true => value.node,
+                    false => *seen.entry(key.name).or_insert(value.node),
+                };
                 let checked = if value.text.is_empty() {
                     Err(format!("conf: directive \"{name}\" has an empty value"))
-                } else if !seen.insert(key.name) && !key.kind.repeats() {
-                    Err(format!("conf: directive \"{name}\" is a duplicate"))
+                } else if first != value.node && !key.kind.repeats() {
+                    let text = format!("conf: directive \"{name}\" is a duplicate");
+                    Err(match self.places.place(first) {
+                        Some(place) => format!("{text} of line {}", place.line),
+                        None => text,
+                    })
                 } else {
                     check_value(key, &value.text)
+                        .map_err(|text| format!("{text}; the value is '{}'", shown(&value.text)))
                 };
                 match checked {
                     Ok(()) => self.given.push((key, value)),
@@ -127,17 +148,16 @@ impl<'a> Checker<'a> {
     }
 
     /// The good values of a key.
-    fn all(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
+    fn all(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &'a Word> {
         debug_assert!(keys::find(name).is_some(), "no row for {name}");
-        self.given
-            .iter()
-            .filter(move |(key, _)| key.name == name)
-            .map(|(_, word)| word.text.as_str())
+        let given = self.given.iter();
+        let of_key = given.filter(move |(key, _)| key.name == name);
+        of_key.map(|(_, word)| *word)
     }
 
     /// The last good value of a key.
     fn last(&self, name: &'static str) -> Option<&'a str> {
-        self.all(name).last()
+        self.all(name).next_back().map(|word| word.text.as_str())
     }
 
     /// The value of a key, or its row's default with a note about it.
@@ -157,9 +177,20 @@ impl<'a> Checker<'a> {
         match self.last(name).and_then(digits) {
             Some(number) if number != 0 => number,
             _ => {
+                self.zero(name);
                 self.given.retain(|(key, _)| key.name != name);
                 digits(self.text(name)).unwrap_or(0)
             }
+        }
+    }
+
+    /// Warns of a 0 that stands for another number, which the original does not say.
+    fn zero(&mut self, name: &'static str) {
+        let default = keys::find(name).map_or("", |key| key.default);
+        if self.last(name).is_some() && !matches!(default, "" | "0") {
+            let text =
+                format!("conf: directive \"{name}\" is 0, which stands for its default, {default}");
+            self.warn(text, self.node(name));
         }
     }
 
@@ -255,6 +286,7 @@ impl<'a> Checker<'a> {
             mbuf_size,
             max_msgs,
         };
+        self.names(&settings);
         self.dyn_port(&settings);
         self.addresses(&settings);
         self.without_effect(&settings);
@@ -274,10 +306,10 @@ impl<'a> Checker<'a> {
 
     fn tokens(&mut self) -> Vec<Token> {
         let mut tokens = Vec::new();
-        for text in self.all("tokens").collect::<Vec<_>>() {
-            for token in parse_list(text).unwrap_or_default() {
+        for word in self.all("tokens").collect::<Vec<_>>() {
+            for token in parse_list(&word.text).unwrap_or_default() {
                 if token.folded {
-                    self.warn(folded("tokens", text));
+                    self.warn(folded("tokens", &word.text), Some(word.node));
                 }
                 tokens.push(token.token);
             }
@@ -286,34 +318,42 @@ impl<'a> Checker<'a> {
             self.missing("tokens");
         } else if tokens.len() > MAX_TOKENS {
             let text = format!("conf: directive \"tokens\" has more than {MAX_TOKENS} tokens");
-            self.refuse(text, None);
+            self.refuse(text, self.node("tokens"));
         } else if tokens.len() > 1 {
-            self.warn("conf: more than one token: nodes that run the C original can crash on learning of this node");
+            self.warn("conf: more than one token: nodes that run the C original can crash on learning of this node", self.node("tokens"));
         }
         tokens
     }
 
     fn datastore(&mut self) -> Option<Datastore> {
-        let given: Vec<_> = self.all("servers").collect();
-        let Some(datastore) = given.last().and_then(|text| Datastore::parse(text).ok()) else {
+        let mut given: Vec<_> = self.all("servers").collect();
+        let last = given.pop();
+        let Some(datastore) = last.and_then(|word| Datastore::parse(&word.text).ok()) else {
             if !self.refused.contains("servers") {
-                let text = format!("conf: pool '{}' has no datastores", self.pool.name);
+                let text = format!(
+                    "conf: pool '{}' has no datastores: directive \"servers:\" is missing",
+                    self.pool.name
+                );
                 self.refuse(text, None);
             }
             return None;
         };
-        if given.len() > 1 {
-            self.warn(format!(
-                "conf: directive \"servers\" has {} entries, only the last is used: {}",
-                given.len(),
-                datastore.text
-            ));
+        if let Some(ignored) = given.first() {
+            let texts: Vec<_> = given.iter().map(|word| shown(&word.text)).collect();
+            let text = format!(
+                "conf: directive \"servers\" has {} entries, but a node has one datastore, only the last is used: {}; ignored: {}",
+                given.len() + 1,
+                datastore.text,
+                shown(&texts.join(", "))
+            );
+            self.warn(text, Some(ignored.node));
         }
         if digits(&datastore.weight).is_none() {
-            self.warn(format!(
+            let text = format!(
                 "conf: directive \"servers\" has a weight that is not a number, it is ignored: {}",
                 datastore.text
-            ));
+            );
+            self.warn(text, self.node("servers"));
         }
         Some(datastore)
     }
@@ -345,6 +385,7 @@ impl<'a> Checker<'a> {
         let (text, size) = match self.last(name).and_then(digits).filter(|n| *n != 0) {
             Some(number) => (format!("YAML provided {name}: {number}"), number as usize),
             None => {
+                self.zero(name);
                 let size = cli.unwrap_or(default.unwrap_or(0) as usize);
                 // The original has two blanks in one of the two lines; tools may look for them.
                 let blank = if name == "mbuf_size" { "  " } else { " " };
@@ -358,14 +399,34 @@ impl<'a> Checker<'a> {
         size
     }
 
+    /// Warns of names that other nodes cannot write into their lists of seeds. The original takes them.
+    fn names(&mut self, settings: &Settings) {
+        for (key, name) in [
+            ("datacenter", &settings.datacenter),
+            ("rack", &settings.rack),
+        ] {
+            if let Some(letter) = name
+                .chars()
+                .find(|letter| matches!(letter, ':' | '|' | ' '))
+            {
+                let text = format!(
+                    "conf: directive \"{key}\" has a '{letter}', which separates the fields and entries of \"dyn_seeds\": other nodes cannot name this node; the value is '{}'",
+                    shown(name)
+                );
+                self.warn(text, self.node(key));
+            }
+        }
+    }
+
     fn dyn_port(&mut self, settings: &Settings) {
         let written = self.last("dyn_port").and_then(digits).filter(|n| *n != 0);
         if let (Some(written), Endpoint::Tcp { port, .. }) = (written, &settings.dyn_listen.target)
             && written != u32::from(*port)
         {
-            self.warn(format!(
+            let text = format!(
                 "conf: directive \"dyn_port\" is ignored, peers connect to the port of \"dyn_listen\": {port}"
-            ));
+            );
+            self.warn(text, self.node("dyn_port"));
         }
     }
 
@@ -401,13 +462,23 @@ impl<'a> Checker<'a> {
         all.next_back().map(|(_, word)| word.node)
     }
 
+    /// Where the values of these keys stand, of those that are given.
+    fn places_of(&self, names: &[&'static str]) -> Vec<(&'static str, Place)> {
+        let given = names
+            .iter()
+            .filter_map(|name| Some((*name, self.node(name)?)));
+        given
+            .filter_map(|(name, node)| Some((name, self.places.place(node)?)))
+            .collect()
+    }
+
     /// Warns of what an operator would miss who relies on it.
     fn without_effect(&mut self, settings: &Settings) {
         if settings.enable_gossip {
-            self.warn("conf: gossip has no effect in this version: name the other nodes in \"dyn_seeds\", or choose a \"dyn_seed_provider\"");
+            self.warn("conf: gossip has no effect in this version: name the other nodes in \"dyn_seeds\", or choose a \"dyn_seed_provider\"", self.node("enable_gossip"));
         }
         if settings.read_repairs_enabled {
-            self.warn("conf: directive \"read_repairs_enabled\" has no effect in this version: a replica that missed a write keeps its older value");
+            self.warn("conf: directive \"read_repairs_enabled\" has no effect in this version: a replica that missed a write keeps its older value", self.node("read_repairs_enabled"));
         }
     }
 
@@ -415,32 +486,44 @@ impl<'a> Checker<'a> {
     fn seeds(&mut self, settings: &Settings) -> Vec<Seed> {
         let mut known = HashSet::new();
         let mut seeds = Vec::new();
-        for text in self.all("dyn_seeds").collect::<Vec<_>>() {
+        for word in self.all("dyn_seeds").collect::<Vec<_>>() {
+            let (text, node) = (word.text.as_str(), Some(word.node));
             let Ok((seed, has_folded)) = Seed::parse(text) else {
                 continue;
             };
             if has_folded {
-                self.warn(folded("dyn_seeds", text));
+                self.warn(folded("dyn_seeds", text), node);
             }
             let mut tokens = seed.tokens.clone();
             tokens.sort_unstable();
             if tokens.len() > 1 {
-                self.warn(format!("conf: directive \"dyn_seeds\" has an entry with more than one token; nodes that run the C original can crash on it: {text}"));
+                self.warn(format!("conf: directive \"dyn_seeds\" has an entry with more than one token; nodes that run the C original can crash on it: {text}"), node);
             }
             if seed.is_node(&settings.datacenter, &settings.rack, &settings.tokens) {
-                self.warn(format!(
+                let text = format!(
                     "conf: directive \"dyn_seeds\" names this node, the entry is ignored: {text}"
-                ));
+                );
+                self.warn(text, node);
             } else if known.insert((seed.endpoint(), seed.rack.clone(), seed.dc.clone(), tokens)) {
                 seeds.push(seed);
             } else {
-                self.warn(format!(
+                let text = format!(
                     "conf: directive \"dyn_seeds\" names a node twice, the entry is ignored: {text}"
-                ));
+                );
+                self.warn(text, node);
             }
         }
         seeds
     }
+}
+
+/// A value as messages quote it: one line, and not all of a long one.
+fn shown(text: &str) -> String {
+    const MOST: usize = 100;
+    let mut letters = text.chars();
+    let start: String = letters.by_ref().take(MOST).collect();
+    let rest = if letters.next().is_some() { "..." } else { "" };
+    format!("{}{rest}", start.escape_debug())
 }
 
 fn deprecated(name: &str) -> String {

@@ -1,4 +1,4 @@
-//! The table of keys as text for readers: the manual page and a Markdown table.
+//! The table of keys as the body of a manual page.
 
 use super::keys::{Effect, KEYS, Key, Status};
 use std::fmt::Write;
@@ -7,12 +7,6 @@ use std::fmt::Write;
 pub const ROFF_MARKS: (&str, &str) = (
     ".\\\" The keys below are written from the table of keys; a test compares them.",
     ".\\\" End of the keys.",
-);
-
-/// What stands before and after the generated part of the README.
-pub const MARKDOWN_MARKS: (&str, &str) = (
-    "<!-- The keys below are written from the table of keys; a test compares them. -->",
-    "<!-- End of the keys. -->",
 );
 
 /// The keys as the body of a manual page in man(7) macros.
@@ -33,29 +27,6 @@ pub fn roff() -> String {
         }
     }
     page
-}
-
-/// The keys that have an effect, as a Markdown table.
-pub fn markdown() -> String {
-    let mut table = "| key | value | default | meaning |\n|---|---|---|---|\n".to_owned();
-    for key in KEYS.iter().filter(|key| key.status == Status::Live) {
-        let default = match key.default {
-            "" => String::new(),
-            default => format!("`{default}`"),
-        };
-        let unit = match key.unit {
-            "" => String::new(),
-            unit => format!(" ({unit})"),
-        };
-        let _ = writeln!(
-            table,
-            "| `{}` | {}{unit} | {default} | {} |",
-            key.name,
-            key.kind.words(),
-            key.help
-        );
-    }
-    table
 }
 
 /// The value's form, unit and default in one sentence; in another, whether a reload changes it.

@@ -33,13 +33,15 @@ mod yaml;
 pub use address::{Endpoint, Listen, MAX_UNIX_PATH};
 pub use difference::{Difference, differences};
 pub use keys::KEYS;
-pub use pem::read_key_file;
+pub use pem::{KEY_BITS, KeyFileError, ORIGINAL_BITS, parse_key};
 pub use problem::{MAX_PROBLEMS, Note, Place, Problem};
 pub use server::{Datastore, Seed};
 pub use settings::Settings;
 pub use value_check::{MAX_MSGS, MBUF_SIZE, check_max_msgs, check_mbuf_size};
 pub use values::{SecureOption, SeedProvider, StoreKind, digits};
 
+use openssl::pkey::Private;
+use openssl::rsa::Rsa;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
@@ -71,6 +73,20 @@ pub struct Loaded {
     pub settings: Settings,
     /// What to log about them once the log is open, in order.
     pub notes: Vec<Note>,
+    /// Where the values of some keys stand in the file: of those that are checked against more than the
+    /// file.
+    pub places: Vec<(&'static str, Place)>,
+}
+
+impl Loaded {
+    /// A problem with the value of a key.
+    pub fn problem(&self, key: &str, text: impl Into<String>) -> Problem {
+        let place = self.places.iter().find(|(name, _)| *name == key);
+        Problem {
+            text: text.into(),
+            place: place.map(|(_, place)| *place),
+        }
+    }
 }
 
 /// Reads and checks the file at `path`, then what a start needs besides it: the addresses of the
@@ -92,14 +108,13 @@ pub fn load(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
     ] {
         if let Err(error) = endpoint.resolve() {
             problems.push(Problem::new(unresolved(endpoint, &error)));
-            problems.push(Problem::new(format!(
-                "conf: directive \"{key}\" has an invalid value"
-            )));
+            let text = format!("conf: directive \"{key}\" has an invalid value: '{endpoint}'");
+            problems.push(loaded.problem(key, text));
         }
     }
     match check_key(settings) {
         Ok(notes) => loaded.notes.extend(notes),
-        Err(problem) => problems.push(problem),
+        Err(problem) => problems.push(loaded.problem("pem_key_file", problem.text)),
     }
     if problems.is_empty() {
         Ok(loaded)
@@ -136,7 +151,8 @@ pub fn reload(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
         ))]);
     }
     let mut loaded = read_settings(path, cli)?;
-    let notes = check_key(&loaded.settings).map_err(|problem| vec![problem])?;
+    let notes = check_key(&loaded.settings)
+        .map_err(|problem| vec![loaded.problem("pem_key_file", problem.text)])?;
     loaded.notes.extend(notes);
     Ok(loaded)
 }
@@ -146,19 +162,39 @@ fn read_settings(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
     let file = path.display().to_string();
     let bytes = read(path).map_err(|error| {
         let reason = strerror(&error);
+        let looked = match (path.is_relative(), std::env::current_dir()) {
+            (true, Ok(dir)) => {
+                format!("; it was looked for in {}, -c names another", dir.display())
+            }
+            _ => String::new(),
+        };
         vec![Problem::new(format!(
-            "conf: failed to open configuration '{file}': {reason}"
+            "conf: failed to open configuration '{file}': {reason}{looked}"
         ))]
     })?;
     let text = decode(&bytes).map_err(|problem| vec![problem])?;
     parse(&text, &file, cli)
 }
 
-/// The key file, if it is needed.
+/// The key file. Without encryption it is not needed, but used for what peers send encrypted.
 fn check_key(settings: &Settings) -> Result<Vec<Note>, Problem> {
+    let file = &settings.pem_key_file;
     match settings.secure_server_option {
-        SecureOption::None => Ok(Vec::new()),
-        _ => pem::check(&settings.pem_key_file),
+        SecureOption::None => Ok(pem::check_unneeded(file)),
+        _ => pem::check(file),
+    }
+}
+
+/// The key of encrypted connections: that of `pem_key_file`, or none where it is not needed and cannot
+/// be read.
+///
+/// # Errors
+/// It is needed and cannot be used. [`load`] has refused that already, unless the file has changed.
+pub fn load_key(settings: &Settings) -> Result<Option<Rsa<Private>>, Problem> {
+    let key = pem::load(&settings.pem_key_file);
+    match settings.secure_server_option {
+        SecureOption::None => Ok(key.ok()),
+        _ => key.map(Some),
     }
 }
 
@@ -177,33 +213,6 @@ pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Prob
     let places = place::Places::new(text);
     let pool = yaml::read(&places, file)?;
     check::check(&pool, &places, file, cli)
-}
-
-/// Tests a configuration file by itself: see [`told`].
-pub fn test(path: &Path, cli: &Overrides) -> (Vec<String>, i32) {
-    let loaded = load(path, cli).map(|mut loaded| {
-        loaded.notes.extend(look_up_seeds(&loaded.settings));
-        loaded
-    });
-    told(path, loaded)
-}
-
-/// What `-t` says of what came of loading the file at `path`: the lines for stderr and the exit code,
-/// 0 or 1. Reasons and warnings come first; the last line is the verdict.
-pub fn told(path: &Path, loaded: Result<Loaded, Vec<Problem>>) -> (Vec<String>, i32) {
-    let (notes, problems) = match loaded {
-        Ok(loaded) => (loaded.notes, Vec::new()),
-        Err(problems) => (Vec::new(), problems),
-    };
-    let valid = problems.is_empty();
-    let lines = notes
-        .into_iter()
-        .filter(|note| note.level == crate::logging::Level::Warn)
-        .map(|note| format!("warning: {}", note.text))
-        .chain(problems.iter().map(Problem::to_string))
-        .chain([verdict(path, valid)])
-        .collect();
-    (lines, i32::from(!valid))
 }
 
 /// The line that says whether a configuration can be used; also the last word of a start that

@@ -41,8 +41,13 @@ impl<'a> Places<'a> {
     pub fn problem(&self, text: impl Into<String>, node: usize) -> Problem {
         Problem {
             text: text.into(),
-            place: self.locate(node).ok().flatten().map(|(place, _)| place),
+            place: self.place(node),
         }
+    }
+
+    /// The place of a node, if it can be found at a reasonable cost.
+    pub fn place(&self, node: usize) -> Option<Place> {
+        self.locate(node).ok().flatten().map(|(place, _)| place)
     }
 
     /// The place of a node, and its distance from the start in characters; nothing for a number beyond

@@ -15,8 +15,8 @@ pub const MAX_MSGS: (u32, u32) = (100_000, 1_000_000);
 /// Checks one value by its key's row. An error is the whole text of the problem.
 pub(super) fn check_value(key: &Key, text: &str) -> Result<(), String> {
     let name = key.name;
-    let number = || digits(text).ok_or(format!("conf: directive \"{name}\" is not a number"));
     let about = |words: String| format!("conf: directive \"{name}\" {words}");
+    let number = || digits(text).ok_or_else(|| about(not_a_number(text)));
     match key.kind {
         Kind::Number => {
             let number = number()?;
@@ -27,9 +27,11 @@ pub(super) fn check_value(key: &Key, text: &str) -> Result<(), String> {
                     check_max_msgs(number).map_err(|words| format!("max_msgs: {words}"))
                 }
                 "data_store" if number > 1 => Err(format!(
-                    "Invalid datastore in conf file: \"data_store\" is {number}, but must be 0 (redis) or 1 (memcache)"
+                    "Invalid datastore in conf file: \"{name}\" must be 0 (redis) or 1 (memcache)"
                 )),
-                "stats_port" if number > 65535 => Err(about("has an invalid value".to_owned())),
+                "stats_port" if number > 65535 => {
+                    Err(about("has an invalid value: a port is at most 65535".to_owned()))
+                }
                 _ => Ok(()),
             }
         }
@@ -72,6 +74,15 @@ pub(super) fn check_value(key: &Key, text: &str) -> Result<(), String> {
                 .to_owned(),
         )),
         Kind::Text | Kind::Any => Ok(()),
+    }
+}
+
+/// Why a text is none of the numbers that [`digits`] reads.
+pub fn not_a_number(text: &str) -> String {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        format!("is too large a number, the largest is {}", i32::MAX)
+    } else {
+        "is not a number".to_owned()
     }
 }
 

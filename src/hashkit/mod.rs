@@ -27,7 +27,7 @@ mod one_at_a_time;
 mod tag;
 mod token;
 
-pub use tag::tagged;
+pub use tag::{tag_of, tagged};
 pub use token::{MAX_TOKENS, Signum, Token, TokenError, TokenText, parse_list};
 
 /// A hash function by the name it has in the configuration file (`hash:`).

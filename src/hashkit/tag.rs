@@ -16,10 +16,21 @@
 /// ```
 #[inline]
 pub fn tagged(key: &[u8], tag: Option<[u8; 2]>) -> &[u8] {
-    let Some([open, close]) = tag else {
-        return key;
-    };
-    inside(key, open, close).unwrap_or(key)
+    tag_of(key, tag).unwrap_or(key)
+}
+
+/// The hash tag of `key`, if it has one: what [`tagged`] returns in place of the whole key.
+///
+/// ```
+/// use dynomite::hashkit::tag_of;
+/// assert_eq!(tag_of(b"{user1}:cart", Some(*b"{}")), Some(&b"user1"[..]));
+/// assert_eq!(tag_of(b"{}:cart", Some(*b"{}")), None);
+/// assert_eq!(tag_of(b"{user1}", None), None);
+/// ```
+#[inline]
+pub fn tag_of(key: &[u8], tag: Option<[u8; 2]>) -> Option<&[u8]> {
+    let [open, close] = tag?;
+    inside(key, open, close)
 }
 
 fn inside(key: &[u8], open: u8, close: u8) -> Option<&[u8]> {

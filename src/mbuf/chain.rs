@@ -4,6 +4,9 @@ use super::{Pool, Slice};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
+/// Slices that a chain may have in any case before it counts as scattered.
+const MANY_SLICES: usize = 256;
+
 /// Bytes in order, as slices; neighbours in one block merge.
 ///
 /// An empty chain owns no memory: the queue behind the first slice is borrowed from the pool's
@@ -231,9 +234,41 @@ impl Chain {
         }
         let mut dense = Chain::new();
         for slice in self.slices() {
-            pool.copy(slice, &mut dense);
+            pool.stow(slice, &mut dense);
         }
         *self = dense;
+    }
+
+    /// Blocks that the bytes keep in use, those of neighbouring slices counted once.
+    pub fn blocks(&self) -> usize {
+        let others = self.slices().zip(self.slices().skip(1));
+        let changes = others.filter(|(slice, next)| !slice.shares_block(next));
+        usize::from(!self.is_empty()) + changes.count()
+    }
+
+    /// Whether the bytes are spread over so many blocks, and each is so little of its block, that they
+    /// should be [packed](Chain::pack).
+    #[inline]
+    pub fn is_scattered(&self, pool: &Pool) -> bool {
+        let slices = self.slice_count();
+        slices > MANY_SLICES && (slices - MANY_SLICES) * pool.block_size() > 4 * self.len
+    }
+
+    /// Copies slices that are little of their blocks to where they lie side by side, so that they keep no
+    /// block of their own in use. The others stay where they are.
+    pub fn pack(&mut self, pool: &Pool) {
+        let small = pool.block_size() / 4;
+        if self.slices().all(|slice| slice.len() >= small) {
+            return;
+        }
+        let mut packed = Chain::new();
+        while let Some(slice) = self.pop() {
+            match slice.len() < small {
+                true => pool.stow(&slice, &mut packed),
+                false => packed.push(slice),
+            }
+        }
+        *self = packed;
     }
 
     /// How many slices the bytes are spread over.
@@ -279,6 +314,30 @@ mod tests {
         chain.push(whole.sub(0, 3));
         assert_eq!((chain.slice_count(), chain.len()), (2, 9));
         assert_eq!(chain.to_vec(), b"aaabbbaaa");
+    }
+
+    #[test]
+    fn small_slices_are_packed_and_large_ones_stay() {
+        let pool = Pool::new(1024, 1 << 20);
+        let mut chain = Chain::new();
+        let mut expected = Vec::new();
+        for n in 0..600_usize {
+            let mut writer = pool.writer();
+            let len = if n == 300 { 900 } else { 10 };
+            writer.spare()[..len].fill(n as u8);
+            chain.push(writer.commit(len));
+            expected.extend(std::iter::repeat_n(n as u8, len));
+        }
+        assert_eq!((chain.blocks(), pool.in_use()), (600, 600));
+        assert!(chain.is_scattered(&pool));
+        chain.pack(&pool);
+        assert_eq!(chain.to_vec(), expected);
+        assert!(!chain.is_scattered(&pool));
+        assert!(
+            chain.blocks() <= 10 && pool.in_use() <= 10,
+            "{}",
+            pool.in_use()
+        );
     }
 
     #[test]

@@ -137,6 +137,11 @@ impl Inbound {
         self.unfinished.len()
     }
 
+    /// Blocks that the unfinished message keeps in use.
+    pub fn blocks(&self) -> usize {
+        self.unfinished.blocks()
+    }
+
     /// Whether no message is under way.
     pub fn is_empty(&self) -> bool {
         self.unfinished.is_empty()

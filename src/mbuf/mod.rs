@@ -14,9 +14,10 @@
 //!   block starts over at its beginning, so a quiet connection keeps reusing warm memory.
 //! - Blocks are zeroed when they are made, so no byte is ever uninitialised.
 //! - Splitting or cloning a slice costs one increment, joining neighbours one decrement; no byte of a
-//!   message is moved. Copies happen in three named places only: [`Pool::copy`] (text made here),
-//!   [`Chain::gather`] (a key or header that straddles two blocks) and [`Inbound`] (the few bytes of an
-//!   unfinished message, so that it neither pins a block nor arrives in crumbs).
+//!   message is moved. Copies happen in four named places only: [`Pool::copy`] (text made here),
+//!   [`Chain::gather`] (a key or header that straddles two blocks), [`Inbound`] (the few bytes of an
+//!   unfinished message, so that it neither pins a block nor arrives in crumbs) and [`Pool::stow`] (the
+//!   few bytes of a block that have to wait while the rest of the block is done with).
 //! - The pool's limit is soft: it is asked before more is read from clients, never in the middle of a
 //!   reply. What is free beyond what the last period needed is given back by [`Pool::trim`].
 

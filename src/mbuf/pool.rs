@@ -22,6 +22,8 @@ pub struct Pool {
     /// The block that text made by the proxy itself is written into. Beside `inner`, not in it: a
     /// writer keeps its pool alive, and must not be kept alive by it in turn.
     scratch: Rc<RefCell<Option<Writer>>>,
+    /// The same for what has to wait: that must not keep a block in use which mostly held what did not.
+    leftovers: Rc<RefCell<Option<Writer>>>,
 }
 
 pub(super) struct Inner {
@@ -57,6 +59,7 @@ impl Pool {
         Pool {
             inner: Rc::new(inner),
             scratch: Rc::default(),
+            leftovers: Rc::default(),
         }
     }
 
@@ -75,6 +78,17 @@ impl Pool {
         self.inner.peak.get()
     }
 
+    /// Blocks that may be in use before no more should be read from clients.
+    pub fn limit(&self) -> usize {
+        self.inner.limit_blocks
+    }
+
+    /// Whether less than three eighths of the limit are in use: nobody has to be asked what it holds.
+    #[inline]
+    pub fn is_ample(&self) -> bool {
+        self.inner.in_use.get() < self.inner.limit_blocks / 8 * 3
+    }
+
     /// Blocks on the free list.
     pub fn free(&self) -> usize {
         self.inner.free.borrow().len()
@@ -88,11 +102,6 @@ impl Pool {
     /// Whether twice the limit is in use.
     pub fn is_overfull(&self) -> bool {
         self.inner.in_use.get() >= self.inner.limit_blocks.saturating_mul(2)
-    }
-
-    /// Whether enough has drained for reading to go on after a strain.
-    pub fn is_relaxed(&self) -> bool {
-        self.inner.in_use.get() < self.inner.limit_blocks - self.inner.limit_blocks / 4
     }
 
     /// An empty block with its writer.
@@ -115,8 +124,18 @@ impl Pool {
     }
 
     /// Copies text made by the proxy (replies, headers) and hands it out as slices in `out`.
-    pub fn copy(&self, mut bytes: &[u8], out: &mut Chain) {
-        let mut scratch = self.scratch.borrow_mut();
+    pub fn copy(&self, bytes: &[u8], out: &mut Chain) {
+        self.copy_into(&self.scratch, bytes, out);
+    }
+
+    /// Copies bytes that may have to wait to where they lie beside others that do, and hands them out as
+    /// slices in `out`.
+    pub fn stow(&self, bytes: &[u8], out: &mut Chain) {
+        self.copy_into(&self.leftovers, bytes, out);
+    }
+
+    fn copy_into(&self, block: &RefCell<Option<Writer>>, mut bytes: &[u8], out: &mut Chain) {
+        let mut scratch = block.borrow_mut();
         while !bytes.is_empty() {
             let writer = scratch.get_or_insert_with(|| self.writer());
             writer.rewind_if_alone();
@@ -135,6 +154,9 @@ impl Pool {
     /// Gives blocks that were not needed since the last call back to the allocator, but for a small
     /// reserve. Returns how many bytes were given back. To be called about once a second.
     pub fn trim(&self) -> usize {
+        self.leftovers
+            .borrow_mut()
+            .take_if(|writer| writer.is_alone());
         let inner = &self.inner;
         let mut free = inner.free.borrow_mut();
         let surplus = inner
@@ -208,16 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn pressure_rises_at_the_limit_and_falls_below_three_quarters() {
+    fn pressure_rises_at_the_limit() {
         let pool = Pool::new(1024, 100 * 1024);
         let mut writers: Vec<_> = (0..99).map(|_| pool.writer()).collect();
-        assert!(!pool.is_strained());
+        assert!(!pool.is_strained() && !pool.is_ample());
         writers.push(pool.writer());
-        assert!(pool.is_strained() && !pool.is_relaxed() && !pool.is_overfull());
+        assert!(pool.is_strained() && !pool.is_overfull());
         writers.extend((0..100).map(|_| pool.writer()));
         assert!(pool.is_overfull());
-        writers.truncate(74);
-        assert!(!pool.is_strained() && pool.is_relaxed());
+        writers.truncate(30);
+        assert!(!pool.is_strained() && pool.is_ample());
     }
 
     #[test]

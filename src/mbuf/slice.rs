@@ -104,10 +104,16 @@ impl Writer {
     /// Starts over at the beginning of the block if no slice of it is left.
     #[inline]
     pub fn rewind_if_alone(&mut self) {
-        // SAFETY: this writer's own reference keeps the block alive.
-        if unsafe { self.block.as_ref() }.refs.get() == 1 {
+        if self.is_alone() {
             self.position = 0;
         }
+    }
+
+    /// Whether no slice of the block is left.
+    #[inline]
+    pub(super) fn is_alone(&self) -> bool {
+        // SAFETY: this writer's own reference keeps the block alive.
+        unsafe { self.block.as_ref() }.refs.get() == 1
     }
 
     /// Bytes that can still be written.
@@ -164,6 +170,12 @@ impl Slice {
     #[inline]
     pub fn touches(&self, next: &Slice) -> bool {
         self.block == next.block && self.offset + self.len == next.offset
+    }
+
+    /// Whether both are views of one block.
+    #[inline]
+    pub(super) fn shares_block(&self, other: &Slice) -> bool {
+        self.block == other.block
     }
 
     /// Whether byte `from` of `parent` is the byte after this slice's last.

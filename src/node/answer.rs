@@ -11,6 +11,10 @@ use crate::mbuf::Chain;
 use crate::proto::redis::resp3;
 use crate::proto::{Failure, failure};
 
+/// Bytes of a reply up to which it is copied if it has to wait for an earlier one: it would keep the block
+/// that it came in from being used.
+const STOWED: usize = 512;
+
 impl Node {
     /// Answers a request with a reply made here.
     pub(super) fn finish(&mut self, entry: u32, now: Now, reply: &[u8]) {
@@ -31,7 +35,10 @@ impl Node {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
-        if msg.flags.has_any(Flags::CARRIED.with(Flags::KEPT)) {
+        if msg.flags.has_any(Flags::BEFORE_ANSWER) {
+            if msg.is_answered() {
+                return self.contradiction("a request that was answered is answered again");
+            }
             let request = std::mem::take(&mut msg.reply);
             let carried = msg.flags.has(Flags::CARRIED);
             msg.flags = msg.flags.without(Flags::CARRIED.with(Flags::KEPT));
@@ -66,8 +73,10 @@ impl Node {
         if msg.flags.has(Flags::QUIET) && memcache::is_nominal(msg.command, raw) {
             msg.flags = msg.flags.with(Flags::SILENT);
         }
+        front.expect_like(raw.len());
         let first = front.queue.head() == Some(entry);
-        if first && !msg.flags.has(Flags::RESP3) && !Fronts::is_peer(key) {
+        let is_client = !Fronts::is_peer(key);
+        if first && is_client && !msg.flags.has(Flags::RESP3) && msg.front_id == 0 {
             if !msg.flags.has(Flags::SILENT) {
                 raw.append_to(&mut front.out);
             }
@@ -79,15 +88,22 @@ impl Node {
             self.pool.copy(converted, &mut msg.reply);
             converted.clear();
             converted.shrink_to(limits::CONVERTED_KEPT);
+        } else if is_client && msg.front_id != 0 {
+            memcache::respond(msg.front_id, raw, &self.pool, &mut msg.reply);
+        } else if raw.len() <= STOWED {
+            raw.pieces()
+                .for_each(|piece| self.pool.stow(piece, &mut msg.reply));
         } else {
             raw.append_to(&mut msg.reply);
         }
-        msg.flags = msg.flags.with(Flags::DONE);
+        let is_first = msg.answer();
+        debug_assert!(is_first, "looked at above");
+        front.answered += 1;
         front.waiting += msg.reply.len();
         if first {
             self.release(now, key);
         } else {
-            self.close_if_overdrawn(key);
+            self.resume_if_drained(key);
         }
     }
 
@@ -120,7 +136,7 @@ impl Node {
             let Some(msg) = self
                 .msgs
                 .get_mut(entry as usize)
-                .filter(|msg| msg.flags.has(Flags::DONE))
+                .filter(|msg| msg.is_answered())
             else {
                 break;
             };
@@ -143,6 +159,7 @@ impl Node {
                 return;
             };
             front.waiting -= reply.len();
+            front.answered -= 1;
             if !Fronts::is_peer(key) && !flags.has(Flags::SILENT) {
                 front.out.append(&mut reply);
             }
@@ -157,11 +174,14 @@ impl Node {
                 }
             }
         }
-        if let Some(front) = self.fronts.get_mut(key)
-            && !front.dirty
-        {
-            front.dirty = true;
-            self.dirty_fronts.push(front.id);
+        if let Some(front) = self.fronts.get_mut(key) {
+            if front.out.is_scattered(&self.pool) {
+                front.out.pack(&self.pool);
+            }
+            if !front.dirty {
+                front.dirty = true;
+                self.dirty_fronts.push(front.id);
+            }
         }
         self.resume_if_drained(key);
     }
@@ -188,8 +208,7 @@ impl Node {
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
-        let mut msg = Msg::new(key, NO_COMMAND, 0, now.mono_us);
-        msg.flags = flags.with(Flags::DONE);
+        let mut msg = Msg::answered(key, NO_COMMAND, flags, now.mono_us);
         if last {
             // Whatever follows is not read; earlier answers still go out.
             msg.flags = msg.flags.with(Flags::LAST);
@@ -199,6 +218,7 @@ impl Node {
             self.stats.pool.forward_error += 1;
         }
         self.pool.copy(reply, &mut msg.reply);
+        front.answered += 1;
         front.waiting += msg.reply.len();
         let entry = self.msgs.insert(msg) as u32;
         front.queue.push(&mut self.msgs, entry);
@@ -215,6 +235,9 @@ impl Node {
         if front.reading == Reading::Full && front.has_drained() {
             front.reading = Reading::On;
             self.actions.push_back(Action::Resume(front.id));
+        }
+        if front.reading == Reading::Ordered && front.steps.is_none() && front.may_ask_on() {
+            self.in_order.push(front.id);
         }
         self.close_if_overdrawn(key);
     }

@@ -66,6 +66,13 @@ impl Busy {
     pub fn is_on(&self) -> bool {
         !self.line.is_empty()
     }
+
+    /// Why the datastore does not serve, while a script keeps it busy.
+    pub fn trouble(&self) -> Option<String> {
+        let line = String::from_utf8_lossy(&self.line);
+        let line = line.trim_end().trim_start_matches('-');
+        self.is_on().then(|| format!("answers {line}"))
+    }
 }
 
 /// Returns true if a reply says that a script keeps the datastore from serving anything else.

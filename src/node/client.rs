@@ -1,15 +1,16 @@
 //! A client connection: from received bytes to requests.
 
 use super::front::{Front, Raw};
-use super::msg::{Flags, Msg};
+use super::msg::{Flags, Msg, NO_COMMAND};
 use super::route::Ask;
 use super::{ConnId, Next, Node};
 use crate::clock::Now;
 use crate::config::StoreKind;
+use crate::log_at;
 use crate::mbuf::Chain;
-use crate::proto::Class;
 use crate::proto::redis::resp3;
 use crate::proto::redis::session::Session;
+use crate::proto::{Class, Failure};
 use crate::proto::{memcache, redis};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -18,14 +19,21 @@ use std::net::SocketAddr;
 pub(super) struct Client {
     pub front: Front,
     parser: Parser,
+    /// The row of its latest command.
+    pub latest: u16,
     /// Of Redis; a client of memcached has none, and so one that is never changed.
     pub session: Session,
+    /// While a request of memcached's binary protocol is served: what its response has to know of it. 0 otherwise.
+    pub asking: u64,
 }
 
 /// What a client speaks.
 enum Parser {
     Redis(redis::request::Parser),
+    /// Either protocol of memcached: the first byte decides.
+    Undecided,
     Memcache(memcache::request::Parser),
+    MemcacheBinary(memcache::binary::request::Parser),
 }
 
 /// A protocol as clients speak it: finds their requests, and has the node serve them.
@@ -45,6 +53,10 @@ pub(super) trait Speech: Default {
     fn serve(node: &mut Node, key: u32, now: Now, request: Self::Request, raw: Raw<'_>);
     /// Whether a request has to wait for the client's writes in two steps ([`super::order`]).
     fn must_wait(node: &Node, key: u32, request: &Self::Request, raw: Raw<'_>) -> bool;
+    /// Whether a request has to wait for the end of a pause ([`super::clients`]).
+    fn pauses(_node: &Node, _request: &Self::Request, _raw: Raw<'_>) -> bool {
+        false
+    }
     /// What the client gets before its connection closes; may be nothing.
     fn last_words(broken: Self::Broken) -> Vec<u8>;
 }
@@ -65,19 +77,32 @@ impl Client {
             front: Front::new(id, addr, now),
             parser: match store {
                 StoreKind::Redis => Parser::Redis(Default::default()),
-                StoreKind::Memcache => Parser::Memcache(Default::default()),
+                StoreKind::Memcache => Parser::Undecided,
             },
+            latest: NO_COMMAND,
             session: Session::new(u64::from(id.generation)),
+            asking: 0,
         }
     }
 }
 
 impl Parser {
+    /// For a client of memcached that begins so.
+    fn of_memcache(first: Option<u8>) -> Parser {
+        match first {
+            None => Parser::Undecided,
+            Some(memcache::binary::MAGIC) => Parser::MemcacheBinary(Default::default()),
+            Some(_) => Parser::Memcache(Default::default()),
+        }
+    }
+
     /// Bytes known to be missing from the request under way.
     fn expected(&self) -> usize {
         match self {
             Parser::Redis(parser) => parser.expected(),
+            Parser::Undecided => 0,
             Parser::Memcache(parser) => parser.expected(),
+            Parser::MemcacheBinary(parser) => parser.expected(),
         }
     }
 }
@@ -118,6 +143,10 @@ impl Node {
         let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return Next::Wait;
         };
+        let given = data.len();
+        if matches!(client.parser, Parser::Undecided) {
+            client.parser = Parser::of_memcache(data.first_byte());
+        }
         let (parser, rest) = match &mut client.parser {
             Parser::Redis(parser) => {
                 let parser = std::mem::take(parser);
@@ -129,9 +158,27 @@ impl Node {
                 let (parser, rest) = self.serve_all(key, now, parser, data);
                 (Parser::Memcache(parser), rest)
             }
+            Parser::MemcacheBinary(parser) => {
+                let parser = std::mem::take(parser);
+                let (parser, rest) = self.serve_all(key, now, parser, data);
+                (Parser::MemcacheBinary(parser), rest)
+            }
+            Parser::Undecided => (Parser::Undecided, data),
         };
         if let Some(client) = self.fronts.clients.get_mut(key as usize) {
             client.parser = parser;
+            client.front.has_asked |= rest.len() < given;
+            let expected = client.parser.expected();
+            if expected > 0 && self.is_too_large(rest.len(), expected) && !self.is_deaf(key) {
+                log_at!(
+                    Warn,
+                    "a request that needs {} bytes is refused: it is more than three quarters of max_msgs x mbuf_size",
+                    rest.len().saturating_add(expected)
+                );
+                let line = Failure::OutOfBuffers.line(self.options.store);
+                self.refuse_stream(key, now, line.as_bytes());
+                return self.keep_rest(key, Chain::new(), full);
+            }
         }
         self.keep_rest(key, rest, full)
     }
@@ -230,8 +277,10 @@ impl Node {
         len: usize,
     ) -> Option<u32> {
         let client = self.fronts.clients.get_mut(key as usize)?;
+        client.latest = ask.row;
         let mut msg = Msg::new(key, ask.row, len, now.mono_us);
         msg.form = form;
+        msg.front_id = client.asking;
         msg.flags = reply_flags(&mut client.session).with(ask.flags);
         if form == resp3::Form::Native && msg.flags.has(Flags::RESP3) {
             msg.flags = msg.flags.with(Flags::IN_RESP3);

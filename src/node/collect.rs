@@ -89,6 +89,19 @@ impl Collectors {
         Some(step)
     }
 
+    /// Lets the one in this place wait for a first step once more.
+    pub fn wait_for_step(&mut self, place: usize, step: Box<Step>) {
+        if let Some(collector) = self.live.get_mut(place) {
+            collector.step = Some(step);
+        }
+    }
+
+    /// Those at work, with their places: how many parts each waits for, and whether it has its answer.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u16, bool)> {
+        let live = self.live.iter();
+        live.map(|(place, of)| (place as u32, of.missing, of.done))
+    }
+
     /// Whether none is at work.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
@@ -314,6 +327,9 @@ impl Node {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
+        if !msg.answer() {
+            return self.contradiction("a part of a request that was answered is answered again");
+        }
         let (parent, part) = (msg.parent, msg.part);
         msg.parent = NONE;
         if msg.is_over() {
@@ -328,6 +344,9 @@ impl Node {
         };
         let collector = self.collectors.get_mut(place);
         if let Some(step) = collector.and_then(|collector| collector.step.take()) {
+            let Some(step) = self.repeat_first_step(parent, now, step, raw) else {
+                return;
+            };
             self.end_first_step(parent, now, *step, raw);
         }
         let Some(collector) = self.collectors.get_mut(place) else {

@@ -2,7 +2,6 @@
 //! and those that have fallen silent.
 
 use super::Node;
-use super::msg::Flags;
 use super::upstream::{Loss, State, Upstream, lane};
 use crate::clock::Now;
 use crate::cluster::topology::Distance;
@@ -46,6 +45,12 @@ impl Node {
                 .min()
             }
         }
+    }
+
+    /// Lets the node be ticked in time for an upstream whose state has changed.
+    pub(super) fn note_deadline(&mut self, slot: usize) {
+        let at = self.upstream_deadline(slot);
+        self.earliest = self.earliest.min(at.unwrap_or(u64::MAX));
     }
 
     /// When the next request on an upstream has waited too long.
@@ -148,7 +153,11 @@ impl Node {
         ) else {
             return;
         };
-        msg.flags = msg.flags.with(Flags::EXPIRED);
+        if !msg.expire() {
+            // Not to be looked at for ever.
+            upstream.pass(&mut self.msgs, entry);
+            return self.contradiction("a request that has expired expires again");
+        }
         let overdue = &mut upstream.overdue[lane(msg)];
         if overdue.count == 0 {
             overdue.since = msg.start;

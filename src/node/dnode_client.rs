@@ -6,8 +6,10 @@
 //! closed connection.
 
 use super::front::{Front, Raw};
+use super::limits;
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::native::is_native;
+use super::peer::OLD_PROBE;
 use super::redis_client::command_of;
 use super::route::Ask;
 use super::{ConnId, Next, Node, Options, frame};
@@ -36,6 +38,8 @@ pub(super) struct DnodeClient {
     version: u32,
     /// Its latest request wants a reply in RESP3.
     wants_resp3: bool,
+    /// It has asked something already.
+    begun: bool,
 }
 
 impl DnodeClient {
@@ -47,6 +51,7 @@ impl DnodeClient {
             sealed: false,
             version: dnode::VERSION_ORIGINAL,
             wants_resp3: false,
+            begun: false,
         }
     }
 
@@ -85,7 +90,24 @@ impl DnodeClient {
     }
 }
 
+/// Whether the first message on a connection is the question of an earlier version of this program who is there.
+/// Behind another message, or from a C node, it is a client's request for that key.
+fn is_old_probe(message: &Message<Shape>) -> bool {
+    let (question, _) = OLD_PROBE;
+    message.kind == Kind::Request
+        && message.version >= VERSION
+        && message.payload.len() == question.len()
+        && message.payload.to_vec() == question
+}
+
 impl Node {
+    /// Answers it.
+    fn answer_old_probe(&mut self, key: u32, now: Now, id: u64) {
+        if let Some(entry) = self.enqueue_peer(key, now, id, None, 0) {
+            self.finish(entry, now, OLD_PROBE.1);
+        }
+    }
+
     /// Reads from a peer once and serves what is complete.
     pub(super) fn receive_dnode_client(
         &mut self,
@@ -121,7 +143,12 @@ impl Node {
                     peer.sealed |= message.encrypted;
                     peer.version = message.version;
                     peer.wants_resp3 = message.wants_resp3;
-                    self.serve_peer(key, now, &message);
+                    let first = !std::mem::replace(&mut peer.begun, true);
+                    if first && is_old_probe(&message) {
+                        self.answer_old_probe(key, now, message.id);
+                    } else {
+                        self.serve_peer(key, now, &message);
+                    }
                 }
                 Ok(None) => break,
                 Err(broken) => {
@@ -145,6 +172,9 @@ impl Node {
             Kind::Forward => true,
             Kind::Gossip | Kind::Reply | Kind::Other(_) => return,
         };
+        if let Some(front) = self.fronts.get_mut(key) {
+            front.has_asked = true;
+        }
         let raw = Raw::from(&message.payload);
         match message.shape {
             Shape::Redis(shape) => self.serve_peer_redis(key, now, message.id, forward, shape, raw),
@@ -177,6 +207,12 @@ impl Node {
             let ask = Ask::redis(command, command.class, token, raw);
             if let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), raw.len()) {
                 self.place_peer(entry, key, now, forward, &ask);
+            }
+            return;
+        }
+        if shape.argc > limits::ARGUMENTS {
+            if let Some(entry) = self.enqueue_peer(key, now, id, None, raw.len()) {
+                self.finish(entry, now, errors::TOO_MANY_ARGUMENTS.as_bytes());
             }
             return;
         }

@@ -276,7 +276,7 @@ impl Node {
             msg.wire_id == due.wire_id
                 && (msg.parent != NONE || msg.front != NONE)
                 && msg.flags.has(Flags::QUEUED)
-                && !msg.flags.has(Flags::EXPIRED)
+                && !msg.is_expired()
         })
     }
 

@@ -8,7 +8,7 @@
 use super::front::Raw;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::{
-    Cipher, Data, Header, Kind, MAX_ENCODED, VERSION, WANTS_RESP3, WRAPPED_LEN,
+    Cipher, Data, Header, Kind, MAX_ENCODED, MAX_PLAIN, VERSION, WANTS_RESP3, WrappedKey,
 };
 
 /// Payloads up to this many bytes are copied behind their header. Measured: below, an `iovec` costs
@@ -63,7 +63,7 @@ pub(super) fn plain(header: Header, raw: Raw<'_>, pool: &Pool, out: &mut Chain) 
         payload_len: raw.len() as u64,
         ..header
     };
-    let mut room = [0; MAX_ENCODED];
+    let mut room = [0; MAX_PLAIN];
     pool.copy(header.encode(Data::None, &mut room), out);
     if raw.len() <= COPIED {
         raw.pieces().for_each(|piece| pool.copy(piece, out));
@@ -78,7 +78,7 @@ pub(super) fn sealed(
     header: Header,
     raw: Raw<'_>,
     cipher: &mut Cipher,
-    key: Option<&[u8; WRAPPED_LEN]>,
+    key: Option<&WrappedKey>,
     pool: &Pool,
     out: &mut Chain,
 ) -> bool {
@@ -90,10 +90,12 @@ pub(super) fn sealed(
         payload_len,
         ..header
     };
-    let mut room = [0; MAX_ENCODED];
-    pool.copy(
-        header.encode(key.map_or(Data::None, Data::Key), &mut room),
-        out,
-    );
+    if let Some(key) = key {
+        let mut room = [0; MAX_ENCODED];
+        pool.copy(header.encode(Data::Key(key), &mut room), out);
+    } else {
+        let mut room = [0; MAX_PLAIN];
+        pool.copy(header.encode(Data::None, &mut room), out);
+    }
     cipher.encrypt(&payload, pool, out).is_ok()
 }

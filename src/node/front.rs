@@ -24,6 +24,8 @@ pub(super) struct Front {
     pub out: Chain,
     /// Bytes of the replies that wait for an earlier one.
     pub waiting: usize,
+    /// Answers in the queue that wait for an earlier one.
+    pub answered: u32,
     /// Requests without an answer yet, in the order of their arrival.
     pub queue: Queue<OfFront>,
     pub reading: Reading,
@@ -35,6 +37,8 @@ pub(super) struct Front {
     pub ended: bool,
     /// It broke the protocol, or its connection broke: its end counts as an error.
     pub broken: bool,
+    /// A complete request of its has come.
+    pub has_asked: bool,
     /// It was kept waiting since its last byte arrived, so that its silence says nothing.
     pub held_back: bool,
     /// The marks of the keys of its writes in two steps of which the first is under way.
@@ -44,6 +48,8 @@ pub(super) struct Front {
     pub lost: bool,
     /// The datastore connection its latest request went to.
     pub store: u16,
+    /// How large a reply of its is expected to be, in bytes: as the largest of late.
+    reply_size: u32,
     /// Where it connected from.
     pub addr: Option<SocketAddr>,
     /// When it connected, in µs.
@@ -52,6 +58,8 @@ pub(super) struct Front {
     pub heard: u64,
     /// When the last byte was taken, in µs.
     pub taken: u64,
+    /// Since when the kernel has taken nothing of its replies, in µs; 0 if it would.
+    pub stuck: u64,
 }
 
 /// Whether a front is read.
@@ -63,7 +71,8 @@ pub(super) enum Reading {
     Full,
     /// The node as a whole is under pressure; goes on with all others.
     Waiting,
-    /// The next request, which has been read, must not overtake a write in two steps ([`super::order`]).
+    /// The next request, which has been read, must not overtake a write in two steps ([`super::order`]), or
+    /// waits until fewer replies are awaited, or for the end of a pause ([`super::clients`]).
     Ordered,
     /// Nothing more is wanted: it ended its stream, or it is being closed.
     Off,
@@ -76,21 +85,25 @@ impl Front {
             inbound: Inbound::default(),
             out: Chain::new(),
             waiting: 0,
+            answered: 0,
             queue: Queue::default(),
             reading: Reading::On,
             dirty: false,
             closing: false,
             ended: false,
             broken: false,
+            has_asked: false,
             held_back: false,
             steps: None,
             lost: false,
             // None yet.
             store: u16::MAX,
+            reply_size: limits::FIRST_REPLIES,
             addr,
             since: now.mono_us,
             heard: now.mono_us,
             taken: now.mono_us,
+            stuck: 0,
         }
     }
 
@@ -107,6 +120,36 @@ impl Front {
     /// Bytes of replies that it has not taken, whether they may go out already or not.
     pub fn untaken(&self) -> usize {
         self.out.len() + self.waiting
+    }
+
+    /// Notes how large a reply is. What is large counts at once, what is small little by little.
+    #[inline]
+    pub fn expect_like(&mut self, reply: usize) {
+        let size = u32::try_from(reply).unwrap_or(u32::MAX);
+        self.reply_size =
+            size.max(self.reply_size - self.reply_size.saturating_sub(size).div_ceil(8));
+    }
+
+    /// Bytes of the replies that it awaits, as far as can be expected.
+    #[inline]
+    fn awaited(&self) -> u64 {
+        u64::from(self.queue.len().saturating_sub(self.answered)) * u64::from(self.reply_size)
+    }
+
+    /// Whether it awaits so many bytes of replies that its next request should wait.
+    #[inline]
+    pub fn awaits_its_share(&self) -> bool {
+        self.awaited() > limits::CLIENT_SHARE
+    }
+
+    /// Whether so few are left that it may ask on.
+    pub fn may_ask_on(&self) -> bool {
+        self.queue.len() == self.answered || self.awaited() <= limits::CLIENT_SHARE / 2
+    }
+
+    /// Whether it has taken nothing of its replies for so long.
+    pub fn is_stuck_for(&self, us: u64, now: Now) -> bool {
+        self.stuck > 0 && now.mono_us.saturating_sub(self.stuck) >= us
     }
 
     /// Whether so much of its own is under way that it should not be read.
@@ -236,6 +279,7 @@ impl Node {
     /// Whether a front must not be read now, and what its reader should do.
     pub(super) fn hold_back(&mut self, key: u32, now: Now) -> Option<Next> {
         let strained = self.is_strained(key, now);
+        let starved = !strained && self.exceeds_share(key);
         let front = self.fronts.get_mut(key)?;
         match front.reading {
             Reading::On if front.is_full() => {
@@ -247,7 +291,15 @@ impl Node {
                 front.reading = Reading::Waiting;
                 front.held_back = true;
                 let id = front.id;
+                self.note_holders(now);
                 self.wait(id);
+                self.stats.own.reads_paused += 1;
+            }
+            Reading::On if starved => {
+                front.reading = Reading::Waiting;
+                front.held_back = true;
+                let id = front.id;
+                self.starve(id, now);
                 self.stats.own.reads_paused += 1;
             }
             Reading::On => return None,
@@ -390,6 +442,14 @@ impl Raw<'_> {
                 chain.gather(0, &mut first);
                 f(&first)
             }
+        }
+    }
+
+    /// Runs `f` on each piece of the bytes behind the first `n`.
+    pub fn with_from(&self, mut n: usize, mut f: impl FnMut(&[u8])) {
+        for piece in self.pieces() {
+            f(piece.get(n..).unwrap_or_default());
+            n = n.saturating_sub(piece.len());
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Check {
 impl Node {
     /// Everything that must be so, as of now. `state`: it serves reads and writes. `draining`: the node
     /// is not shutting down. `datastore`: a connection is there, or will be made for the first request
-    /// (`preconnect: false`). `quorum`: for the keys at this node's tokens, so many racks can be reached
+    /// (`preconnect: false`), and it serves reads, see [`Node::watch_store`]. `quorum`: for the keys at this node's tokens, so many racks can be reached
     /// as the levels of clients that have chosen none ask for.
     pub fn health(&self) -> Vec<Check> {
         let check = |name, trouble| Check { name, trouble };
@@ -49,8 +49,12 @@ impl Node {
     fn datastore_trouble(&self) -> Option<String> {
         let stores = self.upstreams.get(self.slots_of(NodeId::ME))?;
         let usable = |store: &Upstream| matches!(store.state, State::Up | State::Idle);
-        (!stores.iter().any(usable))
-            .then(|| format!("there is no connection to {}", self.options.datastore))
+        let datastore = &self.options.datastore;
+        if !stores.iter().any(usable) {
+            return Some(format!("there is no connection to {datastore}"));
+        }
+        let trouble = self.busy.trouble().or_else(|| self.store_probe.trouble())?;
+        Some(format!("{datastore} {trouble}"))
     }
 
     fn quorum_trouble(&self) -> Option<String> {

@@ -61,6 +61,12 @@ impl Held {
         (self.queue.len(), self.bytes)
     }
 
+    /// How many of them stand in no front's queue meanwhile.
+    pub fn aside(&self) -> usize {
+        let aside = self.queue.iter().filter(|write| write.aside.is_some());
+        aside.count()
+    }
+
     /// When the oldest has been held for too long, in µs.
     pub fn next_us(&self) -> Option<u64> {
         self.queue.front().map(|held| held.since + HOLD_US)
@@ -113,7 +119,7 @@ impl Node {
         let mut request = Chain::new();
         if raw.len() < self.pool.block_size() / 2 {
             // A small write must not keep the whole block it came in.
-            raw.with_bytes(|bytes| self.pool.copy(bytes, &mut request));
+            raw.with_bytes(|bytes| self.pool.stow(bytes, &mut request));
         } else {
             raw.append_to(&mut request);
         }

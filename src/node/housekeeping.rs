@@ -8,15 +8,6 @@ use crate::log_at;
 use crate::mbuf::Pool;
 use crate::proto::Failure;
 
-/// The pool at its limit, and fronts that wait for it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stuck {
-    /// The first sweep that found it so, in µs.
-    since: u64,
-    /// Blocks in use at the last sweep, if nothing was under way that would free any.
-    idle_at: Option<usize>,
-}
-
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
     pub fn next_deadline(&self) -> u64 {
@@ -26,6 +17,8 @@ impl Node {
             self.prepared_until(),
             self.held.next_us(),
             Some(self.busy.look_at),
+            self.store_probe.next_us(),
+            self.client_pause.map(|paused| paused.until),
         ]
         .into_iter()
         .flatten()
@@ -54,6 +47,8 @@ impl Node {
         if self.busy.look_at <= now.mono_us {
             self.look_for_scripts(now);
         }
+        self.probe_store(now);
+        self.expire_pause(now);
         if self.drain_until.is_some_and(|at| at <= now.mono_us) {
             self.drain_over = true;
             self.close_all();
@@ -77,10 +72,11 @@ impl Node {
             if quiet >= incomplete && !front.inbound.is_empty() && front.reading == Reading::On {
                 stalled.push(key);
             }
-            if (front.closing || front.ended || front.reading == Reading::Full || front.is_full())
+            let is_done = front.closing || front.ended;
+            let is_unread = (is_done || front.reading == Reading::Full || front.is_full())
                 && !front.out.is_empty()
-                && now.mono_us.saturating_sub(front.taken.max(front.heard)) >= unread
-            {
+                && now.mono_us.saturating_sub(front.taken.max(front.heard)) >= unread;
+            if is_unread || front.is_stuck_for(limits::UNREAD_FEW_US, now) {
                 deaf.push(key);
             }
         }
@@ -103,6 +99,7 @@ impl Node {
                 self.close_front(key, false);
             }
         }
+        self.close_silent_strangers(now);
         self.relieve(now);
         self.retire();
         self.stats.hist.roll(now);
@@ -119,92 +116,6 @@ impl Node {
             freed += size_of::<super::client::Client>();
         }
         freed
-    }
-
-    /// Fronts that wait are helped if nobody else does: below the limit they go on, so that memory
-    /// held for long makes them slow and never stops them; at the limit, with nothing in flight that
-    /// would free any or for [`limits::STRAINED_US`], the one that holds the most has to go.
-    fn relieve(&mut self, now: Now) {
-        let stuck = self.stuck.take();
-        if self.waiting.is_empty() && self.waiting_peers.is_empty() {
-            return;
-        }
-        if !self.is_exhausted(now) {
-            return self.resume_waiting();
-        }
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.retain(|&id| self.knows(id));
-        self.waiting = waiting;
-        if !self.pool.is_strained() {
-            return;
-        }
-        let mut stuck = stuck.unwrap_or(Stuck {
-            since: now.mono_us,
-            idle_at: None,
-        });
-        // Once may be a moment in which replies are just being taken.
-        let held = self.pool.in_use();
-        let idle = self.msgs.is_empty();
-        let is_stuck = idle && stuck.idle_at.is_some_and(|before| held >= before);
-        if is_stuck || now.mono_us - stuck.since >= limits::STRAINED_US {
-            self.free_the_most(now);
-            stuck.idle_at = None;
-        } else {
-            stuck.idle_at = idle.then_some(held);
-        }
-        self.stuck = Some(stuck);
-    }
-
-    /// With twice as much memory in use as may be, whoever holds much of it loses it at once: requests
-    /// already under way go on bringing replies, however few more are let in.
-    #[inline]
-    pub(super) fn shed(&mut self, now: Now) {
-        if self.pool.is_overfull()
-            && self
-                .holds_the_most()
-                .is_some_and(|(_, held)| held >= limits::SHED_MIN)
-        {
-            self.free_the_most(now);
-        }
-    }
-
-    /// The front that holds the most memory, and how much.
-    fn holds_the_most(&self) -> Option<(u32, usize)> {
-        let held = |front: &Front| front.inbound.len() + front.untaken();
-        let fronts = self.fronts.iter();
-        fronts
-            .map(|(key, front)| (key, held(front)))
-            .max_by_key(|of| of.1)
-    }
-
-    /// Gets rid of what the front that holds the most memory holds.
-    fn free_the_most(&mut self, now: Now) {
-        self.stats.own.memory_limit_hits += 1;
-        let Some((key, _)) = self.holds_the_most() else {
-            return;
-        };
-        let Some(front) = self.fronts.get_mut(key) else {
-            return;
-        };
-        if Fronts::is_peer(key)
-            || front.reading == Reading::Off
-            || front.untaken() > front.inbound.len()
-        {
-            log_at!(
-                Alert,
-                "out of buffers: {} holds the most and is closed",
-                front.told()
-            );
-            self.close_front(key, false);
-        } else {
-            log_at!(
-                Alert,
-                "out of buffers: refusing the largest unfinished request"
-            );
-            front.inbound.clear();
-            let line = Failure::OutOfBuffers.line(self.options.store);
-            self.refuse_stream(key, now, line.as_bytes());
-        }
     }
 
     /// Begins to shut down: nothing more is read; clients close as their answers are out.
@@ -237,13 +148,13 @@ impl Node {
     }
 }
 
-/// Moves the little that a quiet front holds to where it pins no buffer. Returns how long it has
+/// Packs what little of each block a quiet front holds. Returns how long it has
 /// been quiet, in µs.
 fn tidy(front: &mut Front, pool: &Pool, now: Now) -> u64 {
     let quiet = now.mono_us.saturating_sub(front.heard);
     if quiet >= limits::SWEEP_US && !(front.inbound.is_empty() && front.out.is_empty()) {
         front.inbound.compact(pool);
-        front.out.compact(limits::COMPACT_OUT, pool);
+        front.out.pack(pool);
     }
     quiet
 }

@@ -1,5 +1,6 @@
 //! The replies of several nodes as one.
 
+use super::docs;
 use super::front::Raw;
 use super::memcache;
 use super::version;
@@ -45,6 +46,12 @@ pub(super) enum Join {
     /// There is but one, which tells the datastore's version: the answer is this reply to `HELLO`, in which
     /// this version is corrected.
     Hello(Vec<u8>, String),
+    /// There is but one, names and values in turn: parameters of the datastore, some of which are other
+    /// ones behind a proxy.
+    Settings,
+    /// There is but one, names and documents in turn: what the datastore says of its commands; with or
+    /// without what it does not know of, the command that sets a consistency level.
+    Docs { with_level: bool },
     /// There is but one, of memcached, and it lacks its key.
     Named(Naming),
 }
@@ -160,6 +167,8 @@ impl Join {
             Join::Values(piece_of) => by_piece(replies, piece_of),
             Join::Blocks { keys, piece_of } => memcache::joined(replies, keys, piece_of),
             Join::Scan { node, of } => scan(replies, *node, *of),
+            Join::Settings => settings(replies),
+            Join::Docs { with_level } => docs::served(replies, *with_level),
             Join::Named(naming) => {
                 let reply = replies.first_mut().map(std::mem::take).unwrap_or_default();
                 let (text, reply) = naming.told(&reply);
@@ -263,6 +272,33 @@ fn scan(replies: &[Chain], node: u16, of: u16) -> Answer {
         text,
         ..Answer::reply(reply, true)
     }
+}
+
+/// The parameters of the local datastore with those values that hold for clients of the proxy: of its
+/// databases only number 0 is served, and clients ask how many there are.
+fn settings(replies: &mut [Chain]) -> Answer {
+    const DATABASES: &[u8] = b"$9\r\ndatabases\r\n";
+    const ONE: &[u8] = b"$1\r\n1\r\n";
+    let Some(reply) = replies.first_mut() else {
+        return Answer::failure(Failure::Internal, true);
+    };
+    let found = values(reply);
+    let mut names = found.iter().step_by(2);
+    let Some(at) =
+        names.position(|name| name.len() == DATABASES.len() && name.to_vec() == DATABASES)
+    else {
+        return Answer::reply(std::mem::take(reply), true);
+    };
+    let mut text = Vec::new();
+    encode::array(&mut text, found.len());
+    for (place, value) in found.iter().enumerate() {
+        if place == 2 * at + 1 {
+            text.extend_from_slice(ONE);
+        } else {
+            text.extend_from_slice(&value.to_vec());
+        }
+    }
+    Answer::text(text, true)
 }
 
 /// The values of a reply that is an array, or nothing.

@@ -99,17 +99,22 @@ impl Node {
         } else {
             self.peer_connected(slot, now);
         }
+        // Requests that expired while it was being made say how long it may be silent.
+        self.note_deadline(slot);
     }
 
     /// It is known what the peer is.
     #[inline]
-    pub(super) fn peer_known(&mut self, slot: usize) {
+    pub(super) fn peer_known(&mut self, slot: usize, now: Now) {
         if let Some(peer) = self.upstreams.get_mut(slot)
             && !peer.known
         {
             peer.known = true;
             peer.backoff.succeeded();
             self.stats.pool.peer_connections += 1;
+            if !peer.is_modern() {
+                self.open_window(slot, now);
+            }
         }
     }
 
@@ -201,7 +206,7 @@ impl Node {
         msg.flags = msg.flags.without(Flags::QUEUED);
         if msg.is_over() {
             self.msgs.remove(entry as usize);
-        } else if !msg.flags.has(Flags::EXPIRED) {
+        } else if !msg.is_expired() {
             self.fail(entry, now, node, failure);
         } else if self.first_step_of(entry).is_some() {
             self.finish_failed(entry, now, failure);

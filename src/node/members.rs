@@ -19,6 +19,7 @@ use crate::cluster::change::{Change, changes};
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::member::{Member, TopologyError};
 use crate::cluster::topology::{self, Distance, Topology};
+use crate::config::StoreKind;
 use crate::log_at;
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(super) const NOBODY: NodeId = NodeId(u16::MAX);
 
 /// The next topology, while its new peers are connected to.
 pub(super) struct Prepared {
-    topology: Arc<Topology>,
+    pub topology: Arc<Topology>,
     /// For each of its nodes, which upstreams lead to it.
     pub links: Vec<Range<usize>>,
     /// Upstreams that are new.
@@ -101,6 +102,7 @@ impl Node {
             since,
             until,
         });
+        self.look_at_members();
         self.earliest = self.earliest.min(until);
         self.switch_if_prepared(now);
         self.retire();
@@ -210,7 +212,9 @@ impl Node {
         self.has_other_racks = topology
             .dc(DcId::LOCAL)
             .is_some_and(|dc| dc.racks().len() > 1);
+        self.marks_versions = nodes > 1 && self.options.store == StoreKind::Memcache;
         self.marks = Marks::new(topology);
+        self.look_at_members();
     }
 
     /// Closes connections that lead to nobody and on which nothing is under way.

@@ -30,7 +30,7 @@
 //! | protocol error | earlier ones are answered first | closes behind the error |
 //! | a begun request stalls ([`limits::INCOMPLETE_US`]) | are answered | closes behind an error |
 //! | it goes on behind a refused `MULTI` without ending it ([`crate::proto::redis::session::refused_multi`]) | are answered | closes behind an error |
-//! | it does not read its replies ([`limits::CLIENT_OUT_MAX`], [`limits::UNREAD_US`]) | run; answers are dropped | is closed |
+//! | it does not read its replies ([`limits::CLIENT_OUT_MAX`], [`limits::UNREAD_US`], [`limits::UNREAD_FEW_US`]) | run; answers are dropped | is closed |
 //! | shutdown | run, and are answered, for [`limits::DRAIN_US`]; so long copies for peers may take too | closes when the last answer is out |
 //!
 //! A datastore connection:
@@ -62,14 +62,16 @@
 //! | file | noun |
 //! |---|---|
 //! | `conn` | what this node and its driver call a connection |
+//! | `admission` | which connections keep their places when there are more than places |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
-//! | `redis_client` | what a client of Redis asks for; `version`: of its datastore |
+//! | `redis_client` | what a client of Redis asks for; `clients` is what it asks about all of them; `version`: of its datastore |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
-//! | `output` | what is to be written to a connection |
+//! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
-//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `alike` what has to be equal |
+//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `alike` what has to be equal, `docs` what clients are told of commands |
 //! | `many` | requests by keys of several owners |
+//! | `patterns` | keys that a datastore makes from patterns, which must be on the node that is asked |
 //! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
 //! | `members` | the members of the cluster, changed while requests are under way |
 //! | `memcache` | what is different about a memcached |
@@ -78,22 +80,27 @@
 //! | `original` | what a C node is asked instead of what it does not know |
 //! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
 //! | `native` | a reply in RESP3 that only the datastore can give |
+//! | `pressure` | who waits when too much is under way; `memory`: who may hold how much |
 //! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
-//! | `pressure` | who waits when too much is under way |
 //! | `control` | what an operator may tell it; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
+//! | `check` | whether the bookkeeping agrees with itself |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
+mod admission;
 mod alike;
 mod answer;
 mod busy;
+mod check;
 mod client;
+mod clients;
 mod collect;
 mod conn;
 pub mod control;
 mod counting;
 mod deadline;
 mod dnode_client;
+mod docs;
 mod failover;
 mod fanout;
 mod frame;
@@ -107,17 +114,21 @@ mod links;
 mod many;
 mod members;
 mod memcache;
+mod memory;
 mod msg;
 mod native;
 mod options;
 mod order;
 mod original;
 mod output;
+mod pacing;
+mod patterns;
 mod peer;
 mod prefer;
 mod pressure;
 mod purge;
 mod redis_client;
+mod refusals;
 mod reload;
 mod replicate;
 mod report;
@@ -125,6 +136,7 @@ mod route;
 mod scripts;
 mod side;
 mod store;
+mod store_probe;
 pub mod switches;
 mod tally;
 mod upstream;
@@ -148,6 +160,7 @@ use crate::proto::redis::lookup::lookup;
 use crate::proto::store::commands;
 use crate::stats::Stats;
 use crate::sys;
+use admission::Admission;
 use busy::Busy;
 use client::Client;
 use collect::Collectors;
@@ -155,9 +168,9 @@ use dnode_client::DnodeClient;
 use failover::Retries;
 use front::Fronts;
 use hold::Held;
-use housekeeping::Stuck;
 use members::Prepared;
 use memcache::Marks;
+use memory::Memory;
 use msg::Msgs;
 use scripts::Scripts;
 use std::collections::VecDeque;
@@ -165,6 +178,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+use store_probe::StoreProbe;
 use upstream::{Loss, State, Upstream};
 use version::Version;
 
@@ -181,6 +195,7 @@ pub struct Node {
     /// The block small reads go into, whatever connection they are for.
     shared: Option<Writer>,
     fronts: Fronts,
+    admission: Admission,
     /// The datastore's connections first, then those to each peer.
     upstreams: Vec<Upstream>,
     /// For each node, which of `upstreams` lead to it.
@@ -203,6 +218,8 @@ pub struct Node {
     replicated: bool,
     /// What marks the versions of each node.
     marks: Marks,
+    /// Clients of a memcached are told versions with such marks.
+    marks_versions: bool,
     /// Not every request with a key goes on as it stands.
     looks_closer: bool,
     actions: VecDeque<Action>,
@@ -213,6 +230,8 @@ pub struct Node {
     waiting: Vec<ConnId>,
     /// Peers that do.
     waiting_peers: Vec<ConnId>,
+    /// How many connections to C nodes let them wait ([`pacing`]).
+    holders: u32,
     /// Scripts, and the rows of the commands that run them.
     scripts: Scripts,
     /// The slot of the datastore connection for what must not wait behind a script, once there has been one.
@@ -222,10 +241,11 @@ pub struct Node {
     evalsha: Option<u16>,
     /// Some datastore did not know the words for an absolute time: such a time stays as it is.
     keeps_relative: bool,
+    /// See [`clients`].
+    client_pause: Option<clients::Paused>,
     /// Clients whose next request need not wait for a write in two steps any more.
     in_order: Vec<ConnId>,
-    /// Since when memory has been at its limit, as sweeps have found it.
-    stuck: Option<Stuck>,
+    memory: Memory,
     /// A reply on its way from RESP2 to RESP3; empty in between.
     converted: Vec<u8>,
     /// See [`Node::pause`].
@@ -250,6 +270,7 @@ pub struct Node {
     /// That time has passed.
     drain_over: bool,
     version: Version,
+    store_probe: StoreProbe,
 }
 
 impl Node {
@@ -265,6 +286,7 @@ impl Node {
             pool,
             shared: None,
             fronts: Fronts::default(),
+            admission: Admission::default(),
             upstreams,
             links,
             prepared: None,
@@ -276,6 +298,7 @@ impl Node {
             split: Split::default(),
             retries: Retries::default(),
             marks: Marks::default(),
+            marks_versions: false,
             looks_closer: false,
             replicated: false,
             has_other_racks: false,
@@ -284,6 +307,8 @@ impl Node {
             dirty_upstreams: Vec::new(),
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
+            client_pause: None,
+            holders: 0,
             in_order: Vec::new(),
             scripts: Scripts::default(),
             side: None,
@@ -291,7 +316,7 @@ impl Node {
             eval: script_row(&options, b"eval"),
             evalsha: script_row(&options, b"evalsha"),
             keeps_relative: false,
-            stuck: None,
+            memory: Memory::default(),
             converted: Vec::new(),
             pause_us: 0,
             generation: 0,
@@ -307,6 +332,7 @@ impl Node {
             drain_until: None,
             drain_over: false,
             version: Version::default(),
+            store_probe: StoreProbe::default(),
             topology,
             options,
         };
@@ -356,7 +382,8 @@ impl Node {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         if kind == Kind::DnodeClient {
-            if self.fronts.peers.len() >= limits::DNODE_CLIENTS {
+            if !self.make_room_for_peer(addr, now) {
+                self.stats.own.peers_refused += 1;
                 return Err(b"");
             }
             let entry = self.fronts.peers.vacant_entry();
@@ -370,7 +397,8 @@ impl Node {
             return Ok(id);
         }
         let limit = self.options.client_connections;
-        if limit > 0 && self.fronts.clients.len() >= limit {
+        let is_full = limit > 0 && self.fronts.clients.len() >= limit;
+        if is_full && !self.make_room_for_client(now) {
             self.stats.own.clients_refused += 1;
             return Err(Failure::TooManyClients.line(self.options.store).as_bytes());
         }
@@ -431,7 +459,11 @@ impl Node {
                 .and_then(|front| front.addr),
             Kind::Store | Kind::Peer => None,
         };
-        log_at!(Notice, "close {}: {}", id.told(from), sys::reason(error));
+        let reason = sys::reason(error);
+        match self.endpoint(id) {
+            Some(endpoint) => log_at!(Warn, "close {id} to '{endpoint}': {reason}"),
+            None => log_at!(Notice, "close {}: {reason}", id.told(from)),
+        }
         match id.kind {
             Kind::Client => self.close_front(Fronts::key(id), false),
             Kind::DnodeClient => self.read_out(Fronts::key(id)),

@@ -47,7 +47,8 @@ pub struct Msg {
     pub start: u64,
     /// Where it ends in the stream of bytes written to its upstream.
     pub end: u64,
-    /// The id its front, a peer, has given it and expects back.
+    /// The id its front, a peer, has given it and expects back; of a client of memcached's binary protocol, what
+    /// the response has to know of the request. 0 of all other clients.
     pub front_id: u64,
     /// The id it has on its upstream, a peer.
     pub wire_id: u64,
@@ -61,17 +62,18 @@ pub struct Msg {
 pub struct Flags(u16);
 
 impl Flags {
-    /// The answer is known.
-    pub const DONE: Flags = Flags(1);
+    /// The answer is known. Set by [`Msg::answer`] alone.
+    const DONE: Flags = Flags(1);
     /// The client wants no answer (`CLIENT REPLY OFF` or `SKIP`).
     pub const SILENT: Flags = Flags(2);
     /// The connection closes once the answer is out.
     pub const LAST: Flags = Flags(4);
-    /// The client has been told that it took too long; the reply is still to come.
-    pub const EXPIRED: Flags = Flags(8);
+    /// The client has been told that it took too long; the reply is still to come. Set by
+    /// [`Msg::expire`] alone.
+    const EXPIRED: Flags = Flags(8);
     /// The client speaks RESP3.
     pub const RESP3: Flags = Flags(16);
-    /// It stands in the queue of an upstream.
+    /// It stands in the queue of an upstream, or among the writes that are held.
     pub const QUEUED: Flags = Flags(32);
     /// It changes data.
     pub const WRITE: Flags = Flags(64);
@@ -91,6 +93,9 @@ impl Flags {
     pub const BESIDE_SCRIPTS: Flags = Flags(4096);
     /// Only the datastore knows the types of the reply ([`Form::Native`]): it is asked in RESP3.
     pub const IN_RESP3: Flags = Flags(8192);
+
+    /// What has to be looked at before an answer is taken: most messages have none of these.
+    pub const BEFORE_ANSWER: Flags = Flags(Self::DONE.0 | Self::CARRIED.0 | Self::KEPT.0);
 
     /// Both sets together.
     #[must_use]
@@ -155,6 +160,39 @@ impl Msg {
         copy
     }
 
+    /// A request of `front` that is answered at once, in no queue yet.
+    pub fn answered(front: u32, command: u16, flags: Flags, start: u64) -> Msg {
+        let mut msg = Msg::new(front, command, 0, start);
+        msg.flags = flags.with(Flags::DONE);
+        msg
+    }
+
+    /// Whether the answer is known.
+    pub fn is_answered(&self) -> bool {
+        self.flags.has(Flags::DONE)
+    }
+
+    /// Notes that the answer is known. `false` if it was known already: then this answer must go nowhere.
+    #[must_use = "a request is answered once"]
+    pub fn answer(&mut self) -> bool {
+        let is_first = !self.is_answered();
+        self.flags = self.flags.with(Flags::DONE);
+        is_first
+    }
+
+    /// Whether the client has been told that it took too long, while the reply is still to come.
+    pub fn is_expired(&self) -> bool {
+        self.flags.has(Flags::EXPIRED)
+    }
+
+    /// Notes that it took too long. `false` if that was noted already: then nobody must be told again.
+    #[must_use = "a request expires once"]
+    pub fn expire(&mut self) -> bool {
+        let is_first = !self.is_expired();
+        self.flags = self.flags.with(Flags::EXPIRED);
+        is_first
+    }
+
     /// Read or write.
     pub fn class(&self) -> Class {
         if self.flags.has(Flags::WRITE) {
@@ -180,6 +218,8 @@ pub type Msgs = slab::Slab<Msg>;
 pub trait Link {
     /// The link of this kind.
     fn next(msg: &mut Msg) -> &mut u32;
+    /// The same, to be looked at.
+    fn peek(msg: &Msg) -> u32;
 }
 
 /// The order of one front's requests.
@@ -194,11 +234,19 @@ impl Link for OfFront {
     fn next(msg: &mut Msg) -> &mut u32 {
         &mut msg.next_of_front
     }
+
+    fn peek(msg: &Msg) -> u32 {
+        msg.next_of_front
+    }
 }
 
 impl Link for OfUpstream {
     fn next(msg: &mut Msg) -> &mut u32 {
         &mut msg.next_of_upstream
+    }
+
+    fn peek(msg: &Msg) -> u32 {
+        msg.next_of_upstream
     }
 }
 
@@ -236,6 +284,22 @@ impl<L: Link> Queue<L> {
     /// The first.
     pub fn head(&self) -> Option<u32> {
         (self.head != NONE).then_some(self.head)
+    }
+
+    /// The messages in it, as far as its length says; one that is not there ends it.
+    pub fn iter<'a>(&self, msgs: &'a Msgs) -> impl Iterator<Item = (u32, &'a Msg)> + use<'a, L> {
+        let mut next = self.head;
+        (0..self.len).map_while(move |_| {
+            let key = next;
+            let msg = msgs.get(key as usize)?;
+            next = L::peek(msg);
+            Some((key, msg))
+        })
+    }
+
+    /// The last.
+    pub fn tail(&self) -> Option<u32> {
+        (self.tail != NONE).then_some(self.tail)
     }
 
     /// Appends a message, which must stand in no queue of this kind.

@@ -75,7 +75,8 @@ impl Node {
         }
     }
 
-    /// Whether a client's request waits for its writes in two steps. The client is then read no more.
+    /// Whether a client's request waits for its writes in two steps, or for as many replies as it may await
+    /// at a time ([`limits::CLIENT_SHARE`](super::limits::CLIENT_SHARE)). The client is then read no more.
     #[inline]
     pub(super) fn is_held<S: Speech>(
         &mut self,
@@ -83,21 +84,31 @@ impl Node {
         request: &S::Request,
         raw: Raw<'_>,
     ) -> bool {
-        // In a single rack there is no second step.
-        if !self.replicated {
-            return false;
-        }
         let client = self.fronts.clients.get(key as usize);
-        if client.is_none_or(|client| client.front.steps.is_none())
-            || !S::must_wait(self, key, request, raw)
-        {
+        if client.is_some_and(|client| client.front.awaits_its_share()) {
+            self.hold_in_order(key);
+            return true;
+        }
+        // In a single rack there is no second step.
+        if !self.replicated && self.client_pause.is_none() {
             return false;
         }
+        let has_steps = client.is_some_and(|client| client.front.steps.is_some());
+        let waits = has_steps && S::must_wait(self, key, request, raw)
+            || self.client_pause.is_some() && S::pauses(self, request, raw);
+        if !waits {
+            return false;
+        }
+        self.hold_in_order(key);
+        true
+    }
+
+    /// Reads a client no more until its next request, which has been read, may go on.
+    fn hold_in_order(&mut self, key: u32) {
         if let Some(front) = self.fronts.get_mut(key) {
             front.reading = Reading::Ordered;
             front.held_back = true;
         }
-        true
     }
 
     /// Whether a client's request to Redis could overtake a write in two steps.

@@ -56,7 +56,10 @@ impl Node {
                     return false;
                 }
                 Ok(n) => self.wrote(id, now, n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.would_block(id, now);
+                    return true;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.broken(id, now, &error);
@@ -70,6 +73,16 @@ impl Node {
         false
     }
 
+    /// Notes that the kernel takes nothing more for now.
+    fn would_block(&mut self, id: ConnId, now: Now) {
+        if matches!(id.kind, Kind::Client | Kind::DnodeClient)
+            && let Some(front) = self.fronts.get_mut(Fronts::key(id))
+            && front.stuck == 0
+        {
+            front.stuck = now.mono_us;
+        }
+    }
+
     /// Drops bytes that were written.
     fn wrote(&mut self, id: ConnId, now: Now, n: usize) {
         match id.kind {
@@ -78,6 +91,7 @@ impl Node {
                 if let Some(front) = self.fronts.get_mut(key) {
                     front.out.advance(n);
                     front.taken = now.mono_us;
+                    front.stuck = 0;
                 }
                 self.resume_if_drained(key);
             }

@@ -5,7 +5,7 @@
 //!
 //! | front | waits for | needed for its answers |
 //! |---|---|---|
-//! | a client | the limits of the node; the queues of all upstreams | anything |
+//! | a client | the limits of the node; the queues of all upstreams, C nodes' windows ([`super::pacing`]) among them | anything |
 //! | a peer of another datacenter | twice the pool's limit; the queues of the datastore and of peers in this datacenter | those, as it may ask to forward |
 //! | a peer of this datacenter | twice the pool's limit; the queue of the datastore | the datastore |
 //!
@@ -67,7 +67,7 @@ impl Node {
     /// Whether a limit of the node as a whole is reached.
     #[inline]
     pub(super) fn is_exhausted(&self, now: Now) -> bool {
-        self.has_under_way(self.options.max_msgs, now) || self.pool.is_strained()
+        self.has_under_way(self.options.max_msgs, now) || self.is_out_of_memory()
     }
 
     /// Whether so many requests are under way. Those that wait for a peer which is stopped, or have been
@@ -84,7 +84,7 @@ impl Node {
     /// Whether clients that wait for pressure to fall may go on.
     fn is_relaxed(&self, now: Now) -> bool {
         !self.has_under_way(self.options.max_msgs - self.options.max_msgs / 4, now)
-            && self.pool.is_relaxed()
+            && self.has_memory_again()
             && !self
                 .upstreams
                 .iter()
@@ -107,6 +107,10 @@ impl Node {
         self.shed(now);
         self.switch_if_prepared(now);
         self.renew_idle(now);
+        self.feed_starved();
+        if self.holders > 0 {
+            self.settle_holders(now);
+        }
         if !self.waiting.is_empty() && self.is_relaxed(now) {
             for id in std::mem::take(&mut self.waiting) {
                 self.go_on(id);
@@ -134,7 +138,7 @@ impl Node {
     }
 
     /// Lets a front go on.
-    fn go_on(&mut self, id: ConnId) {
+    pub(super) fn go_on(&mut self, id: ConnId) {
         if let Some(front) = self.fronts.get_mut(Fronts::key(id))
             && front.id == id
             && front.reading == Reading::Waiting

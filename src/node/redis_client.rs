@@ -2,7 +2,9 @@
 
 use super::Node;
 use super::client::{Heard, Speech};
+use super::fanout::edited;
 use super::front::Raw;
+use super::limits;
 use super::msg::Flags;
 use super::route::Ask;
 use crate::clock::Now;
@@ -12,7 +14,7 @@ use crate::proto::redis::command::{Command, Serve};
 use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::lookup::{lookup, resolve};
 use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Span, Status};
-use crate::proto::redis::session::{Context, Effect};
+use crate::proto::redis::session::{Context, Effect, clients};
 use crate::proto::redis::{encode, errors, inline, resp3};
 
 /// Longest command name there is, for looking one up in a spread request.
@@ -42,6 +44,8 @@ impl Speech for Parser {
 
     fn must_wait(node: &Node, key: u32, request: &Kind, raw: Raw<'_>) -> bool {
         match request {
+            // It is refused.
+            Kind::Array { argc, .. } if *argc > limits::ARGUMENTS => false,
             Kind::Array { .. } => raw.with_bytes(|bytes| {
                 let args: Vec<&[u8]> = request::arguments(bytes).collect();
                 node.overtakes(key, &args)
@@ -49,6 +53,22 @@ impl Speech for Parser {
             Kind::Inline => true,
             Kind::Empty => false,
         }
+    }
+
+    fn pauses(node: &Node, request: &Kind, raw: Raw<'_>) -> bool {
+        raw.with_bytes(|bytes| match request {
+            // It is refused.
+            Kind::Array { argc, .. } if *argc > limits::ARGUMENTS => false,
+            Kind::Array { .. } => {
+                let args: Vec<&[u8]> = request::arguments(bytes).collect();
+                node.pauses(&args)
+            }
+            Kind::Inline => inline::split(bytes.trim_ascii_end()).is_ok_and(|args| {
+                let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+                node.pauses(&args)
+            }),
+            Kind::Empty => false,
+        })
     }
 
     fn last_words(broken: ProtocolError) -> Vec<u8> {
@@ -75,6 +95,9 @@ impl Node {
             }
             return;
         };
+        if argc > limits::ARGUMENTS && !self.passes_whole(key, argc, command_of(raw, name)) {
+            return self.answer(key, now, errors::TOO_MANY_ARGUMENTS.as_bytes(), false);
+        }
         if let Some(command) = command_of(raw, name)
             && command.is_direct()
             && command.accepts(argc as usize)
@@ -92,6 +115,19 @@ impl Node {
             let args: Vec<&[u8]> = request::arguments(bytes).collect();
             self.serve_args(key, now, &args, raw);
         });
+    }
+
+    /// Whether a client's request goes to the local datastore, which is the only one, without a look at
+    /// its arguments.
+    #[cold]
+    fn passes_whole(&self, key: u32, argc: u32, command: Option<&Command>) -> bool {
+        let passes = command.is_some_and(|command| {
+            command.is_direct()
+                && command.accepts(argc as usize)
+                && command.fixed_form().is_some()
+                && (!self.looks_closer || self.goes_straight(command, argc as usize))
+        });
+        passes && self.alone && !self.is_behind_multi(key)
     }
 
     /// Serves an inline command.
@@ -144,6 +180,9 @@ impl Node {
                 if let Err(error) = command.keys(args, &mut keys)
                     && !self.serves_keyless(command, error)
                 {
+                    if let Some(ask) = Ask::for_its_error(command, error, raw) {
+                        return self.forward(key, now, resp3::Form::Plain, &ask);
+                    }
                     errors::keys(command, error, &mut out);
                     return self.answer(key, now, &out, false);
                 }
@@ -166,6 +205,13 @@ impl Node {
                     }
                     let text = errors::spans_nodes(command);
                     return self.answer(key, now, text.as_bytes(), false);
+                }
+                self.refuse_patterns(key, &ask, command, args, &tokens, &mut out);
+                if !out.is_empty() {
+                    return self.answer(key, now, &out, false);
+                }
+                if let Some(join) = edited(command, args) {
+                    return self.ask_here(key, now, form, &ask, join);
                 }
                 if self.is_fanned_out(refined.serve) {
                     return self.fan_out(key, now, form, &ask, command, args);
@@ -207,16 +253,12 @@ impl Node {
         let Some(client) = self.fronts.clients.get_mut(key as usize) else {
             return;
         };
-        let peer = client
-            .front
-            .addr
-            .map(|addr| addr.to_string())
-            .unwrap_or_default();
+        client.latest = command.index();
+        if clients::is_about_clients(command) {
+            return self.answer_about_clients(key, now, command, args);
+        }
         let context = Context {
             now,
-            connected_us: client.front.since,
-            peer: &peer,
-            local: &self.options.listen,
             store_version: &self.version.text,
         };
         let effect = client.session.answer(command, args, &context, &mut out);

@@ -33,9 +33,12 @@ use super::Node;
 use super::collect::{Collector, Compare, Lists};
 use super::frame::Frames;
 use super::front::Raw;
+use super::members::NOBODY;
+use super::memcache;
 use super::msg::{Flags, Msg, NONE};
 use super::order::{self, Begun};
 use super::route::Ask;
+use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::cluster::digest::digest;
 use crate::cluster::id::{DcId, NodeId};
@@ -56,6 +59,8 @@ pub(super) struct Step {
     rules: Rules,
     /// The request.
     request: Chain,
+    /// What the same replica is asked in its place if the reply is that a version is another one.
+    again: Option<Chain>,
     level: Consistency,
     /// The client's front.
     pin: u32,
@@ -72,6 +77,8 @@ pub(super) enum Rules {
     Redis(&'static Command),
     /// Those of memcached's compare-and-swap.
     Memcache,
+    /// Those of one that names an older version, and stores a stale item.
+    MemcacheStale,
 }
 
 /// What a first step has done, for the other replicas.
@@ -187,10 +194,14 @@ impl Node {
             return;
         };
         self.count_request(ask);
-        self.take_first_step(entry, key, now, ask, Rules::Redis(command), owner);
+        self.take_first_step(entry, key, now, ask, Rules::Redis(command), owner, None);
     }
 
-    /// Sends a request to the one owner that runs it as it stands.
+    /// Sends a request to the one owner that runs it as it stands. `again`: see [`Step`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a step is made of, for this call only"
+    )]
     pub(super) fn take_first_step(
         &mut self,
         entry: u32,
@@ -199,6 +210,7 @@ impl Node {
         ask: &Ask<'_>,
         rules: Rules,
         owner: NodeId,
+        again: Option<Chain>,
     ) {
         let level = self.level_of(pin, Class::Write);
         let reachable = self.reaches(owner, pin, now);
@@ -209,12 +221,13 @@ impl Node {
                 let key = request::arguments(bytes).nth(1);
                 key.map_or(order::ALL, order::mark_of)
             }),
-            Rules::Memcache => order::ALL,
+            Rules::Memcache | Rules::MemcacheStale => order::ALL,
         };
         let front = self.step_begins(pin, mark);
         let step = Collector::of_step(Step {
             rules,
             request,
+            again,
             level,
             pin,
             owner,
@@ -253,6 +266,51 @@ impl Node {
         true
     }
 
+    /// Asks the replica of a first step again if its reply is that a version is another one, and that is not yet an
+    /// answer. Gives the step back if it has come to its end.
+    pub(super) fn repeat_first_step(
+        &mut self,
+        parent: u32,
+        now: Now,
+        mut step: Box<Step>,
+        reply: Raw<'_>,
+    ) -> Option<Box<Step>> {
+        let owner = step.owner;
+        let slot = self.slot_for(owner, step.pin);
+        let is_ours = owner == NodeId::ME
+            || slot
+                .and_then(|slot| self.upstreams.get(slot))
+                .is_some_and(Upstream::is_modern);
+        if step.again.is_none()
+            || !memcache::is_other_version(reply)
+            || owner == NOBODY
+            || !is_ours
+            || !self.reaches(owner, step.pin, now)
+        {
+            return Some(step);
+        }
+        let (request, parts) = (step.again.take()?, self.msgs.get(parent as usize));
+        let Some((mut msg, place)) = parts.map(|parent| (parent.copy(), parent.collector)) else {
+            return Some(step);
+        };
+        let pin = step.pin;
+        step.rules = Rules::MemcacheStale;
+        step.request = Chain::new();
+        step.request.append_shared(&request);
+        self.collectors.wait_for_step(place as usize, step);
+        (msg.parent, msg.start) = (parent, now.mono_us);
+        let target = Target {
+            node: owner,
+            how: local_or_request(owner),
+            counts: Counts::In(DcId::LOCAL),
+            reachable: true,
+            passed_over: 0,
+        };
+        let mut frames = Frames::new(self.next_wire_id(), Raw::from(&request));
+        self.send_awaited(msg, pin, now, &target, &mut frames);
+        None
+    }
+
     /// Ends the first step with its reply: sends what it has done to the other replicas. Afterwards the
     /// reply is one of those that `parent` waits for, or still the only one.
     pub(super) fn end_first_step(&mut self, parent: u32, now: Now, step: Step, reply: Raw<'_>) {
@@ -264,7 +322,8 @@ impl Node {
     fn take_second_step(&mut self, parent: u32, now: Now, step: Step, reply: Raw<'_>) {
         let effect = match step.rules {
             Rules::Redis(command) => self.redis_effect(command, &step.request, reply),
-            Rules::Memcache => self.memcache_effect(&step.request, reply),
+            Rules::Memcache => self.memcache_effect(&step.request, false, reply),
+            Rules::MemcacheStale => self.memcache_effect(&step.request, true, reply),
         };
         let Some(Effect {
             row,
@@ -393,7 +452,7 @@ impl Node {
         spare.dcs.extend(others);
         let compare = match step.rules {
             Rules::Redis(_) => Compare::Redis(Alike::Bytes),
-            Rules::Memcache => Compare::Memcache,
+            Rules::Memcache | Rules::MemcacheStale => Compare::Memcache,
         };
         let quorum = self.quorum_collector(spare, step.level, compare, Lists::No, Some(agreed));
         if let Some(collector) = self.collectors.get_mut(place as usize) {

@@ -21,6 +21,7 @@ use crate::mbuf::Chain;
 use crate::proto::Failure;
 use crate::proto::dnode;
 use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::request::Span;
 use std::time::Duration;
 
@@ -67,6 +68,21 @@ impl<'a> Ask<'a> {
             token,
             raw,
         }
+    }
+}
+
+impl<'a> Ask<'a> {
+    /// A request that every datastore refuses, for the local one to say why, where the words depend on
+    /// what it holds: of `FCALL` with a wrong number of keys, Redis looks for the function first.
+    pub fn for_its_error(command: &Command, error: KeysError, raw: Raw<'a>) -> Option<Ask<'a>> {
+        let is_wrong = matches!(
+            error,
+            KeysError::NotAnInteger | KeysError::Negative | KeysError::TooMany
+        );
+        (is_wrong && matches!(command.name, "fcall" | "fcall_ro")).then(|| Ask {
+            routing: Routing::LocalNode,
+            ..Ask::redis(command, Class::Read, Token::default(), raw)
+        })
     }
 }
 

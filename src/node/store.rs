@@ -3,7 +3,7 @@
 use super::front::Raw;
 use super::msg::{Flags, NONE};
 use super::upstream::{Loss, State, Wire};
-use super::{Next, Node};
+use super::{Next, Node, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
@@ -98,6 +98,7 @@ impl Node {
                 }
             }
         }
+        let reply_limit = self.reply_limit();
         let Some(store) = self.upstreams.get_mut(slot) else {
             return Next::Wait;
         };
@@ -113,6 +114,21 @@ impl Node {
             self.lose_upstream(slot, now, Loss::Error);
             return Next::Wait;
         }
+        let is_over = match () {
+            _ if data.is_empty() => None,
+            _ if store.queue.is_empty() => Some(UNASKED),
+            _ if data.len() > reply_limit => Some("a reply is larger than may be held"),
+            _ => None,
+        };
+        if let Some(reason) = is_over {
+            log_at!(
+                Alert,
+                "{} cannot be understood ({reason}; limit {reply_limit} bytes), closing",
+                store.id
+            );
+            self.lose_upstream(slot, now, Loss::Error);
+            return Next::Wait;
+        }
         store.wire = Wire::Store(parser);
         store.inbound.keep(data, &self.pool);
         let left = store.queue.len();
@@ -122,6 +138,15 @@ impl Node {
             self.pause_us = self.pause_us.max(left.min(LONGEST_PAUSE));
         }
         if fill.full { Next::Again } else { Next::Wait }
+    }
+
+    /// Bytes of one reply of the datastore that may be held while the rest of it is still to come: twice the
+    /// limit of memory, but at least [`limits::REPLY_LEAST`] and at most [`limits::REPLY_MOST`].
+    pub(super) fn reply_limit(&self) -> usize {
+        let memory = self.pool.limit().saturating_mul(self.pool.block_size());
+        memory
+            .saturating_mul(2)
+            .clamp(limits::REPLY_LEAST, limits::REPLY_MOST)
     }
 
     /// How long to let replies gather before the next turn, asked once a turn: memcached writes the
@@ -172,7 +197,9 @@ impl Node {
         let Some(entry) = store.pop(&mut self.msgs) else {
             return false;
         };
-        self.answered(slot, entry, now, raw);
+        if !self.is_probe_answer(slot, entry, raw) {
+            self.answered(slot, entry, now, raw);
+        }
         true
     }
 
@@ -186,7 +213,7 @@ impl Node {
             return;
         };
         msg.flags = msg.flags.without(Flags::QUEUED);
-        let expired = msg.flags.has(Flags::EXPIRED);
+        let expired = msg.is_expired();
         let (over, kept, node) = (msg.is_over(), msg.flags.has(Flags::KEPT), upstream.node);
         let unique = msg.flags.has(Flags::UNIQUE);
         let absolute = msg.flags.has(Flags::ABSOLUTE);
@@ -204,9 +231,7 @@ impl Node {
             .count_reply(upstream.distance, write, used, raw.len() as u64);
         let is_error = raw.is_error(self.options.store);
         let from_store = upstream.is_store();
-        if from_store && is_error {
-            self.stats.own.store_reply_errors += 1;
-        }
+        let refused = is_error && self.is_read_refused(slot, now, raw);
         if is_error && kept && write && !expired && self.resend_script(slot, entry, now, raw) {
             return;
         }
@@ -230,7 +255,7 @@ impl Node {
             let marked = self.marked(node, raw);
             self.finish_raw(entry, now, Raw::from(&marked));
         } else if !expired {
-            let unserved = kept && is_error && self.is_unserved(raw);
+            let unserved = kept && is_error && (refused || self.is_unserved(raw));
             if !(unserved && self.fail_over(entry, now, node)) {
                 self.finish_raw(entry, now, raw);
             }

@@ -24,6 +24,9 @@ pub struct Switches {
     /// `DYNOMITE_REFUSE_PLAINTEXT`: a peer whose message is not encrypted is closed. For clusters in which
     /// every node has `secure_server_option: all`; the C original takes any message.
     pub refuse_plaintext: bool,
+    /// `DYNOMITE_LOG_SEVERITY`: each line of the log says how serious it is. Off, because scripts match
+    /// the original's lines.
+    pub log_severity: bool,
     /// The number behind `-x`: above 0 no peer is connected to; at 1 `DEL` is not replicated, and
     /// done only if this node owns the keys.
     pub admin_operation: u32,
@@ -39,6 +42,7 @@ impl Default for Switches {
             unknown_paths_ok: false,
             io_uring: true,
             refuse_plaintext: false,
+            log_severity: false,
             admin_operation: 0,
         }
     }
@@ -48,7 +52,7 @@ impl Default for Switches {
 type Row = (&'static str, fn(&mut Switches) -> &mut bool);
 
 /// Every switch that is an environment variable: `1` is on, `0` is off.
-pub const SWITCHES: [Row; 7] = [
+pub const SWITCHES: [Row; 8] = [
     ("DYNOMITE_LOCAL_SCAN", |all| &mut all.local_scan),
     ("DYNOMITE_ENABLE_FLUSH", |all| &mut all.enable_flush),
     ("DYNOMITE_READ_FAILOVER", |all| &mut all.read_failover),
@@ -56,6 +60,7 @@ pub const SWITCHES: [Row; 7] = [
     ("DYNOMITE_UNKNOWN_PATHS_OK", |all| &mut all.unknown_paths_ok),
     ("DYNOMITE_IO_URING", |all| &mut all.io_uring),
     ("DYNOMITE_REFUSE_PLAINTEXT", |all| &mut all.refuse_plaintext),
+    ("DYNOMITE_LOG_SEVERITY", |all| &mut all.log_severity),
 ];
 
 impl Switches {

@@ -1,10 +1,11 @@
 //! What is counted of each peer by itself.
 
 use super::Node;
+use super::refusals::Errors;
 use super::report::queue_lengths;
 use super::upstream::{Loss, State};
 use crate::cluster::id::NodeId;
-use crate::stats::{Peer, PeerStats};
+use crate::stats::{ErrorWord, Peer, PeerStats};
 
 /// What happened on one upstream since start. Its connection comes and goes, the counts stay.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +19,11 @@ pub(super) struct Tally {
     eof: u64,
     errors: u64,
     silent: u64,
+    /// Its error replies.
+    pub errors_by_word: Errors,
+    /// How often, and for how many µs, fronts have waited for a C node.
+    pub pauses: u64,
+    pub paused_us: u64,
 }
 
 impl Tally {
@@ -57,6 +63,8 @@ impl Tally {
         stats.lost_eof += self.eof;
         stats.lost_error += self.errors;
         stats.lost_timeout += self.silent;
+        stats.pauses += self.pauses;
+        stats.paused_us += self.paused_us;
     }
 }
 
@@ -77,14 +85,23 @@ impl Node {
         nodes
             .map(|(id, node)| {
                 let mut stats = PeerStats::default();
+                let mut errors = [0; ErrorWord::COUNT];
                 for slot in self.slots_of(id) {
                     let Some(peer) = self.upstreams.get(slot) else {
                         continue;
                     };
                     peer.tally.add_to(&mut stats);
+                    let counts = peer.tally.errors_by_word.counts();
+                    for (sum, count) in errors.iter_mut().zip(counts) {
+                        *sum += count;
+                    }
                     stats.up |= u64::from(peer.state == State::Up && peer.known);
                     stats.barred |= u64::from(peer.barred);
                     stats.connections += u64::from(peer.state == State::Up);
+                    stats.window += peer
+                        .window
+                        .as_ref()
+                        .map_or(0, |window| window.size().into());
                     let [unsent, unsent_bytes, awaited, awaited_bytes] =
                         queue_lengths(peer, &mut self.msgs);
                     stats.unsent += unsent;
@@ -97,6 +114,7 @@ impl Node {
                     dc: node.member.dc.clone(),
                     rack: node.member.rack.clone(),
                     stats,
+                    errors,
                 }
             })
             .collect()

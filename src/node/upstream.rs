@@ -3,6 +3,7 @@
 use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
 use super::native::Resp3;
+use super::pacing::Holding;
 use super::peer::PeerWire;
 use super::tally::Tally;
 use super::{ConnId, Kind, Node, limits};
@@ -11,6 +12,7 @@ use crate::cluster::backoff::Backoff;
 use crate::cluster::id::NodeId;
 use crate::cluster::throttle::Throttle;
 use crate::cluster::topology::Distance;
+use crate::cluster::window::Window;
 use crate::config::Endpoint;
 use crate::mbuf::{Chain, Inbound};
 use crate::proto::Failure;
@@ -35,10 +37,14 @@ pub(super) struct Upstream {
     pub wire: Wire,
     /// Requests on their way out.
     pub out: Chain,
-    /// Requests that must not leave yet (`conn_msg_rate`), in order, and their bytes.
-    held: VecDeque<Chain>,
-    held_bytes: usize,
+    /// Requests that must not leave yet ([`super::pacing`]), in order, and their bytes.
+    pub held: VecDeque<Chain>,
+    pub held_bytes: usize,
     pub throttle: Option<Throttle>,
+    /// How much may be under way; only to a C node.
+    pub window: Option<Window>,
+    /// Whether fronts wait for it because of that.
+    pub holding: Holding,
     /// Requests whose reply is still to come, written or not, in order.
     pub queue: Queue<OfUpstream>,
     /// The message before the one that was taken last from behind others: where the next one is likely
@@ -58,8 +64,10 @@ pub(super) struct Upstream {
     pub renewing: bool,
     /// What was counted on it since start, whatever the connection.
     pub tally: Tally,
-    /// Bytes ever put into `out` of this connection.
-    queued: u64,
+    /// Bytes of all requests ever put into its queue on this connection.
+    pub queued: u64,
+    /// Where the last of those that were answered ends.
+    pub answered: u64,
     /// Bytes of those that were written.
     pub written: u64,
     /// When bytes up to which offset had been written; for latencies. The oldest first.
@@ -157,6 +165,8 @@ impl Upstream {
             held: VecDeque::new(),
             held_bytes: 0,
             throttle: None,
+            window: None,
+            holding: Holding::default(),
             queue: Queue::default(),
             hint: NONE,
             due: [NONE; 2],
@@ -166,6 +176,7 @@ impl Upstream {
             renewing: false,
             tally: Tally::default(),
             queued: 0,
+            answered: 0,
             written: 0,
             marks: VecDeque::with_capacity(16),
             heard: 0,
@@ -223,6 +234,7 @@ impl Upstream {
     pub fn is_congested(&self, now: Now) -> bool {
         self.backlog() >= limits::UPSTREAM_QUEUE
             && (self.is_store() || now.mono_us.saturating_sub(self.flowed) < limits::STALLED_US)
+            || self.window.is_some() && self.is_behind(now)
     }
 
     /// Requests in its queue of which nobody knows when they will leave it: all on a peer that has
@@ -245,10 +257,11 @@ impl Upstream {
         !self.is_store() && self.backlog() >= 2 * limits::UPSTREAM_QUEUE
     }
 
-    /// The next message of this lane from `entry` on.
+    /// The next message of this lane from `entry` on that has not expired: an attempt that was given up
+    /// early ([`super::failover`]) may stand behind younger ones.
     fn next_in_lane(msgs: &mut Msgs, mut entry: u32, wanted: usize) -> u32 {
         while let Some(msg) = msgs.get(entry as usize) {
-            if lane(msg) == wanted {
+            if lane(msg) == wanted && !msg.is_expired() {
                 return entry;
             }
             entry = Queue::<OfUpstream>::after(msgs, entry).unwrap_or(NONE);
@@ -271,9 +284,10 @@ impl Upstream {
     #[inline]
     fn leave(&mut self, msgs: &Msgs, entry: u32) {
         if let Some(msg) = msgs.get(entry as usize)
-            && msg.flags.has(Flags::EXPIRED)
+            && msg.is_expired()
         {
             let overdue = &mut self.overdue[lane(msg)];
+            // All are forgotten before the queue of a lost connection is emptied.
             overdue.count = overdue.count.saturating_sub(1);
         }
     }
@@ -310,7 +324,7 @@ impl Upstream {
     /// before the one that ends at `end`.
     pub fn pop_expired(&mut self, msgs: &mut Msgs, end: u64) -> Option<u32> {
         let head = msgs.get(self.queue.head()? as usize)?;
-        (head.flags.has(Flags::EXPIRED) && head.end < end)
+        (head.is_expired() && head.end < end)
             .then(|| self.pop(msgs))
             .flatten()
     }
@@ -324,42 +338,67 @@ impl Upstream {
         self.marks.front().map(|&(_, at)| at)
     }
 
-    /// Puts a request's bytes behind those that wait, or behind those held back.
-    #[inline]
-    pub fn put(&mut self, now: Now, raw: Raw<'_>) {
-        self.queued += raw.len() as u64;
-        if let Some(throttle) = &mut self.throttle
-            && (!self.held.is_empty() || throttle.take(now.mono_us).is_err())
-        {
-            let mut chain = Chain::new();
-            raw.append_to(&mut chain);
-            self.held_bytes += chain.len();
-            self.held.push_back(chain);
-            return;
-        }
-        if self.out.is_empty() {
-            self.flowed = now.mono_us;
-        }
-        raw.append_to(&mut self.out);
-    }
-
-    /// When the first of the requests that the throttle holds back may go, in µs.
-    pub fn held_until(&self) -> Option<u64> {
-        let throttle = self.throttle.as_ref().filter(|_| !self.held.is_empty());
-        throttle.map(Throttle::next_us)
-    }
-
-    /// Lets held requests go as far as the rate allows.
-    pub fn let_go(&mut self, now: Now) {
-        let Some(throttle) = self.throttle.as_mut() else {
-            return;
-        };
-        while !self.held.is_empty() && throttle.take(now.mono_us).is_ok() {
-            if let Some(mut chain) = self.held.pop_front() {
-                self.held_bytes -= chain.len();
-                self.out.append(&mut chain);
+    /// What in its figures is not so: they are kept beside the queue, and have to agree with it.
+    pub fn contradiction(&self, msgs: &Msgs) -> Option<String> {
+        let mut overdue = [0; 2];
+        let mut due = [NONE; 2];
+        let (mut end, mut last, mut hint) = (0, None, self.hint == NONE);
+        for (count, (key, msg)) in (1..).zip(self.queue.iter(msgs)) {
+            let lane = lane(msg);
+            if msg.is_expired() {
+                overdue[lane] += 1;
+            } else if due[lane] == NONE {
+                due[lane] = key;
             }
+            if !msg.flags.has(Flags::QUEUED) {
+                return Some("a message in its queue does not know that".into());
+            }
+            if msg.end <= end {
+                return Some(format!("a message ends at {} behind one at {end}", msg.end));
+            }
+            hint |= key == self.hint;
+            (end, last) = (msg.end, Some((count, key)));
         }
+        let (counted, tail) = last.map_or((0, None), |(count, key)| (count, Some(key)));
+        let counts = self.overdue.map(|overdue| overdue.count);
+        let held: usize = self.held.iter().map(Chain::len).sum();
+        let is_idle = !matches!(self.state, State::Up | State::Connecting { .. });
+        let wrong = [
+            (
+                counted == self.queue.len() && tail == self.queue.tail(),
+                format!("{counted} messages in a queue of {}", self.queue.len()),
+            ),
+            (
+                overdue == counts,
+                format!("{overdue:?} messages have expired, and {counts:?} are counted"),
+            ),
+            (
+                due == self.due,
+                format!("{due:?} are due next, and {:?} are noted", self.due),
+            ),
+            (hint, "its hint is not in its queue".into()),
+            (
+                held == self.held_bytes,
+                format!("{held} bytes are held, and {}", self.held_bytes),
+            ),
+            (
+                self.queued == self.written + self.backlog() as u64 && end <= self.queued,
+                format!(
+                    "{} bytes queued, {} written, {} waiting, the last message ends at {end}",
+                    self.queued,
+                    self.written,
+                    self.backlog()
+                ),
+            ),
+            (
+                !is_idle || self.queue.is_empty() && self.backlog() == 0,
+                "there is something for a connection that is not there".into(),
+            ),
+        ];
+        wrong
+            .into_iter()
+            .find(|(is_so, _)| !is_so)
+            .map(|(_, why)| why)
     }
 
     /// Requests not written yet, and their bytes.
@@ -399,7 +438,8 @@ impl Upstream {
         self.resp3 = Resp3::default();
         self.renewing = false;
         self.overdue = [Overdue::default(); 2];
-        (self.queued, self.written) = (0, 0);
+        self.window = None;
+        (self.queued, self.answered, self.written) = (0, 0, 0);
         match &mut self.wire {
             Wire::Store(parser) => parser.reset(),
             Wire::Peer(wire) => wire.reset(),
@@ -428,10 +468,13 @@ impl Node {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
-        upstream.put(now, raw);
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return;
         };
+        if msg.flags.has(Flags::QUEUED) {
+            return self.contradiction("a request that waits for a reply is sent again");
+        }
+        upstream.put(now, raw);
         msg.end = upstream.queued;
         msg.flags = msg.flags.with(Flags::QUEUED);
         if upstream.queue.is_empty() {
@@ -445,8 +488,8 @@ impl Node {
             let due = start + self.granted[upstream.distance as usize][lane];
             self.earliest = self.earliest.min(due);
         }
-        if !upstream.held.is_empty() {
-            self.earliest = self.earliest.min(now.mono_us);
+        if let Some(at) = upstream.held_until() {
+            self.earliest = self.earliest.min(at);
         }
         if !upstream.dirty {
             upstream.dirty = true;

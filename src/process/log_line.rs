@@ -1,4 +1,5 @@
-//! One line of the log: `[YYYY-MM-DD HH:MM:SS.mmm] <module>:<line> <message>` and a line feed.
+//! One line of the log: `[YYYY-MM-DD HH:MM:SS.mmm] <module>:<line> <message>` and a line feed; with
+//! `DYNOMITE_LOG_SEVERITY=1`, `... <module>:<line> <severity>: <message>`.
 //!
 //! The layout is the C original's, in local time; its second field was a function, ours is the last
 //! part of the module's path, so that tools that split on the first colon go on working. Nothing is
@@ -22,13 +23,31 @@ pub struct Site {
     pub line: u32,
 }
 
-/// The line, with its line feed, as of `wall`.
-pub fn line(wall: SystemTime, site: Site, message: &Arguments<'_>) -> String {
+/// How serious a line is, in one word.
+fn word(severity: log::Level) -> &'static str {
+    match severity {
+        log::Level::Error => "error",
+        log::Level::Warn => "warning",
+        log::Level::Info => "info",
+        log::Level::Debug | log::Level::Trace => "debug",
+    }
+}
+
+/// The line, with its line feed, as of `wall`; it shows `severity` if there is one.
+pub fn line(
+    wall: SystemTime,
+    severity: Option<log::Level>,
+    site: Site,
+    message: &Arguments<'_>,
+) -> String {
     let mut text = String::with_capacity(128);
     stamp(&mut text, wall);
     let module = site.module.rsplit("::").next().unwrap_or_default();
     // Writing to a String cannot fail; a Display that fails leaves a shorter line.
     let _ = write!(text, " {module}:{} ", site.line);
+    if let Some(severity) = severity {
+        let _ = write!(text, "{}: ", word(severity));
+    }
     let _ = write!(Escaped(&mut text), "{message}");
     text.push('\n');
     text
@@ -83,6 +102,7 @@ mod tests {
         };
         line(
             UNIX_EPOCH + Duration::from_millis(millis),
+            None,
             site,
             &format_args!("{message}"),
         )

@@ -30,13 +30,14 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::log_limit::{Limiter, Verdict};
 use super::log_line::{self, Site};
 use super::log_output::Output;
+use super::owned_open;
 use crate::logging;
 use crate::sys::reason;
 
@@ -102,6 +103,11 @@ impl LogHandle {
             self.flush(LAST_WORDS);
             default(info);
         }));
+    }
+
+    /// Lets each line say how serious it is, from now on, or not.
+    pub fn show_severity(&self, shown: bool) {
+        self.sink.shows_severity.store(shown, Ordering::Relaxed);
     }
 
     /// Opens the log file again, for rotation; nothing to do for stderr.
@@ -197,12 +203,9 @@ impl LogHandle {
 }
 
 fn open(path: &Path, flags: i32) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o644)
-        .custom_flags(flags)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o644);
+    owned_open::open(&mut options, flags, path)
 }
 
 /// Whether stderr is the journal.
@@ -260,6 +263,8 @@ struct Sink {
     born: Instant,
     /// Lines begin with their priority.
     journal: bool,
+    /// Lines show how serious they are.
+    shows_severity: AtomicBool,
     suppressed: AtomicU64,
     lost: AtomicU64,
 }
@@ -268,6 +273,7 @@ impl Sink {
     fn new(output: Output, journal: bool) -> Sink {
         Sink {
             journal,
+            shows_severity: AtomicBool::new(false),
             queue: Mutex::new(Queue {
                 output: Some(output),
                 items: VecDeque::new(),
@@ -296,7 +302,9 @@ impl Sink {
     }
 
     fn line(&self, severity: log::Level, site: Site, message: &fmt::Arguments<'_>) -> String {
-        let mut line = log_line::line(SystemTime::now(), site, message);
+        let shown = self.shows_severity.load(Ordering::Relaxed);
+        let shown = shown.then_some(severity);
+        let mut line = log_line::line(SystemTime::now(), shown, site, message);
         if self.journal {
             line.insert_str(0, priority(severity));
         }

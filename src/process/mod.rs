@@ -9,5 +9,6 @@ mod log_output;
 pub mod log_sink;
 pub mod memory;
 pub mod notify;
+mod owned_open;
 pub mod pidfile;
 pub mod signals;

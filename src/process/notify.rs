@@ -26,6 +26,11 @@ pub fn stopping(status: &str) {
     tell(&format!("STOPPING=1\nSTATUS={}", one_line(status)));
 }
 
+/// Returns true if a service manager waits to be told that the node serves (`Type=notify`).
+pub fn is_awaited() -> bool {
+    Manager::from_env().is_some()
+}
+
 /// Sends, and waits for room.
 fn tell(message: &str) {
     if let Some(manager) = Manager::from_env() {

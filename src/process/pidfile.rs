@@ -14,6 +14,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::owned_open;
 use crate::sys::{self, reason};
 
 /// How often the lock is tried again because the file behind the path changed meanwhile.
@@ -70,22 +71,17 @@ impl Drop for PidFile {
 
 fn open_locked(path: &Path) -> Result<File, String> {
     for _ in 0..ATTEMPTS {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            // A named pipe must not make the start wait for its reader.
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path)
-            .map_err(|e| {
-                format!(
-                    "opening pid file '{}' failed: {}",
-                    path.display(),
-                    reason(&e)
-                )
-            })?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        options.mode(0o644);
+        // A named pipe must not make the start wait for its reader.
+        let file = owned_open::open(&mut options, libc::O_NONBLOCK, path).map_err(|e| {
+            format!(
+                "opening pid file '{}' failed: {}",
+                path.display(),
+                reason(&e)
+            )
+        })?;
         // `-p /dev/null` is legal and must not lock a device everybody uses.
         let special = file.metadata().is_ok_and(|m| {
             let kind = m.file_type();

@@ -3,8 +3,9 @@
 //! | signal | what the caller does |
 //! |---|---|
 //! | HUP | reopens the log file, reads the configuration again |
+//! | USR1 | reopens the log file, and nothing else: for logrotate |
 //! | INT, TERM | stops gracefully; at the second one exits at once with 1 |
-//! | USR1, USR2 | nothing but the line in the log |
+//! | USR2 | nothing but the line in the log |
 //! | TTIN, TTOU | raises, lowers the log level |
 //! | PIPE | ignored |
 //! | all others | the system's default |
@@ -27,7 +28,7 @@ pub enum Signal {
     Int,
     /// Stop.
     Term,
-    /// Nothing but a log line.
+    /// Reopen the log file.
     Usr1,
     /// Nothing but a log line.
     Usr2,
@@ -49,7 +50,7 @@ const TABLE: [Row; 7] = [
         signal: Signal::Hup,
         number: libc::SIGHUP,
         name: "SIGHUP",
-        action: ", reopening log file",
+        action: ", reopening log file, reading the configuration again",
     },
     Row {
         signal: Signal::Int,
@@ -67,7 +68,7 @@ const TABLE: [Row; 7] = [
         signal: Signal::Usr1,
         number: libc::SIGUSR1,
         name: "SIGUSR1",
-        action: "",
+        action: ", reopening log file",
     },
     Row {
         signal: Signal::Usr2,
@@ -90,8 +91,8 @@ const TABLE: [Row; 7] = [
 ];
 
 impl Signal {
-    /// The line to log on arrival, e.g. `signal 1 (SIGHUP) received, reopening log file`: the C
-    /// original's words.
+    /// The line to log on arrival, e.g. `signal 15 (SIGTERM) received, exiting`: the C original's words,
+    /// and behind them what it does not do.
     pub fn text(self) -> String {
         match TABLE.iter().find(|row| row.signal == self) {
             Some(row) => format!(
@@ -156,15 +157,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_are_the_originals() {
+    fn the_lines_begin_as_the_originals() {
         assert_eq!(
             Signal::Usr1.text(),
-            format!("signal {} (SIGUSR1) received", libc::SIGUSR1)
+            format!(
+                "signal {} (SIGUSR1) received, reopening log file",
+                libc::SIGUSR1
+            )
         );
         for (signal, text) in [
             (
                 Signal::Hup,
-                "signal 1 (SIGHUP) received, reopening log file",
+                "signal 1 (SIGHUP) received, reopening log file, reading the configuration again",
             ),
             (Signal::Int, "signal 2 (SIGINT) received, exiting"),
             (Signal::Term, "signal 15 (SIGTERM) received, exiting"),

@@ -6,6 +6,7 @@
 
 use super::memcache;
 use crate::config::StoreKind;
+use crate::stats::ErrorWord;
 
 /// A failure's line for memcached: the same words, unless there are others.
 macro_rules! memcache_line {
@@ -83,9 +84,79 @@ pub fn is_error(store: StoreKind, start: &[u8]) -> bool {
     }
 }
 
+/// What an error reply that begins with these bytes says of the datastore.
+pub fn error_word(store: StoreKind, start: &[u8]) -> ErrorWord {
+    let (text, own): (&[u8], &[u8]) = match store {
+        StoreKind::Redis => (
+            start.strip_prefix(b"-").unwrap_or_default(),
+            b"ERR Storage:",
+        ),
+        StoreKind::Memcache => (start, b"SERVER_ERROR Storage:"),
+    };
+    if text.starts_with(own) {
+        return ErrorWord::Storage;
+    }
+    if store == StoreKind::Memcache {
+        const WORDS: &[u8] = b"SERVER_ERROR out of memory";
+        let words = text.get(..WORDS.len()).unwrap_or_default();
+        return match words.eq_ignore_ascii_case(WORDS) {
+            true => ErrorWord::Oom,
+            false => ErrorWord::Other,
+        };
+    }
+    let end = |byte: &u8| matches!(byte, b' ' | b'\r');
+    let word = text.split(end).next().unwrap_or_default();
+    let known = ErrorWord::ALL.into_iter();
+    let known = known.filter(|word| !matches!(word, ErrorWord::Storage | ErrorWord::Other));
+    known
+        .into_iter()
+        .find(|known| known.name().as_bytes() == word)
+        .unwrap_or(ErrorWord::Other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn error_replies_are_known_by_their_word() {
+        use ErrorWord::{Busy, Loading, Oom, Other, ReadOnly, Storage};
+        use StoreKind::{Memcache, Redis};
+        for (store, text, word) in [
+            (
+                Redis,
+                "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+                Oom,
+            ),
+            (
+                Redis,
+                "-READONLY You can't write against a read only replica.\r\n",
+                ReadOnly,
+            ),
+            (Redis, "-LOADING\r\n", Loading),
+            (Redis, "-BUSY Redis is busy running a script.\r\n", Busy),
+            (Redis, "-BUSYKEY Target key name already exists.\r\n", Other),
+            (Redis, "-ERR syntax error\r\n", Other),
+            (Redis, "-other\r\n", Other),
+            (Redis, "-Storage\r\n", Other),
+            (Redis, "-", Other),
+            (Redis, Failure::StorageRefused.line(Redis), Storage),
+            (Memcache, Failure::StorageRefused.line(Memcache), Storage),
+            (
+                Memcache,
+                "SERVER_ERROR out of memory storing object\r\n",
+                Oom,
+            ),
+            (
+                Memcache,
+                "SERVER_ERROR object too large for cache\r\n",
+                Other,
+            ),
+            (Memcache, "ERROR\r\n", Other),
+        ] {
+            assert_eq!(error_word(store, text.as_bytes()), word, "{text}");
+        }
+    }
 
     #[test]
     fn every_failure_is_one_line_and_an_error() {

@@ -3,6 +3,7 @@
 use super::Class;
 use super::memcache;
 use super::redis::command::{Command, Replicate, Serve, command};
+use super::redis::flags::cat;
 use std::fmt::Write;
 
 /// What stands before and after the generated part of dynomite-commands(7).
@@ -103,6 +104,26 @@ pub fn roff() -> String {
         page,
         ".SS Writes whose result only a datastore can know\nOne replica runs them; the others get what it did. Of entries that clients of several racks add to one stream at the same time, with ids to be made, one may be missing in another rack: where a greater id has come before it, a datastore refuses it.\n.PP\n{}",
         replicated(|how| how == Replicate::Effect)
+    );
+    let listed = |wanted: fn(&Command) -> bool| {
+        let its = rows.iter().filter(|row| wanted(row));
+        names(its.map(|row| full_name(row)))
+    };
+    let _ = writeln!(
+        page,
+        ".SS Writes that every rack carries out for itself\nA datastore in each rack runs the request, and what it does may depend on chance, on the clock or on what that datastore holds at the moment. Racks can then differ, without an error. In scripts and functions this concerns SPOP, SRANDMEMBER, HRANDFIELD, ZRANDMEMBER, RANDOMKEY, TIME, XADD with an id to be made, expiries that count from now (SET EX, EXPIRE, SETEX), math.random, and whatever is decided by the order of unordered replies (SMEMBERS, HGETALL, KEYS, SCAN). Draw, read the clock and make ids in the client, and pass them as arguments; set expiries with PEXPIREAT. Keys that a script uses without having declared them are not where they are looked for, if another node owns them.\n.PP\n{}",
+        listed(|row| {
+            let runs = row.categories & cat::SCRIPTING != 0 && row.serve == Serve::SameNode;
+            row.class == Class::Write
+                && row.is_served()
+                && row.replicate == Replicate::AsIs
+                && (runs || row.nondeterministic)
+        })
+    );
+    let _ = writeln!(
+        page,
+        ".SS Patterns that name further keys\nSORT reads a key for each element if BY or GET has an asterisk. Where a rack has several nodes it is refused, unless the part before the asterisk has a hash tag whose owner is the owner of the sorted key.\n.PP\n{}",
+        listed(|row| row.has_patterns)
     );
     page.push_str(".SH MEMCACHED\n");
     let rows: Vec<_> = (0u16..).map_while(memcache::command::command).collect();

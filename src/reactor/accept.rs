@@ -49,6 +49,14 @@ impl Door {
     }
 }
 
+/// How many descriptors this process may have.
+pub(super) fn files() -> usize {
+    let files = sys::limit(Resource::Nofile).ok();
+    files.map_or(usize::MAX, |files| {
+        usize::try_from(files.soft).unwrap_or(usize::MAX)
+    })
+}
+
 impl Reactor {
     fn door(&mut self, door: Door) -> Option<&mut Listener> {
         self.listeners[door as usize].as_mut()
@@ -81,7 +89,8 @@ impl Reactor {
                 if !self.door(door).is_some_and(|listener| listener.ready) {
                     break;
                 }
-                if door == Door::Clients && !self.has_files_for_clients() {
+                let is_short = door == Door::Clients && !self.has_files_for_clients();
+                if is_short && !self.node.make_room_for_client(now) {
                     let error = io::Error::from_raw_os_error(libc::EMFILE);
                     self.accept_failed(door, &error, now);
                     break;
@@ -104,25 +113,33 @@ impl Reactor {
     /// that this node makes has one whether it is there or not, and so has one of each peer to it. Clients
     /// may have half of them in any case.
     fn has_files_for_clients(&self) -> bool {
-        let Ok(files) = sys::limit(Resource::Nofile) else {
-            return true;
-        };
         let [clients, peers, made] = self.node.sockets();
-        let kept = KEPT_FILES + made + peers.max(made);
-        let files = usize::try_from(files.soft).unwrap_or(usize::MAX);
+        let kept = KEPT_FILES + made + peers.max(made) + self.admin.len();
+        let files = files();
         clients < files.saturating_sub(kept).max(files / 2)
+    }
+
+    /// Leaves descriptors for the rest: connections from peers may have a quarter of them, or twice as
+    /// many as this node makes.
+    fn limit_peers(&mut self) {
+        let [_, _, made] = self.node.sockets();
+        self.node.limit_dnode_clients((files() / 4).max(2 * made));
     }
 
     /// Takes in a client or a peer.
     fn welcome(&mut self, door: Door, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
+        let kind = match door {
+            Door::Peers => {
+                self.limit_peers();
+                Kind::DnodeClient
+            }
+            _ => Kind::Client,
+        };
+        let accepted = self.node.accepted(kind, addr, now);
         let name = self.listeners[door as usize]
             .as_ref()
             .map_or("", |listener| listener.name.as_str());
-        let kind = match door {
-            Door::Peers => Kind::DnodeClient,
-            _ => Kind::Client,
-        };
-        match self.node.accepted(kind, addr, now) {
+        match accepted {
             Ok(id) => match Socket::register(
                 stream,
                 self.poll.registry(),

@@ -155,6 +155,8 @@ impl Reactor {
     /// Takes in an HTTP connection.
     pub(super) fn welcome_admin(&mut self, stream: Stream, addr: Option<SocketAddr>, now: Now) {
         let caller = Caller::new(addr, stream.local_addr());
+        // A sixteenth of the descriptors: statistics must not take those of clients and peers.
+        self.admin.limit((super::accept::files() / 16).max(16));
         let admission = self.admin.accepted(caller, now);
         if let Some(evicted) = admission.evicted {
             self.admins.close(evicted);

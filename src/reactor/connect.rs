@@ -11,7 +11,7 @@ use super::table::Name;
 use crate::clock::Now;
 use crate::config::Endpoint;
 use crate::log_at;
-use crate::node::ConnId;
+use crate::node::{ConnId, Kind};
 use mio::event::Event;
 use mio::net::{TcpStream, UnixStream};
 use std::collections::VecDeque;
@@ -31,7 +31,7 @@ impl Reactor {
         let Some(endpoint) = self.node.endpoint(id).cloned() else {
             return;
         };
-        log_at!(Warn, "{id} connecting..... to '{endpoint}'");
+        log_at!(Notice, "{id} connecting..... to '{endpoint}'");
         match &endpoint {
             Endpoint::Unix(path) => {
                 let made = UnixStream::connect(path)
@@ -50,6 +50,11 @@ impl Reactor {
     /// Goes on with what the resolver found.
     pub(super) fn take_answers(&mut self, now: Now) {
         while let Some((ids, found)) = self.resolver.next_answer() {
+            let peer = ids.iter().find(|id| id.kind == Kind::Peer);
+            let endpoint = peer.and_then(|id| self.node.endpoint(*id).cloned());
+            if let (Some(endpoint), Ok(addresses)) = (endpoint, &found) {
+                self.node.member_resolved(&endpoint, addresses);
+            }
             for id in ids {
                 // The answer may have taken so long that the node has given the attempt up, or that its
                 // place has another socket by now.

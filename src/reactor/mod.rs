@@ -31,7 +31,6 @@ mod accept;
 mod admin;
 mod batch;
 mod connect;
-mod key;
 mod listener;
 mod poller;
 mod reload;
@@ -47,16 +46,16 @@ use crate::admin::{Admin, Policy};
 use crate::clock::Now;
 use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
-use crate::config::{Endpoint, SecureOption, Settings};
+use crate::config::{self, Endpoint, Settings};
 use crate::log_at;
 use crate::node::{Action, ConnId, Node, Options, Switches};
 use crate::process::notify::Heartbeat;
 use crate::process::signals::{Signal, Signals};
+use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
 use crate::sys;
 use accept::Door;
 use batch::Batch;
-use key::read_key;
 use listener::Listener;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Waker};
@@ -65,6 +64,7 @@ use resolver::Resolver;
 use seeds::Seeds;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use table::{Name, Tables};
@@ -121,9 +121,16 @@ pub enum Ended {
 /// What a signal asks of the process outside the loop.
 pub type OnSignal<'a> = dyn FnMut(Signal) + 'a;
 
-fn named(what: &str, endpoint: &Endpoint, error: &io::Error) -> String {
+/// The original's words for a listener that could not be opened, then which key names it and why.
+fn named(what: &str, key: &str, endpoint: &Endpoint, error: &io::Error) -> String {
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => ": another process listens there",
+        io::ErrorKind::AddrNotAvailable => ": this machine does not have that address",
+        io::ErrorKind::PermissionDenied => ": this user may not listen there",
+        _ => "",
+    };
     format!(
-        "bind on {what} to addr '{endpoint}' failed: {}",
+        "bind on {what} to addr '{endpoint}' failed: {}, see \"{key}\"{why}",
         sys::reason(error)
     )
 }
@@ -142,11 +149,8 @@ impl Reactor {
         sources: Sources,
     ) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
-        let key_pair = match settings.secure_server_option {
-            // Peers may encrypt already although this node does not yet.
-            SecureOption::None => read_key(&settings.pem_key_file).ok(),
-            _ => Some(read_key(&settings.pem_key_file)?),
-        };
+        let key = config::load_key(settings).map_err(|problem| problem.to_string())?;
+        let key_pair = key.map(|key| Rc::new(KeyPair::from(key)));
         let built = Topology::from_settings(settings).map_err(|error| error.to_string())?;
         let poll = Poll::new().map_err(setup)?;
         let registry = poll.registry();
@@ -158,7 +162,10 @@ impl Reactor {
             registry,
             Name::Stats.token(),
         )
-        .map_err(|error| format!("{}\nFailed to create stats!!!", named("m", stats, &error)))?;
+        .map_err(|error| {
+            let named = named("m", "stats_listen", stats, &error);
+            format!("{named}\nFailed to create stats!!! The node does not start without \"stats_listen\"")
+        })?;
         log_at!(Notice, "m listening on '{stats}'");
         let waker = Arc::new(Waker::new(registry, Name::Waker.token()).map_err(setup)?);
         let resolver = Resolver::start(Arc::clone(&waker)).map_err(setup)?;
@@ -171,11 +178,16 @@ impl Reactor {
         let seeds = seeds.map_err(setup)?;
         let built = match seeds.members() {
             members if members.is_empty() => built,
-            members => Topology::build(Member::me(settings), members).map_err(|e| e.to_string())?,
+            members => {
+                let built = Topology::build(Member::me(settings), members);
+                let built = built.map_err(|error| error.to_string())?;
+                // Those of the configuration alone have been logged when it was checked.
+                for warning in &built.warnings {
+                    log_at!(Warn, "{warning}");
+                }
+                built
+            }
         };
-        for warning in &built.warnings {
-            log_at!(Warn, "{warning}");
-        }
         let topology = Arc::new(built.topology);
         let now = clock(started);
         let mut reactor = Reactor {
@@ -229,6 +241,10 @@ impl Reactor {
         endpoint: &Endpoint,
         settings: &Settings,
     ) -> Result<(), String> {
+        let key = match door {
+            Door::Peers => "dyn_listen",
+            _ => "listen",
+        };
         let name = format!("<{name} listening on '{endpoint}'>");
         let listener = Listener::open(
             &name,
@@ -237,7 +253,7 @@ impl Reactor {
             self.poll.registry(),
             door.name().token(),
         )
-        .map_err(|error| named("p", endpoint, &error))?;
+        .map_err(|error| named("p", key, endpoint, &error))?;
         log_at!(
             Notice,
             "{name} inited in {} <POOL '{}'>",

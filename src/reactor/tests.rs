@@ -101,7 +101,8 @@ fn an_answer_of_the_resolver_that_comes_too_late_connects_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = store.local_addr().unwrap().port();
-    let mut reactor = reactor(dir.path(), &format!("localhost:{port}:1"));
+    // A name to us, and an address to every resolver.
+    let mut reactor = reactor(dir.path(), &format!("127.1:{port}:1"));
     let Some(id) = (0..10).find_map(|generation| {
         let id = ConnId {
             kind: crate::node::Kind::Store,

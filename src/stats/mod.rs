@@ -10,6 +10,7 @@
 
 pub mod alerts;
 pub mod describe;
+pub mod error_word;
 pub mod families;
 pub mod histogram;
 pub mod info;
@@ -18,6 +19,7 @@ pub mod prometheus;
 pub mod table;
 
 pub use describe::describe;
+pub use error_word::ErrorWord;
 pub use histogram::{Histogram, Histograms};
 pub use info::{Identity, Memory};
 pub use prometheus::{Process, Report};
@@ -39,6 +41,8 @@ pub struct Stats {
     pub hist: Histograms,
     /// Requests of clients that were placed: reads and writes, by consistency level.
     pub placed: [[u64; Consistency::ALL.len()]; 2],
+    /// Error replies of the datastore, by [`ErrorWord`].
+    pub store_errors: [u64; ErrorWord::COUNT],
 }
 
 /// A peer and what is counted of it.
@@ -52,6 +56,8 @@ pub struct Peer {
     pub rack: String,
     /// The figures.
     pub stats: PeerStats,
+    /// Its error replies, by [`ErrorWord`].
+    pub errors: [u64; ErrorWord::COUNT],
 }
 
 impl Stats {

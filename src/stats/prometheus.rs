@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use super::families::{Distribution, FAMILIES, Family, HISTOGRAMS, Type, Unit};
 use super::table::{Export, Kind, Metric, OwnStats, PeerStats, PoolStats, ServerStats};
-use super::{Identity, Memory, Peer, Stats};
+use super::{ErrorWord, Identity, Memory, Peer, Stats};
 use crate::consistency::Consistency;
 
 /// The value of `Content-Type`.
@@ -63,10 +63,7 @@ pub fn render(report: &Report<'_>) -> String {
     let peers: Vec<(String, [u64; PeerStats::LEN])> = report
         .peers
         .iter()
-        .map(|peer| {
-            let labels = labels(&[("peer", &peer.peer), ("dc", &peer.dc), ("rack", &peer.rack)]);
-            (labels, peer.stats.values())
-        })
+        .map(|peer| (peer_labels(peer), peer.stats.values()))
         .collect();
     for plan in PLANS.iter() {
         text.0.push_str(&plan.head);
@@ -182,6 +179,11 @@ fn part_of(family: &Family, metric: &Metric) -> Option<&'static str> {
     })
 }
 
+/// The labels that every series of a peer has.
+fn peer_labels(peer: &Peer) -> String {
+    labels(&[("peer", &peer.peer), ("dc", &peer.dc), ("rack", &peer.rack)])
+}
+
 /// Label pairs as they stand in the text, values escaped.
 fn labels(pairs: &[(&str, &str)]) -> String {
     let mut text = String::new();
@@ -251,7 +253,9 @@ impl Text {
         let is_sum = family.kind == Type::Summary && name.ends_with("_sum");
         match metric.kind {
             Kind::Timestamp => self.sample(name, labels, seconds(value.saturating_mul(1000))),
-            _ if is_sum => self.sample(name, labels, seconds(value)),
+            _ if is_sum || name.ends_with("_seconds_total") => {
+                self.sample(name, labels, seconds(value))
+            }
             _ => self.sample(name, labels, itoa::Buffer::new().format(value)),
         }
     }
@@ -275,6 +279,13 @@ impl Text {
         }
         self.0.push('\n');
         self.number(&shown.count, below);
+    }
+
+    /// Error replies by their word.
+    fn errors(&mut self, name: &str, common: &str, counts: &[u64; ErrorWord::COUNT]) {
+        for (word, count) in ErrorWord::ALL.into_iter().zip(counts) {
+            self.sample(name, &[common, &labels(&[("error", word.name())])], count);
+        }
     }
 
     /// What comes from no table.
@@ -315,6 +326,15 @@ impl Text {
                         let labels = labels(&[("class", class), ("consistency", level.name())]);
                         self.sample(name, &[&labels], count);
                     }
+                }
+                return;
+            }
+            "dynomite_datastore_error_replies_total" => {
+                return self.errors(name, "", &report.stats.store_errors);
+            }
+            "dynomite_peer_error_replies_total" => {
+                for peer in report.peers {
+                    self.errors(name, &peer_labels(peer), &peer.errors);
                 }
                 return;
             }

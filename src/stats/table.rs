@@ -192,12 +192,16 @@ metrics! {
     OwnStats {
         accepts_paused: Counter = "# times accepting was paused for want of descriptors" => series("dynomite_accept_pauses_total", ""),
         clients_refused: Counter = "# client connections closed at once because the limit was reached" => series("dynomite_client_connections_refused_total", ""),
+        clients_evicted: Counter = "# client connections closed to make room because they had asked for nothing" => series("dynomite_client_connections_evicted_total", ""),
+        peers_refused: Counter = "# connections to dyn_listen closed at once because the limit was reached" => series("dynomite_inbound_peer_connections_refused_total", ""),
+        peers_evicted: Counter = "# connections to dyn_listen closed to make room or because they had said nothing" => series("dynomite_inbound_peer_connections_evicted_total", ""),
         reads_paused: Counter = "# times reading from a connection was paused by back-pressure" => series("dynomite_read_pauses_total", ""),
         requests_timedout: Counter = "# client requests answered with a timeout error" => beside("the sum of dynomite_request_timeouts_total"),
         late_replies_dropped: Counter = "# replies that came after their request was given up" => series("dynomite_late_replies_dropped_total", ""),
+        contradictions: Counter = "# times the node found its own bookkeeping contradicting itself, and did not act on it" => series("dynomite_internal_contradictions_total", ""),
         protocol_errors: Counter = "# client connections closed for malformed input" => series("dynomite_client_protocol_errors_total", ""),
         unknown_commands: Counter = "# client requests with an unknown or unsupported command" => series("dynomite_client_unknown_commands_total", ""),
-        store_reply_errors: Counter = "# error replies from the datastore" => series("dynomite_datastore_error_replies_total", ""),
+        store_reply_errors: Counter = "# error replies from the datastore" => beside("the sum of dynomite_datastore_error_replies_total"),
         read_failovers: Counter = "# reads served by another rack because this rack's owner could not answer" => series("dynomite_read_failovers_total", ""),
         log_lines_suppressed: Counter = "# log lines held back because their statement repeats itself" => series("dynomite_log_lines_unwritten_total", "reason=\"repeated\""),
         log_lines_lost: Counter = "# log lines lost because the log is written too slowly or not at all" => series("dynomite_log_lines_unwritten_total", "reason=\"lost\""),
@@ -242,5 +246,8 @@ metrics! {
         unsent_bytes: Gauge = "their bytes" => series("dynomite_peer_queue_bytes", "queue=\"unsent\""),
         awaited: Gauge = "# requests written to the peer whose reply is still to come" => series("dynomite_peer_queue_requests", "queue=\"awaited\""),
         awaited_bytes: Gauge = "their bytes" => series("dynomite_peer_queue_bytes", "queue=\"awaited\""),
+        window: Gauge = "# requests that may await a reply of the peer, if it is a C node; else 0: any number" => series("dynomite_peer_window_requests", ""),
+        pauses: Counter = "# times that clients had to wait because the peer, a C node, was slower" => series("dynomite_peer_client_pauses_total", ""),
+        paused_us: Counter = "microseconds they waited, all times together" => series("dynomite_peer_client_paused_seconds_total", ""),
     }
 }

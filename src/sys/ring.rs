@@ -8,6 +8,7 @@
 //! Needs Linux 6.1 (`IORING_SETUP_DEFER_TASKRUN`) and permission: `kernel.io_uring_disabled` and the
 //! filters of containers may forbid it.
 
+use io_uring::squeue::Entry;
 use io_uring::{IoUring, opcode, types};
 use std::io;
 use std::os::fd::RawFd;
@@ -21,6 +22,9 @@ const TRIES: usize = 64;
 pub struct Ring {
     /// Gone once the kernel has left something in them: that points to memory long given back.
     ring: Option<IoUring>,
+    /// The pieces of the call under way. They are all here before the first is handed to the kernel: what
+    /// yields them may panic, and must not leave anything behind in the queues then.
+    entries: Vec<Entry>,
     /// What became of each piece: a count of bytes, or an error's number, negated.
     results: [i32; BATCH],
 }
@@ -38,6 +42,7 @@ impl Ring {
             .build(BATCH as u32)?;
         Ok(Ring {
             ring: Some(ring),
+            entries: Vec::with_capacity(BATCH),
             results: [0; BATCH],
         })
     }
@@ -72,17 +77,21 @@ impl Ring {
     /// # Safety
     /// The memory that entries point to lives, and is not otherwise used, until this returns. (Entries
     /// are finished then: `MSG_DONTWAIT` leaves nothing to be waited for.)
-    unsafe fn submit(&mut self, entries: impl Iterator<Item = io_uring::squeue::Entry>) -> &[i32] {
-        let mut count = 0;
+    unsafe fn submit(&mut self, entries: impl Iterator<Item = Entry>) -> &[i32] {
+        self.entries.clear();
+        let numbered = entries.take(BATCH).zip(0..);
+        self.entries
+            .extend(numbered.map(|(entry, number)| entry.user_data(number)));
+        let count = self.entries.len();
+        self.results = [-libc::EINTR; BATCH];
         let mut done = 0;
-        for (entry, result) in entries.zip(&mut self.results) {
-            let entry = entry.user_data(count as u64);
-            *result = -libc::EINTR;
-            count += 1;
-            if let Some(ring) = &mut self.ring {
-                // SAFETY: as this function asks of its caller; there is room for as many as there are
-                // results.
-                let _ = unsafe { ring.submission().push(&entry) };
+        if let Some(ring) = &mut self.ring {
+            // SAFETY: as this function asks of its caller. Nothing between here and the last completion
+            // calls what is not this module's or the crate's.
+            let pushed = unsafe { ring.submission().push_multiple(&self.entries) };
+            if pushed.is_err() {
+                // There is room for as many as there are results, unless an earlier call left some.
+                self.ring = None;
             }
         }
         for _ in 0..TRIES {
@@ -201,6 +210,52 @@ mod tests {
         let piece = [(ours.as_raw_fd(), &b"x"[..])];
         assert_eq!(ring.send(piece.into_iter()), [-libc::EINTR]);
         assert!(ring.is_spent());
+    }
+
+    /// What had been handed over before a panic was sent by the next call, from memory that may have been
+    /// given back.
+    #[test]
+    fn what_panics_between_two_pieces_leaves_nothing_behind() {
+        let Some(mut ring) = ring() else { return };
+        let (ours, mut theirs) = pair();
+        let fd = ours.as_raw_fd();
+        let early = vec![b'e'; 5];
+        let pieces = (0..3).map(|n| match n {
+            2 => panic!("no third piece"),
+            _ => (fd, &early[..]),
+        });
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            ring.send(pieces);
+        }));
+        assert!(caught.is_err());
+        drop(early);
+        assert_eq!(ring.send([(fd, &b"later"[..])].into_iter()), [5]);
+        drop(ours);
+        let mut got = String::new();
+        theirs.read_to_string(&mut got).expect("what was sent");
+        assert_eq!(got, "later");
+    }
+
+    /// Yields more than it says.
+    #[test]
+    fn what_lies_about_its_length_is_cut_at_a_batch() {
+        struct Liar<'a>(RawFd, &'a [u8]);
+        impl<'a> Iterator for Liar<'a> {
+            type Item = (RawFd, &'a [u8]);
+            fn next(&mut self) -> Option<Self::Item> {
+                Some((self.0, self.1))
+            }
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                (usize::MAX, Some(0))
+            }
+        }
+        let Some(mut ring) = ring() else { return };
+        let (ours, mut theirs) = pair();
+        assert_eq!(ring.send(Liar(ours.as_raw_fd(), b"x")), [1; BATCH]);
+        drop(ours);
+        let mut got = String::new();
+        theirs.read_to_string(&mut got).expect("what was sent");
+        assert_eq!(got, "x".repeat(BATCH));
     }
 
     #[test]

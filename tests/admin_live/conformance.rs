@@ -204,8 +204,12 @@ fn item_10_the_log_level_is_clamped_and_stops_at_its_ends() {
         node.told(path);
         assert_eq!(level(), becomes, "{path}");
     }
-    for text in ["abc", "11x", "-1", "%20"] {
-        assert_eq!(node.get(&format!("/setloglevel/{text}")).0, 400, "{text}");
+    for (text, status) in [("abc", 400), ("11x", 400), ("-1", 400), ("%20", 403)] {
+        assert_eq!(
+            node.get(&format!("/setloglevel/{text}")).0,
+            status,
+            "{text}"
+        );
         assert_eq!(level(), 1);
     }
 }

@@ -39,6 +39,7 @@ mod install;
 mod load;
 mod metrics;
 mod peers;
+mod refusals;
 mod states;
 
 use common::Node;

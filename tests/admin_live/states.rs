@@ -173,6 +173,65 @@ fn a_page_in_an_operators_browser_cannot_change_the_node() {
     assert_eq!(node.told("/state/get_state"), "State: STANDBY\n");
 }
 
+/// Each of these changed the node.
+#[test]
+fn what_goes_round_the_guard_of_changes_is_refused() {
+    let redis = Redis::start();
+    let node = Setup::before(&redis).start();
+    let name = node.info()["source"].as_str().unwrap().to_owned();
+    let short = name.split('.').next().unwrap().to_owned();
+    let is_refused = |request: String| {
+        let mut stream = TcpStream::connect(node.stats_addr).unwrap();
+        let request = format!("{request}Connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.starts_with("HTTP/1.1 403 ")
+    };
+    let at = node.stats_addr;
+    for (line, fields) in [
+        (
+            "GET /state/standby",
+            format!("Host: {at}\r\nReferer: http://evil.example/\r\n"),
+        ),
+        (
+            "POST /state/standby",
+            format!("Host: {at}\r\nReferer: http://evil.example/\r\n"),
+        ),
+        (
+            "GET /state/standby",
+            format!("Host: {at}\r\nSec-Fetch-Mode: no-cors\r\n"),
+        ),
+        (
+            "GET /state/standby",
+            format!("Host: {at}\r\nUser-Agent: Mozilla/5.0\r\n"),
+        ),
+        (
+            "POST /state/standby",
+            format!("Host: {short}.evil.example:22222\r\n"),
+        ),
+        ("GET /%73tate/standby", format!("Host: {at}\r\n")),
+        ("POST /state/%73tandby", format!("Host: {at}\r\n")),
+        ("GET /state/standby?", format!("Host: {at}\r\n")),
+        (
+            "GET http://evil.example/state/standby",
+            format!("Host: {at}\r\n"),
+        ),
+        ("POST http://evil.example/state/standby", String::new()),
+    ] {
+        assert!(
+            is_refused(format!("{line} HTTP/1.1\r\n{fields}")),
+            "{line} {fields}"
+        );
+    }
+    assert_eq!(node.told("/state/get_state"), "State: NORMAL\n");
+    assert_eq!(numbers(&node)["changes_refused"], 10);
+    assert!(!is_refused(format!(
+        "GET http://{at}/state/standby HTTP/1.1\r\nHost: {at}\r\n"
+    )));
+    assert_eq!(node.told("/state/get_state"), "State: STANDBY\n");
+}
+
 /// An address of this machine that is not loopback, if there is one.
 fn outside() -> Option<std::net::IpAddr> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;

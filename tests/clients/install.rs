@@ -13,6 +13,7 @@ pub const PROMETHEUS_CLIENT: &[&str] = &["prometheus-client==0.22.1"];
 const NODE: &[&str] = &["ioredis@6.0.0", "redis@6.3.1"];
 /// For memcached.
 const PYTHON_TEXT: &[&str] = &["pymemcache==4.0.0", "python-memcached==1.62"];
+pub const PYTHON_BINARY: &[&str] = &["python-binary-memcached==0.33.0"];
 const NODE_BINARY: &[&str] = &["memjs@1.3.2"];
 
 fn succeed(command: &mut Command) -> Result<(), String> {

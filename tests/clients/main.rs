@@ -76,6 +76,11 @@ fn python_memcached() {
 }
 
 #[test]
-fn memjs_is_refused() {
+fn memjs() {
     run_text(install::node_binary(), "memjs.js");
+}
+
+#[test]
+fn python_binary_memcached() {
+    run_text(install::python(install::PYTHON_BINARY), "bmemcached_py.py");
 }

@@ -1,6 +1,6 @@
 //! Encrypted links, with each value of `secure_server_option`.
 
-use super::common::{Cluster, Plan, Setup, eventually, new_key, shown, words};
+use super::common::{Cluster, Plan, Setup, eventually, new_key, new_key_of, shown, words};
 use super::{at_level, expect};
 use std::path::Path;
 
@@ -152,6 +152,38 @@ fn a_node_with_another_key_is_an_error_and_disturbs_nobody_else() {
     // By itself it serves what needs nobody else.
     let reply = cluster.client(2).ask("set own v");
     assert_eq!(shown(&reply), "+OK\\r\\n");
+}
+
+/// Keys of other sizes than 1024 bits passed the test of the configuration, and the start refused them.
+#[test]
+fn larger_keys_encrypt_between_nodes_of_this_implementation() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    for bits in [2048, 4096] {
+        let pem = new_key_of(dir.path(), "shared", bits);
+        let cluster = secured(Plan::of(2, 2, 1), "all", &pem).start();
+        let mut client = at_level(cluster.client(0), "dc_each_safe_quorum");
+        expect(&mut client, &format!("set k{bits} v"), "+OK\r\n");
+        cluster.await_held(&format!("k{bits}"), &["$1\\r\\nv\\r\\n"; 4]);
+    }
+}
+
+#[test]
+fn a_node_whose_key_has_another_size_names_both_sizes() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let small = new_key(dir.path(), "small");
+    let large = new_key_of(dir.path(), "large", 2048);
+    let mut cluster = secured(Plan::of(1, 2, 1), "all", &small).start();
+    cluster.kill(1);
+    cluster.set(1, "pem_key_file", &large.display().to_string());
+    cluster.start_node(1);
+    for (node, said) in [
+        (0, "RSA key of 2048 bits, the key here has 1024"),
+        (1, "RSA key of 1024 bits, the key here has 2048"),
+    ] {
+        eventually("the log says so", || {
+            cluster.members[node].node().log().contains(said)
+        });
+    }
 }
 
 #[test]

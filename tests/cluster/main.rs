@@ -24,6 +24,7 @@ mod remote;
 mod scripts;
 mod shapes;
 mod soak;
+mod strangers;
 mod whole_rack;
 
 use common::{Client, shown};

@@ -92,8 +92,13 @@ fn what_cannot_be_split_needs_one_owner_in_every_rack() {
     let cluster = Plan::of(1, 2, 2).with("hash_tag", "'{}'").start();
     let (a, b) = (cluster.key_of(0, "a"), cluster.key_of(1, "b"));
     let mut client = cluster.client(0);
-    let crossslot = "-CROSSSLOT Keys in request don't hash to the same node\r\n";
-    let spans = "-ERR Dynomite: Keys in the script cannot span multiple nodes\r\n";
+    let crossslot = "-CROSSSLOT Keys in request don't hash to the same node. Keys with the same hash tag are on one node: see hash_tag in dynomite.yml(5).\r\n";
+    let spans = "-ERR Dynomite: Keys in the script cannot span multiple nodes. Keys with the same hash tag are on one node: see hash_tag in dynomite.yml(5).\r\n";
+    let sorted = |option: &str| {
+        format!(
+            "-ERR {option} option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots. Keys with the same hash tag are on one node: see hash_tag in dynomite.yml(5).\r\n"
+        )
+    };
     let wrong_type = "-WRONGTYPE Key is not a valid HyperLogLog string value.\r\n";
     for (line, refused, served) in [
         ("rename K L", crossslot, "-ERR no such key\r\n"),
@@ -101,6 +106,13 @@ fn what_cannot_be_split_needs_one_owner_in_every_rack() {
         ("sunion K L", crossslot, "*0\r\n"),
         ("msetnx K 1 L 1", crossslot, ":1\r\n"),
         ("pfcount K L", crossslot, wrong_type),
+        ("sort Kx by L*", sorted("BY").as_str(), "*0\r\n"),
+        (
+            "sort_ro Kx by nosort get L*",
+            sorted("GET").as_str(),
+            "*0\r\n",
+        ),
+        ("sort Kx by L*->f store Kx", sorted("BY").as_str(), ":0\r\n"),
         ("eval return{1} 2 K L", spans, "*1\r\n:1\r\n"),
         (
             "evalsha 0 2 K L",

@@ -11,7 +11,7 @@ use crate::resp;
 use crate::versions::Versions;
 use dynomite::config::StoreKind;
 use dynomite::consistency::Consistency;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How a client's life ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct Client {
     unsent: Bytes,
     made: u64,
     waiting: VecDeque<Request>,
+    /// How many of those that wait may have been answered already, by errors that did not say whose they were.
+    answered_to: BTreeSet<usize>,
     inbox: Vec<u8>,
     slow: bool,
     /// No answer so far may have been later than this, nor the ones that wait behind it.
@@ -97,6 +99,7 @@ impl Client {
             unsent: Bytes::default(),
             made: 0,
             waiting: VecDeque::new(),
+            answered_to: BTreeSet::from([0]),
             inbox: Vec::new(),
             slow: random.chance(100),
             due: 0,
@@ -293,36 +296,56 @@ impl Client {
     }
 
     /// Passes over quiet requests that had nothing to say before this reply. Whether it was an error of
-    /// one of those, which do not say whose they are.
+    /// one of those. An error does not say whose it is, so that several places in the queue may be where
+    /// the answers are: all of them are kept in mind until a reply that has a name.
     fn pass_over_quiet(&mut self, reply: &[u8], world: &World<'_>) -> Result<bool, String> {
         let quiet = |request: &&Request| {
             request.asked.hearing == Hearing::Quiet && request.read_at.is_some()
         };
-        let count = self.waiting.iter().take_while(quiet).count();
-        let mut some = self.waiting.iter().take(count);
-        let is_error = count > 0 && memcached::is_error(reply);
-        let heard = match is_error {
-            true => some.position(|request| {
-                judge::memcache::answer(&request.asked, reply, self.node, world).is_ok()
-            }),
-            false => some.position(|request| request.asked.is_named_in(reply)),
+        let run: Vec<&Asked> = self
+            .waiting
+            .iter()
+            .take_while(quiet)
+            .map(|of| &of.asked)
+            .collect();
+        let silent = |from: usize, to: usize| {
+            let mut between = run[from..to].iter();
+            between.try_for_each(|asked| judge::memcache::silence(asked, self.node, world))
         };
-        if is_error && heard.is_none() {
-            return Err(format!(
-                "{:?}: none of the quiet",
-                String::from_utf8_lossy(reply)
-            ));
-        }
-        for _ in 0..heard.unwrap_or(count) {
-            if let Some(request) = self.done_waiting(world) {
-                judge::memcache::silence(&request.asked, self.node, world)?;
-            }
-        }
-        if is_error {
-            self.done_waiting(world);
+        if !run.is_empty() && memcached::is_error(reply) {
+            let accepts = |at: usize| {
+                judge::memcache::answer(run[at], reply, self.node, world).is_ok()
+                    && self
+                        .answered_to
+                        .iter()
+                        .any(|&from| from <= at && silent(from, at).is_ok())
+            };
+            let possible: BTreeSet<usize> = (0..run.len())
+                .filter(|&at| accepts(at))
+                .map(|at| at + 1)
+                .collect();
+            let Some(&first) = possible.first() else {
+                let reply = String::from_utf8_lossy(reply);
+                return Err(format!("{reply:?}: none of the quiet"));
+            };
+            self.answered_to = possible.iter().map(|at| at - first).collect();
             self.answered += 1;
+            for _ in 0..first {
+                self.done_waiting(world);
+            }
+            return Ok(true);
         }
-        Ok(is_error)
+        let named = run.iter().position(|asked| asked.is_named_in(reply));
+        let end = named.unwrap_or(run.len());
+        // The latest place leaves the fewest to be silent.
+        let from = self.answered_to.iter().filter(|&&at| at <= end).max();
+        let from = from.ok_or("what was answered already is answered again")?;
+        silent(*from, end)?;
+        self.answered_to = BTreeSet::from([0]);
+        for _ in 0..end {
+            self.done_waiting(world);
+        }
+        Ok(false)
     }
 
     /// Takes note of versions it was told, and of what it has swapped.

@@ -1,7 +1,7 @@
 //! What goes wrong in a world: nodes stop, crash and vanish, connections break and fall silent, datastores
 //! stall and die.
 
-use crate::machine::Machine;
+use crate::machine::{Machine, MachineCanary};
 use crate::network::Far;
 use crate::world::{Canary, World};
 use dynomite::node::Node;
@@ -15,7 +15,12 @@ impl World {
         };
         let mut new = Node::new(self.options[node].clone(), topology, self.now);
         new.start(self.now);
-        self.machines[node] = Some(Machine::new(new, self.random.fork(), self.tracing));
+        let mut machine = Machine::new(new, self.random.fork(), self.tracing);
+        machine.canary = match self.canary {
+            Some(Canary::Miscounts) => Some(MachineCanary::Miscounts),
+            _ => None,
+        };
+        self.machines[node] = Some(machine);
         self.tell(node);
     }
 

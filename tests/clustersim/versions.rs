@@ -52,10 +52,10 @@ impl Versions {
         if givers.is_empty() {
             return Err(format!("no replica gave version {own} of {name}"));
         }
-        if world.plan.racks.iter().sum::<usize>() == 1 {
+        if world.plan.nodes.len() == 1 {
             return match mark {
                 0 => Ok(()),
-                _ => Err("marked, although there is one rack".into()),
+                _ => Err("marked, although there is one node".into()),
             };
         }
         match self.marks.get(&mark) {

@@ -41,6 +41,8 @@ pub enum Canary {
     Misled,
     /// One node is not told that members have changed.
     IsNotTold,
+    /// Nodes count a request as overdue that is not.
+    Miscounts,
 }
 
 impl Canary {
@@ -53,6 +55,7 @@ impl Canary {
             Canary::LosesMessages,
             Canary::Misled,
             Canary::IsNotTold,
+            Canary::Miscounts,
         ]);
         if kind == StoreKind::Memcache {
             all.extend([

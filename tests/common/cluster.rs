@@ -440,8 +440,13 @@ pub fn next_net() -> [u8; 3] {
 
 /// A new private key of 1024 bits, as the nodes of a cluster share it, in a file of this name.
 pub fn new_key(dir: &Path, name: &str) -> PathBuf {
+    new_key_of(dir, name, 1024)
+}
+
+/// As [`new_key`], with another number of bits.
+pub fn new_key_of(dir: &Path, name: &str, bits: u32) -> PathBuf {
     let path = dir.join(name);
-    let key = openssl::rsa::Rsa::generate(1024).expect("a key");
+    let key = openssl::rsa::Rsa::generate(bits).expect("a key");
     let pem = key.private_key_to_pem().expect("its text");
     std::fs::write(&path, pem).expect("a file in a fresh directory");
     path

@@ -21,7 +21,7 @@ mod trouble;
 mod wire;
 
 pub use client::{Client, Transcript};
-pub use cluster::{Cluster, Member, Plan, new_key, next_net};
+pub use cluster::{Cluster, Member, Plan, new_key, new_key_of, next_net};
 pub use fake_store::{FakeStore, StoreConn};
 pub use memcached::Memcached;
 pub use node::{Addresses, Node, Setup};

@@ -41,7 +41,7 @@ fn written(header: Header, plain: &[u8], mbuf_size: usize, first: bool) -> Vec<u
     let wrapped = (header.encrypted && first).then(|| key_pair().wrap(&key).unwrap());
     let mut room = [0; MAX_ENCODED];
     [
-        header.encode(wrapped.as_ref().map_or(Data::None, Data::Key), &mut room),
+        header.encode(wrapped.as_deref().map_or(Data::None, Data::Key), &mut room),
         &body,
     ]
     .concat()

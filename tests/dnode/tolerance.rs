@@ -4,7 +4,7 @@ use crate::feed::{Got, MBUF, encrypt, feed, key_pair, security};
 use crate::vectors::{load, unhex};
 use dynomite::config::StoreKind;
 use dynomite::proto::dnode::gossip;
-use dynomite::proto::dnode::{Broken, Decoder, Kind, Security, SessionKey, WRAPPED_LEN};
+use dynomite::proto::dnode::{Broken, Decoder, Kind, Security, SessionKey};
 use serde_json::Value;
 
 /// What a decoder is expected to deliver: ids in order, and why it stops.
@@ -26,8 +26,9 @@ fn rewrapped(mut bytes: Vec<u8>) -> Vec<u8> {
     {
         let from = at + found + mark.len();
         let key = keys.next().unwrap();
-        bytes[from..from + WRAPPED_LEN].copy_from_slice(&key_pair().wrap(&key).unwrap());
-        at = from + WRAPPED_LEN;
+        bytes[from..from + key_pair().wrapped_len()]
+            .copy_from_slice(&key_pair().wrap(&key).unwrap());
+        at = from + key_pair().wrapped_len();
     }
     bytes
 }
@@ -351,7 +352,10 @@ fn what_cannot_be_decrypted_breaks_the_connection_and_says_why() {
         .unwrap();
     let half = encrypt(&key, MBUF, &GET[..10]);
     for (stream, expected) in [
-        (secured(b"hello", 32, &body), Broken::KeyLength(5)),
+        (
+            secured(b"hello", 32, &body),
+            Broken::KeyLength { len: 5, own: 128 },
+        ),
         (secured(&other, 32, &body), Broken::KeyUnwrap),
         (secured(&wrapped, 0, b""), Broken::CipherLength(0)),
         (secured(&wrapped, 31, &body), Broken::CipherLength(31)),

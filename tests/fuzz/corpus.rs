@@ -7,6 +7,7 @@ pub fn directory(target: &str) -> PathBuf {
     let name = match target {
         // What a parser has to cope with, a node has to.
         "node_memcache_client" => "memcache_request",
+        "node_memcache_binary_client" => "memcache_binary",
         other => other,
     };
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod http;
+mod memcache_binary;
 mod memcache_reply;
 mod memcache_request;
 mod node;
@@ -37,8 +38,10 @@ targets! {
     configuration: configuration::text, configuration::WORDS;
     http: http::conversation, http::WORDS;
     memcache_request: memcache_request::all, memcache_request::WORDS;
+    memcache_binary: memcache_binary::all, memcache_binary::WORDS;
     seeds: seeds::all, seeds::WORDS;
     node_client: node::client, resp::WORDS;
     node_memcache_client: node::memcache_client, memcache_request::WORDS;
+    node_memcache_binary_client: node::memcache_client, memcache_binary::WORDS;
     node_datastore: node::datastore, resp::WORDS;
 }

@@ -4,6 +4,7 @@ use crate::common::{Addresses, Client, Redis, Setup, next_net};
 use crate::served::Florida;
 use crate::world::World;
 use dynomite::config::{self, Overrides, Seed};
+use dynomite::startup;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 
@@ -90,7 +91,7 @@ fn the_samples_that_ask_for_seeds_can_be_started_with() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("conf")
             .join(sample);
-        let (lines, code) = config::test(&path, &Overrides::default());
+        let (lines, code) = startup::test(&path, &Overrides::default(), &[]);
         assert_eq!(code, 0, "{lines:?}");
         assert_eq!(lines.len(), 1, "{lines:?}");
     }
@@ -122,8 +123,8 @@ fn item_18_seeds_that_cannot_be_resolved_or_reached_keep_nobody_from_starting() 
 fn item_19_a_peer_that_restarts_on_another_address_of_its_name_is_followed() {
     let localhost: Vec<SocketAddr> = ("localhost", 1)
         .to_socket_addrs()
-        .expect("a name")
-        .collect();
+        .map(Iterator::collect)
+        .unwrap_or_default();
     if !localhost.iter().any(SocketAddr::is_ipv6) || !localhost.iter().any(SocketAddr::is_ipv4) {
         eprintln!("skipped: localhost has one address only");
         return;

@@ -55,12 +55,12 @@ fn item_4_the_default_request_is_byte_exact_and_a_path_will_do() {
     assert_eq!(florida.last(), REQUEST);
     drop(node);
     let _node = asking(&florida, &store, 60_000)
-        .with_env("DYNOMITE_FLORIDA_IP", "localhost")
+        .with_env("DYNOMITE_FLORIDA_IP", "127.1")
         .with_env("DYNOMITE_FLORIDA_REQUEST", "/seeds")
         .start();
     assert_eq!(
         florida.last(),
-        "GET /seeds HTTP/1.0\r\nHost: localhost\r\nUser-Agent: HTMLGET 1.0\r\n\r\n"
+        "GET /seeds HTTP/1.0\r\nHost: 127.1\r\nUser-Agent: HTMLGET 1.0\r\n\r\n"
     );
 }
 

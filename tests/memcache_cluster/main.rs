@@ -5,6 +5,7 @@ mod common;
 
 mod faults;
 mod many_keys;
+mod one_reply;
 mod reads;
 mod times;
 mod turmoil;

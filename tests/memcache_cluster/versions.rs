@@ -168,3 +168,40 @@ fn count_by_cas(level: &str) {
         assert!(reply.ends_with("\\r\\n60\\r\\nEND\\r\\n"), "{reply}");
     }
 }
+
+/// A set that names an older version stores a stale item (flag `I`); whoever reads it is told, and one is to make
+/// it anew. It never happened in a cluster of racks.
+#[test]
+fn a_late_set_makes_a_stale_item_in_every_rack() {
+    for (level, plan) in [
+        ("dc_one", Plan::of(1, 3, 1)),
+        ("dc_quorum", Plan::of(1, 3, 1)),
+        ("dc_safe_quorum", Plan::of(2, 2, 2)),
+        ("dc_one", Plan::of(1, 1, 2)),
+    ] {
+        let cluster = cluster(level, plan);
+        for through in 0..cluster.members.len() {
+            let key = format!("key{through}");
+            let mut client = cluster.text_client(through);
+            client.set(&key, "first");
+            await_everywhere(&cluster, &key, &value(&key, "first"));
+            let old = client.cas_id(&key);
+            client.set(&key, "second");
+            await_everywhere(&cluster, &key, &value(&key, "second"));
+            client.expect(&format!("ms {key} 4 I C{old} T100\r\nlate"), "HD\r\n");
+            await_everywhere(&cluster, &key, &value(&key, "late"));
+            client.expect(&format!("mg {key} v"), "VA 4 X W\r\nlate\r\n");
+            client.expect(&format!("mg {key} v"), "VA 4 Z X\r\nlate\r\n");
+            for owner in cluster.owners(&key) {
+                let mut store = cluster.members[owner].store.memcached().client();
+                let reply = String::from_utf8(store.ask(&format!("mg {key} s"))).unwrap();
+                assert!(reply.contains(" X"), "{owner}: {reply}");
+            }
+            // It is made anew with the version it has now.
+            let new = client.cas_id(&key);
+            client.expect(&format!("ms {key} 5 I C{new}\r\nfresh"), "HD\r\n");
+            await_everywhere(&cluster, &key, &value(&key, "fresh"));
+            client.expect(&format!("mg {key} v"), "VA 5\r\nfresh\r\n");
+        }
+    }
+}

@@ -95,11 +95,11 @@ impl Bench {
             Begins(text) => !ours.closed && ours.bytes.starts_with(text.as_bytes()),
             Refuses => error && !ours.closed,
             TooLong => error || is("", true),
-            // Magic of a response; "unknown command" or "not supported".
-            NoBinary => {
+            // Magic of a response; "found", or "not found".
+            Binary => {
                 ours.closed
                     && ours.bytes.first() == Some(&0x81)
-                    && matches!(ours.bytes.get(6..8), Some([0, 0x81 | 0x83]))
+                    && matches!(ours.bytes.get(6..8), Some([0, 0 | 1]))
             }
             Anything => true,
             Waits(_) | Length => unreachable!("see above"),

@@ -34,8 +34,8 @@ pub enum Expected {
     TooLong,
     /// The length is taken as a memcached takes it, or refused; what follows may be taken for the value.
     Length,
-    /// The binary protocol's own "not supported", and the connection is closed.
-    NoBinary,
+    /// A response of the binary protocol; what comes behind is none of its requests, and the connection is closed.
+    Binary,
     /// Anything; nobody is disturbed.
     Anything,
 }
@@ -205,8 +205,8 @@ pub const ROWS: &[(u32, Input, Expected)] = &[
     (220, Whole("set a 0 0 2 noreply\r\nxyz\r\nget a\r\n"), Same),
     (221, Whole("incr a 1 noreply\r\nincr n x noreply\r\nincr nope 1 noreply\r\nget n\r\n"), Same),
     // A binary request, with extras; the TLS greeting; nothing but zeros.
-    (78, Bytes(b"\x80\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0a"), NoBinary),
-    (79, Bytes(b"\x80\n\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), NoBinary),
+    (78, Bytes(b"\x80\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0a"), Binary),
+    (79, Bytes(b"\x80\n\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), Binary),
     (94, Bytes(b"\x16\x03\x01\0\xc8\x01\0\0\xc4\x03\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n"), Anything),
     (95, Bytes(b"\0\0\0\0\0\0\0\0\0\0\0\0\r\n"), Anything),
 ];

@@ -11,8 +11,11 @@ mod common;
 mod agreed;
 mod encrypted;
 mod failing;
+#[path = "../memcache_binary/frames.rs"]
+mod frames;
 mod inside;
 mod memcached;
+mod overrun;
 mod placed;
 mod rolling;
 mod scripts;

@@ -2,6 +2,7 @@
 //! hands a client's `noreply` on as it is; a client of ours may ask for anything.
 
 use super::common::{Cluster, Plan, TextClient, eventually};
+use super::frames::{Request, ask, get, set};
 use super::{mixed, other};
 use std::path::Path;
 
@@ -136,5 +137,83 @@ fn clients_of_the_original_write_to_ours() {
         let mut ours = cluster.text_client(1);
         ours.expect(&format!("get {key}"), &value(&key, 0, "15"));
         client.expect(&format!("delete {key}"), "DELETED\r\n");
+    }
+}
+
+/// A client of the binary protocol, whose keys a node of the original owns.
+#[test]
+fn the_binary_protocol_before_a_node_of_the_original() {
+    let Some(program) = other() else { return };
+    for (others, racks, nodes) in [(&[1][..], 1, 2), (&[1], 2, 1)] {
+        let cluster = cluster(&program, others, racks, nodes);
+        let key = match nodes {
+            1 => "k".to_owned(),
+            _ => cluster.key_of(1, "b"),
+        };
+        let owners = cluster.owners(&key);
+        let key = key.as_bytes();
+        let mut client = cluster.client(0);
+        let stored = ask(&mut client, &set(key, b"10"));
+        assert_eq!(stored.status(), 0);
+        let found = ask(&mut client, &get(key));
+        assert!(found.status() == 0 && found.bytes.ends_with(b"10"));
+        // A version is told that is good for a comparison, once.
+        let swap = Request {
+            unique: found.unique,
+            ..set(key, b"20")
+        };
+        assert_eq!(ask(&mut client, &swap).status(), 0);
+        assert_eq!(ask(&mut client, &swap).status(), 2);
+        let count = |time: u32| Request {
+            opcode: 0x05,
+            extras: [&[0, 0, 0, 0, 0, 0, 0, 1][..], &[0; 8], &time.to_be_bytes()].concat(),
+            ..get(key)
+        };
+        let counted = ask(&mut client, &count(u32::MAX));
+        assert!(counted.status() == 0 && counted.bytes.ends_with(&[0, 21]));
+        let append = Request {
+            opcode: 0x0e,
+            extras: vec![],
+            ..set(key, b"!")
+        };
+        assert_eq!(ask(&mut client, &append).status(), 0);
+        let key = String::from_utf8_lossy(key);
+        await_all(
+            &cluster,
+            &owners,
+            &format!("get {key}"),
+            &value(&key, 0, "21!"),
+        );
+        let delete = Request {
+            opcode: 0x04,
+            ..get(key.as_bytes())
+        };
+        assert_eq!(ask(&mut client, &delete).status(), 0);
+        await_all(&cluster, &owners, &format!("get {key}"), "END\r\n");
+        if nodes > 1 {
+            // What it cannot be asked, in words.
+            let told = ask(&mut client, &count(0));
+            assert_eq!(told.status(), 0x83);
+            assert!(
+                told.bytes
+                    .ends_with(b"a peer that runs the original Dynomite")
+            );
+        }
+    }
+}
+
+/// The question by which it is recognized.
+#[test]
+fn a_node_of_the_original_is_recognized_without_a_miss() {
+    let Some(program) = other() else { return };
+    let cluster = cluster(&program, &[1], 2, 1);
+    let mut client = cluster.text_client(0);
+    client.expect("set k 0 0 1\r\nx", "STORED\r\n");
+    for member in &cluster.members {
+        let store = member.store.memcached();
+        eventually("the item is there", || store.stat("cmd_set") == 1);
+        for name in ["get_misses", "incr_misses", "incr_hits", "touch_misses"] {
+            assert_eq!(store.stat(name), 0, "{name}");
+        }
     }
 }

@@ -83,20 +83,12 @@ fn a_package_has_everything_in_its_place() {
             (format!("{sbin}/dynomite"), 0o755),
             (format!("{bin}/dynomite-hash-tool"), 0o755),
             (format!("{etc}/dynomite/dynomite.yml"), 0o644),
-            (format!("{share}/man/man8/dynomite.8"), 0o644),
-            (format!("{share}/man/man5/dynomite.yml.5"), 0o644),
-            (format!("{share}/man/man7/dynomite-alerts.7"), 0o644),
-            (format!("{share}/man/man7/dynomite-commands.7"), 0o644),
-            (format!("{share}/man/man7/dynomite-metrics.7"), 0o644),
-            (format!("{share}/man/man1/dynomite-hash-tool.1"), 0o644),
-            (format!("{share}/man/man7/dynomite-upgrade.7"), 0o644),
             (format!("{share}/doc/dynomite/README.md"), 0o644),
             (format!("{share}/doc/dynomite/CHANGELOG.md"), 0o644),
             (format!("{share}/doc/dynomite/LICENSE"), 0o644),
             (format!("{etc}/default/dynomite"), 0o644),
-            (format!("{etc}/init.d/dynomite"), 0o755),
-            (format!("{etc}/logrotate.d/dynomite"), 0o644),
             (format!("{lib}/systemd/system/dynomite.service"), 0o644),
+            (format!("{lib}/systemd/system/dynomite@.service"), 0o644),
             (format!("{lib}/sysusers.d/dynomite.conf"), 0o644),
             (format!("{lib}/tmpfiles.d/dynomite.conf"), 0o644),
             (format!("{share}/dynomite/dynomite-alerts.yml"), 0o644),
@@ -105,6 +97,16 @@ fn a_package_has_everything_in_its_place() {
             (format!("{share}/dynomite/dynomite-purge"), 0o755),
         ]
         .into();
+        // init and logrotate look nowhere else than in /etc.
+        let (init, logrotate) = match etc {
+            "etc" => ("etc/init.d/dynomite", "etc/logrotate.d/dynomite"),
+            _ => (
+                "usr/local/share/doc/dynomite/examples/dynomite.init",
+                "usr/local/share/doc/dynomite/examples/dynomite.logrotate",
+            ),
+        };
+        expected.insert(init.to_owned(), 0o755);
+        expected.insert(logrotate.to_owned(), 0o644);
         for program in ["dynomite", "dynomite-hash-tool"] {
             for place in [
                 format!("bash-completion/completions/{program}"),
@@ -113,6 +115,11 @@ fn a_package_has_everything_in_its_place() {
             ] {
                 expected.insert(format!("{share}/{place}"), 0o644);
             }
+        }
+        for page in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/man")).unwrap() {
+            let name = page.unwrap().file_name().into_string().unwrap();
+            let (_, section) = name.rsplit_once('.').unwrap();
+            expected.insert(format!("{share}/man/man{section}/{name}"), 0o644);
         }
         for sample in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/conf")).unwrap() {
             let name = sample.unwrap().file_name().into_string().unwrap();

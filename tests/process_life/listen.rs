@@ -71,7 +71,9 @@ fn a_regular_file_in_the_place_of_a_socket_is_refused() {
         fs::write(&path, "precious").unwrap();
         let outcome = run(&mut conf.command());
         assert_eq!(outcome.code(), Some(1));
-        let words = format!("to addr '{path}' failed: the path exists and is not a socket\n");
+        let words = format!(
+            "directive \"{key}\" has an invalid value: '{path}' exists and is not a socket (line "
+        );
         assert!(outcome.stderr.contains(&words), "{}", outcome.stderr);
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }

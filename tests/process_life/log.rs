@@ -98,18 +98,67 @@ fn sighup_opens_the_file_again() {
     fs::rename(&node.log, &rotated).unwrap();
     node.signal("HUP");
     until("the new file", || node.log.exists().then_some(()));
-    node.signal("USR1");
-    node.logged("signal 10 (SIGUSR1) received");
+    node.signal("USR2");
+    node.logged("signal 12 (SIGUSR2) received");
     let old = fs::read_to_string(&rotated).unwrap();
     assert!(
-        old.contains(" signal 1 (SIGHUP) received, reopening log file\n"),
+        old.contains(" signal 1 (SIGHUP) received, reopening log file"),
         "{old}"
     );
-    assert!(!old.contains("SIGUSR1"), "{old}");
+    assert!(!old.contains("SIGUSR2"), "{old}");
     assert_eq!(
         fs::metadata(&node.log).unwrap().permissions().mode() & 0o133,
         0
     );
+    assert_eq!(node.stop(), Some(0));
+}
+
+/// `logrotate` sent SIGHUP, which reads the configuration again as well.
+#[test]
+fn sigusr1_opens_the_file_again_and_does_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = Node::start(Conf::new(dir.path()));
+    node.conf.clone().set("timeout", 1234).write();
+    let rotated = dir.path().join("dynomite.log.1");
+    fs::rename(&node.log, &rotated).unwrap();
+    node.signal("USR1");
+    until("the new file", || node.log.exists().then_some(()));
+    node.signal("USR2");
+    node.logged("signal 12 (SIGUSR2) received");
+    let old = fs::read_to_string(&rotated).unwrap();
+    let line = " signal 10 (SIGUSR1) received, reopening log file\n";
+    assert!(old.contains(line), "{old}");
+    assert!(!node.log_text().contains("conf: "), "{}", node.log_text());
+    // The other one does.
+    node.signal("HUP");
+    node.logged("conf: directive \"timeout\" is '1234', it was");
+    assert_eq!(node.stop(), Some(0));
+}
+
+#[test]
+fn a_line_says_how_serious_it_is_if_that_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let conf = Conf::new(dir.path());
+    let mut node = Node::start_with(conf, |command| {
+        command
+            .args(["-m", "1024"])
+            .env("DYNOMITE_LOG_SEVERITY", "1");
+    });
+    for (words, severity) in [
+        (" started on pid ", " info: dynomite-v"),
+        (
+            "command line arguments has been deprecated",
+            " warning: -m or",
+        ),
+        ("connecting.....", " info: <CONN_SERVER"),
+        ("close <CONN_SERVER 0 ", " warning: close"),
+    ] {
+        let line = node.logged(words);
+        assert!(line.contains(severity), "{line}");
+        let (_, rest) = line.split_at(26);
+        let (place, _) = rest.split_once(' ').unwrap();
+        assert!(place.contains(':'), "the second field is as ever: {line}");
+    }
     assert_eq!(node.stop(), Some(0));
 }
 
@@ -249,7 +298,8 @@ fn a_journal_is_told_how_serious_a_line_is() {
     std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
     for (words, priority) in [
         (" started on pid ", "<6>["),
-        ("connecting.....", "<4>["),
+        ("connecting.....", "<6>["),
+        (": No such file or directory", "<4>["),
         (" listening on ", "<6>["),
     ] {
         let line = text.lines().find(|line| line.contains(words)).unwrap();

@@ -7,6 +7,7 @@ mod common;
 mod completions;
 mod daemon;
 mod descriptors;
+mod ensure_tools;
 mod install;
 mod listen;
 mod log;

@@ -40,6 +40,8 @@ impl Installed {
             .arg(target)
             .arg(format!("release={}", binaries.display()))
             .arg(format!("prefix={root}"))
+            .arg(format!("initdir={root}/etc/init.d"))
+            .arg(format!("logrotatedir={root}/etc/logrotate.d"))
             .arg(format!("localstatedir={root}/var"))
             .arg(format!("runstatedir={root}/run"))
             .arg(format!("sidecardir={root}/apps/dynomite")));
@@ -111,6 +113,15 @@ fn every_file_names_the_places_of_the_installation() {
             ][..],
         ),
         (
+            "lib/systemd/system/dynomite@.service",
+            &[
+                "sbin/dynomite",
+                "etc/default/dynomite-%i",
+                "etc/dynomite/%i.yml",
+                "var/log/dynomite",
+            ],
+        ),
+        (
             "etc/init.d/dynomite",
             &[
                 "sbin/dynomite",
@@ -154,14 +165,22 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     }
     let installed = Installed::new();
     let unit = installed.at("lib/systemd/system/dynomite.service");
-    let verified = run(Command::new("systemd-analyze")
-        .args(["verify", "--man=no"])
-        .arg(&unit));
-    assert_eq!(verified.code(), Some(0), "{verified:?}");
-    assert!(!verified.stderr.contains("dynomite"), "{}", verified.stderr);
+    let instance = installed.at("lib/systemd/system/dynomite@east.service");
+    fs::copy(
+        installed.at("lib/systemd/system/dynomite@.service"),
+        &instance,
+    )
+    .unwrap();
+    for unit in [&unit, &instance] {
+        let verified = run(Command::new("systemd-analyze")
+            .args(["verify", "--man=no"])
+            .arg(unit));
+        assert_eq!(verified.code(), Some(0), "{verified:?}");
+        assert!(!verified.stderr.contains("dynomite"), "{}", verified.stderr);
+    }
     // From 0, the best, to 10; older versions cannot look at a file.
     let secure = run(Command::new("systemd-analyze")
-        .args(["security", "--offline=yes", "--threshold=20", "--no-pager"])
+        .args(["security", "--offline=yes", "--threshold=12", "--no-pager"])
         .arg(&unit));
     let unknown = secure.stderr.contains("unrecognized option");
     assert!(unknown || secure.code() == Some(0), "{secure:?}");
@@ -190,10 +209,14 @@ fn rotating_logs_signals_nobody_but_a_node() {
     assert_eq!((outcome.code(), &*outcome.stderr), (Some(0), ""));
     let log = || installed.read("var/log/dynomite/dynomite.log");
     until("the node to be told", || {
-        log().contains("(SIGHUP) received").then_some(())
+        log()
+            .contains("(SIGUSR1) received, reopening log file")
+            .then_some(())
     });
     assert!(stranger.0.try_wait().unwrap().is_none());
     installed.did("stop");
+    // A rotation once read a configuration that somebody was still writing.
+    assert!(!log().contains("conf: nothing has changed"), "{}", log());
 }
 
 #[test]

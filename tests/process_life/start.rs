@@ -43,19 +43,22 @@ fn a_bad_option_is_told_with_the_usage() {
         (&["-z"][..], "dynomite: invalid option -- 'z'"),
         (&["-h", "-z"], "dynomite: invalid option -- 'z'"),
         (&["--bogus"], "dynomite: invalid option -- 'bogus'"),
-        (&["-v", "abc"], "dynomite: option -v requires a number"),
+        (
+            &["-v", "abc"],
+            "dynomite: option -v requires a number, not 'abc'",
+        ),
         (&["-o"], "dynomite: option -o requires a file name"),
         (
             &["-m", "513"],
-            "dynomite: mbuf chunk size must be a multiple of 16",
+            "dynomite: mbuf chunk size must be a multiple of 16, not '513'",
         ),
         (
             &["-M", "1"],
-            "dynomite: max allocated messages buffer must be between 100000 and 1000000 messages",
+            "dynomite: max allocated messages buffer must be between 100000 and 1000000 messages, not '1'",
         ),
         (
             &["-x", "abc"],
-            "dynomite: option -x requires a non-zero positive number",
+            "dynomite: option -x requires a non-zero positive number, not 'abc'",
         ),
         (
             &["-s", "22222"],
@@ -180,6 +183,18 @@ fn unusable(dir: &Path) -> Vec<(&'static str, Conf, &'static str)> {
             "Error: could NOT read RSA pem key file at ",
         ),
         (
+            "PEM of a size that no node can use",
+            conf()
+                .set("secure_server_option", "all")
+                .set("pem_key_file", new_key(dir, 1536)),
+            "the RSA key has 1536 bits, but must have 1024 where a node runs the C original, else 2048 to 4096",
+        ),
+        (
+            "a listener in the place of a file",
+            conf().set("listen", dir.join("bad.pem").display()),
+            "bad.pem' exists and is not a socket",
+        ),
+        (
             "an unknown provider",
             conf().set("dyn_seed_provider", "florida"),
             "directive \"dyn_seed_provider\" must be one of 'simple_provider' 'florida_provider' 'dns_provider' 'file_provider'",
@@ -221,6 +236,89 @@ fn an_unusable_configuration_is_refused_with_its_reason() {
         assert!(fs::read_to_string(&log).unwrap().contains(reason), "{case}");
         assert!(!pid.exists(), "{case}: a pid file was written");
     }
+}
+
+/// A new RSA key in a file; gives its path.
+fn new_key(dir: &Path, bits: u32) -> String {
+    let path = dir.join(format!("{bits}.pem"));
+    let key = openssl::rsa::Rsa::generate(bits).unwrap();
+    fs::write(&path, key.private_key_to_pem().unwrap()).unwrap();
+    path.display().to_string()
+}
+
+/// Much of what a start warned of was not said by `-t`, and RSA keys that `-t` accepted were refused.
+#[test]
+fn t_and_a_start_give_the_same_warnings() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("bad.pem"), "rubbish").unwrap();
+    let conf = || Conf::new(dir.path());
+    let secure = |bits| {
+        conf()
+            .set("secure_server_option", "all")
+            .set("pem_key_file", new_key(dir.path(), bits))
+    };
+    let bad = dir.path().join("bad.pem");
+    for (conf, args, variable, warning) in [
+        (
+            secure(2048),
+            &[][..],
+            ("", ""),
+            "has 2048 bits: nodes that run the C original cannot talk to this node",
+        ),
+        (
+            conf().set("pem_key_file", bad.display()),
+            &[],
+            ("", ""),
+            "nodes that encrypt cannot talk to this node",
+        ),
+        (
+            conf(),
+            &["-m", "1024"],
+            ("", ""),
+            "-m or --mbuf-size command line arguments has been deprecated.",
+        ),
+        (
+            conf(),
+            &[],
+            ("DYNOMITE_ENABLE_FLUSH", "yes"),
+            "DYNOMITE_ENABLE_FLUSH is neither 0 nor 1 and has no effect: yes",
+        ),
+        (
+            conf().set("dyn_seed_provider", "file_provider"),
+            &[],
+            ("DYNOMITE_SEEDS_INTERVAL_MS", "soon"),
+            "DYNOMITE_SEEDS_INTERVAL_MS is not a number of milliseconds",
+        ),
+    ] {
+        let command = || {
+            let mut command = conf.command();
+            command.args(args);
+            if !variable.0.is_empty() {
+                command.env(variable.0, variable.1);
+            }
+            command
+        };
+        let tested = run(command().arg("-t"));
+        assert_eq!(tested.code(), Some(0), "{warning}: {tested:?}");
+        let lines: Vec<&str> = tested.stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "{warning}: {lines:?}");
+        assert!(lines[0].starts_with("warning: "), "{lines:?}");
+        assert!(lines[0].contains(warning), "{warning}: {lines:?}");
+        let mut node = Node::started(conf.clone(), command());
+        node.logged(warning);
+        assert_eq!(node.stop(), Some(0), "{warning}");
+    }
+}
+
+#[test]
+fn t_warns_of_a_listener_on_an_address_of_another_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    // RFC 5737: nobody's address.
+    let conf = Conf::new(dir.path()).set("listen", "192.0.2.1:8102");
+    let tested = run(conf.command().arg("-t"));
+    assert_eq!(tested.code(), Some(0));
+    let warning = "warning: conf: directive \"listen\" has an address that this machine does not have: 192.0.2.1:8102 (line ";
+    assert!(tested.stderr.starts_with(warning), "{}", tested.stderr);
 }
 
 /// A start would have warned, or failed, for reasons that the test did not look at.
@@ -300,6 +398,21 @@ fn a_configuration_that_is_not_there_is_refused() {
     );
 }
 
+/// A unit of systemd started a node with a broken file again every second, for ever.
+#[test]
+fn a_service_manager_can_tell_that_another_start_would_not_help() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = || {
+        let conf = Conf::new(dir.path()).set("bogus", 1);
+        let mut command = conf.command();
+        command.env("NOTIFY_SOCKET", dir.path().join("notify"));
+        command
+    };
+    assert_eq!(run(&mut broken()).code(), Some(78));
+    // As the original's, for everybody else.
+    assert_eq!(run(broken().env_remove("NOTIFY_SOCKET")).code(), Some(1));
+}
+
 #[test]
 fn a_log_or_pid_file_that_cannot_be_written_is_told() {
     let dir = tempfile::tempdir().unwrap();
@@ -354,11 +467,18 @@ fn an_address_that_cannot_be_bound_is_told() {
         let pid = dir.path().join("pid");
         let conf = Conf::new(dir.path()).set(key, addr);
         let outcome = run(conf.command().arg("-p").arg(&pid));
-        let failed = format!("bind on {what} to addr '{addr}' failed: {reason}\n");
+        let why = match reason {
+            "Address already in use" => "another process listens there",
+            _ => "this machine does not have that address",
+        };
+        let failed =
+            format!("bind on {what} to addr '{addr}' failed: {reason}, see \"{key}\": {why}\n");
         assert_eq!(outcome.code(), Some(1), "{outcome:?}");
         assert!(outcome.stderr.contains(&failed), "{}", outcome.stderr);
         assert_eq!(
-            outcome.stderr.contains(" Failed to create stats!!!\n"),
+            outcome
+                .stderr
+                .contains(" Failed to create stats!!! The node does not start"),
             what == "m",
             "{}",
             outcome.stderr

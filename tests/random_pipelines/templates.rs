@@ -88,7 +88,7 @@ pub const TEMPLATES: &[&str] = &[
     "eval {lua} 1 {s}", "eval {lua} 2 {s} {l} {w}", "eval {lua} {n} {s} {w}", "eval_ro {lua} 1 {s}", "evalsha {sha} 1 {s}",
     "evalsha {sha} 1 {z}", "script exists {sha} {sha}", "script load return({i})", "script load {lua}", "script nosuch",
     // The connection.
-    "ping", "ping {v}", "echo {v}", "select 0", "select 999", "select x", "wait 0 0", "command getkeys mget {s} {s}", "config get maxmemory",
+    "ping", "ping {v}", "echo {v}", "select 0", "wait 0 0", "command getkeys mget {s} {s}", "config get maxmemory",
     "script help {i} {w}", "object {w}", "xinfo {w}", "client setname n", "client getname",
     // Nonsense.
     "{f} {w} {v}", "nosuch", "nosuch {v} {v} {v}", "get", "set {s}", "{v}",

@@ -45,6 +45,7 @@ fn what_is_broken_on_purpose_is_noticed() {
         MachineCanary::LosesWritableEdge,
         MachineCanary::NeverTicks,
         MachineCanary::ForgetsToFlush,
+        MachineCanary::Miscounts,
     ];
     for kind in [StoreKind::Redis, StoreKind::Memcache] {
         let stores = ServerCanary::ALL.map(StoreCanary::Server).into_iter();

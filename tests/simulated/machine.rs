@@ -18,6 +18,8 @@ pub enum MachineCanary {
     LosesWritableEdge,
     NeverTicks,
     ForgetsToFlush,
+    /// The node counts a request as overdue that is not.
+    Miscounts,
 }
 
 struct Socket {
@@ -264,7 +266,10 @@ impl Machine {
             }
         }
         self.busiest = self.busiest.max(count);
-        Ok(())
+        if self.canary == Some(MachineCanary::Miscounts) && self.random.chance(20) {
+            self.node.miscount();
+        }
+        self.node.check()
     }
 
     fn act(

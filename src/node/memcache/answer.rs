@@ -16,6 +16,12 @@ pub(in crate::node) fn is_nominal(row: u16, raw: Raw<'_>) -> bool {
     command(row).is_some_and(|command| is_suppressed(command, raw.start(&mut [0; 4])))
 }
 
+/// Whether a reply says that the item has another version.
+pub(in crate::node) fn is_other_version(raw: Raw<'_>) -> bool {
+    let mut room = [0; 3];
+    matches!(raw.start(&mut room), b"EX " | b"EX\r")
+}
+
 /// Whether a reply says that there is no value.
 pub(in crate::node) fn is_miss(raw: Raw<'_>) -> bool {
     let mut room = [0; 3];
@@ -24,17 +30,24 @@ pub(in crate::node) fn is_miss(raw: Raw<'_>) -> bool {
 }
 
 impl Node {
-    /// What a compare-and-swap has done, by its reply.
+    /// What a compare-and-swap has done, by its reply; `late`: whether it is known to name an older version.
     pub(in crate::node) fn memcache_effect(
         &self,
         request: &Chain,
+        late: bool,
         reply: Raw<'_>,
     ) -> Option<Effect> {
         let line = first_line(Raw::from(request));
         let Outcome::Call(call) = line::read(&line) else {
             return None;
         };
-        let effect = rewrite::effect(&call, reply.start(&mut [0; 8]))?;
+        let (mut room, mut text) = ([0; 8], Vec::new());
+        let start = reply.start(&mut room);
+        let effect = if late {
+            rewrite::stale(&call, start, &mut text)?
+        } else {
+            rewrite::effect(&call, start)?
+        };
         Some(Effect {
             row: effect.command.index(),
             requests: vec![self.rewritten(&effect, line.len(), Raw::from(request))],

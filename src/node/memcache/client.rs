@@ -18,8 +18,8 @@ use crate::proto::memcache::call::{Body, Call, Quiet};
 use crate::proto::memcache::command::{Command, DELETE, Serve};
 use crate::proto::memcache::line::{self, MAX_SENT, Outcome};
 use crate::proto::memcache::naming::Naming;
-use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status};
-use crate::proto::memcache::{binary, errors, rewrite};
+use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status, Versions};
+use crate::proto::memcache::{errors, rewrite};
 use crate::proto::redis::resp3::Form;
 use crate::proto::{Class, Failure};
 
@@ -59,6 +59,7 @@ impl Speech for Parser {
         }
     }
 
+    /// No client of memcached can ask for a pause.
     fn last_words(broken: Fatal) -> Vec<u8> {
         broken.reply()
     }
@@ -105,19 +106,21 @@ pub(super) fn quiet_flags(quiet: Quiet) -> Flags {
 impl Node {
     /// Serves one request.
     #[inline]
-    fn serve_memcache(&mut self, key: u32, now: Now, request: Request, raw: Raw<'_>) {
+    pub(super) fn serve_memcache(&mut self, key: u32, now: Now, request: Request, raw: Raw<'_>) {
         match request.kind {
             Kind::Direct {
                 command,
                 key: span,
                 keys,
-                plain,
-            } if (!self.looks_closer || (plain && !self.is_memcache_purge(command)))
-                && (keys == 1 || !self.topology.needs_hash()) =>
-            {
+                versions,
+            } if self.goes_as_it_stands(command, keys, versions) => {
                 let token = self.token_of(raw, span);
                 let ask = Ask::memcache(command, command.class, token, raw);
-                self.forward(key, now, Form::default(), &ask);
+                if self.marks_versions && versions == Versions::Told {
+                    self.forward_marking(key, now, ask);
+                } else {
+                    self.forward(key, now, Form::default(), &ask);
+                }
             }
             Kind::Direct { .. } | Kind::Line => {
                 raw.with_first(request.line as usize, |line| {
@@ -127,16 +130,49 @@ impl Node {
             Kind::BadChunk { silent } => self.tell(key, now, errors::BAD_CHUNK.as_bytes(), silent),
             Kind::TooLarge { silent } => self.tell(key, now, errors::TOO_LARGE.as_bytes(), silent),
             Kind::Skipped => {}
-            Kind::Binary => {
-                let refusal = raw.with_bytes(binary::refusal);
-                self.refuse_stream(key, now, &refusal);
-            }
+        }
+    }
+
+    /// Whether a canonical request goes on without being looked at.
+    #[inline]
+    fn goes_as_it_stands(&self, command: &Command, keys: u32, versions: Versions) -> bool {
+        let has_several_owners = keys > 1 && self.topology.needs_hash();
+        let names_version = self.marks_versions && versions == Versions::Compared;
+        let is_purge = self.looks_closer && self.is_memcache_purge(command);
+        !has_several_owners && !names_version && !is_purge
+    }
+
+    /// Forwards a request by one key whose reply tells the client versions.
+    fn forward_marking(&mut self, key: u32, now: Now, mut ask: Ask<'_>) {
+        ask.routing = self.version_routing(key, &ask);
+        let Some(entry) = self.enqueue(key, now, Form::default(), &ask, ask.raw.len()) else {
+            return;
+        };
+        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+            msg.flags = msg.flags.with(Flags::UNIQUE);
+        }
+        self.count_request(&ask);
+        let level = self.level_of(key, ask.class);
+        self.place(entry, key, now, level, &ask);
+    }
+
+    /// Where a request goes whose reply tells versions: all nodes of a datacenter ask the same replica.
+    fn version_routing(&self, key: u32, ask: &Ask<'_>) -> Routing {
+        let asks_one = ask.class == Class::Read
+            && self.replicated
+            && self.level_of(key, ask.class) == Consistency::DcOne;
+        if asks_one {
+            Routing::FirstRack
+        } else {
+            ask.routing
         }
     }
 
     /// Answers a client's request here, unless it wants no answer.
     fn tell(&mut self, key: u32, now: Now, text: &[u8], silent: bool) {
-        if !silent {
+        if let Some(asked) = self.binary_asked(key) {
+            self.tell_binary(key, now, asked, text);
+        } else if !silent {
             self.answer(key, now, text, false);
         }
     }
@@ -168,22 +204,20 @@ impl Node {
         let tokens: Vec<Token> = call.keys().map(|key| self.token(&key)).collect();
         let token = tokens.first().copied().unwrap_or_default();
         let mut text = Vec::new();
-        let absolute = if self.replicated {
-            rewrite::absolute(&call, now.unix_secs(), &mut text)
+        let call = if self.marks_versions && !self.replicated {
+            self.for_owner(&call, token, &mut text)
         } else {
-            None
+            call
         };
-        let call = absolute.unwrap_or(call);
-        let (call, naming) = match Naming::apart(&call) {
+        let (call, naming) = match Naming::apart(&call, self.binary_asked(key).is_some()) {
             Some((call, naming)) => (call, Some(naming)),
             None => (call, None),
         };
         let chain = self.rewritten(&call, line, raw);
         let mut ask = Ask::memcache(command, class, token, Raw::from(&chain));
-        let versions = self.replicated && hands_out_versions(&call);
-        if versions && class == Class::Read && self.level_of(key, class) == Consistency::DcOne {
-            // All nodes ask the same replica.
-            ask.routing = Routing::FirstRack;
+        let versions = self.marks_versions && hands_out_versions(&call);
+        if versions {
+            ask.routing = self.version_routing(key, &ask);
         }
         if self.is_memcache_purge(command) && !self.topology.is_mine(token) {
             let failure = Failure::AdminMode.line(StoreKind::Memcache);

@@ -3,6 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `client` | what a client asks for |
+//! | `binary` | a client of the binary protocol: its requests in words of the text protocol, and the way back |
 //! | `peer` | what a peer asks for |
 //! | `many` | a request by several keys: its pieces, and the values they bring |
 //! | `answer` | what a reply means to the request it answers |
@@ -15,17 +16,26 @@
 //! dropped here. A line that is not in canonical form, and anything replicas would not all understand
 //! the same way, is written anew; a value is never copied.
 //!
-//! # Several racks
+//! # Times
 //!
-//! Times that count from now are made absolute, as for Redis ([`super::replicate`]). `incr`,
-//! `append` and their like run once on each replica.
+//! An expiration time that counts from now goes to every replica as it stands, and counts from when that replica
+//! gets it, as in any memcached: its second is its own, and this node's clock says nothing of it. (A moment
+//! worked out here had items live up to a second longer than they should.)
 //!
-//! A `cas` cannot: the version it names is that of one memcached, and means nothing to the next. So
-//! each version that a client is told carries a mark of the node it is from, and `cas` is run
-//! there first. If the value was replaced, the other replicas get it as a `set`; if not, they hear
-//! nothing of it. A mark of a node that owns the key no more is nobody's, and so matches nothing. (Where there
-//! is one rack, versions are the memcached's own: whoever has the key after a change of members may have one of
-//! the same number, as where clients choose between several memcacheds themselves.)
+//! # Versions
+//!
+//! A version means nothing to any other memcached than the one that has counted it. So as soon as there are several
+//! nodes, each version that a client is told carries a mark of the node it is from. A mark of a node that
+//! owns the key no more is nobody's, and matches nothing; nor does a version without a mark, which a client may have
+//! from the time when its node was alone.
+//!
+//! `incr`, `append` and their like run once on each replica. A `cas` cannot: where there are several racks, it is
+//! run first by the replica whose mark it names. If the value was replaced, the other replicas get it as a
+//! `set`; if not, they hear nothing of it. An `ms` that is to store a stale item if its version is an older one
+//! (flag `I`) is asked for without that flag first; if the version is another one, it is asked for again as it came,
+//! and then the other replicas are to store a stale item too ([`rewrite::stale`]).
+//!
+//! Who is told to make a stale item anew (`W`) is each replica's own business: at `DC_ONE`, one client in each rack.
 //!
 //! So that of two clients with one value only one succeeds, all nodes of a datacenter take versions
 //! from the same replica: `gets` at `DC_ONE` asks the owner in the first rack that can be reached, and
@@ -35,17 +45,23 @@
 //! whichever reaches them last, as of any two writes; the replica that gives the versions has the
 //! right one.
 //!
+//! [`rewrite::stale`]: crate::proto::memcache::rewrite::stale
+//!
 //! # What is not quite memcached's
+//!
+//! A C node cannot keep a stale item: it deletes the item instead.
 //!
 //! `ma` with `N` and `q` is quiet also when it has made the item: memcached 1.6 tells that, but its
 //! reply does not say so.
 
 mod answer;
+mod binary;
 mod client;
 mod many;
 mod peer;
 mod unique;
 
-pub(super) use answer::{first_line, is_miss, is_nominal};
+pub(super) use answer::{first_line, is_miss, is_nominal, is_other_version};
+pub(super) use binary::respond;
 pub(super) use many::{joined, lists, merged, value_digest};
 pub(super) use unique::Marks;

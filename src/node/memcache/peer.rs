@@ -55,7 +55,7 @@ impl Node {
                 self.tell_peer(key, now, id, errors::TOO_LARGE.as_bytes(), silent)
             }
             // No payload, says the decoder.
-            Kind::Skipped | Kind::Binary => {}
+            Kind::Skipped => {}
         }
     }
 

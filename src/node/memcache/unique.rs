@@ -69,6 +69,33 @@ impl Marks {
 }
 
 impl Node {
+    /// Where a version that a client names is from, and how the memcached there knows it. One that this cluster
+    /// has not given matches no item: a node that has been alone marks none, and what its memcached has
+    /// counted since means nothing to that of another node.
+    fn origin(&self, token: Token, version: u64) -> (Option<NodeId>, u64) {
+        match unique::split(version) {
+            (0, _) => (None, u64::MAX),
+            (mark, own) => match self.marks.owner(&self.topology, mark, token) {
+                Some(owner) => (Some(owner), own),
+                // With its mark it matches nothing.
+                None => (None, version),
+            },
+        }
+    }
+
+    /// A request that compares versions, as the key's one owner understands it.
+    pub(super) fn for_owner<'a>(
+        &self,
+        call: &Call<'a>,
+        token: Token,
+        text: &'a mut Vec<u8>,
+    ) -> Call<'a> {
+        match rewrite::unique(call) {
+            Some(version) => rewrite::with_unique(call, self.origin(token, version).1, text),
+            None => call.clone(),
+        }
+    }
+
     /// Runs a compare-and-swap on the replica whose version it names, and lets the others know.
     pub(super) fn compare_and_swap(
         &mut self,
@@ -79,23 +106,27 @@ impl Node {
         call: &Call<'_>,
     ) {
         let topology = Arc::clone(&self.topology);
-        let (mark, id) = rewrite::unique(call).map_or((0, 0), unique::split);
-        let Some(owner) = self.marks.owner(&topology, mark, ask.token) else {
-            // A version that none of the owners has given. With its mark it matches none of theirs.
+        let version = rewrite::unique(call).unwrap_or_default();
+        let (owner, version) = self.origin(ask.token, version);
+        let owner = owner.unwrap_or_else(|| {
             let mut candidates = first_rack_candidates(&topology, ask.token);
             let first = candidates.clone().next().unwrap_or_default();
             let reached = candidates.find(|&node| self.reaches(node, pin, now));
-            let owner = reached.unwrap_or(first);
-            return self.take_first_step(entry, pin, now, ask, Rules::Memcache, owner);
-        };
+            reached.unwrap_or(first)
+        });
+        let line = first_line(ask.raw).len();
         let mut text = Vec::new();
-        let call = rewrite::with_unique(call, id, &mut text);
-        let chain = self.rewritten(&call, first_line(ask.raw).len(), ask.raw);
+        let call = rewrite::with_unique(call, version, &mut text);
+        let strict = rewrite::strict(&call);
+        let chain = self.rewritten(strict.as_ref().unwrap_or(&call), line, ask.raw);
+        let again = strict
+            .is_some()
+            .then(|| self.rewritten(&call, line, ask.raw));
         let ask = Ask {
             raw: Raw::from(&chain),
             ..*ask
         };
-        self.take_first_step(entry, pin, now, &ask, Rules::Memcache, owner);
+        self.take_first_step(entry, pin, now, &ask, Rules::Memcache, owner, again);
     }
 
     /// A node's reply with the versions it tells marked as its own. Those of a node that is no

@@ -99,7 +99,14 @@ fn nothing_changes_while_the_datastore_does_not_say_that_it_is_busy() {
 fn the_end_of_the_second_connection_ends_what_it_said() {
     let (mut rig, _) = asked(Options::default());
     rig.says_at(SIDE, BUSY);
+    let datastore = |rig: &Rig| {
+        let checks = rig.node.health();
+        let check = checks.into_iter().find(|check| check.name == "datastore");
+        check.and_then(|check| check.trouble).unwrap_or_default()
+    };
+    assert!(datastore(&rig).contains("BUSY"), "{}", datastore(&rig));
     rig.loses_at(SIDE);
+    assert_eq!(datastore(&rig), "");
     let other = rig.client();
     rig.asks(other, &["GET a"]);
     assert_eq!(rig.hears(other), "");

@@ -1,6 +1,7 @@
 //! What is bounded, and that one who goes to the bound stops nobody else.
 
 use super::{ME, Rig, THREE_RACKS, encoded, key_of};
+use crate::config::StoreKind;
 use crate::node::{ConnId, Kind, Next, Options, limits};
 use crate::proto::dnode;
 
@@ -11,9 +12,9 @@ const REFUSED: &str = "-ERR Peer: Peer Node refused connection\r\n";
 
 impl Rig {
     /// Bytes arrive from anybody. Whether they were taken.
-    fn offers(&mut self, conn: ConnId, bytes: &[u8]) -> bool {
+    pub fn offers(&mut self, conn: ConnId, bytes: &[u8]) -> bool {
         let mut reader = bytes;
-        while !reader.is_empty() {
+        while !reader.is_empty() && self.node.knows(conn) {
             if self.node.receive(conn, self.now, &mut reader) == Next::Paused {
                 self.turn();
                 return false;
@@ -24,7 +25,7 @@ impl Rig {
     }
 
     /// These bytes come from a node this one has connected to.
-    fn babbles(&mut self, node: u16, bytes: &[u8]) {
+    pub fn babbles(&mut self, node: u16, bytes: &[u8]) {
         let conn = self.asked(node).conn;
         self.offers(conn, bytes);
     }
@@ -35,17 +36,17 @@ impl Rig {
     }
 
     /// A peer connects to this node.
-    fn peer(&mut self) -> ConnId {
+    pub fn peer(&mut self) -> ConnId {
         let accepted = self.node.accepted(Kind::DnodeClient, None, self.now);
         accepted.unwrap()
     }
 
-    fn is_there(&self, conn: ConnId) -> bool {
+    pub fn is_there(&self, conn: ConnId) -> bool {
         self.node.knows(conn)
     }
 
     /// Time passes with a look at the clock each second.
-    fn wait_secs(&mut self, secs: u64) {
+    pub fn wait_secs(&mut self, secs: u64) {
         for _ in 0..secs {
             self.wait(1000);
         }
@@ -53,9 +54,49 @@ impl Rig {
 }
 
 /// A message as a peer sends it.
-fn message(id: u64, payload: &[u8]) -> Vec<u8> {
-    let head = format!("   $2014$ {id} 3 0 1 1 *1 d *{}\r\n", payload.len());
+pub fn message(id: u64, payload: &[u8]) -> Vec<u8> {
+    message_as(dnode::VERSION_ORIGINAL, id, payload)
+}
+
+/// The same of this version.
+fn message_as(version: u32, id: u64, payload: &[u8]) -> Vec<u8> {
+    let head = format!("   $2014$ {id} 3 0 {version} 1 *1 d *{}\r\n", payload.len());
     [head.as_bytes(), payload].concat()
+}
+
+/// It went on to the datastore as a `get`, and spoilt the hit rate by a miss for each connection.
+#[test]
+fn who_asks_a_peer_who_it_is_troubles_no_memcached() {
+    let options = Options {
+        store: StoreKind::Memcache,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&THREE_RACKS, options);
+    let old = &b"get dynomite-peer\r\n"[..];
+    let refusal = "CLIENT_ERROR invalid numeric delta argument\r\n";
+    for (question, answer) in [
+        (&b"incr dynomite-peer -1\r\n"[..], refusal),
+        (old, "END\r\n"),
+    ] {
+        let peer = rig.peer();
+        rig.offers(peer, &message_as(dnode::VERSION, 1, question));
+        rig.turn();
+        assert!(rig.hears(peer).ends_with(answer));
+        assert_eq!(rig.sees(ME), [""; 0]);
+    }
+    // Behind another message, or from a C node, it is a client's.
+    let peer = rig.peer();
+    rig.offers(peer, &message_as(dnode::VERSION, 1, b"get k\r\n"));
+    rig.offers(peer, &message_as(dnode::VERSION, 2, old));
+    let original = rig.peer();
+    rig.offers(original, &message(1, old));
+    rig.turn();
+    let asked = ["get k", "get dynomite-peer", "get dynomite-peer"];
+    assert_eq!(rig.sees(ME), asked);
+    for _ in asked {
+        rig.says(ME, "END\r\n");
+    }
+    rig.assert_at_rest();
 }
 
 /// Copies for peers that were stopped filled `max_msgs`, and all clients waited until they were given up.
@@ -122,6 +163,38 @@ fn a_peer_that_says_much_and_answers_nothing_is_given_up() {
     }
     rig.wait(3000);
     rig.assert_at_rest();
+}
+
+/// A stranger could send garbage for ever, as fast as this node reads.
+#[test]
+fn a_connection_with_too_much_garbage_is_closed() {
+    for garbage in [
+        vec![b'x'; 1 << 20],
+        format!(
+            "   $2014$ 1 9 0 1 1 *1 d *{}\r\n{}",
+            1 << 20,
+            "x".repeat(1 << 20)
+        )
+        .into_bytes(),
+    ] {
+        let mut rig = Rig::new(&ONE_RACK, Options::default());
+        let peer = rig.peer();
+        let most = dnode::MAX_GARBAGE >> 20;
+        for _ in 0..3 {
+            for _ in 0..most - 1 {
+                rig.offers(peer, &garbage);
+            }
+            // A message shows that it was worth the while.
+            rig.offers(peer, &message(1, &encoded("PING")));
+            assert!(rig.is_there(peer));
+        }
+        for _ in 0..=most {
+            if rig.is_there(peer) {
+                rig.offers(peer, &garbage);
+            }
+        }
+        assert!(!rig.is_there(peer));
+    }
 }
 
 /// Each such reply was looked for among all requests that wait.

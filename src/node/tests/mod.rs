@@ -1,18 +1,29 @@
 //! One node among others that a test plays: it sees what the node sends to its datastore and to each
 //! peer, and answers as it likes.
 
+mod admission;
 mod any_state;
+mod arguments;
+mod binary;
 mod busy;
+mod check;
+mod clients;
 mod control;
+mod databases;
+mod docs;
 mod failover;
 mod fanout;
 mod limits;
 mod members;
 mod memcache;
+mod memory;
 mod native;
 mod order;
+mod pacing;
+mod patterns;
 mod purge;
 mod quorum;
+mod refusals;
 mod refused_multi;
 mod reload;
 mod replicate;
@@ -63,6 +74,19 @@ impl io::Read for Unread {
             0 => Err(io::ErrorKind::WouldBlock.into()),
             n => Ok(n),
         }
+    }
+}
+
+/// What takes no byte.
+struct Full;
+
+impl io::Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -158,7 +182,7 @@ impl Rig {
             };
             let reply = match rig.node.options.store {
                 StoreKind::Redis => "+PONG\r\n",
-                StoreKind::Memcache => "END\r\n",
+                StoreKind::Memcache => "CLIENT_ERROR invalid numeric delta argument\r\n",
             };
             rig.says_as(node, version, reply);
         }
@@ -193,6 +217,7 @@ impl Rig {
             while let Some(id) = self.node.next_dirty() {
                 busy = true;
                 if self.deaf.contains(&id) {
+                    self.node.transmit(id, self.now, &mut Full);
                     continue;
                 }
                 let mut bytes = Vec::new();
@@ -250,7 +275,7 @@ impl Rig {
     pub fn probe(&self) -> &'static str {
         match self.node.options.store {
             StoreKind::Redis => "PING",
-            StoreKind::Memcache => "get dynomite-peer",
+            StoreKind::Memcache => "incr dynomite-peer -1",
         }
     }
 
@@ -364,6 +389,21 @@ impl Rig {
         }
         let bytes = out.to_vec();
         let mut reader = &bytes[..];
+        while !reader.is_empty() {
+            self.node.receive(conn, self.now, &mut reader);
+        }
+        self.turn();
+    }
+
+    /// The datastore answers its two oldest requests, with one write.
+    pub fn says_both(&mut self, first: &str, second: &str) {
+        let place = self.place(ME);
+        let asked = self.asked.get_mut(&place).unwrap();
+        asked.waiting.drain(..2);
+        asked.unseen.clear();
+        let conn = asked.conn;
+        let bytes = [first, second].concat();
+        let mut reader = bytes.as_bytes();
         while !reader.is_empty() {
             self.node.receive(conn, self.now, &mut reader);
         }

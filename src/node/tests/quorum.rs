@@ -144,6 +144,13 @@ fn a_client_that_leaves_leaves_nothing_behind() {
 fn a_long_pipeline_is_answered_in_its_order_whoever_is_first() {
     let mut rig = Rig::new(&THREE_RACKS, at(DcSafeQuorum));
     let client = rig.client();
+    for _ in 0..32 {
+        // It gets small replies, and may await many.
+        rig.asks(client, &["SET k v"]);
+        rig.says(1, OK);
+        rig.says(2, OK);
+    }
+    rig.hears(client);
     let count = 3000;
     let lines: Vec<String> = (0..count)
         .map(|number| format!("SET k{number} v"))

@@ -1,7 +1,7 @@
 //! Versions of memcached's items, told by several nodes. Requests are told with `|` for CR LF.
 
 use super::memcache::{NO_QUORUM, STORED, all, at};
-use super::{ME, Rig, THREE_RACKS};
+use super::{ME, Rig, THREE_RACKS, key_of};
 use crate::cluster::id::NodeId;
 use crate::consistency::Consistency::{DcOne, DcQuorum, DcSafeQuorum};
 use crate::node::Options;
@@ -53,10 +53,10 @@ fn of_two_clients_with_one_version_one_wins_and_the_others_are_told_what_to_keep
     let other = rig.client();
     rig.asks(client, &[&cas]);
     rig.asks(other, &[&cas]);
-    assert_eq!(rig.sees(1), ["cas k 5 1700000100 3 42|new"; 2]);
+    assert_eq!(rig.sees(1), ["cas k 5 100 3 42|new"; 2]);
     assert_eq!(rig.sees(ME), Vec::<String>::new());
     rig.says(1, STORED);
-    all(&mut rig, &[ME, 2], "set k 5 1700000100 3|new", STORED);
+    all(&mut rig, &[ME, 2], "set k 5 100 3|new", STORED);
     rig.says(1, "EXISTS\r\n");
     assert_eq!(
         [rig.hears(client), rig.hears(other)],
@@ -141,10 +141,163 @@ fn a_version_that_nobody_gave_is_nobodys() {
     let mut rig = Rig::new(&THREE_RACKS, at(DcOne));
     let client = rig.client();
     rig.asks(client, &["cas k 0 0 1 42\r\nx"]);
-    assert_eq!(rig.sees(ME), ["cas k 0 0 1 42|x"]);
+    assert_eq!(rig.sees(ME), [format!("cas k 0 0 1 {}|x", u64::MAX)]);
     rig.says(ME, "NOT_FOUND\r\n");
     assert_eq!(rig.hears(client), "NOT_FOUND\r\n");
     rig.assert_at_rest();
+}
+
+/// A node alone had given version 1; another joined and got the key, somebody set it there: version 1 again, and
+/// the `cas` was done.
+#[test]
+fn a_version_from_the_time_alone_does_not_match_what_a_node_that_joined_has_stored() {
+    for larger in [
+        ["a d r1 0", "b d r1 2147483648"],
+        ["a d r1 0", "b d r2 2147483648"],
+    ] {
+        let mut rig = Rig::new(&larger[..1], at(DcOne));
+        let later = Rig::new(&larger, at(DcOne));
+        let replicated = later.node.replicated;
+        let key = if replicated {
+            "k".to_owned()
+        } else {
+            key_of(&later, 1)
+        };
+        let owner = if replicated { ME } else { 1 };
+        let client = rig.client();
+        rig.asks(client, &[&format!("gets {key}")]);
+        rig.says(ME, &format!("VALUE {key} 0 1 1\r\nx\r\nEND\r\n"));
+        assert_eq!(version_of(&rig.hears(client)), 1, "as its memcached says");
+        rig.becomes(&larger[1..]);
+        rig.sees(1);
+        rig.says(1, "END\r\n");
+        for (asked, sent) in [
+            (
+                format!("cas {key} 0 0 1 1\r\ny"),
+                format!("cas {key} 0 0 1 {}|y", u64::MAX),
+            ),
+            (
+                format!("ms {key} 1 C1\r\ny"),
+                format!("ms {key} 1 C{}|y", u64::MAX),
+            ),
+        ] {
+            rig.asks(client, &[&asked]);
+            assert_eq!(rig.sees(owner), [sent]);
+            rig.says(owner, "EXISTS\r\n");
+            assert_eq!(rig.hears(client), "EXISTS\r\n");
+        }
+        rig.assert_at_rest();
+    }
+}
+
+/// In one rack of several nodes.
+#[test]
+fn a_version_is_marked_as_soon_as_there_are_two_nodes() {
+    let members = ["a d r1 0", "b d r1 2147483648"];
+    let mut rig = Rig::new(&members, at(DcOne));
+    let client = rig.client();
+    let mut versions = Vec::new();
+    for node in [ME, 1] {
+        let key = key_of(&rig, node);
+        rig.asks(client, &[&format!("gets {key}")]);
+        assert_eq!(rig.sees(node), [format!("gets {key}")]);
+        rig.says(node, &format!("VALUE {key} 0 1 1\r\nx\r\nEND\r\n"));
+        let version = version_of(&rig.hears(client));
+        versions.push(version);
+        for (asked, sent) in [
+            (
+                format!("cas {key} 0 9 1 {version}\r\ny"),
+                "cas KEY 0 9 1 1|y",
+            ),
+            (format!("ms {key} 1 I C{version}\r\ny"), "ms KEY 1 I C1|y"),
+            (format!("md {key} C{version}"), "md KEY C1"),
+        ] {
+            rig.asks(client, &[&asked]);
+            assert_eq!(rig.sees(node), [sent.replace("KEY", &key)]);
+            rig.says(node, "EXISTS\r\n");
+            assert_eq!(rig.hears(client), "EXISTS\r\n");
+        }
+    }
+    assert_ne!(versions[0], versions[1]);
+    // The other's version.
+    let key = key_of(&rig, 1);
+    rig.asks(client, &[&format!("cas {key} 0 0 1 {}\r\ny", versions[0])]);
+    assert_eq!(rig.sees(1), [format!("cas {key} 0 0 1 {}|y", versions[0])]);
+    rig.says(1, "EXISTS\r\n");
+    assert_eq!(rig.hears(client), "EXISTS\r\n");
+    // Several keys, of both.
+    let keys = [key_of(&rig, ME), key];
+    rig.asks(client, &[&format!("gets {} {}", keys[0], keys[1])]);
+    for node in [ME, 1] {
+        let key = &keys[usize::from(node)];
+        rig.says(node, &format!("VALUE {key} 0 1 1\r\nx\r\nEND\r\n"));
+    }
+    let reply = rig.hears(client);
+    for (line, version) in [(0, versions[0]), (2, versions[1])] {
+        let line = reply.split("\r\n").nth(line).unwrap();
+        assert!(line.ends_with(&format!(" {version}")), "{reply}");
+    }
+    rig.assert_at_rest();
+}
+
+/// The flag was taken off, so that the client was told `EX` and nobody that anything was stale.
+#[test]
+fn a_set_that_comes_too_late_stores_a_stale_item_on_every_replica() {
+    for (level, node_of_version) in [(DcOne, 1), (DcQuorum, 1), (DcSafeQuorum, 1)] {
+        let mut rig = Rig::new(&["b d r2 0", "a d r1 0", "c d r3 0"], at(level));
+        let client = rig.client();
+        rig.asks(client, &["mg k c"]);
+        for node in [ME, 1, 2] {
+            if rig.sees(node) == ["mg k c"] {
+                rig.says(node, "HD c5\r\n");
+            }
+        }
+        let reply = rig.hears(client);
+        let version: u64 = reply[4..].trim().parse().unwrap();
+        let late = format!("ms k 3 I T9 C{version} Oq\r\nnew");
+        rig.asks(client, &[&late, "set k 0 0 1\r\nz"]);
+        assert_eq!(rig.sees(node_of_version), ["ms k 3 T9 C5 Oq|new"]);
+        rig.says(node_of_version, "EX Oq\r\n");
+        assert_eq!(rig.hears(client), "", "not yet");
+        assert_eq!(rig.sees(node_of_version), ["ms k 3 I T9 C5 Oq|new"]);
+        rig.says(node_of_version, "HD Oq\r\n");
+        let behind = "set k 0 0 1|z".to_owned();
+        for node in [ME, 2] {
+            let stale = "ms k 3 I T9 C1 Oq|new".to_owned();
+            assert_eq!(rig.sees(node), [stale, behind.clone()]);
+            rig.says(node, "HD Oq\r\n");
+            rig.says(node, STORED);
+        }
+        rig.says(1, STORED);
+        assert_eq!(rig.hears(client), format!("HD Oq\r\n{STORED}"), "{level}");
+        // One that is none too late, and one whose item is gone.
+        for reply in ["HD\r\n", "NF\r\n", "SERVER_ERROR out of memory\r\n"] {
+            rig.asks(client, &[&format!("ms k 1 C{version} I\r\nx")]);
+            assert_eq!(rig.sees(1), ["ms k 1 C5|x"]);
+            rig.says(1, reply);
+            for node in [ME, 2] {
+                let seen = rig.sees(node);
+                assert_eq!(seen == ["ms k 1|x"], reply == "HD\r\n", "{seen:?}");
+                if !seen.is_empty() {
+                    rig.says(node, reply);
+                }
+            }
+            assert_eq!(rig.hears(client), reply);
+        }
+        // A newer one than the item's.
+        rig.asks(client, &[&format!("ms k 1 C{} I\r\nx", version + 100)]);
+        for sent in ["ms k 1 C105|x", "ms k 1 C105 I|x"] {
+            assert_eq!(rig.sees(1), [sent]);
+            rig.says(1, "EX\r\n");
+        }
+        assert_eq!(rig.hears(client), "EX\r\n");
+        // Its replica is lost in between.
+        rig.asks(client, &[&late, "mn"]);
+        rig.says(1, "EX Oq\r\n");
+        rig.loses(1);
+        assert!(rig.hears(client).ends_with("\r\nMN\r\n"));
+        rig.assert_at_rest();
+    }
 }
 
 /// A version for clients as one number.

@@ -1,6 +1,5 @@
 //! Why a connection cannot be read any further.
 
-use super::header::WRAPPED_LEN;
 use std::fmt;
 
 /// Whose fault it is that a connection has to be closed.
@@ -22,12 +21,19 @@ pub enum Broken {
     Payload(&'static str),
     /// A payload longer than [`super::MAX_PAYLOAD`].
     TooLong,
+    /// More than [`super::MAX_GARBAGE`] between two messages that belongs to none.
+    Garbage,
     /// An encrypted message, and no key file to read its key with.
     NoKeyFile,
     /// An encrypted message before any session key.
     NoSessionKey,
-    /// A session key of another length than an RSA key of 1024 bits makes it.
-    KeyLength(u32),
+    /// A session key of another length than this node's RSA key makes it.
+    KeyLength {
+        /// Its length in bytes.
+        len: u32,
+        /// The length this node's key makes.
+        own: u32,
+    },
     /// A session key that our RSA key cannot unwrap.
     KeyUnwrap,
     /// An encrypted payload whose length is not a positive multiple of 16.
@@ -46,10 +52,11 @@ impl Broken {
         match self {
             Broken::Payload(_)
             | Broken::TooLong
+            | Broken::Garbage
             | Broken::NoSessionKey
             | Broken::CipherLength(_) => Fault::Peer,
             Broken::NoKeyFile
-            | Broken::KeyLength(_)
+            | Broken::KeyLength { .. }
             | Broken::KeyUnwrap
             | Broken::Decrypt
             | Broken::Plaintext => Fault::Operator,
@@ -63,11 +70,18 @@ impl fmt::Display for Broken {
         match self {
             Broken::Payload(why) => write!(f, "payload cannot be parsed: {why}"),
             Broken::TooLong => write!(f, "payload longer than {} bytes", super::MAX_PAYLOAD),
+            Broken::Garbage => write!(
+                f,
+                "more than {} bytes that are no message",
+                super::MAX_GARBAGE
+            ),
             Broken::NoKeyFile => f.write_str("peer encrypts, but no pem_key_file is in use here"),
             Broken::NoSessionKey => f.write_str("encrypted message without a session key"),
-            Broken::KeyLength(len) => write!(
+            Broken::KeyLength { len, own } => write!(
                 f,
-                "session key of {len} bytes instead of {WRAPPED_LEN}: is the peer's pem_key_file of 1024 bits?"
+                "session key encrypted by an RSA key of {} bits, the key here has {}: is the peer's pem_key_file the same?",
+                len * 8,
+                own * 8
             ),
             Broken::KeyUnwrap => {
                 f.write_str("session key cannot be unwrapped: is the peer's pem_key_file the same?")

@@ -22,6 +22,10 @@ use crate::proto::memcache::command::{self, Command};
 use crate::proto::memcache::head::{Head, MAX_KEY_LEN};
 use crate::proto::memcache::{base64, number, rewrite};
 
+/// The version that a client is told of what a C node has stored: memcached's classic commands tell none, and no
+/// item will ever have this one.
+const NO_VERSION: u64 = u64::MAX;
+
 /// Longest opaque flag in bytes that memcached returns, its letter included.
 const MAX_OPAQUE_LEN: usize = 32;
 
@@ -107,11 +111,7 @@ pub fn form<'a>(call: &Call<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> Form<'
             };
             fetch_and_touch(call, command, keys, exptime, now_secs)
         }
-        &Body::Store { exptime: ..=-1, .. } | &Body::Touch { exptime: ..=-1, .. } => {
-            let call = rewrite::absolute(call, now_secs, text);
-            call.map_or(Form::Plain, Form::translated)
-        }
-        _ => Form::Plain,
+        _ => rewrite::unsigned(call).map_or(Form::Plain, Form::translated),
     }
 }
 
@@ -192,6 +192,8 @@ fn asked(name: &str, meta: &Meta<'_>) -> Option<Asked> {
             (b'O', _) if flag.len() <= MAX_OPAQUE_LEN => {}
             (b'b', _) => asked.binary = true,
             (b'c', "mg") => asked.unique = true,
+            // A C node tells none: see [`NO_VERSION`].
+            (b'c', "ms" | "ma") => {}
             (b'v' | b'f' | b's' | b'u', "mg") | (b'v', "ma") => {}
             (b'T', "mg" | "ms") => asked.exptime = Some(number::signed(token)?),
             (b'F', "ms") => asked.flags = number::unsigned(token)?,
@@ -251,6 +253,8 @@ fn meta_form<'a>(
             };
             (command, get)
         }
+        // What is no more is as good as what is stale: whoever asks for it makes it anew.
+        "ms" if rewrite::is_stale(call) => (&command::DELETE, Body::Delete { key }),
         "ms" => {
             let (Some(command), Some(len)) = (mode(&asked), meta.len) else {
                 return Form::Refused(Refusal::Command);
@@ -315,6 +319,7 @@ pub fn reply(call: &Call<'_>, classic: &Chain, pool: &Pool) -> Result<Chain, &'s
         ("mg", b"END\r\n") => "EN",
         ("mg", _) => return value(meta, classic, pool),
         ("ms", b"STORED\r\n") | ("md", b"DELETED\r\n") => "HD",
+        ("ms", b"DELETED\r\n") if rewrite::is_stale(call) => "HD",
         ("ms", b"NOT_STORED\r\n") => "NS",
         ("ms", b"EXISTS\r\n") => "EX",
         ("ms" | "md" | "ma", b"NOT_FOUND\r\n") => "NF",
@@ -325,17 +330,23 @@ pub fn reply(call: &Call<'_>, classic: &Chain, pool: &Pool) -> Result<Chain, &'s
             }
             let mut out = Vec::new();
             if meta.token(b'v').is_none() {
-                return Ok(line_of("HD", meta, None, pool));
+                return Ok(line_of("HD", call.command, meta, None, pool));
             }
             out.extend_from_slice(digits);
             out.extend_from_slice(b"\r\n");
-            let mut reply = line_of(&format!("VA {}", digits.len()), meta, None, pool);
+            let mut reply = line_of(
+                &format!("VA {}", digits.len()),
+                call.command,
+                meta,
+                None,
+                pool,
+            );
             pool.copy(&out, &mut reply);
             return Ok(reply);
         }
         _ => return Err("reply of a peer does not belong to its request"),
     };
-    Ok(line_of(code, meta, None, pool))
+    Ok(line_of(code, call.command, meta, None, pool))
 }
 
 fn shared(chain: &Chain) -> Chain {
@@ -345,9 +356,22 @@ fn shared(chain: &Chain) -> Chain {
 }
 
 /// The line of an answer: its code, and what the flags ask for; of an item, if there is one.
-fn line_of(code: &str, meta: &Meta<'_>, item: Option<&Head>, pool: &Pool) -> Chain {
+fn line_of(
+    code: &str,
+    command: &Command,
+    meta: &Meta<'_>,
+    item: Option<&Head>,
+    pool: &Pool,
+) -> Chain {
     let key = meta.is_base64().then(|| base64::decode(meta.key));
     let key = key.flatten().map(|key| base64::encode(&key));
+    let is_done = code == "HD" || code.starts_with("VA");
+    // memcached's `ma` tells one only where it has done something.
+    let tells_version = match command.name {
+        "ms" => true,
+        "ma" => is_done,
+        _ => false,
+    };
     let mut line = code.as_bytes().to_vec();
     let mut add = |words: &[&[u8]]| words.iter().for_each(|word| line.extend_from_slice(word));
     for flag in &meta.flags {
@@ -361,6 +385,10 @@ fn line_of(code: &str, meta: &Meta<'_>, item: Option<&Head>, pool: &Pool) -> Cha
             (Some(b'f'), Some(item)) => add(&[b" f", item.flags.to_string().as_bytes()]),
             (Some(b'c'), Some(item)) => {
                 let unique = item.unique.unwrap_or_default();
+                add(&[b" c", unique.to_string().as_bytes()]);
+            }
+            (Some(b'c'), None) if tells_version => {
+                let unique = if is_done { NO_VERSION } else { 0 };
                 add(&[b" c", unique.to_string().as_bytes()]);
             }
             _ => {}
@@ -381,9 +409,15 @@ fn value(meta: &Meta<'_>, classic: &Chain, pool: &Pool) -> Result<Chain, &'stati
         return Err(NO_VALUE);
     }
     if meta.token(b'v').is_none() {
-        return Ok(line_of("HD", meta, Some(&item), pool));
+        return Ok(line_of("HD", &command::META_GET, meta, Some(&item), pool));
     }
-    let mut reply = line_of(&format!("VA {}", item.data), meta, Some(&item), pool);
+    let mut reply = line_of(
+        &format!("VA {}", item.data),
+        &command::META_GET,
+        meta,
+        Some(&item),
+        pool,
+    );
     block.advance(item.line);
     reply.append(&mut block);
     Ok(reply)

@@ -20,6 +20,9 @@ pub const MAX_GOSSIP: usize = 512_000;
 /// more, the next header is searched for at once.
 pub const MAX_SKIP: usize = 16 << 20;
 
+/// Most bytes that may be passed over between two messages; more break the connection.
+pub const MAX_GARBAGE: u64 = 32 << 20;
+
 /// What a decoder has to know of the encryption of its connection.
 #[derive(Clone, Debug)]
 pub struct Security {
@@ -81,6 +84,10 @@ pub struct Decoder<P: Payload> {
     parser: P,
     security: Security,
     session: Option<Cipher>,
+    /// Bytes skipped on the word of a header.
+    skipped: u64,
+    /// Bytes passed over before the latest message.
+    passed: u64,
 }
 
 impl Decoder<Requests> {
@@ -111,6 +118,8 @@ impl<P: Payload> Decoder<P> {
             parser,
             security,
             session: None,
+            skipped: 0,
+            passed: 0,
         }
     }
 
@@ -130,8 +139,8 @@ impl<P: Payload> Decoder<P> {
         self.session.as_mut()
     }
 
-    /// Bytes passed over so far that belonged to no message. They are not limited, as in a C node,
-    /// and never stored.
+    /// Bytes passed over so far that belonged to no message. They are never stored; [`MAX_GARBAGE`] of
+    /// them may come between two messages. (A C node has no limit.)
     pub fn garbage(&self) -> u64 {
         self.scanner.garbage()
     }
@@ -167,6 +176,15 @@ impl<P: Payload> Decoder<P> {
         outcome
     }
 
+    /// Whether too much that is no message has come since the latest one.
+    fn check_garbage(&self) -> Result<(), Broken> {
+        let passed = self.scanner.garbage() + self.skipped;
+        match passed - self.passed > MAX_GARBAGE {
+            true => Err(Broken::Garbage),
+            false => Ok(()),
+        }
+    }
+
     fn advance(
         &mut self,
         data: &mut Chain,
@@ -176,6 +194,7 @@ impl<P: Payload> Decoder<P> {
             match self.phase {
                 Phase::Head => {
                     let Some(header) = self.header(data) else {
+                        self.check_garbage()?;
                         return Ok(None);
                     };
                     self.phase = self.after(header)?;
@@ -185,6 +204,7 @@ impl<P: Payload> Decoder<P> {
                         return Ok(None);
                     };
                     self.phase = Phase::Head;
+                    self.passed = self.scanner.garbage() + self.skipped;
                     return Ok(Some(message(header, data.split_to(len), shape)));
                 }
                 Phase::Counted(header) => {
@@ -194,11 +214,14 @@ impl<P: Payload> Decoder<P> {
                     }
                     let body = data.split_to(len);
                     self.phase = Phase::Head;
+                    self.passed = self.scanner.garbage() + self.skipped;
                     return self.counted(header, body, pool).map(Some);
                 }
                 Phase::Skip(left) => {
                     let here = left.min(data.len() as u64);
                     data.advance(here as usize);
+                    self.skipped += here;
+                    self.check_garbage()?;
                     if here < left {
                         self.phase = Phase::Skip(left - here);
                         return Ok(None);
@@ -274,13 +297,16 @@ impl<P: Payload> Decoder<P> {
         let Some(key_pair) = &self.security.key_pair else {
             return Err(Broken::NoKeyFile);
         };
-        match self.scanner.wrapped_key() {
+        match self.scanner.wrapped_key(key_pair.wrapped_len()) {
             Some(wrapped) => {
                 let key = key_pair.unwrap(wrapped).ok_or(Broken::KeyUnwrap)?;
                 self.set_session(&key)?;
             }
             None if self.scanner.data_len() > 1 => {
-                return Err(Broken::KeyLength(self.scanner.data_len()));
+                return Err(Broken::KeyLength {
+                    len: self.scanner.data_len(),
+                    own: key_pair.wrapped_len() as u32,
+                });
             }
             None if self.session.is_none() => return Err(Broken::NoSessionKey),
             None => {}

@@ -1,10 +1,12 @@
 //! What a header says, and its canonical bytes.
 
-/// Length of an RSA-wrapped session key in bytes: the size of a 1024-bit modulus.
-pub const WRAPPED_LEN: usize = 128;
-/// Room for the longest header [`Header::encode`] writes: ten bytes of magic, six numbers of at most
-/// twenty digits, a wrapped key and punctuation.
-pub const MAX_ENCODED: usize = 288;
+use super::keys::MAX_WRAPPED;
+
+/// Room for the longest header without a session key that [`Header::encode`] writes: ten bytes of
+/// magic, six numbers of at most twenty digits and punctuation.
+pub const MAX_PLAIN: usize = 160;
+/// Room for the longest header of all: with a session key.
+pub const MAX_ENCODED: usize = MAX_PLAIN + MAX_WRAPPED;
 /// The version the C original writes, always.
 pub const VERSION_ORIGINAL: u32 = 1;
 /// The version this implementation writes. C nodes check no version, in neither direction, and
@@ -80,7 +82,7 @@ pub enum Data<'a> {
     /// `a`, as in plaintext gossip.
     Gossip,
     /// The session key, wrapped; with the first message of an encrypted connection.
-    Key(&'a [u8; WRAPPED_LEN]),
+    Key(&'a [u8]),
 }
 
 impl Header {
@@ -97,9 +99,10 @@ impl Header {
         }
     }
 
-    /// Writes the canonical header, byte for byte as a C node does, and returns it.
+    /// Writes the canonical header into `out`, byte for byte as a C node does, and returns it. There
+    /// must be room for it: [`MAX_PLAIN`], or [`MAX_ENCODED`] with a session key.
     #[inline]
-    pub fn encode<'a>(&self, data: Data<'_>, out: &'a mut [u8; MAX_ENCODED]) -> &'a [u8] {
+    pub fn encode<'a>(&self, data: Data<'_>, out: &'a mut [u8]) -> &'a [u8] {
         let mut text = Text { out, len: 0 };
         text.push(b"   $2014$ ");
         text.number(self.id);
@@ -112,7 +115,7 @@ impl Header {
             Data::None => text.push(b"1 d *"),
             Data::Gossip => text.push(b"1 a *"),
             Data::Key(key) => {
-                text.number(WRAPPED_LEN as u64);
+                text.number(key.len() as u64);
                 text.push(b" ");
                 text.push(key);
                 text.push(b" *");
@@ -125,9 +128,9 @@ impl Header {
     }
 }
 
-/// Text under construction. [`MAX_ENCODED`] leaves room for every header, so nothing is ever cut.
+/// Text under construction. The caller leaves room for the whole header, so nothing is ever cut.
 struct Text<'a> {
-    out: &'a mut [u8; MAX_ENCODED],
+    out: &'a mut [u8],
     len: usize,
 }
 
@@ -180,7 +183,10 @@ mod tests {
             same_dc: true,
             payload_len: u64::MAX,
         };
-        let text = header.encode(Data::Key(&[0xff; WRAPPED_LEN]), &mut out);
+        let text = header.encode(Data::Key(&[0xff; MAX_WRAPPED]), &mut out);
+        assert!(text.ends_with(b" *18446744073709551615\r\n"));
+        let mut out = [0; MAX_PLAIN];
+        let text = header.encode(Data::Gossip, &mut out);
         assert!(text.ends_with(b" *18446744073709551615\r\n"));
     }
 }

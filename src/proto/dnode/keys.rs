@@ -2,42 +2,33 @@
 //!
 //! No `Debug` here prints a byte of a key; the original logged session keys at every level.
 
-use super::header::WRAPPED_LEN;
+use crate::config::{KEY_BITS, KeyFileError, parse_key};
 use openssl::error::ErrorStack;
 use openssl::pkey::Private;
 use openssl::rsa::{Padding, Rsa};
 use std::fmt;
+use std::ops::Deref;
 
 /// Bytes that travel as a session key. The first 16 are used, the others are not.
 pub const SESSION_KEY_LEN: usize = 32;
-/// The only RSA modulus C nodes can exchange session keys with, in bits: a larger one overflows a
-/// buffer of theirs.
-pub const RSA_BITS: u32 = 1024;
+/// Most bytes a session key has once the cluster's RSA key has encrypted it: as many as the modulus of
+/// the largest key there may be.
+pub const MAX_WRAPPED: usize = (KEY_BITS.1 / 8) as usize;
 
-/// Why a key file cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyFileError {
-    /// It holds no RSA private key in PEM form, or one with a pass phrase.
-    Unreadable,
-    /// The key's modulus has this many bits instead of [`RSA_BITS`].
-    Bits(u32),
+/// A session key as the cluster's RSA key has encrypted it. Its length is that of the RSA key's modulus.
+#[derive(Clone)]
+pub struct WrappedKey {
+    bytes: [u8; MAX_WRAPPED],
+    len: usize,
 }
 
-impl fmt::Display for KeyFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            KeyFileError::Unreadable => f.write_str("no RSA private key without a pass phrase"),
-            KeyFileError::Bits(bits) => {
-                write!(
-                    f,
-                    "RSA key has {bits} bits, peers can exchange session keys with {RSA_BITS} only"
-                )
-            }
-        }
+impl Deref for WrappedKey {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
-
-impl std::error::Error for KeyFileError {}
 
 /// The RSA private key that all nodes of a cluster share (`pem_key_file`).
 pub struct KeyPair {
@@ -45,18 +36,17 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// Reads a key in PEM form, PKCS#1 or PKCS#8.
+    /// Of the text of a key file, see [`parse_key`].
     ///
     /// # Errors
-    /// No such key, or not of [`RSA_BITS`] bits.
+    /// It holds no key that can be used.
     pub fn from_pem(pem: &[u8]) -> Result<KeyPair, KeyFileError> {
-        // Without a callback OpenSSL would ask the terminal for a pass phrase.
-        let rsa = Rsa::private_key_from_pem_callback(pem, |_| Ok(0))
-            .map_err(|_| KeyFileError::Unreadable)?;
-        match rsa.size() * 8 {
-            RSA_BITS => Ok(KeyPair { rsa }),
-            bits => Err(KeyFileError::Bits(bits)),
-        }
+        parse_key(pem).map(KeyPair::from)
+    }
+
+    /// Length in bytes of each session key that this key wraps.
+    pub fn wrapped_len(&self) -> usize {
+        self.rsa.size() as usize
     }
 
     /// Encrypts a session key with the public half: RSAES-OAEP, SHA-1 for hash and mask, no label.
@@ -64,22 +54,29 @@ impl KeyPair {
     ///
     /// # Errors
     /// OpenSSL's, which has no reason to fail here but lack of memory or randomness.
-    pub fn wrap(&self, key: &SessionKey) -> Result<[u8; WRAPPED_LEN], ErrorStack> {
-        let mut out = [0; WRAPPED_LEN];
-        self.rsa
-            .public_encrypt(&key.0, &mut out, Padding::PKCS1_OAEP)?;
-        Ok(out)
+    pub fn wrap(&self, key: &SessionKey) -> Result<WrappedKey, ErrorStack> {
+        let mut bytes = [0; MAX_WRAPPED];
+        let len = self
+            .rsa
+            .public_encrypt(&key.0, &mut bytes, Padding::PKCS1_OAEP)?;
+        Ok(WrappedKey { bytes, len })
     }
 
     /// Decrypts what a node that shares the key has wrapped; `None` if this key cannot, or what it
     /// gives is not [`SESSION_KEY_LEN`] long.
-    pub fn unwrap(&self, wrapped: &[u8; WRAPPED_LEN]) -> Option<SessionKey> {
-        let mut out = [0; WRAPPED_LEN];
+    pub fn unwrap(&self, wrapped: &[u8]) -> Option<SessionKey> {
+        let mut out = [0; MAX_WRAPPED];
         let len = self
             .rsa
             .private_decrypt(wrapped, &mut out, Padding::PKCS1_OAEP)
             .ok()?;
         SessionKey::from_slice(out.get(..len)?)
+    }
+}
+
+impl From<Rsa<Private>> for KeyPair {
+    fn from(rsa: Rsa<Private>) -> KeyPair {
+        KeyPair { rsa }
     }
 }
 
@@ -139,13 +136,18 @@ mod tests {
 
     #[test]
     fn what_one_node_wraps_another_with_the_same_key_unwraps() {
-        let pem = pem(1024);
-        let (one, other) = (
-            KeyPair::from_pem(&pem).unwrap(),
-            KeyPair::from_pem(&pem).unwrap(),
-        );
-        let key = SessionKey::random().unwrap();
-        assert_eq!(other.unwrap(&one.wrap(&key).unwrap()).unwrap().0, key.0);
+        for bits in [1024, 2048, 4096] {
+            let pem = pem(bits);
+            let (one, other) = (
+                KeyPair::from_pem(&pem).unwrap(),
+                KeyPair::from_pem(&pem).unwrap(),
+            );
+            let key = SessionKey::random().unwrap();
+            let wrapped = one.wrap(&key).unwrap();
+            assert_eq!(wrapped.len(), bits as usize / 8);
+            assert_eq!(wrapped.len(), one.wrapped_len());
+            assert_eq!(other.unwrap(&wrapped).unwrap().0, key.0);
+        }
     }
 
     /// OAEP with SHA-1 as any other program would do it.
@@ -177,34 +179,10 @@ mod tests {
                 .unwrap(&one.wrap(&SessionKey::new([1; 32])).unwrap())
                 .is_none()
         );
-        assert!(one.unwrap(&[0; WRAPPED_LEN]).is_none());
-        assert!(one.unwrap(&[0xff; WRAPPED_LEN]).is_none());
-    }
-
-    #[test]
-    fn only_1024_bits_and_only_keys() {
-        for bits in [512, 2048] {
-            assert_eq!(
-                KeyPair::from_pem(&pem(bits)).unwrap_err(),
-                KeyFileError::Bits(bits)
-            );
-        }
-        let rsa = Rsa::generate(1024).unwrap();
-        let pkcs8 = openssl::pkey::PKey::from_rsa(rsa.clone())
-            .unwrap()
-            .private_key_to_pem_pkcs8()
-            .unwrap();
-        assert!(KeyPair::from_pem(&pkcs8).is_ok());
-        let locked = rsa
-            .private_key_to_pem_passphrase(openssl::symm::Cipher::aes_128_cbc(), b"secret")
-            .unwrap();
-        let public = rsa.public_key_to_pem().unwrap();
-        for text in [&b"hello"[..], b"", &locked, &public] {
-            assert_eq!(
-                KeyPair::from_pem(text).unwrap_err(),
-                KeyFileError::Unreadable
-            );
-        }
+        assert!(one.unwrap(&[0; 128]).is_none());
+        assert!(one.unwrap(&[0xff; 128]).is_none());
+        assert!(one.unwrap(&[]).is_none());
+        assert!(one.unwrap(&[0; MAX_WRAPPED]).is_none());
     }
 
     #[test]

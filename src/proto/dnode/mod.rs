@@ -14,8 +14,8 @@ pub mod scan;
 
 pub use broken::{Broken, Fault};
 pub use cipher::Cipher;
-pub use decoder::{Decoder, MAX_GOSSIP, MAX_PAYLOAD, MAX_SKIP, Message, Security};
+pub use decoder::{Decoder, MAX_GARBAGE, MAX_GOSSIP, MAX_PAYLOAD, MAX_SKIP, Message, Security};
 pub use header::{
-    Data, Header, Kind, MAX_ENCODED, VERSION, VERSION_ORIGINAL, WANTS_RESP3, WRAPPED_LEN,
+    Data, Header, Kind, MAX_ENCODED, MAX_PLAIN, VERSION, VERSION_ORIGINAL, WANTS_RESP3,
 };
-pub use keys::{KeyPair, SessionKey};
+pub use keys::{KeyPair, MAX_WRAPPED, SessionKey, WrappedKey};

@@ -79,7 +79,7 @@ fn request_error(error: request::ProtocolError) -> &'static str {
         BulkLength => "bad argument length",
         ExpectedBulk(_) => NOT_AN_ARRAY,
         PayloadEnd => "argument not ended by CR LF",
-        InlineTooLong | LineTooLong => "line too long",
+        InlineTooLong | ArrayLineTooLong | BulkLineTooLong => "line too long",
         RequestTooLong => "request too long",
     }
 }
@@ -148,15 +148,12 @@ impl Payload for reply::Parser {
 
 /// A value that no datastore takes. A coordinator answers it itself.
 const VALUE_TOO_LONG: &str = "value too long";
-/// A binary request. Nodes send none.
-const BINARY: &str = "memcached's binary protocol";
 
 fn memcache_found(status: memcache::request::Status) -> Found<Option<memcache::request::Request>> {
     use memcache::request::{Kind, Status};
     match status {
         Status::Complete(request) => match request.kind {
             Kind::TooLarge { .. } | Kind::Skipped => Found::Bad(VALUE_TOO_LONG),
-            Kind::Binary => Found::Bad(BINARY),
             Kind::Direct { .. } | Kind::Line | Kind::BadChunk { .. } => {
                 Found::Complete(request.len, Some(request))
             }

@@ -4,7 +4,8 @@
 //! everything a C node reads, from pieces cut anywhere; it keeps what it needs of the bytes it has
 //! seen, so they may be dropped.
 
-use super::header::{Header, Kind, WRAPPED_LEN};
+use super::header::{Header, Kind};
+use super::keys::MAX_WRAPPED;
 
 /// What a header begins with, behind optional spaces.
 const MAGIC: &[u8; 7] = b"$2014$ ";
@@ -123,7 +124,7 @@ pub struct Scanner {
     header: Header,
     data_len: u32,
     data_left: u32,
-    data: [u8; WRAPPED_LEN],
+    data: [u8; MAX_WRAPPED],
     garbage: u64,
 }
 
@@ -137,7 +138,7 @@ impl Default for Scanner {
             header: Header::new(Kind::Other(0), 0, 0),
             data_len: 0,
             data_left: 0,
-            data: [0; WRAPPED_LEN],
+            data: [0; MAX_WRAPPED],
             garbage: 0,
         }
     }
@@ -160,9 +161,11 @@ impl Scanner {
         self.data_len
     }
 
-    /// The last header's data section, if it has the length of a wrapped key.
-    pub fn wrapped_key(&self) -> Option<&[u8; WRAPPED_LEN]> {
-        (self.data_len as usize == WRAPPED_LEN).then_some(&self.data)
+    /// The last header's data section, if it is `len` bytes long, at most [`MAX_WRAPPED`].
+    pub fn wrapped_key(&self, len: usize) -> Option<&[u8]> {
+        (self.data_len as usize == len)
+            .then(|| self.data.get(..len))
+            .flatten()
     }
 
     /// Forgets the last header's data section, because a header was read without the scanner.

@@ -7,6 +7,7 @@ use super::command::{self, Command};
 use super::cursor::{Cursor, canonical, canonical_signed};
 use super::line::MAX_VALUE;
 use super::meta;
+use super::request::Versions;
 use crate::proto::redis::request::Span;
 
 /// A line in canonical form.
@@ -17,8 +18,8 @@ pub(super) struct Direct {
     pub key: Span,
     /// How many keys there are.
     pub keys: u32,
-    /// Whether replicas that are sent it as it stands end up alike and answer alike.
-    pub plain: bool,
+    /// What it has to do with versions.
+    pub versions: Versions,
     /// The value's length, if a value follows.
     pub value: Option<u32>,
 }
@@ -27,9 +28,9 @@ pub(super) struct Direct {
 #[inline]
 pub(super) fn read(line: &[u8]) -> Option<Direct> {
     match line {
-        [b'g', b'e', b't', b' ', ..] => retrieval(line, 4, &command::GET, true),
+        [b'g', b'e', b't', b' ', ..] => retrieval(line, 4, &command::GET, Versions::None),
         [b's', b'e', b't', b' ', ..] => storage(line, 4, &command::SET),
-        [b'g', b'e', b't', b's', b' ', ..] => retrieval(line, 5, &command::GETS, false),
+        [b'g', b'e', b't', b's', b' ', ..] => retrieval(line, 5, &command::GETS, Versions::Told),
         [b'm', b'g', b' ', ..] => meta_get(line),
         [b'm', b's', b' ', ..] => meta_set(line),
         [b'm', b'd', b' ', ..] => meta_delete(line),
@@ -47,18 +48,28 @@ pub(super) fn read(line: &[u8]) -> Option<Direct> {
     }
 }
 
-fn one(command: &'static Command, key: Span, plain: bool, value: Option<u32>) -> Option<Direct> {
+fn one(
+    command: &'static Command,
+    key: Span,
+    versions: Versions,
+    value: Option<u32>,
+) -> Option<Direct> {
     Some(Direct {
         command,
         key,
         keys: 1,
-        plain,
+        versions,
         value,
     })
 }
 
 #[inline]
-fn retrieval(line: &[u8], at: usize, command: &'static Command, plain: bool) -> Option<Direct> {
+fn retrieval(
+    line: &[u8],
+    at: usize,
+    command: &'static Command,
+    versions: Versions,
+) -> Option<Direct> {
     let mut cursor = Cursor::new(line, at);
     let key = cursor.key()?;
     let mut keys = 1;
@@ -70,7 +81,7 @@ fn retrieval(line: &[u8], at: usize, command: &'static Command, plain: bool) -> 
         command,
         key,
         keys,
-        plain,
+        versions,
         value: None,
     })
 }
@@ -80,21 +91,23 @@ fn storage(line: &[u8], at: usize, command: &'static Command) -> Option<Direct> 
     let mut cursor = Cursor::new(line, at);
     let key = cursor.key()?;
     cursor.number(u64::from(u32::MAX))?;
-    let exptime = cursor.signed()?;
+    cursor.signed()?;
     let value = cursor.number(u64::from(MAX_VALUE))? as u32;
-    let has_unique = *command == command::CAS;
-    if has_unique {
+    let versions = if *command == command::CAS {
         cursor.number(u64::MAX)?;
-    }
+        Versions::Compared
+    } else {
+        Versions::None
+    };
     cursor.done()?;
-    one(command, key, exptime == 0 && !has_unique, Some(value))
+    one(command, key, versions, Some(value))
 }
 
 fn delete(line: &[u8]) -> Option<Direct> {
     let mut cursor = Cursor::new(line, 7);
     let key = cursor.key()?;
     cursor.done()?;
-    one(&command::DELETE, key, true, None)
+    one(&command::DELETE, key, Versions::None, None)
 }
 
 fn arithmetic(line: &[u8], command: &'static Command) -> Option<Direct> {
@@ -102,92 +115,91 @@ fn arithmetic(line: &[u8], command: &'static Command) -> Option<Direct> {
     let key = cursor.key()?;
     cursor.number(u64::MAX)?;
     cursor.done()?;
-    one(command, key, true, None)
+    one(command, key, Versions::None, None)
 }
 
 fn touch(line: &[u8]) -> Option<Direct> {
     let mut cursor = Cursor::new(line, 6);
     let key = cursor.key()?;
-    let exptime = cursor.signed()?;
+    cursor.signed()?;
     cursor.done()?;
-    one(&command::TOUCH, key, exptime == 0, None)
+    one(&command::TOUCH, key, Versions::None, None)
 }
 
 fn meta_get(line: &[u8]) -> Option<Direct> {
     let mut cursor = Cursor::new(line, 3);
     let key = cursor.key()?;
-    let plain = flags(&mut cursor, 2, |flag| match flag {
-        // The version, the time left, the time since the last access and whether there was one differ from
-        // replica to replica.
-        [b'c' | b't' | b'l' | b'h'] => Some(false),
-        [b'v' | b'f' | b's' | b'k' | b'u'] => Some(true),
+    let versions = flags(&mut cursor, 2, |flag| match flag {
+        [b'c' | b't' | b'l' | b'h' | b'v' | b'f' | b's' | b'k' | b'u'] => Some(()),
         _ => opaque(flag),
     })?;
-    one(&command::META_GET, key, plain, None)
+    one(&command::META_GET, key, versions, None)
 }
 
 fn meta_set(line: &[u8]) -> Option<Direct> {
     let mut cursor = Cursor::new(line, 3);
     let key = cursor.key()?;
     let value = cursor.number(u64::from(MAX_VALUE))? as u32;
-    let plain = flags(&mut cursor, 3, |flag| match flag {
-        [b'k'] => Some(true),
-        [b'c'] => Some(false),
-        [b'F', number @ ..] => canonical(number, u64::from(u32::MAX)).map(|_| true),
-        [b'T', number @ ..] => canonical_signed(number).map(|exptime| exptime == 0),
-        [b'M', mode] => meta::is_set_mode(*mode).then_some(true),
+    let versions = flags(&mut cursor, 3, |flag| match flag {
+        [b'k' | b'c'] => Some(()),
+        [b'F', number @ ..] => canonical(number, u64::from(u32::MAX)).map(drop),
+        [b'T', number @ ..] => canonical_signed(number).map(drop),
+        [b'M', mode] => meta::is_set_mode(*mode).then_some(()),
         _ => opaque(flag),
     })?;
-    one(&command::META_SET, key, plain, Some(value))
+    one(&command::META_SET, key, versions, Some(value))
 }
 
 fn meta_delete(line: &[u8]) -> Option<Direct> {
     let mut cursor = Cursor::new(line, 3);
     let key = cursor.key()?;
-    let plain = flags(&mut cursor, 2, |flag| match flag {
-        [b'k'] => Some(true),
+    let versions = flags(&mut cursor, 2, |flag| match flag {
+        [b'k'] => Some(()),
         _ => opaque(flag),
     })?;
-    one(&command::META_DELETE, key, plain, None)
+    one(&command::META_DELETE, key, versions, None)
 }
 
 fn meta_arithmetic(line: &[u8]) -> Option<Direct> {
     let mut cursor = Cursor::new(line, 3);
     let key = cursor.key()?;
-    let plain = flags(&mut cursor, 2, |flag| match flag {
-        [b'k' | b'v'] => Some(true),
-        [b'c' | b't'] => Some(false),
-        [b'J' | b'D', number @ ..] => canonical(number, u64::MAX).map(|_| true),
-        [b'T' | b'N', number @ ..] => canonical_signed(number).map(|exptime| exptime == 0),
-        [b'M', mode] => meta::is_arithmetic_mode(*mode).then_some(true),
+    let versions = flags(&mut cursor, 2, |flag| match flag {
+        [b'k' | b'v' | b'c' | b't'] => Some(()),
+        [b'J' | b'D', number @ ..] => canonical(number, u64::MAX).map(drop),
+        [b'T' | b'N', number @ ..] => canonical_signed(number).map(drop),
+        [b'M', mode] => meta::is_arithmetic_mode(*mode).then_some(()),
         _ => opaque(flag),
     })?;
-    one(&command::META_ARITHMETIC, key, plain, None)
+    one(&command::META_ARITHMETIC, key, versions, None)
 }
 
 /// An opaque token that is not too long.
-fn opaque(flag: &[u8]) -> Option<bool> {
-    (flag.first() == Some(&b'O') && flag.len() <= meta::MAX_OPAQUE).then_some(true)
+fn opaque(flag: &[u8]) -> Option<()> {
+    (flag.first() == Some(&b'O') && flag.len() <= meta::MAX_OPAQUE).then_some(())
 }
 
-/// Walks over flags, none of which may stand twice, after `before` other words. `judge` tells whether one is
-/// plain, if it is canonical. The result: whether all are plain.
+/// Walks over flags, none of which may stand twice, after `before` other words. `judge` says whether one is
+/// in canonical form. The flag `c` asks for the version.
 fn flags(
     cursor: &mut Cursor<'_>,
     before: usize,
-    judge: impl Fn(&[u8]) -> Option<bool>,
-) -> Option<bool> {
-    let (mut plain, mut seen) = (true, 0u128);
+    judge: impl Fn(&[u8]) -> Option<()>,
+) -> Option<Versions> {
+    let (mut versions, mut seen) = (Versions::None, 0u128);
     let mut words = before;
     while !cursor.is_done() {
         let flag = cursor.word()?;
-        plain &= judge(flag)?;
+        judge(flag)?;
         words += 1;
-        let bit = 1u128.checked_shl(u32::from(*flag.first()?))?;
+        let letter = *flag.first()?;
+        let bit = 1u128.checked_shl(u32::from(letter))?;
         if seen & bit != 0 || words > meta::MAX_WORDS {
             return None;
         }
         seen |= bit;
+        if letter == b'c' {
+            versions = Versions::Told;
+        }
     }
-    Some(plain)
+    Some(versions)
 }

@@ -50,7 +50,7 @@ pub const OPAQUE_TOO_LONG: &str = "CLIENT_ERROR opaque token too long\r\n";
 pub const LINE_TOO_LONG: &str = "CLIENT_ERROR line too long\r\n";
 
 /// `flush_all` is not enabled.
-pub const FLUSH_DISABLED: &str = "CLIENT_ERROR flush_all is disabled\r\n";
+pub const FLUSH_DISABLED: &str = "CLIENT_ERROR flush_all is disabled; start the nodes with DYNOMITE_ENABLE_FLUSH=1 to enable it\r\n";
 
 /// How many bytes of what a client sent a line may quote.
 const QUOTED: usize = 128;

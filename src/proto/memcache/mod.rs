@@ -1,4 +1,4 @@
-//! The memcached ASCII protocol, as memcached 1.6 speaks it.
+//! The memcached protocols, as memcached 1.6 speaks them: the text protocol, and for clients the binary one.
 //!
 //! | part | what it knows |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | [`mod@line`] | what a request's line asks for, or what is to be answered |
 //! | [`number`], [`base64`] | numbers and base64 keys as memcached reads them |
 //! | [`errors`] | the error lines that clients match on |
-//! | [`binary`] | the refusal of the binary protocol |
+//! | [`binary`] | requests and responses of the binary protocol, in words of the text protocol |
 //! | [`reply`] | where a reply ends |
 //! | [`head`] | the lines of a reply that announce data |
 //! | [`blocks`] | the values of a reply one by one; joining replies |

@@ -18,8 +18,8 @@
 
 use super::call::Quiet;
 use super::command::Command;
+use super::direct;
 use super::line::{Follows, Outcome, understand};
-use super::{binary, direct};
 use crate::mbuf::Chain;
 use memchr::memchr;
 use std::borrow::Cow;
@@ -56,10 +56,8 @@ pub enum Kind {
         key: Span,
         /// How many keys there are; at least 1.
         keys: u32,
-        /// Whether it may be sent to several replicas without looking at it: no expiration time but 0, which
-        /// would count from when each replica gets it, and nothing asked for or compared that differs from
-        /// replica to replica (`cas` versions, times).
-        plain: bool,
+        /// What it has to do with versions of items, which differ from replica to replica.
+        versions: Versions,
     },
     /// To be read by [`super::line::read`], given the line. Behind the line of a call stands its value, with
     /// CR LF; nothing stands behind the line of anything else.
@@ -77,9 +75,17 @@ pub enum Kind {
     },
     /// Bytes of a value that is passed over, as many as there were: nothing to answer.
     Skipped,
-    /// The header of a request in the binary protocol. The answer is [`super::binary::refusal`], and the
-    /// connection is to be closed after it. Only a connection's first bytes can be this.
-    Binary,
+}
+
+/// What a request has to do with the versions of items (memcached's *cas unique*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// Nothing: it may be sent to several replicas as it stands.
+    None,
+    /// Its reply tells the client a version.
+    Told,
+    /// It is carried out only if the item has the version that it names.
+    Compared,
 }
 
 /// What became of the bytes given.
@@ -135,8 +141,6 @@ pub struct Parser {
     phase: Phase,
     /// Bytes of this request that were looked at.
     pos: usize,
-    /// Whether the connection's first request is complete.
-    begun: bool,
 }
 
 /// Received bytes, the first of which is a request's first.
@@ -289,10 +293,6 @@ impl Parser {
     /// Looks for the line's end, and reads the line. `None`: more is needed.
     #[inline]
     fn line(&mut self, source: &impl Source) -> Option<Status> {
-        if !self.begun && source.len() > 0 && source.head(1).first() == Some(&binary::MAGIC) {
-            return (source.len() >= binary::HEADER)
-                .then(|| self.complete(binary::HEADER, 0, Kind::Binary));
-        }
         let feed = source.line_feed(self.pos);
         let len = feed.map_or(source.len(), |at| at + 1);
         let most = MAX_LINE - usize::from(feed.is_none());
@@ -308,7 +308,7 @@ impl Parser {
                 command: direct.command,
                 key: direct.key,
                 keys: direct.keys,
-                plain: direct.plain,
+                versions: direct.versions,
             };
             return match direct.value {
                 None => Some(self.complete(len, len as u32, kind)),
@@ -367,7 +367,6 @@ impl Parser {
     fn complete(&mut self, len: usize, line: u32, kind: Kind) -> Status {
         self.phase = Phase::Line;
         self.pos = 0;
-        self.begun = true;
         Status::Complete(Request { len, line, kind })
     }
 }

@@ -1,10 +1,11 @@
 //! Requests in a form that has the same effect on every replica.
 //!
-//! Expiration times that count from now would end at different moments on different replicas, so they
-//! are made absolute ([`absolute`]). Some flags of meta commands do what only one memcached can know,
-//! so they are left out. Versions belong to one memcached, so a compare-and-swap is run by
-//! the one that gave the version ([`with_unique`]); if it was done, the others get the same request
-//! without the comparison ([`effect`]).
+//! Versions belong to one memcached, so a compare-and-swap is run by the one that gave the version
+//! ([`with_unique`]); if it was done, the others get the same request without the comparison ([`effect`]).
+//!
+//! Expiration times stay as they are. memcached knows whole seconds only, which begin whenever it was started:
+//! one that counts from now is exact in the second of the memcached that counts it, and in no other. A moment
+//! worked out here would be off by up to two seconds, and by as much as this machine's clock is.
 //!
 //! The client sees no difference: a rewritten request has the reply of the original one. New words
 //! are written to a text that the caller owns, so that a [`Call`] can stay a view.
@@ -29,71 +30,37 @@ pub fn is_past(exptime: i32, now_secs: u64) -> bool {
     exptime < 0 || exptime > LONGEST_RELATIVE && u64::from(exptime.unsigned_abs()) <= now_secs
 }
 
-/// What to say in place of an expiration time; `None` if it can stay: never, absolute already, or too
-/// late for memcached's 32 bits.
-fn moment(exptime: i32, now_secs: u64) -> Option<i32> {
-    match exptime {
-        ..=-1 => Some(LONG_AGO),
-        1..=LONGEST_RELATIVE => {
-            let at = now_secs.checked_add(u64::from(exptime.unsigned_abs()))?;
-            // A clock before February 1970 has no moments that can be told.
-            i32::try_from(at).ok().filter(|at| *at > LONGEST_RELATIVE)
+/// The request with expiration times that a C node reads: without a sign. `None` if it can stay as it is.
+///
+/// `append` and `prepend` ignore theirs.
+pub fn unsigned<'a>(call: &Call<'a>) -> Option<Call<'a>> {
+    let mut changed = call.clone();
+    match &mut changed.body {
+        Body::Store { exptime, .. } | Body::Touch { exptime, .. } if *exptime < 0 => {
+            let ignored = matches!(call.command.name, "append" | "prepend");
+            *exptime = if ignored { 0 } else { LONG_AGO };
         }
-        _ => None,
+        _ => return None,
     }
+    Some(changed)
 }
 
-/// The request with absolute times in place of those that count from `now_secs`, seconds since the
-/// Unix epoch, and of negative ones. `None` if there is none.
-///
-/// What only compares times (flag `R` of `mg`) stays. `append` and `prepend` ignore theirs, but a peer
-/// that runs the original must not see a negative one.
-///
-/// Beside this, an `ms` that compares versions loses its flag `I`, which has it stored although the
-/// version is an older one, but as a stale item that lives as long as the one before. Which of both
-/// happened the reply does not say, so the other replicas could not be told: the client is told `EX`.
-pub fn absolute<'a>(call: &Call<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> Option<Call<'a>> {
-    let body = match &call.body {
-        Body::Get { exptime, keys } => Body::Get {
-            exptime: Some(moment((*exptime)?, now_secs)?),
-            keys: keys.clone(),
-        },
-        &Body::Store {
-            key,
-            flags,
-            exptime,
-            len,
-            unique,
-        } => Body::Store {
-            key,
-            flags,
-            exptime: if matches!(call.command.name, "append" | "prepend") {
-                (exptime < 0).then_some(0)?
-            } else {
-                moment(exptime, now_secs)?
-            },
-            len,
-            unique,
-        },
-        &Body::Touch { key, exptime } => Body::Touch {
-            key,
-            exptime: moment(exptime, now_secs)?,
-        },
-        Body::Meta(meta) => {
-            let strict = strict(call, meta);
-            let timed = meta_absolute(strict.as_ref().unwrap_or(meta), now_secs, text);
-            Body::Meta(timed.or(strict)?)
-        }
-        // A negative delay is none.
-        &Body::Flush { delay } => Body::Flush {
-            delay: Some(moment(delay.filter(|delay| *delay > 0)?, now_secs)?),
-        },
-        Body::Delete { .. } | Body::Arithmetic { .. } | Body::Words(_) => return None,
+/// The request as the replica whose version it names is asked first: an `ms` that compares versions loses its
+/// flag `I`, which has it stored as a stale item if its version is an older one. Which of both happened
+/// the reply would not say. `None` if it has no such flag; see [`stale`].
+pub fn strict<'a>(call: &Call<'a>) -> Option<Call<'a>> {
+    let Body::Meta(meta) = &call.body else {
+        return None;
     };
-    Some(Call {
-        body,
-        ..call.clone()
-    })
+    let has = |letter| meta.token(letter).is_some();
+    if *call.command != command::META_SET || !has(b'C') || !has(b'I') {
+        return None;
+    }
+    let mut strict = call.clone();
+    if let Body::Meta(meta) = &mut strict.body {
+        meta.flags.retain(|flag| flag.first() != Some(&b'I'));
+    }
+    Some(strict)
 }
 
 /// Replaces the token of each flag for which `token` gives another one; `None` if there is none.
@@ -126,26 +93,6 @@ fn with_tokens<'a>(
         }
     }
     Some(meta)
-}
-
-fn meta_absolute<'a>(meta: &Meta<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> Option<Meta<'a>> {
-    with_tokens(meta, text, |letter, token| {
-        if !matches!(letter, b'T' | b'N') {
-            return None;
-        }
-        Some(moment(number::signed(token)?, now_secs)?.to_string())
-    })
-}
-
-/// An `ms` that compares, without its flag `I`; `None` if it has none.
-fn strict<'a>(call: &Call<'a>, meta: &Meta<'a>) -> Option<Meta<'a>> {
-    let has = |letter| meta.token(letter).is_some();
-    if *call.command != command::META_SET || !has(b'C') || !has(b'I') {
-        return None;
-    }
-    let mut strict = meta.clone();
-    strict.flags.retain(|flag| flag.first() != Some(&b'I'));
-    Some(strict)
 }
 
 /// The version that the request compares with; `None` if it compares none. Only the replica that gave
@@ -196,11 +143,7 @@ pub fn with_unique<'a>(call: &Call<'a>, unique: u64, text: &'a mut Vec<u8>) -> C
 /// A replica that is in the state of the first one gives the same reply to it, in all that
 /// [counts](super::varying).
 pub fn effect<'a>(call: &Call<'a>, reply: &[u8]) -> Option<Call<'a>> {
-    if !needs_one(call) {
-        return None;
-    }
-    let done = [&b"STORED\r"[..], b"HD\r", b"HD ", b"VA "];
-    if !done.iter().any(|word| reply.starts_with(word)) {
+    if !needs_one(call) || !is_done(reply) {
         return None;
     }
     let mut effect = call.clone();
@@ -221,75 +164,69 @@ pub fn effect<'a>(call: &Call<'a>, reply: &[u8]) -> Option<Call<'a>> {
     Some(effect)
 }
 
+/// Whether a reply to a request that [`needs_one`] says that it was carried out.
+fn is_done(reply: &[u8]) -> bool {
+    let done = [&b"STORED\r"[..], b"HD\r", b"HD ", b"VA "];
+    done.iter().any(|word| reply.starts_with(word))
+}
+
+/// A version that is older than that of any item which was written twice.
+pub const OLDEST: u64 = 1;
+
+/// What an `ms` with the flags `C` and `I` has done, whose version is known to be an older one, for replicas that
+/// have not run it: it has stored a stale item. `None` if it changed nothing.
+///
+/// The item that it is stored over is there in its second version at least, on any replica that has seen both
+/// writes, so that [`OLDEST`] is an older version everywhere. The item lives as long as the one before.
+pub fn stale<'a>(call: &Call<'a>, reply: &[u8], text: &'a mut Vec<u8>) -> Option<Call<'a>> {
+    is_done(reply).then(|| with_unique(call, OLDEST, text))
+}
+
+/// Whether a request is what [`stale`] makes.
+pub fn is_stale(call: &Call<'_>) -> bool {
+    strict(call).is_some() && unique(call) == Some(OLDEST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::proto::memcache::against_memcached::{call, shown};
-    use proptest::prelude::*;
-
-    const NOW: u64 = 1_700_000_000;
-
-    fn rewritten(text: &str, now: u64) -> Option<String> {
-        let mut words = Vec::new();
-        absolute(&call(text), now, &mut words).map(|call| shown(&call))
-    }
 
     #[test]
-    fn relative_times_become_absolute() {
+    fn a_time_without_a_sign_is_of_the_same_meaning() {
         for (text, expected) in [
-            ("set k 1 10 5", "set k 1 1700000010 5"),
-            ("add k 1 2592000 5", "add k 1 1702592000 5"),
-            ("replace k 1 1 5", "replace k 1 1700000001 5"),
-            ("cas k 1 10 5 77", "cas k 1 1700000010 5 77"),
-            ("set k 1 -1 5", "set k 1 2592001 5"),
-            ("append k 1 -1 5", "append k 1 0 5"),
-            ("gat 10 k l", "gat 1700000010 k l"),
-            ("gats -10 k", "gats 2592001 k"),
-            ("touch k 10", "touch k 1700000010"),
-            ("mg k v T10 N-1 R10", "mg k v T1700000010 N2592001 R10"),
-            ("ms k 5 T+10 OT10", "ms k 5 T1700000010 OT10"),
-            ("md k I T10", "md k I T1700000010"),
-            ("ma k N10 J5", "ma k N1700000010 J5"),
-            ("flush_all 10", "flush_all 1700000010"),
-            ("ms k 5 C7 I OI", "ms k 5 C7 OI"),
-            ("ms k 5 I T10 C7", "ms k 5 T1700000010 C7"),
+            ("set k 1 -1 5", Some("set k 1 2592001 5")),
+            ("cas k 1 -9 5 77", Some("cas k 1 2592001 5 77")),
+            ("append k 1 -1 5", Some("append k 1 0 5")),
+            ("touch k -1", Some("touch k 2592001")),
+            ("set k 1 10 5", None),
+            ("append k 1 10 5", None),
+            ("touch k 2592001", None),
+            ("get k", None),
         ] {
-            assert_eq!(rewritten(text, NOW).as_deref(), Some(expected), "{text}");
+            let found = unsigned(&call(text)).map(|call| shown(&call));
+            assert_eq!(found.as_deref(), expected, "{text}");
         }
     }
 
     #[test]
-    fn other_times_stay() {
-        for text in [
-            "set k 1 0 5",
-            "set k 1 2592001 5",
-            "set k 1 1800000000 5",
-            "append k 1 10 5",
-            "prepend k 1 0 5",
-            "gat 0 k",
-            "touch k 2592001",
-            "get k",
-            "mg k v T0 R10",
-            "ms k 5 T99999999999",
-            "ms k 5",
-            "ms k 5 I",
-            "ms k 5 C7 OI",
-            "md k C7 I",
-            "delete k",
-            "incr k 5",
-            "flush_all",
-            "flush_all 0",
-            "flush_all -1",
-            "flush_all 2592001",
-            "version",
+    fn a_comparison_is_strict_first_and_stores_a_stale_item_only_then() {
+        for (text, first) in [
+            ("ms k 5 C7 I OI", Some("ms k 5 C7 OI")),
+            ("ms k 5 I T10 C7", Some("ms k 5 T10 C7")),
+            ("ms k 5 I", None),
+            ("ms k 5 C7 OI", None),
+            ("md k C7 I", None),
         ] {
-            assert_eq!(rewritten(text, NOW), None, "{text}");
+            let found = strict(&call(text)).map(|call| shown(&call));
+            assert_eq!(found.as_deref(), first, "{text}");
         }
-        // Clocks that memcached's 32 bits cannot follow, or that have but begun.
-        for now in [0, 5, u64::from(i32::MAX.unsigned_abs()), u64::MAX] {
-            assert_eq!(rewritten("set k 1 10 5", now), None, "{now}");
-            assert!(rewritten("set k 1 -10 5", now).is_some(), "{now}");
-        }
+        let original = call("ms k 5 I T10 C7 F3");
+        let mut words = Vec::new();
+        let effect = stale(&original, b"HD\r\n", &mut words).expect("it was done");
+        assert_eq!(shown(&effect), "ms k 5 I T10 C1 F3");
+        assert!(is_stale(&effect) && !is_stale(&original));
+        assert_eq!(stale(&original, b"EX\r\n", &mut Vec::new()), None);
     }
 
     #[test]
@@ -334,20 +271,6 @@ mod tests {
             let found = effect(&original, reply.as_bytes());
             let found = found.map(|effect| shown(&effect));
             assert_eq!(found.as_deref(), expected, "{text}; {reply}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn rewriting_is_done_at_once(
-            text in prop::sample::select(vec!["set k 1 TIME 5", "gat TIME k", "touch k TIME", "mg k TTIME NTIME", "flush_all TIME"]),
-            time in prop_oneof![any::<i32>(), -5..2_592_005i32],
-            now in prop_oneof![2_592_000u64..2_000_000_000, any::<u64>()],
-        ) {
-            let text = text.replace("TIME", &time.to_string());
-            if let Some(once) = rewritten(&text, now) {
-                prop_assert_eq!(rewritten(&once, now), None, "{}", once);
-            }
         }
     }
 }

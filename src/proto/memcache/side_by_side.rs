@@ -5,10 +5,10 @@
 
 use super::blocks::END;
 use super::call::{Body, Call, Quiet, is_suppressed};
+use super::errors;
 use super::line::{Outcome, read};
 use super::request::{Kind, Parser, Status};
 use super::test_server::Server;
-use super::{binary, errors};
 use std::io::{ErrorKind, Read, Write};
 
 mod lines;
@@ -88,10 +88,6 @@ fn proxied(server: &Server, bytes: &[u8]) -> Heard {
             Kind::BadChunk { silent } => say(errors::BAD_CHUNK.as_bytes(), silent),
             Kind::TooLarge { silent } => say(errors::TOO_LARGE.as_bytes(), silent),
             Kind::Skipped => {}
-            Kind::Binary => {
-                say(&binary::refusal(bytes), false);
-                break true;
-            }
         }
     };
     heard.closed = closed;

@@ -92,7 +92,7 @@ impl Client {
                 reply.resize(at + len, 0);
                 self.0.read_exact(&mut reply[at..]).expect("the whole bulk");
             }
-            Some(b'*' | b'~') => (0..count()).for_each(|_| self.read(reply)),
+            Some(b'*' | b'~' | b'>') => (0..count()).for_each(|_| self.read(reply)),
             Some(b'%') => (0..count() * 2).for_each(|_| self.read(reply)),
             _ => {}
         }

@@ -72,6 +72,8 @@ pub struct Command {
     pub serve: Serve,
     /// Class and server depend on the arguments: ask [`Command::refine`].
     pub needs_args: bool,
+    /// A datastore makes keys from patterns among its arguments: ask [`Command::patterns`].
+    pub has_patterns: bool,
     /// Read from the owner in the local rack only, at every consistency level (the original's
     /// `ROUTING_TOKEN_OWNER_LOCAL_RACK_ONLY`).
     pub own_rack: bool,
@@ -151,6 +153,7 @@ pub(super) const fn row(
         },
         serve,
         needs_args: false,
+        has_patterns: false,
         own_rack: false,
         nondeterministic: false,
         unordered: false,
@@ -224,6 +227,11 @@ impl Command {
 
     pub(super) const fn varies(mut self) -> Self {
         self.needs_args = true;
+        self
+    }
+
+    pub(super) const fn patterns_in_args(mut self) -> Self {
+        self.has_patterns = true;
         self
     }
 
@@ -310,7 +318,7 @@ const fn is_direct(row: &Command) -> bool {
         _ => false,
     };
     let container = matches!(row.children, Children::Declared([_, ..]));
-    plain && !container && !row.needs_args
+    plain && !container && !row.needs_args && !row.has_patterns
 }
 
 /// The command with this [`Command::index`].
@@ -334,6 +342,19 @@ impl Command {
     /// The container this is a subcommand of.
     pub fn parent(&self) -> Option<&'static Command> {
         command(self.parent?)
+    }
+
+    /// Its name, that of a subcommand behind its container's: `config|get`.
+    pub fn full_name(&self) -> String {
+        match self.parent() {
+            Some(container) => format!("{}|{}", container.name, self.name),
+            None => self.name.to_owned(),
+        }
+    }
+
+    /// Whether it is this subcommand of this container.
+    pub fn is_of(&self, container: &str, name: &str) -> bool {
+        self.name == name && self.parent().is_some_and(|parent| parent.name == container)
     }
 
     /// Its subcommands, in alphabetical order; empty for a plain command.
@@ -443,6 +464,7 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::redis::keys::flag::NOT_KEY;
     use crate::proto::redis::lookup::resolve;
 
     fn every_row() -> impl Iterator<Item = &'static Command> {
@@ -467,7 +489,7 @@ mod tests {
             let keys = matches!(row.serve, Serve::Keyed | Serve::Split | Serve::SameNode);
             assert_eq!(
                 keys,
-                row.is_served() && !row.specs.is_empty(),
+                row.is_served() && row.specs.iter().any(|spec| spec.flags & NOT_KEY == 0),
                 "{}",
                 row.name
             );

@@ -87,6 +87,11 @@ impl<'a> Reply<'a> {
         array(self.out, count);
     }
 
+    /// The header of a message of `count` elements that belongs to no request, or of an array.
+    pub fn push(&mut self, count: usize) {
+        header(self.out, if self.resp3 { b'>' } else { b'*' }, count as i64);
+    }
+
     /// Null: `_`, or the null bulk string.
     pub fn null(&mut self) {
         self.out

@@ -9,20 +9,41 @@ use super::command::{Command, Serve};
 use super::flags::cat;
 use super::keys::KeysError;
 
+/// What a client can do about keys of several nodes.
+macro_rules! share_a_tag {
+    () => {
+        "Keys with the same hash tag are on one node: see hash_tag in dynomite.yml(5)."
+    };
+}
+const SHARE_A_TAG: &str = share_a_tag!();
+
 /// A script's keys belong to several nodes.
-pub const SCRIPT_SPANS_NODES: &str =
-    "-ERR Dynomite: Keys in the script cannot span multiple nodes\r\n";
+pub const SCRIPT_SPANS_NODES: &str = concat!(
+    "-ERR Dynomite: Keys in the script cannot span multiple nodes. ",
+    share_a_tag!(),
+    "\r\n"
+);
 /// A script without keys cannot be routed where a rack has several nodes. The original's text, and why.
 pub const SCRIPT_WITHOUT_KEYS: &str = "-ERR Dynomite: EVAL/EVALSHA requires at least 1 key, because a rack has several nodes and only a key says which one runs the script\r\n";
-/// A level that `dyno_config:conn_consistency` does not know.
-pub const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency\r\n";
+/// A level that `dyno_config:conn_consistency` does not know; the connection is closed after it.
+pub const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency: the levels are DC_ONE, DC_QUORUM, DC_SAFE_QUORUM and DC_EACH_SAFE_QUORUM\r\n";
 /// Keys of one request belong to several nodes.
-pub const CROSSSLOT: &str = "-CROSSSLOT Keys in request don't hash to the same node\r\n";
+pub const CROSSSLOT: &str = concat!(
+    "-CROSSSLOT Keys in request don't hash to the same node. ",
+    share_a_tag!(),
+    "\r\n"
+);
 
+/// A request for another database than number 0. Begins with Redis' words.
+pub const OTHER_DATABASE: &str =
+    "-ERR DB index is out of range: Dynomite serves database 0 only\r\n";
+/// A request with more arguments than `node::limits::ARGUMENTS`.
+pub const TOO_MANY_ARGUMENTS: &str = "-ERR Dynomite: too many arguments: a request that is split, rewritten or sent to another node has at most 1048576\r\n";
 /// What comes behind a `MULTI` that was refused.
 pub const BEHIND_REFUSED_MULTI: &str = "-ERR Dynomite: not run, because it follows a MULTI that was refused: transactions are not supported\r\n";
-/// Redis' answer to an `EXEC` when something before it was refused.
-pub const EXEC_ABORT: &str = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+/// The answer to an `EXEC` behind a `MULTI` that was refused, in the form Redis gives a reason in.
+pub const EXEC_ABORT: &str =
+    "-EXECABORT Transaction discarded because of: transactions are not supported by Dynomite\r\n";
 
 /// Answered to cluster commands, so that clients stay in standalone mode.
 pub const CLUSTER_DISABLED: &str = "-ERR This instance has cluster support disabled\r\n";
@@ -58,6 +79,14 @@ pub fn spans_nodes(command: &Command) -> &'static str {
     } else {
         CROSSSLOT
     }
+}
+
+/// `SORT` would read keys that other nodes may own; `option` is `BY` or `GET`. Redis Cluster's words.
+pub fn pattern_spans_nodes(option: &str, out: &mut Vec<u8>) {
+    let text = format!(
+        "-ERR {option} option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots. {SHARE_A_TAG}\r\n"
+    );
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// How many bytes of what a client sent an error line may quote.
@@ -122,7 +151,7 @@ pub fn refused(command: &Command, serve: Serve, out: &mut Vec<u8>) {
         Serve::Blocking => b"': blocking commands are not supported by Dynomite\r\n",
         Serve::Transaction => b"': transactions are not supported by Dynomite\r\n",
         Serve::PubSub => b"': publish/subscribe is not supported by Dynomite\r\n",
-        Serve::AllNodesGuarded => b"': emptying all nodes is not enabled in Dynomite\r\n",
+        Serve::AllNodesGuarded => b"': emptying all nodes is not enabled in Dynomite; start the nodes with DYNOMITE_ENABLE_FLUSH=1 to enable it\r\n",
         _ => b"': not supported by Dynomite\r\n",
     });
 }
@@ -149,6 +178,7 @@ pub fn keys(command: &Command, error: KeysError, out: &mut Vec<u8>) {
         }
         KeysError::TooMany if script || command.name == "sintercard" => TOO_MANY,
         KeysError::TooMany | KeysError::Syntax => SYNTAX,
+        KeysError::OtherDatabase => OTHER_DATABASE,
         KeysError::Unbalanced => {
             "-ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.\r\n"
         }

@@ -1,9 +1,10 @@
 //! The lists of key specifications that commands share, named after what happens to the keys.
 //!
-//! Source: `COMMAND INFO` of Redis 7.0.15, with which the tests compare every row.
+//! Source: `COMMAND INFO` of Redis 7.0.15, with which the tests compare every row, and for newer commands
+//! Redis' public table of commands.
 
 use super::keys::flag::*;
-use super::keys::{KeySpec, after, counted, one, span, unknown};
+use super::keys::{KeySpec, after, counted, counted_by, one, span, unknown};
 
 /// No key.
 pub(super) const NONE: &[KeySpec] = &[];
@@ -11,6 +12,7 @@ pub(super) const CHANNEL: &[KeySpec] = &[one(1, NOT_KEY)];
 pub(super) const CHANNELS: &[KeySpec] = &[span(1, -1, 1, NOT_KEY)];
 pub(super) const CREATED: &[KeySpec] = &[one(1, OW | INSERT)];
 pub(super) const CREATED_PAIRS: &[KeySpec] = &[span(1, -1, 2, OW | INSERT)];
+pub(super) const CUT: &[KeySpec] = &[one(1, RW | UPDATE | DELETE)];
 pub(super) const EXTENDED: &[KeySpec] = &[one(1, RW | INSERT)];
 pub(super) const GEORADIUS: &[KeySpec] = &[
     one(1, RO | ACCESS),
@@ -68,6 +70,8 @@ pub(super) const WRITTEN: &[KeySpec] = &[one(1, OW | UPDATE)];
 pub(super) const WRITTEN_FROM_ALL: &[KeySpec] = &[one(1, OW | UPDATE), span(2, -1, 1, RO | ACCESS)];
 pub(super) const WRITTEN_FROM_COUNTED: &[KeySpec] = &[one(1, OW | UPDATE), counted(2, RO | ACCESS)];
 pub(super) const WRITTEN_FROM_ONE: &[KeySpec] = &[one(1, OW | UPDATE), one(2, RO | ACCESS)];
+pub(super) const WRITTEN_PAIRS_COUNTED: &[KeySpec] = &[counted_by(1, 2, OW | UPDATE)];
+pub(super) const WRITTEN_TRIPLES: &[KeySpec] = &[span(1, -1, 3, RW | UPDATE)];
 pub(super) const WRITTEN_PAIRS: &[KeySpec] = &[span(1, -1, 2, OW | UPDATE)];
 pub(super) const XREAD: &[KeySpec] = &[after("STREAMS", 1, -1, 2, RO | ACCESS)];
 pub(super) const XREADGROUP: &[KeySpec] = &[after("STREAMS", 4, -1, 2, RO | ACCESS)];

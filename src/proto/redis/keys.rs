@@ -66,8 +66,8 @@ pub enum Find {
     /// Up to `last` (relative to the first; negative: counted from the end), every `step`;
     /// `limit` 2 takes the first half of what follows.
     Range { last: i8, step: u8, limit: u8 },
-    /// The first argument says how many keys follow it.
-    KeyNum,
+    /// The first argument says how many keys follow it, every `step` arguments.
+    KeyNum { step: u8 },
     /// Not expressible.
     Unknown,
 }
@@ -102,6 +102,8 @@ pub(super) enum Finder {
     /// `GEORADIUS`, `GEORADIUSBYMEMBER`: the key, and what follows `STORE` or `STOREDIST` among
     /// the options, which begin at this argument.
     GeoStore(u8),
+    /// `COPY`: as specified, but the second key may be in another database.
+    Copy,
     /// `XREAD`, `XREADGROUP`: the first half of what follows `STREAMS`.
     Streams,
 }
@@ -121,6 +123,8 @@ pub enum KeysError {
     Syntax,
     /// Streams and IDs do not pair up.
     Unbalanced,
+    /// A key is in another database than number 0, which is the only one that is served.
+    OtherDatabase,
 }
 
 pub(super) const fn one(at: u8, flags: u16) -> KeySpec {
@@ -141,10 +145,14 @@ pub(super) const fn span(at: u8, last: i8, step: u8, flags: u16) -> KeySpec {
 }
 
 pub(super) const fn counted(at: u8, flags: u16) -> KeySpec {
+    counted_by(at, 1, flags)
+}
+
+pub(super) const fn counted_by(at: u8, step: u8, flags: u16) -> KeySpec {
     KeySpec {
         flags,
         begin: Begin::Index(at),
-        find: Find::KeyNum,
+        find: Find::KeyNum { step },
     }
 }
 
@@ -233,6 +241,8 @@ impl Command {
             Finder::Specs => by_specs(self.specs, args, out),
             Finder::Sort => sort(args, out),
             Finder::GeoStore(options) => geo_store(usize::from(options), args, out),
+            Finder::Copy if copies_elsewhere(args) => Err(KeysError::OtherDatabase),
+            Finder::Copy => by_specs(self.specs, args, out),
             Finder::Streams => streams(args, out).map(|_| ()),
         };
         if found.is_err() {
@@ -243,7 +253,7 @@ impl Command {
 
     /// Whether an `XREAD` or `XREADGROUP` asks to wait (`BLOCK` before `STREAMS`).
     pub(super) fn blocks(&self, args: &[&[u8]]) -> bool {
-        self.finder == Finder::Streams && stream_options(args).1
+        self.finder == Finder::Streams && stream_options(args).blocks
     }
 }
 
@@ -268,7 +278,7 @@ fn by_specs(specs: &[KeySpec], args: &[&[u8]], out: &mut Vec<Key>) -> Result<(),
                 let last = last.min(args.len().saturating_sub(1));
                 push(out, first, last, step, spec.flags);
             }
-            Find::KeyNum => {
+            Find::KeyNum { step } => {
                 let count = integer(args.get(first).ok_or(KeysError::Syntax)?)
                     .ok_or(KeysError::NotAnInteger)?;
                 if count < 0 {
@@ -278,10 +288,16 @@ fn by_specs(specs: &[KeySpec], args: &[&[u8]], out: &mut Vec<Key>) -> Result<(),
                     return Err(KeysError::Zero);
                 }
                 let count = usize::try_from(count).map_err(|_| KeysError::TooMany)?;
-                if count > args.len() - first - 1 {
+                if count > (args.len() - first - 1) / usize::from(step) {
                     return Err(KeysError::TooMany);
                 }
-                push(out, first + 1, first + count, 1, spec.flags);
+                push(
+                    out,
+                    first + 1,
+                    first + count * usize::from(step),
+                    step,
+                    spec.flags,
+                );
             }
             Find::Unknown => {}
         }
@@ -344,6 +360,15 @@ fn sort(args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {
     Ok(())
 }
 
+/// Whether a `COPY` names a database other than number 0.
+fn copies_elsewhere(args: &[&[u8]]) -> bool {
+    let options = args.get(3..).unwrap_or_default();
+    options.windows(2).any(|words| match words {
+        [word, number] => is(word, "db") && integer(number).is_some_and(|number| number != 0),
+        _ => false,
+    })
+}
+
 fn geo_store(options: usize, args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {
     push(out, 1, 1, 1, flag::RO | flag::ACCESS);
     let mut at = options;
@@ -362,31 +387,52 @@ fn geo_store(options: usize, args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), K
     Ok(())
 }
 
-/// Where `STREAMS` stands among the options, and whether `BLOCK` was seen before it.
-fn stream_options(args: &[&[u8]]) -> (Option<usize>, bool) {
-    let mut block = false;
+/// The options of an `XREAD` or `XREADGROUP`.
+#[derive(Default)]
+struct StreamOptions {
+    /// Where `STREAMS` stands.
+    streams: Option<usize>,
+    /// `BLOCK` was seen before it.
+    blocks: bool,
+    /// `COUNT` was, without a number.
+    bad_count: bool,
+}
+
+fn stream_options(args: &[&[u8]]) -> StreamOptions {
+    let mut options = StreamOptions::default();
     let mut at = 1;
     while let Some(arg) = args.get(at) {
         if is(arg, "block") {
-            block = true;
+            options.blocks = true;
             at += 2;
         } else if is(arg, "count") {
+            let count = args.get(at + 1);
+            options.bad_count |= count.is_some_and(|count| integer(count).is_none());
+            at += 2;
+        } else if ["claim", "maxcount", "maxsize"]
+            .iter()
+            .any(|name| is(arg, name))
+        {
             at += 2;
         } else if is(arg, "group") {
             at += 3;
         } else if is(arg, "noack") {
             at += 1;
-        } else if is(arg, "streams") {
-            return (Some(at), block);
         } else {
+            options.streams = is(arg, "streams").then_some(at);
             break;
         }
     }
-    (None, block)
+    options
 }
 
 fn streams(args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {
-    let at = stream_options(args).0.ok_or(KeysError::Syntax)?;
+    let options = stream_options(args);
+    // Redis reads its options in their order.
+    if options.bad_count {
+        return Err(KeysError::NotAnInteger);
+    }
+    let at = options.streams.ok_or(KeysError::Syntax)?;
     let rest = args.len() - at - 1;
     if rest == 0 {
         return Err(KeysError::Syntax);

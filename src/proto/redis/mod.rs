@@ -5,6 +5,7 @@
 //! | [`command`], [`lookup`] | the one table of commands: what serves each, its arity, class, keys |
 //! | [`flags`], [`req_stats`] | Redis' flags and categories; the counters a command moves |
 //! | [`keys`] | where the keys of a request are |
+//! | [`patterns`] | names of further keys that a datastore makes while it runs a request |
 //! | [`errors`] | every error line the proxy writes |
 //! | [`inline`] | commands typed by hand |
 //! | [`encode`] | canonical requests and replies |
@@ -22,6 +23,7 @@ pub mod inline;
 mod key_specs;
 pub mod keys;
 pub mod lookup;
+pub mod patterns;
 pub mod reply;
 pub mod req_stats;
 pub mod request;

@@ -18,8 +18,8 @@ use super::inline::MAX_LINE as MAX_LINE_LEN;
 use super::resume::{Digits, Resumable, digits, find};
 use crate::mbuf::Chain;
 
-/// Most arguments of one request, its name included (Redis 6's limit for clients).
-pub const MAX_ARGUMENTS: u64 = 1_048_576;
+/// Most arguments of one request, its name included (Redis' limit since 7.0; before it was 1,048,576).
+pub const MAX_ARGUMENTS: u64 = i32::MAX as u64;
 /// Largest argument in bytes (Redis' default `proto-max-bulk-len`).
 pub const MAX_ARGUMENT_LEN: u64 = 512 << 20;
 /// Largest request in bytes (Redis' default `client-query-buffer-limit`).
@@ -95,8 +95,10 @@ pub enum ProtocolError {
     PayloadEnd,
     /// A line longer than [`MAX_LINE_LEN`] before the first element.
     InlineTooLong,
-    /// A length line longer than [`MAX_LINE_LEN`].
-    LineTooLong,
+    /// The line with the number of elements is longer than [`MAX_LINE_LEN`].
+    ArrayLineTooLong,
+    /// The line with an element's length is longer than [`MAX_LINE_LEN`].
+    BulkLineTooLong,
     /// A request longer than [`MAX_REQUEST_LEN`].
     RequestTooLong,
 }
@@ -114,7 +116,8 @@ impl ProtocolError {
             }
             ProtocolError::PayloadEnd => errors::NO_BULK_END,
             ProtocolError::InlineTooLong => errors::LONG_INLINE,
-            ProtocolError::LineTooLong => errors::LONG_BULK,
+            ProtocolError::ArrayLineTooLong => errors::LONG_MULTIBULK,
+            ProtocolError::BulkLineTooLong => errors::LONG_BULK,
             ProtocolError::RequestTooLong => errors::LONG_REQUEST,
         };
         text.as_bytes().to_vec()
@@ -158,8 +161,10 @@ enum Line {
     Number(i64, usize),
     /// The line is not complete.
     Partial,
-    /// The line is complete and no canonical number, or longer than any may be.
+    /// The line is complete and no canonical number.
     Bad,
+    /// The line is longer than [`MAX_LINE_LEN`], and not complete.
+    TooLong,
 }
 
 /// Reads `[-]digits CR LF` at `data[at..]`.
@@ -179,10 +184,12 @@ fn length_line(data: &[u8], at: usize) -> Line {
         (Some(b'\r'), Some(b'\n')) if canonical => Line::Number(value, next + 2),
         (Some(b'\r'), None) | (None, _) if canonical || count == 0 => Line::Partial,
         // As Redis, wait for the line's end before judging it.
-        _ if memchr::memchr(b'\r', data.get(at..).unwrap_or_default()).is_none()
-            && data.len() - at <= MAX_LINE_LEN =>
-        {
-            Line::Partial
+        _ if memchr::memchr(b'\r', data.get(at..).unwrap_or_default()).is_none() => {
+            if data.len() - at <= MAX_LINE_LEN {
+                Line::Partial
+            } else {
+                Line::TooLong
+            }
         }
         _ => Line::Bad,
     }
@@ -211,7 +218,10 @@ impl Resumable for Parser {
     }
 
     fn too_long(&self) -> Option<Status> {
-        Some(Status::Bad(ProtocolError::LineTooLong))
+        Some(Status::Bad(match self.phase {
+            Phase::Start => ProtocolError::ArrayLineTooLong,
+            _ => ProtocolError::BulkLineTooLong,
+        }))
     }
 }
 
@@ -264,6 +274,7 @@ impl Parser {
                         }
                         Line::Partial => break,
                         Line::Bad => return Status::Bad(ProtocolError::BulkLength),
+                        Line::TooLong => return Status::Bad(ProtocolError::BulkLineTooLong),
                     },
                     Some(&other) => return Status::Bad(ProtocolError::ExpectedBulk(other)),
                     None => break,
@@ -307,6 +318,7 @@ impl Parser {
                         Line::Number(..) | Line::Bad => {
                             return Status::Bad(ProtocolError::ArrayLength);
                         }
+                        Line::TooLong => return Status::Bad(ProtocolError::ArrayLineTooLong),
                     },
                     Some(_) => self.phase = Phase::Line,
                     None => break,
@@ -418,7 +430,8 @@ mod tests {
             (b"*\r\n", Err(Some(ArrayLength))),
             (b"*02\r\n", Err(Some(ArrayLength))),
             (b"*+1\r\n", Err(Some(ArrayLength))),
-            (b"*1048577\r\n", Err(Some(ArrayLength))),
+            (b"*1048577\r\n", Err(None)),
+            (b"*2147483648\r\n", Err(Some(ArrayLength))),
             (b"*4294967298\r\n$3\r\n", Err(Some(ArrayLength))),
             (b"*99999999999999999999999\r\n", Err(Some(ArrayLength))),
             (b"*1\r\n*-1\r\n", Err(Some(ExpectedBulk(b'*')))),

@@ -28,6 +28,10 @@ pub enum Form {
     Set,
     /// A score.
     Double,
+    /// 1 or 0 for yes or no.
+    Bool,
+    /// An array of them.
+    Bools,
     /// An array of scores.
     Doubles,
     /// `[member, score]`, or empty.
@@ -36,6 +40,12 @@ pub enum Form {
     ScorePairs,
     /// Fields and values in turn become pairs.
     FieldPairs,
+    /// Elements and scores in turn become a map.
+    ScoreMap,
+    /// An array of such arrays.
+    ScoreMaps,
+    /// Elements, scores and attributes in turn become a map to pairs.
+    ScoredAttributes,
     /// `[key, [[member, score], …]]`.
     KeyScores,
     /// An array of coordinates.
@@ -54,11 +64,38 @@ pub enum Form {
     MemoryStats,
     /// `LATENCY HISTOGRAM`.
     Histograms,
+    /// `COMMAND DOCS`.
+    Docs,
     /// Text for people.
     Verbatim,
     /// What a script or function returns: only the datastore knows. Of a RESP2 reply only nulls change.
     Native,
 }
+
+macro_rules! arguments {
+    ($inner:expr) => {
+        Shape::Each(&Shape::Named(&[
+            ("flags", &Shape::Set),
+            ("arguments", &$inner),
+        ]))
+    };
+}
+
+/// The document of a command; that of a container's subcommand holds no more subcommands.
+const DOCUMENT: Shape = Shape::Named(&[
+    ("doc_flags", &Shape::Set),
+    ("history", &Shape::Set),
+    ("arguments", &ARGUMENTS),
+    ("subcommands", &Shape::Map(&SUBCOMMAND)),
+]);
+const SUBCOMMAND: Shape = Shape::Named(&[
+    ("doc_flags", &Shape::Set),
+    ("history", &Shape::Set),
+    ("arguments", &ARGUMENTS),
+]);
+/// Arguments may be made of arguments. Redis' own are so at most four levels deep; what is deeper passes
+/// as it is.
+const ARGUMENTS: Shape = arguments!(arguments!(arguments!(arguments!(arguments!(Shape::Plain)))));
 
 /// How a command's form follows from its arguments: a column of the command table.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +108,28 @@ pub(super) enum FormRule {
     Word(u8, &'static [u8], Form),
     /// The form if this word follows the keys counted by argument 1; else plain.
     Counted(&'static [u8], Form),
+    /// As this says of the whole request.
+    By(fn(&[&[u8]]) -> Form),
+}
+
+/// Of `VSIM key (ELE|FP32|VALUES) … [WITHSCORES] [WITHATTRIBS]`.
+pub(super) fn vsim(args: &[&[u8]]) -> Form {
+    let options = args.get(4..).unwrap_or_default();
+    let has = |name: &str| options.iter().any(|word| is(word, name));
+    match (has("withscores"), has("withattribs")) {
+        (true, true) => Form::ScoredAttributes,
+        (true, false) => Form::ScoreMap,
+        (false, true) => Form::Map,
+        (false, false) => Form::Plain,
+    }
+}
+
+/// Of `VEMB key element [RAW]`.
+pub(super) fn vemb(args: &[&[u8]]) -> Form {
+    match args.len() {
+        3 => Form::Doubles,
+        _ => Form::Plain,
+    }
 }
 
 /// One node of what a form does to a reply.
@@ -78,7 +137,11 @@ enum Shape {
     Plain,
     Set,
     Double,
+    /// The integers 1 and 0.
+    Bool,
     Verbatim,
+    /// A flat array becomes a map from every third element to a pair, whose first is by the shape.
+    Triples(&'static Shape),
     /// An array, each element by the shape.
     Each(&'static Shape),
     /// A flat array of names and values becomes a map; values by the shape.
@@ -106,6 +169,11 @@ impl Form {
             Form::Maps => &Each(&Map(&Plain)),
             Form::Set => &Set,
             Form::Double => &Double,
+            Form::Bool => &Bool,
+            Form::Bools => &Each(&Bool),
+            Form::ScoreMap => &Map(&Double),
+            Form::ScoreMaps => &Each(&Map(&Double)),
+            Form::ScoredAttributes => &Triples(&Double),
             Form::Doubles => &Each(&Double),
             Form::FlatScore => &Second(&Double),
             Form::ScorePairs => &Pairs(&Double),
@@ -125,6 +193,7 @@ impl Form {
             ]),
             Form::MemoryStats => &Map(&Gauge),
             Form::Histograms => &Map(&Named(&[("histogram_usec", &Map(&Plain))])),
+            Form::Docs => &Map(&DOCUMENT),
             Form::Verbatim => &Verbatim,
         }
     }
@@ -142,6 +211,7 @@ pub fn form(command: &Command, args: &[&[u8]]) -> Form {
             };
         }
         FormRule::Word(from, word, form) => (usize::from(from), word, form),
+        FormRule::By(rule) => return rule(args),
         FormRule::Counted(word, form) => {
             let count = args.get(1).and_then(|text| integer(text)).unwrap_or(0);
             let count = usize::try_from(count).unwrap_or(0);
@@ -172,7 +242,8 @@ impl Command {
 #[inline]
 pub fn is_identity(form: Form, start: &[u8]) -> bool {
     match start {
-        [b'+' | b'-' | b':', ..] => true,
+        [b':', ..] => form != Form::Bool,
+        [b'+' | b'-', ..] => true,
         [b'$', b'-', ..] => false,
         [b'$', _, ..] => !matches!(form, Form::Double | Form::Verbatim),
         _ => false,
@@ -238,6 +309,13 @@ impl<'a> Walk<'a, '_> {
         Some(bytes)
     }
 
+    /// Passes over a line and writes this one.
+    fn replaced(&mut self, line: &[u8]) -> Option<()> {
+        self.skip(self.peek()?.line.len())?;
+        self.out.extend_from_slice(line);
+        Some(())
+    }
+
     /// Enters an array and returns how many elements it has, `None` inside if it is no array.
     fn enter(&mut self) -> Option<Option<usize>> {
         let head = self.peek()?;
@@ -255,6 +333,11 @@ impl<'a> Walk<'a, '_> {
                 out.push(b',');
                 out.extend_from_slice(bytes);
             }),
+            Shape::Bool => match self.peek()?.line {
+                b":1\r\n" => self.replaced(b"#t\r\n"),
+                b":0\r\n" => self.replaced(b"#f\r\n"),
+                _ => self.plain(),
+            },
             Shape::Verbatim => self.leaf(|bytes, out| {
                 header(out, b'=', bytes.len() as i64 + 4);
                 out.extend_from_slice(b"txt:");
@@ -324,6 +407,15 @@ impl<'a> Walk<'a, '_> {
                     header(self.out, b'*', 2);
                     self.plain()?;
                     self.shaped(inner)
+                })
+            }
+            Shape::Triples(inner) if count.is_multiple_of(3) => {
+                header(self.out, b'%', number / 3);
+                (0..count / 3).try_for_each(|_| {
+                    self.plain()?;
+                    header(self.out, b'*', 2);
+                    self.shaped(inner)?;
+                    self.plain()
                 })
             }
             Shape::Entries => {
@@ -435,7 +527,7 @@ mod tests {
         })
     }
 
-    const FORMS: [Form; 20] = [
+    const FORMS: [Form; 26] = [
         Form::Plain,
         Form::Map,
         Form::Maps,
@@ -456,7 +548,71 @@ mod tests {
         Form::Histograms,
         Form::Verbatim,
         Form::Native,
+        Form::Docs,
+        Form::Bool,
+        Form::Bools,
+        Form::ScoreMap,
+        Form::ScoreMaps,
+        Form::ScoredAttributes,
     ];
+
+    /// As the documentation of Redis 8 shows them; the tests' datastore is older.
+    #[test]
+    fn replies_of_newer_commands() {
+        for (line, resp2, resp3) in [
+            ("vadd k fp32 x e", ":1\r\n", "#t\r\n"),
+            ("vrem k e", ":0\r\n", "#f\r\n"),
+            ("vrem k e", "-ERR x\r\n", "-ERR x\r\n"),
+            ("bf.madd k a b", "*2\r\n:1\r\n:0\r\n", "*2\r\n#t\r\n#f\r\n"),
+            ("vemb k e", "*1\r\n$3\r\n0.5\r\n", "*1\r\n,0.5\r\n"),
+            (
+                "vemb k e raw",
+                "*2\r\n+q8\r\n$1\r\nx\r\n",
+                "*2\r\n+q8\r\n$1\r\nx\r\n",
+            ),
+            ("vsim k ele e", "*1\r\n$1\r\na\r\n", "*1\r\n$1\r\na\r\n"),
+            (
+                "vsim k ele e withscores",
+                "*2\r\n$1\r\na\r\n$1\r\n1\r\n",
+                "%1\r\n$1\r\na\r\n,1\r\n",
+            ),
+            (
+                "vsim k ele withscores WITHATTRIBS count 2 withscores",
+                "*6\r\n$1\r\na\r\n$1\r\n1\r\n$-1\r\n$1\r\nb\r\n$3\r\n0.5\r\n$2\r\n{}\r\n",
+                "%2\r\n$1\r\na\r\n*2\r\n,1\r\n_\r\n$1\r\nb\r\n*2\r\n,0.5\r\n$2\r\n{}\r\n",
+            ),
+            (
+                "vlinks k e withscores",
+                "*1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n",
+                "*1\r\n%1\r\n$1\r\na\r\n,1\r\n",
+            ),
+            (
+                "increx k byfloat 0.5",
+                "*2\r\n$3\r\n1.5\r\n$3\r\n0.5\r\n",
+                "*2\r\n,1.5\r\n,0.5\r\n",
+            ),
+            ("increx k", "*2\r\n:2\r\n:1\r\n", "*2\r\n:2\r\n:1\r\n"),
+            (
+                "zrank z a withscore",
+                "*2\r\n:0\r\n$3\r\n1.5\r\n",
+                "*2\r\n:0\r\n,1.5\r\n",
+            ),
+            (
+                "vinfo k",
+                "*2\r\n$4\r\nsize\r\n:3\r\n",
+                "%1\r\n$4\r\nsize\r\n:3\r\n",
+            ),
+        ] {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let command = crate::proto::redis::lookup::lookup(args[0]).unwrap();
+            let form = form(command, &args);
+            let mut out = Vec::new();
+            convert(form, resp2.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), resp3, "{line}");
+            let passes = is_identity(form, &resp2.as_bytes()[..2]);
+            assert!(!passes || resp2 == resp3, "{line}");
+        }
+    }
 
     proptest! {
         #[test]

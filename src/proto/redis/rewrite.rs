@@ -63,12 +63,22 @@ pub fn absolute<'a>(command: &Command, args: &[&'a [u8]], now_ms: u64) -> Option
     }
     let now = i64::try_from(now_ms).ok()?;
     match command.name {
-        "expire" => expire(args, now, SECOND),
-        "pexpire" => expire(args, now, MILLISECOND),
+        "expire" => expire(b"PEXPIREAT", args, now, SECOND),
+        "pexpire" => expire(b"PEXPIREAT", args, now, MILLISECOND),
+        "hexpire" => expire(b"HPEXPIREAT", args, now, SECOND),
+        "hpexpire" => expire(b"HPEXPIREAT", args, now, MILLISECOND),
         "setex" => set_for(args, now, SECOND),
         "psetex" => set_for(args, now, MILLISECOND),
         "set" => with_options(b"SET", args, 3, now),
         "getex" => with_options(b"GETEX", args, 2, now),
+        "hgetex" => with_options(b"HGETEX", args, 2, now),
+        "hsetex" => with_options(b"HSETEX", args, 2, now),
+        "increx" => with_options(b"INCREX", args, 2, now),
+        "msetex" => {
+            let keys = usize::try_from(integer(args.get(1)?)?).ok()?;
+            let options = keys.checked_mul(2)?.checked_add(2)?;
+            with_options(b"MSETEX", args, options, now)
+        }
         "restore" => restore(args, now),
         _ => None,
     }
@@ -88,15 +98,25 @@ fn number<'a>(value: i64) -> Cow<'a, [u8]> {
     Cow::Owned(value.to_string().into_bytes())
 }
 
-/// `EXPIRE key seconds [condition]`. A time in the past is one: the key is removed.
-fn expire<'a>(args: &[&'a [u8]], now: i64, unit: i64) -> Option<Rewritten<'a>> {
+/// `EXPIRE key seconds [condition]`, `HEXPIRE key seconds [condition] FIELDS …`, by the name that takes a
+/// moment. A time in the past is one: the key, or the fields, are removed; of fields one below zero is an
+/// error.
+fn expire<'a>(
+    name: &'static [u8],
+    args: &[&'a [u8]],
+    now: i64,
+    unit: i64,
+) -> Option<Rewritten<'a>> {
     let [_, key, time, conditions @ ..] = args else {
         return None;
     };
+    if name == b"HPEXPIREAT" && integer(time)? < 0 {
+        return None;
+    }
     let at = moment(time, now, unit)?;
     let conditions = conditions.iter().map(|word| Cow::Borrowed(*word));
     Rewritten::new(
-        b"PEXPIREAT",
+        name,
         [Cow::Borrowed(*key), number(at)]
             .into_iter()
             .chain(conditions),
@@ -134,7 +154,14 @@ fn restore<'a>(args: &[&'a [u8]], now: i64) -> Option<Rewritten<'a>> {
     )
 }
 
-/// `SET` and `GETEX`: `EX` or `PX` among the options, which begin at `from`.
+/// Options beside the time, of any of these commands: one of another command is an error all the same.
+const ALONE: &[&str] = &["nx", "xx", "get", "fnx", "fxx", "enx", "saturate"];
+/// Options that have a value.
+const WITH_VALUE: &[&str] = &[
+    "ifeq", "ifne", "ifdeq", "ifdne", "byfloat", "byint", "lbound", "ubound",
+];
+
+/// `SET`, `GETEX` and the like: `EX` or `PX` among the options, which begin at `from`.
 fn with_options<'a>(
     name: &'static [u8],
     args: &[&'a [u8]],
@@ -149,9 +176,15 @@ fn with_options<'a>(
             SECOND
         } else if is("px") {
             MILLISECOND
-        } else if is("nx") || is("xx") || is("get") {
+        } else if ALONE.iter().any(|name| is(name)) {
             at += 1;
             continue;
+        } else if WITH_VALUE.iter().any(|name| is(name)) {
+            at += 2;
+            continue;
+        } else if is("fields") {
+            // Names of fields, and their values, are no options.
+            break;
         } else {
             // Another way to say when, or an error.
             return None;
@@ -192,10 +225,15 @@ fn stream_id(args: &[&[u8]]) -> Option<usize> {
     loop {
         let word = args.get(at)?;
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-        at += if is("nomkstream") {
+        at += if ["nomkstream", "keepref", "delref", "acked"]
+            .iter()
+            .any(|name| is(name))
+        {
             1
-        } else if is("limit") {
+        } else if is("limit") || is("idmpauto") {
             2
+        } else if is("idmp") {
+            3
         } else if is("maxlen") || is("minid") {
             let exactness = args.get(at + 1).copied().unwrap_or_default();
             if matches!(exactness, b"=" | b"~") {
@@ -207,6 +245,20 @@ fn stream_id(args: &[&[u8]]) -> Option<usize> {
             return Some(at);
         };
     }
+}
+
+/// Where among the options of `XADD`, which end before its id, those stand by which the same entry is not
+/// added twice (`IDMP producer entry`, `IDMPAUTO producer`): with an id of its own it has none.
+fn producer(options: &[&[u8]]) -> std::ops::Range<usize> {
+    for (at, word) in options.iter().enumerate().skip(2) {
+        if word.eq_ignore_ascii_case(b"idmpauto") {
+            return at..at + 2;
+        }
+        if word.eq_ignore_ascii_case(b"idmp") {
+            return at..at + 3;
+        }
+    }
+    0..0
 }
 
 /// What a request has done, for replicas that have not run it.
@@ -229,7 +281,9 @@ pub fn effect<'a>(command: &Command, args: &[&'a [u8]], reply: &'a [u8]) -> Opti
     let key = Cow::Borrowed(*args.get(1)?);
     if command.name == "xadd" {
         let (id, place) = (bulk(reply)?, stream_id(args)?);
+        let once = producer(args.get(..place)?);
         let words = args.iter().enumerate().skip(1);
+        let words = words.filter(|(at, _)| !once.contains(at));
         let words = words.map(|(at, word)| Cow::Borrowed(if at == place { id } else { word }));
         return Some(Effect {
             requests: vec![Rewritten::new(b"XADD", words)?],
@@ -305,6 +359,34 @@ mod tests {
             ("SET ex ex ex 1", "SET ex ex PXAT 1700000001000"),
             ("GETEX k EX 10", "GETEX k PXAT 1700000010000"),
             ("getex k px 1", "GETEX k PXAT 1700000000001"),
+            (
+                "SET k v IFEQ ex EX 10",
+                "SET k v IFEQ ex PXAT 1700000010000",
+            ),
+            (
+                "HEXPIRE k 10 FIELDS 1 f",
+                "HPEXPIREAT k 1700000010000 FIELDS 1 f",
+            ),
+            (
+                "hpexpire k 0 NX fields 2 f g",
+                "HPEXPIREAT k 1700000000000 NX fields 2 f g",
+            ),
+            (
+                "HGETEX k EX 10 FIELDS 1 px",
+                "HGETEX k PXAT 1700000010000 FIELDS 1 px",
+            ),
+            (
+                "hsetex k FNX px 5 FIELDS 2 ex 10 px 20",
+                "HSETEX k FNX PXAT 1700000000005 FIELDS 2 ex 10 px 20",
+            ),
+            (
+                "INCREX k BYINT 5 UBOUND 9 SATURATE EX 10 ENX",
+                "INCREX k BYINT 5 UBOUND 9 SATURATE PXAT 1700000010000 ENX",
+            ),
+            (
+                "MSETEX 2 ex 1 px 2 NX EX 10",
+                "MSETEX 2 ex 1 px 2 NX PXAT 1700000010000",
+            ),
             ("restore k 10 p", "RESTORE k 1700000000010 p ABSTTL"),
             (
                 "RESTORE k 10 p REPLACE IDLETIME",
@@ -341,6 +423,13 @@ mod tests {
             "SET k v EX 10 bogus",
             "GETEX k",
             "GETEX k PERSIST",
+            "HEXPIRE k -1 FIELDS 1 f",
+            "HGETEX k PERSIST FIELDS 1 f",
+            "HSETEX k FIELDS 2 ex 10 px 20",
+            "HSETEX k KEEPTTL FIELDS 1 ex 10",
+            "MSETEX 2 ex 1 px 2 NX",
+            "MSETEX 9 ex 1 px 2 EX 10",
+            "INCREX k ENX BYINT 1",
             "GETEX k EX",
             "RESTORE k 0 p",
             "RESTORE k -1 p REPLACE",
@@ -386,6 +475,16 @@ mod tests {
                 "XADD x minid 3 * f v",
                 "$3\r\n5-1\r\n",
                 Some(("XADD x minid 3 5-1 f v", "$3\r\n5-1\r\n")),
+            ),
+            (
+                "XADD x KEEPREF IDMP p 7 MAXLEN 9 * idmp v",
+                "$3\r\n5-1\r\n",
+                Some(("XADD x KEEPREF MAXLEN 9 5-1 idmp v", "$3\r\n5-1\r\n")),
+            ),
+            (
+                "XADD x IDMPAUTO p * f v",
+                "$3\r\n5-1\r\n",
+                Some(("XADD x 5-1 f v", "$3\r\n5-1\r\n")),
             ),
             ("XADD x NOMKSTREAM * f v", "$-1\r\n", None),
             ("XADD x * f v", "-ERR x\r\n", None),
@@ -471,7 +570,7 @@ mod tests {
         /// What is rewritten keeps its key, is accepted by its command, and holds nothing relative.
         #[test]
         fn rewriting_is_done_at_once(
-            name in prop::sample::select(vec!["EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "SET", "GETEX", "RESTORE"]),
+            name in prop::sample::select(vec!["EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "SET", "GETEX", "RESTORE", "HEXPIRE", "HSETEX", "INCREX"]),
             rest in prop::collection::vec(word(), 1..7),
         ) {
             let mut args = vec![name.as_bytes()];

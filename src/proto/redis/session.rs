@@ -5,9 +5,12 @@
 //! that client libraries find what they expect when they connect.
 
 mod client;
+pub mod clients;
 mod help;
 pub(super) mod introspect;
 pub mod refused_multi;
+
+pub use client::Figures;
 
 use super::command::{Command, Serve};
 use super::encode::Reply;
@@ -32,12 +35,6 @@ const LONG_NAME: &str = "-ERR Client names cannot be longer than 1024 bytes\r\n"
 pub struct Context<'a> {
     /// The time of this turn.
     pub now: Now,
-    /// When the client connected, on the monotonic clock.
-    pub connected_us: u64,
-    /// The client's address, `host:port`.
-    pub peer: &'a str,
-    /// Our end of the connection, `host:port`.
-    pub local: &'a str,
     /// The datastore's version, or [`DEFAULT_VERSION`].
     pub store_version: &'a str,
 }
@@ -131,13 +128,17 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Effect {
         let start = out.len();
+        let skipped = self.mode == ReplyMode::SkipNext;
         let quiet = !self.wants_reply();
         let effect = self.dispatch(command, args, context, out);
-        // What ends the silence is answered although it arrived in it.
+        // What ends the silence is answered although it arrived in it, and so are messages.
         let loud = match command.parent() {
-            None => command.name == "reset",
+            None => match command.name {
+                "reset" => !skipped,
+                name => name.ends_with("unsubscribe"),
+            },
             Some(_) => {
-                is(command, "client", "reply")
+                command.is_of("client", "reply")
                     && args
                         .get(2)
                         .is_some_and(|word| word.eq_ignore_ascii_case(b"on"))
@@ -169,7 +170,7 @@ impl Session {
                 return Effect::Reply;
             }
             match container.name {
-                "client" => return self.client(command, args, context, out),
+                "client" => return self.client(command, args, out),
                 "command" => {
                     introspect::answer(command, args, &mut Reply::new(out, self.resp3));
                     return Effect::Reply;
@@ -193,12 +194,22 @@ impl Session {
                     Reply::new(out, self.resp3).ok();
                     return Effect::Consistency(level);
                 }
-                None => push(out, errors::BAD_CONSISTENCY),
+                // A client that overlooks it would go on at a level that it did not ask for. The original
+                // closes as well.
+                None => {
+                    push(out, errors::BAD_CONSISTENCY);
+                    return Effect::Close;
+                }
             },
             (None, "echo") => Reply::new(out, self.resp3).bulk(arg(1)),
             (None, "time") => time(context.now, &mut Reply::new(out, self.resp3)),
-            (None, "select") => select(arg(1), out),
+            (None, "select") => return select(arg(1), out),
             (None, "auth") => auth(args, out),
+            // Nothing is ever watched, and nobody subscribed.
+            (None, "unwatch") => Reply::new(out, self.resp3).ok(),
+            (None, "unsubscribe" | "punsubscribe" | "sunsubscribe") => {
+                unsubscribed(command.name, args, &mut Reply::new(out, self.resp3));
+            }
             (None, "wait") => wait(arg(1), arg(2), out),
             (None, "lolwut") => {
                 let text = format!("Redis ver. {}\n", context.store_version);
@@ -289,10 +300,6 @@ fn push(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn is(command: &Command, container: &str, name: &str) -> bool {
-    command.name == name && command.parent().is_some_and(|c| c.name == container)
-}
-
 /// Whether a text may be a client's name: printable ASCII without blanks.
 fn fit_name(name: &[u8]) -> Result<(), &'static str> {
     if name.len() > MAX_NAME {
@@ -305,6 +312,23 @@ fn fit_name(name: &[u8]) -> Result<(), &'static str> {
     }
 }
 
+/// A message for each channel, or one without a channel.
+fn unsubscribed(name: &str, args: &[&[u8]], reply: &mut Reply<'_>) {
+    let mut message = |channel: Option<&[u8]>| {
+        reply.push(3);
+        reply.bulk(name);
+        match channel {
+            Some(channel) => reply.bulk(channel),
+            None => reply.null(),
+        }
+        reply.integer(0);
+    };
+    match args.get(1..) {
+        None | Some([]) => message(None),
+        Some(channels) => channels.iter().for_each(|channel| message(Some(channel))),
+    }
+}
+
 fn time(now: Now, reply: &mut Reply<'_>) {
     let mut buffer = itoa::Buffer::new();
     reply.array(2);
@@ -313,18 +337,24 @@ fn time(now: Now, reply: &mut Reply<'_>) {
 }
 
 /// There is one database, number 0.
-fn select(database: &[u8], out: &mut Vec<u8>) {
+///
+/// A client that does not look at the refusal (many client libraries select their database when they
+/// connect and ignore the reply) would go on in database 0, among the keys of others. So the connection
+/// closes, as the original's does.
+fn select(database: &[u8], out: &mut Vec<u8>) -> Effect {
     match integer(database) {
-        Some(0) => Reply::new(out, false).ok(),
-        Some(number) if i32::try_from(number).is_ok() => {
-            push(out, "-ERR DB index is out of range\r\n");
+        Some(0) => {
+            Reply::new(out, false).ok();
+            return Effect::Reply;
         }
+        Some(number) if i32::try_from(number).is_ok() => push(out, errors::OTHER_DATABASE),
         Some(_) => push(
             out,
             "-ERR value is out of range, value must between -2147483648 and 2147483647\r\n",
         ),
         None => push(out, errors::NOT_AN_INTEGER),
     }
+    Effect::Close
 }
 
 /// No password is configured: the default user may come in with any, as in Redis.

@@ -27,20 +27,24 @@ pub(super) const CLIENT: &[Command] = &[
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, cat::CONNECTION),
     row("id", 2, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE, cat::CONNECTION),
     row("info", 2, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE, cat::CONNECTION).nondeterministic(),
+    row("kill", -3, Proxy, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, cat::CONNECTION),
     row("list", -2, Proxy, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, cat::CONNECTION).nondeterministic(),
     row("no-evict", 3, Proxy, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, cat::CONNECTION),
     row("no-touch", 3, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE, cat::CONNECTION),
+    row("pause", -3, Proxy, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, cat::CONNECTION),
     row("reply", 3, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE, cat::CONNECTION),
     row("setinfo", 4, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE, cat::CONNECTION),
     row("setname", 3, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE, cat::CONNECTION),
     row("tracking", -3, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE, cat::CONNECTION),
     row("trackinginfo", 2, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE, cat::CONNECTION),
+    row("unblock", -3, Proxy, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, cat::CONNECTION),
+    row("unpause", 2, Proxy, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, cat::CONNECTION),
 ];
 /// `COMMAND`.
 #[rustfmt::skip]
 pub(super) const COMMAND: &[Command] = &[
     row("count", 2, Proxy, specs::NONE, LOADING | STALE, cat::CONNECTION),
-    row("docs", -2, Proxy, specs::NONE, LOADING | STALE, cat::CONNECTION).unordered(),
+    row("docs", -2, LocalNode, specs::NONE, LOADING | STALE, cat::CONNECTION).resp3(Is(Form::Docs)).unordered(),
     row("getkeys", -4, Proxy, specs::NONE, LOADING | STALE, cat::CONNECTION),
     row("getkeysandflags", -4, Proxy, specs::NONE, LOADING | STALE, cat::CONNECTION),
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, cat::CONNECTION),

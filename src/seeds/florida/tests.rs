@@ -48,7 +48,8 @@ fn item_4_the_three_variables_are_honoured() {
     let asked = |request: &str| {
         let (port, server) = serve("HTTP/1.0 200 OK\r\n\r\nx");
         let (florida, _) = florida(&[
-            ("DYNOMITE_FLORIDA_IP", "localhost"),
+            // A name to us, and an address to every resolver.
+            ("DYNOMITE_FLORIDA_IP", "127.1"),
             ("DYNOMITE_FLORIDA_PORT", &port.to_string()),
             ("DYNOMITE_FLORIDA_REQUEST", request),
         ]);
@@ -57,7 +58,7 @@ fn item_4_the_three_variables_are_honoured() {
     };
     assert_eq!(
         asked("/seeds?dc=1"),
-        "GET /seeds?dc=1 HTTP/1.0\r\nHost: localhost\r\nUser-Agent: HTMLGET 1.0\r\n\r\n"
+        "GET /seeds?dc=1 HTTP/1.0\r\nHost: 127.1\r\nUser-Agent: HTMLGET 1.0\r\n\r\n"
     );
     let whole = "POST /x HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n";
     assert_eq!(asked(whole), whole);

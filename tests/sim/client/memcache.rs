@@ -190,7 +190,7 @@ impl Client {
             ),
             4 => (
                 "flush_all\r\n".into(),
-                b"CLIENT_ERROR flush_all is disabled\r\n",
+                b"CLIENT_ERROR flush_all is disabled; start the nodes with DYNOMITE_ENABLE_FLUSH=1 to enable it\r\n",
             ),
             5 => ("verbosity 1\r\n".into(), b"OK\r\n"),
             6 => ("\r\n".into(), b"ERROR\r\n"),

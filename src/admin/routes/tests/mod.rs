@@ -51,6 +51,10 @@ fn request(method: Method, path: &str) -> Request {
         host: None,
         origin: None,
         fetch_site: None,
+        referer: None,
+        is_browser: false,
+        authority: None,
+        is_plain_path: true,
     }
 }
 

@@ -82,6 +82,11 @@ fn what_classic_commands_can_say_is_translated() {
         ("ma a", "incr a 1"),
         ("ma a M+ D5 v", "incr a 5"),
         ("ma a MD D5", "decr a 5"),
+        // No version is told that could ever match.
+        ("ms a 5 c", "set a 0 0 5"),
+        ("ma a c v", "incr a 1"),
+        // A stale item.
+        ("ms a 5 C1 I T7", "delete a"),
     ] {
         assert_eq!(shown(text), Shown::As(expected.to_owned()), "{text}");
     }
@@ -95,7 +100,6 @@ fn what_they_cannot_say_is_refused() {
         "mg a l",
         "mg a N5",
         "mg a R5",
-        "ms a 5 c",
         "ms a 5 C9 I",
         "ms a 5 C9 MA",
         "md a C5",
@@ -105,7 +109,6 @@ fn what_they_cannot_say_is_refused() {
         "ma a N5",
         "ma a t",
         "ma a T5",
-        "ma a c",
         "version",
         "stats",
         "flush_all",
@@ -159,6 +162,12 @@ fn replies_are_turned_back() {
         ("ma a", "12\r\n", "HD\r\n"),
         ("ma a v k", "12\r\n", "VA 2 ka\r\n12\r\n"),
         ("ma a v O1", "NOT_FOUND\r\n", "NF O1\r\n"),
+        ("ms a 5 c", "STORED\r\n", "HD c18446744073709551615\r\n"),
+        ("ms a 5 c MR", "NOT_STORED\r\n", "NS c0\r\n"),
+        ("ma a v c", "12\r\n", "VA 2 c18446744073709551615\r\n12\r\n"),
+        ("ma a v c", "NOT_FOUND\r\n", "NF\r\n"),
+        ("ms a 5 C1 I O2", "DELETED\r\n", "HD O2\r\n"),
+        ("ms a 5 C1 I", "NOT_FOUND\r\n", "NF\r\n"),
         ("ma a v", "CLIENT_ERROR no\r\n", "CLIENT_ERROR no\r\n"),
         (
             "mg a v",

@@ -41,7 +41,7 @@ fn kinds(stream: &[u8]) -> Vec<(usize, Kind)> {
         .collect()
 }
 
-fn direct(command: &'static Command, key: (u32, u32), keys: u32, plain: bool) -> Kind {
+fn direct(command: &'static Command, key: (u32, u32), keys: u32, versions: Versions) -> Kind {
     let key = Span {
         at: key.0,
         len: key.1,
@@ -50,82 +50,112 @@ fn direct(command: &'static Command, key: (u32, u32), keys: u32, plain: bool) ->
         command,
         key,
         keys,
-        plain,
+        versions,
     }
 }
 
 #[test]
 fn canonical_requests_go_straight() {
     let cases: &[(&str, Kind)] = &[
-        ("get a\r\n", direct(&command::GET, (4, 1), 1, true)),
-        ("get a bc d\r\n", direct(&command::GET, (4, 1), 3, true)),
-        ("gets ab\r\n", direct(&command::GETS, (5, 2), 1, false)),
+        (
+            "get a\r\n",
+            direct(&command::GET, (4, 1), 1, Versions::None),
+        ),
+        (
+            "get a bc d\r\n",
+            direct(&command::GET, (4, 1), 3, Versions::None),
+        ),
+        (
+            "gets ab\r\n",
+            direct(&command::GETS, (5, 2), 1, Versions::Told),
+        ),
         (
             "set a 0 0 1\r\nx\r\n",
-            direct(&command::SET, (4, 1), 1, true),
+            direct(&command::SET, (4, 1), 1, Versions::None),
         ),
         (
             "set a 0 0 0\r\n\r\n",
-            direct(&command::SET, (4, 1), 1, true),
+            direct(&command::SET, (4, 1), 1, Versions::None),
         ),
         (
             "set a 7 60 1\r\nx\r\n",
-            direct(&command::SET, (4, 1), 1, false),
+            direct(&command::SET, (4, 1), 1, Versions::None),
         ),
         (
             "add a 0 -1 1\r\nx\r\n",
-            direct(&command::ADD, (4, 1), 1, false),
+            direct(&command::ADD, (4, 1), 1, Versions::None),
         ),
         (
             "replace a 0 0 1\r\nx\r\n",
-            direct(&command::REPLACE, (8, 1), 1, true),
+            direct(&command::REPLACE, (8, 1), 1, Versions::None),
         ),
         (
             "append a 0 0 1\r\nx\r\n",
-            direct(&command::APPEND, (7, 1), 1, true),
+            direct(&command::APPEND, (7, 1), 1, Versions::None),
         ),
         (
             "prepend a 0 0 1\r\nx\r\n",
-            direct(&command::PREPEND, (8, 1), 1, true),
+            direct(&command::PREPEND, (8, 1), 1, Versions::None),
         ),
         (
             "cas a 0 0 1 9\r\nx\r\n",
-            direct(&command::CAS, (4, 1), 1, false),
+            direct(&command::CAS, (4, 1), 1, Versions::Compared),
         ),
-        ("delete a\r\n", direct(&command::DELETE, (7, 1), 1, true)),
+        (
+            "delete a\r\n",
+            direct(&command::DELETE, (7, 1), 1, Versions::None),
+        ),
         (
             "incr a 18446744073709551615\r\n",
-            direct(&command::INCR, (5, 1), 1, true),
+            direct(&command::INCR, (5, 1), 1, Versions::None),
         ),
-        ("decr a 0\r\n", direct(&command::DECR, (5, 1), 1, true)),
-        ("touch a 0\r\n", direct(&command::TOUCH, (6, 1), 1, true)),
-        ("touch a 9\r\n", direct(&command::TOUCH, (6, 1), 1, false)),
-        ("mg a\r\n", direct(&command::META_GET, (3, 1), 1, true)),
+        (
+            "decr a 0\r\n",
+            direct(&command::DECR, (5, 1), 1, Versions::None),
+        ),
+        (
+            "touch a 0\r\n",
+            direct(&command::TOUCH, (6, 1), 1, Versions::None),
+        ),
+        (
+            "touch a 9\r\n",
+            direct(&command::TOUCH, (6, 1), 1, Versions::None),
+        ),
+        (
+            "mg a\r\n",
+            direct(&command::META_GET, (3, 1), 1, Versions::None),
+        ),
         (
             "mg a v f k s u O1\r\n",
-            direct(&command::META_GET, (3, 1), 1, true),
+            direct(&command::META_GET, (3, 1), 1, Versions::None),
         ),
-        ("mg a v c\r\n", direct(&command::META_GET, (3, 1), 1, false)),
-        ("mg a t\r\n", direct(&command::META_GET, (3, 1), 1, false)),
+        (
+            "mg a v c\r\n",
+            direct(&command::META_GET, (3, 1), 1, Versions::Told),
+        ),
+        (
+            "mg a t\r\n",
+            direct(&command::META_GET, (3, 1), 1, Versions::None),
+        ),
         (
             "ms a 1 T0 F5 MS\r\nx\r\n",
-            direct(&command::META_SET, (3, 1), 1, true),
+            direct(&command::META_SET, (3, 1), 1, Versions::None),
         ),
         (
             "ms a 1 T5\r\nx\r\n",
-            direct(&command::META_SET, (3, 1), 1, false),
+            direct(&command::META_SET, (3, 1), 1, Versions::None),
         ),
         (
             "md a k O7\r\n",
-            direct(&command::META_DELETE, (3, 1), 1, true),
+            direct(&command::META_DELETE, (3, 1), 1, Versions::None),
         ),
         (
             "ma a D5 MD v\r\n",
-            direct(&command::META_ARITHMETIC, (3, 1), 1, true),
+            direct(&command::META_ARITHMETIC, (3, 1), 1, Versions::None),
         ),
         (
             "ma a N60\r\n",
-            direct(&command::META_ARITHMETIC, (3, 1), 1, false),
+            direct(&command::META_ARITHMETIC, (3, 1), 1, Versions::None),
         ),
     ];
     for (bytes, kind) in cases {
@@ -170,14 +200,14 @@ fn what_is_not_canonical_is_read_first() {
             (_, Kind::Line) => continue,
             other => panic!("{line:?}: {other:?}"),
         };
-        assert_eq!(kind, direct(&command::GET, (4, 1), 2, true));
+        assert_eq!(kind, direct(&command::GET, (4, 1), 2, Versions::None));
     }
 }
 
 #[test]
 fn values_end_where_memcached_ends_them() {
     let key251 = "k".repeat(251);
-    let set = direct(&command::SET, (4, 1), 1, true);
+    let set = direct(&command::SET, (4, 1), 1, Versions::None);
     let cases: &[(&str, &[(usize, Kind)])] = &[
         ("set a 0 0 3\r\n\r\n\n\r\n", &[(18, set)]),
         ("set a 0 0 1 noreply\r\nx\r\n", &[(24, Kind::Line)]),
@@ -285,19 +315,6 @@ fn lines_have_limits() {
     let blanks = " ".repeat(101);
     assert_eq!(whole(&of(&format!("{blanks}get "), MAX_LINE + 1)), [bad]);
     assert_eq!(Fatal::LineTooLong.reply(), b"");
-}
-
-#[test]
-fn the_binary_protocol_is_recognised_by_a_connections_first_byte() {
-    let mut stream = vec![0x80, 0x0a];
-    stream.resize(23, 0);
-    assert_eq!(whole(&stream), [Status::Incomplete]);
-    stream.extend(b"\n!");
-    assert_eq!(kinds(&stream)[0], (24, Kind::Binary));
-    assert_eq!(
-        kinds(b"get a\r\n\x80\x0b\r\n"),
-        [(7, direct(&command::GET, (4, 1), 1, true)), (4, Kind::Line)]
-    );
 }
 
 #[test]
@@ -421,7 +438,7 @@ fn agree(bytes: &[u8], request: &Request) {
                 command,
                 key,
                 keys,
-                plain,
+                versions,
             },
             Outcome::Call(call),
         ) => {
@@ -437,7 +454,7 @@ fn agree(bytes: &[u8], request: &Request) {
                 (&*first, call.keys().count()),
                 (key.of(bytes), keys as usize)
             );
-            assert_eq!(plain, is_plain(&call), "{}", line.escape_ascii());
+            assert_eq!(versions, versions_of(&call), "{}", line.escape_ascii());
             let behind = call.data_len().map_or(0, |len| len as usize + 2);
             assert_eq!(bytes.len(), line.len() + behind);
         }
@@ -466,24 +483,17 @@ fn agree(bytes: &[u8], request: &Request) {
             let text = errors::TOO_LARGE.as_bytes().into();
             assert_eq!(outcome, Outcome::Answer { text, silent });
         }
-        (Kind::Skipped | Kind::Binary, _) => assert_eq!(line, b""),
+        (Kind::Skipped, _) => assert_eq!(line, b""),
         (kind, outcome) => panic!("{}: {kind:?}, {outcome:?}", bytes.escape_ascii()),
     }
 }
 
-/// The rule for [`Kind::Direct`]'s `plain`, told by what the call is.
-fn is_plain(call: &Call<'_>) -> bool {
+/// The rule for [`Kind::Direct`]'s `versions`, told by what the call is.
+fn versions_of(call: &Call<'_>) -> Versions {
     match &call.body {
-        Body::Get { exptime, .. } => exptime.is_none() && call.command.name == "get",
-        Body::Store {
-            exptime, unique, ..
-        } => *exptime == 0 && unique.is_none(),
-        Body::Touch { exptime, .. } => *exptime == 0,
-        Body::Meta(meta) => meta.flags.iter().all(|flag| match flag[0] {
-            b'c' | b'C' | b't' | b'l' | b'h' => false,
-            b'T' | b'N' | b'R' => flag[1..] == *b"0",
-            _ => true,
-        }),
-        _ => true,
+        Body::Get { .. } if call.command.name == "gets" => Versions::Told,
+        Body::Store { unique, .. } if unique.is_some() => Versions::Compared,
+        Body::Meta(meta) if meta.token(b'c').is_some() => Versions::Told,
+        _ => Versions::None,
     }
 }

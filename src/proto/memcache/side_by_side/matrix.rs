@@ -276,10 +276,6 @@ fn what_is_answered_otherwise() {
         };
         assert_eq!(got, expected, "{}", bytes.escape_ascii());
     }
-    let mut header = b"\x80\0\0\x01\0\0\0\0\0\0\0\x01".to_vec();
-    header.resize(24, 0);
-    let got = proxied(&server, &[&header[..], b"a"].concat());
-    assert!(got.closed && got.reply.starts_with(b"\x81\0\0\0\0\0\0\x83"));
 }
 
 #[test]

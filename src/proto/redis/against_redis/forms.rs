@@ -54,6 +54,8 @@ const READS: &[&str] = &[
     "xrange x - +",
     "xrevrange x + - count 1",
     "xlen x",
+    "command docs",
+    "command docs get client set zrange nope xadd",
     "lcs m1 m2",
     "lcs m1 m2 idx",
     "lcs m1 m2 idx withmatchlen minmatchlen 3",

@@ -7,9 +7,11 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::{Server, shown, words};
 use crate::clock::Now;
+use crate::mbuf::{Chain, Pool};
 use crate::proto::redis::command::Serve;
 use crate::proto::redis::lookup::{lookup, resolve};
-use crate::proto::redis::session::{Context, DEFAULT_VERSION, Session};
+use crate::proto::redis::request::{Kind, Parser, Status};
+use crate::proto::redis::session::{Context, DEFAULT_VERSION, Session, clients};
 use crate::proto::redis::{errors, inline};
 
 /// The line the proxy refuses a request with before it is routed, if it does.
@@ -131,6 +133,10 @@ fn refusals_read_like_redis() {
         "xreadgroup foo g c streams a b c",
         "xread count 1 foo",
         "xread streams a b c",
+        "xread count x streams a 0",
+        "xread count x streams",
+        "xread count 1 count x streams a b 0",
+        "xreadgroup group g c count x streams a >",
         "xread streams a",
     ];
     client.ask(&[
@@ -259,6 +265,7 @@ fn protocol_errors_read_like_redis() {
     for (bytes, ours) in [
         (&b"*A\r\n"[..], errors::BAD_MULTIBULK.as_bytes()),
         (b"*02\r\n", errors::BAD_MULTIBULK.as_bytes()),
+        (b"*2147483648\r\n", errors::BAD_MULTIBULK.as_bytes()),
         (b"*1\r\n$-1\r\n", errors::BAD_BULK.as_bytes()),
         (b"*1\r\n$629145600\r\n", errors::BAD_BULK.as_bytes()),
         (b"*1\r\n*-1\r\n", &expected),
@@ -274,6 +281,123 @@ fn protocol_errors_read_like_redis() {
         (&[b'a'; 70_000], errors::LONG_INLINE.as_bytes()),
     ] {
         assert_eq!(shown(&server.connect().raw(bytes)), shown(ours));
+        assert_eq!(shown(&said_of(bytes, bytes.len())), shown(ours));
+        assert_eq!(shown(&said_of(bytes, 16 << 10)), shown(ours));
+    }
+}
+
+/// What our parser says of bytes that come in pieces of at most this many; an inline command is split.
+fn said_of(bytes: &[u8], piece: usize) -> Vec<u8> {
+    let pool = Pool::new(16 << 10, 1 << 20);
+    let (mut data, mut parser) = (Chain::new(), Parser::default());
+    for piece in bytes.chunks(piece) {
+        pool.copy(piece, &mut data);
+        let status = match data.as_contiguous() {
+            Some(slice) => parser.parse(slice, 0),
+            None => parser.find(&data),
+        };
+        match status {
+            Status::Bad(error) => return error.reply(),
+            Status::Complete(request) => {
+                assert_eq!(request.kind, Kind::Inline);
+                let line = data.to_vec();
+                let line = line.strip_suffix(b"\r\n").unwrap_or(&line);
+                assert_eq!(inline::split(line), Err(inline::Unbalanced));
+                return errors::UNBALANCED_QUOTES.into();
+            }
+            Status::Incomplete => {}
+        }
+    }
+    Vec::new()
+}
+
+/// Redis and the session are told to be silent, and both end the silence at the same request.
+#[test]
+fn silence_ends_where_it_ends_in_redis() {
+    let server = Server::start();
+    for (first, second) in [
+        ("client reply skip", "reset"),
+        ("client reply off", "reset"),
+        ("client reply skip", "unwatch"),
+        ("client reply skip", "unsubscribe"),
+        ("client reply off", "unsubscribe a"),
+        ("client reply skip", "client reply on"),
+        ("client reply off", "client reply on"),
+        ("client reply skip", "client reply skip"),
+    ] {
+        let mut client = server.connect();
+        let mut bytes = Vec::new();
+        let mut ours = Vec::new();
+        let mut session = Session::new(1);
+        for line in [first, second, "client reply on", "echo end"] {
+            let args = words(line);
+            crate::proto::redis::encode::command(&mut bytes, &args);
+            let row = resolve(&args, &mut Vec::new()).unwrap();
+            session.answer(row, &args, &CONTEXT, &mut ours);
+        }
+        let mut theirs = client.raw(&bytes);
+        while !theirs.ends_with(b"end\r\n") {
+            theirs.extend(client.raw(b""));
+        }
+        assert_eq!(shown(&ours), shown(&theirs), "{first}, {second}");
+    }
+}
+
+const CONTEXT: Context<'_> = Context {
+    now: Now {
+        mono_us: 0,
+        wall_us: 0,
+    },
+    store_version: DEFAULT_VERSION,
+};
+
+/// Commands about all clients, as far as their words decide.
+#[test]
+fn commands_about_clients_are_refused_as_redis_refuses_them() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for line in [
+        "client list nosuch",
+        "client list type nosuch",
+        "client list type NoSuch",
+        "client list type",
+        "client list id",
+        "client list id x",
+        "client list id 1 x",
+        "client list type normal id 1",
+        "client kill id x",
+        "client kill id 0",
+        "client kill id -1",
+        "client kill id 1 type",
+        "client kill nosuch x",
+        "client kill type nosuch",
+        "client kill user nosuch",
+        "client kill skipme maybe",
+        "client kill type normal skipme x",
+        "client pause x",
+        "client pause -1",
+        "client pause 1 foo",
+        "client pause x foo",
+        "client pause 1 write x",
+        "client unblock x",
+        "client unblock 1",
+        "client unblock 1 timeout",
+        "client unblock 1 Error",
+        "client unblock 1 foo",
+        "client unblock x foo",
+        "client unblock 1 error x",
+    ] {
+        let args = words(line);
+        let row = resolve(&args, &mut Vec::new()).unwrap();
+        assert!(clients::is_about_clients(row), "{line}");
+        let mut ours = Vec::new();
+        match row.name {
+            "list" => assert_eq!(clients::Filter::of_list(&args[2..], &mut ours), None),
+            "kill" => assert_eq!(clients::Filter::of_kill(&args[2..], &mut ours), None),
+            "pause" => assert_eq!(clients::Pause::of(&args[2..], &mut ours), None),
+            _ => clients::unblock(&args[2..], &mut ours),
+        }
+        assert_eq!(shown(&ours), shown(&client.ask(&args)), "{line}");
     }
 }
 
@@ -284,8 +408,6 @@ const CONVERSATION: &[&str] = &[
     "select 0",
     "select x",
     "select 99999999999",
-    "select -1",
-    "select 16",
     "client getname",
     "client setname foo",
     "client getname",
@@ -303,15 +425,17 @@ const CONVERSATION: &[&str] = &[
     "client trackinginfo",
     "client getredir",
     "client caching yes",
-    "client list type pubsub",
-    "client list type nosuch",
-    "client list nosuch",
-    "client list id x",
-    "client list id 999999",
     "auth a",
     "auth default a",
     "auth nosuch a",
     "auth a b c",
+    "unwatch",
+    "unsubscribe",
+    "unsubscribe a",
+    "punsubscribe",
+    "punsubscribe a*",
+    "sunsubscribe",
+    "sunsubscribe a",
     "wait 0 0",
     "wait x 0",
     "wait 0 x",
@@ -348,6 +472,9 @@ const CONVERSATION: &[&str] = &[
     "hello 3 auth default x setname z",
     "client getname",
     "client trackinginfo",
+    "unwatch",
+    "unsubscribe",
+    "punsubscribe a",
     "hello",
     "client setname a b",
     "hello 2",
@@ -371,13 +498,6 @@ fn the_proxy_answers_as_redis_does() {
         .parse()
         .unwrap();
     let mut session = Session::new(id);
-    let context = Context {
-        now: Now::default(),
-        connected_us: 0,
-        peer: "",
-        local: "",
-        store_version: DEFAULT_VERSION,
-    };
     let version = shown(&client.ask(&[b"info", b"server"]));
     assert!(
         version.contains(DEFAULT_VERSION),
@@ -389,7 +509,7 @@ fn the_proxy_answers_as_redis_does() {
         if ours.is_empty() {
             let row = lookup(args[0]).unwrap();
             let row = args.get(1).and_then(|word| row.child(word)).unwrap_or(row);
-            session.answer(row, &args, &context, &mut ours);
+            session.answer(row, &args, &CONTEXT, &mut ours);
         }
         let theirs = shown(&client.ask(&args));
         assert_eq!(shown(&ours), theirs, "{line:?}");

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{Context, Effect, MAX_NAME, ReplyMode, Session, fit_name, push};
+use super::clients::Facts;
+use super::{Effect, MAX_NAME, ReplyMode, Session, fit_name, push};
 use crate::proto::redis::command::Command;
 use crate::proto::redis::encode::Reply;
 use crate::proto::redis::errors;
-use crate::proto::redis::keys::integer;
 
 const NO_TRACKING: &str = "-ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled\r\n";
 
@@ -15,7 +15,6 @@ impl Session {
         &mut self,
         command: &'static Command,
         args: &[&[u8]],
-        context: &Context<'_>,
         out: &mut Vec<u8>,
     ) -> Effect {
         let arg = |at: usize| args.get(at).copied().unwrap_or_default();
@@ -34,11 +33,6 @@ impl Session {
                 Err(text) => push(out, text),
             },
             "setinfo" => self.set_info(arg(2), arg(3), out),
-            "info" => {
-                let line = self.line("client|info", context);
-                Reply::new(out, resp3).text(&line);
-            }
-            "list" => self.list(args.get(2..).unwrap_or_default(), context, out),
             "reply" => return self.reply_mode(arg(2), out),
             "no-evict" => switch(arg(2), &mut self.no_evict, out),
             "no-touch" => switch(arg(2), &mut self.no_touch, out),
@@ -53,6 +47,7 @@ impl Session {
             "trackinginfo" => tracking_info(&mut Reply::new(out, resp3)),
             "getredir" => Reply::new(out, resp3).integer(-1),
             "caching" => push(out, NO_TRACKING),
+            // The node answers those that are about all clients (`clients::is_about_clients`).
             _ => errors::refused(command, command.serve, out),
         }
         Effect::Reply
@@ -101,69 +96,63 @@ impl Session {
         Reply::new(out, self.resp3).ok();
     }
 
-    /// A client sees itself only.
-    fn list(&self, filter: &[&[u8]], context: &Context<'_>, out: &mut Vec<u8>) {
-        let wanted = match filter {
-            [] => true,
-            [word, kind] if word.eq_ignore_ascii_case(b"type") => {
-                let kind = kind.to_ascii_lowercase();
-                match kind.as_slice() {
-                    b"normal" => true,
-                    b"master" | b"replica" | b"slave" | b"pubsub" => false,
-                    _ => {
-                        push(out, "-ERR Unknown client type '");
-                        errors::push_quoted(&kind, out);
-                        return push(out, "'\r\n");
-                    }
-                }
-            }
-            [word, ids @ ..] if word.eq_ignore_ascii_case(b"id") && !ids.is_empty() => {
-                let ids: Option<Vec<i64>> = ids.iter().map(|id| integer(id)).collect();
-                match ids {
-                    Some(ids) => ids.contains(&(self.id as i64)),
-                    None => return push(out, "-ERR Invalid client ID\r\n"),
-                }
-            }
-            _ => return push(out, errors::SYNTAX),
-        };
-        let text = if wanted {
-            self.line("client|list", context)
-        } else {
-            String::new()
-        };
-        Reply::new(out, self.resp3).text(&text);
-    }
-
-    /// The connection in Redis' fields. Those that describe Redis' own buffers are zero.
-    fn line(&self, command: &str, context: &Context<'_>) -> String {
+    /// Appends the connection in the fields of Redis' `CLIENT LIST`. Those that describe Redis' own
+    /// buffers are zero.
+    pub fn describe(&self, figures: &Figures<'_>, line: &mut String) {
         let text = |field: fn(&super::Names) -> &Vec<u8>| {
             let bytes = self.names.as_deref().map(field);
             String::from_utf8_lossy(bytes.map_or(&[], |bytes| bytes))
         };
-        let flags = match (self.no_evict, self.no_touch) {
-            (false, false) => "N",
-            (true, false) => "e",
-            (false, true) => "T",
-            (true, true) => "eT",
-        };
-        let age = context.now.mono_us.saturating_sub(context.connected_us) / 1_000_000;
-        let mut line = String::new();
+        let mut flags = String::new();
+        for (holds, letter) in [
+            (figures.is_unix, 'U'),
+            (self.no_evict, 'e'),
+            (self.no_touch, 'T'),
+        ] {
+            flags.extend(holds.then_some(letter));
+        }
+        if flags.is_empty() {
+            flags.push('N');
+        }
+        let Facts {
+            id,
+            addr,
+            laddr,
+            age,
+        } = figures.facts;
+        let (idle, qbuf, omem) = (figures.idle, figures.qbuf, figures.omem);
+        let total = qbuf + omem;
+        // Writing to a string cannot fail.
         let _ = writeln!(
             line,
-            "id={} addr={} laddr={} fd=-1 name={} age={age} idle=0 flags={flags} db=0 sub=0 \
-             psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 \
-             oll=0 omem=0 tot-mem=0 events=r cmd={command} user=default redir=-1 resp={} \
-             lib-name={} lib-ver={}",
-            self.id,
-            context.peer,
-            context.local,
+            "id={id} addr={addr} laddr={laddr} fd=-1 name={} age={age} idle={idle} flags={flags} db=0 \
+             sub=0 psub=0 ssub=0 multi=-1 qbuf={qbuf} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 \
+             obl={omem} oll=0 omem={omem} tot-mem={total} events=r cmd={} user=default redir=-1 \
+             resp={} lib-name={} lib-ver={}",
             text(|names| &names.name),
+            figures.command,
             if self.resp3 { 3 } else { 2 },
             text(|names| &names.lib_name),
             text(|names| &names.lib_ver),
         );
-        line
     }
+}
+
+/// What is known of a connection beside its session.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures<'a> {
+    /// Who it is.
+    pub facts: Facts<'a>,
+    /// It came over a Unix socket.
+    pub is_unix: bool,
+    /// The latest command, `NULL` if there was none.
+    pub command: &'a str,
+    /// Seconds since its last byte arrived.
+    pub idle: u64,
+    /// Bytes of it that no request has been made of.
+    pub qbuf: usize,
+    /// Bytes of replies that it has not taken.
+    pub omem: usize,
 }
 
 fn switch(word: &[u8], flag: &mut bool, out: &mut Vec<u8>) {

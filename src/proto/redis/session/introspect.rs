@@ -15,7 +15,7 @@ pub(in crate::proto::redis) fn all(reply: &mut Reply<'_>) {
     }
 }
 
-/// `COMMAND COUNT`, `LIST`, `INFO`, `DOCS`, `GETKEYS` and `GETKEYSANDFLAGS`.
+/// `COMMAND COUNT`, `LIST`, `INFO`, `GETKEYS` and `GETKEYSANDFLAGS`.
 pub(in crate::proto::redis) fn answer(command: &Command, args: &[&[u8]], reply: &mut Reply<'_>) {
     let rest = args.get(2..).unwrap_or_default();
     match command.name {
@@ -31,8 +31,6 @@ pub(in crate::proto::redis) fn answer(command: &Command, args: &[&[u8]], reply: 
                 }
             }
         }
-        // Descriptions of Redis' commands are Redis' to give.
-        "docs" => reply.map(0),
         "getkeys" => get_keys(rest, false, reply),
         "getkeysandflags" => get_keys(rest, true, reply),
         _ => errors::refused(command, command.serve, reply.out()),
@@ -53,13 +51,6 @@ fn find(name: &[u8]) -> Option<&'static Command> {
     found.is_served().then_some(found)
 }
 
-fn full_name(command: &Command) -> String {
-    match command.parent() {
-        Some(container) => format!("{}|{}", container.name, command.name),
-        None => command.name.to_owned(),
-    }
-}
-
 fn list(filter: &[&[u8]], reply: &mut Reply<'_>) {
     let keep: Box<dyn Fn(&Command) -> bool> = match filter {
         [] => Box::new(|_| true),
@@ -74,22 +65,24 @@ fn list(filter: &[&[u8]], reply: &mut Reply<'_>) {
                 Box::new(move |command| command.categories & mask != 0)
             } else if kind.eq_ignore_ascii_case(b"pattern") {
                 let pattern = what.to_ascii_lowercase();
-                Box::new(move |command| matches(&pattern, command.name.as_bytes()))
+                Box::new(move |command| matches(&pattern, command.full_name().as_bytes()))
             } else {
                 return reply.out().extend_from_slice(errors::SYNTAX.as_bytes());
             }
         }
         _ => return reply.out().extend_from_slice(errors::SYNTAX.as_bytes()),
     };
-    let names: Vec<&str> = served().filter(|c| keep(c)).map(|c| c.name).collect();
+    let all = served().flat_map(|command| std::iter::once(command).chain(command.children()));
+    let names = all.filter(|c| c.is_served() && keep(c));
+    let names: Vec<String> = names.map(Command::full_name).collect();
     reply.array(names.len());
     for name in names {
         reply.bulk(name);
     }
 }
 
-/// Glob match: `*`, `?` and a backslash before a byte meant as it is. Sets of letters in brackets
-/// are not understood and match nothing. Takes time in proportion to the product of the lengths.
+/// Redis' glob match: `*`, `?`, sets of bytes in brackets, and a backslash before a byte meant as it is.
+/// Takes time in proportion to the product of the lengths.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut retry = None;
@@ -102,6 +95,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
                 continue;
             }
             (Some(b'?'), Some(_)) => Some(1),
+            (Some(b'['), Some(have)) => in_set(pattern.get(p + 1..).unwrap_or_default(), *have),
             (Some(b'\\'), Some(have)) if pattern.get(p + 1) == Some(have) => Some(2),
             (Some(want), Some(have)) if want == have && *want != b'\\' => Some(1),
             _ => None,
@@ -119,6 +113,33 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
             (None, _) => return false,
         }
     }
+}
+
+/// Whether a set of bytes, whose opening bracket stands before `set`, has this one: then its length,
+/// brackets included. One that is not closed ends with the pattern.
+fn in_set(set: &[u8], have: u8) -> Option<usize> {
+    let negated = set.first() == Some(&b'^');
+    let mut at = usize::from(negated);
+    let mut found = false;
+    let closed = loop {
+        match set.get(at..).unwrap_or_default() {
+            [] => break 0,
+            [b']', ..] => break 1,
+            [b'\\', byte, ..] => {
+                found |= *byte == have;
+                at += 2;
+            }
+            [from, b'-', to, ..] => {
+                found |= (*from.min(to)..=*from.max(to)).contains(&have);
+                at += 3;
+            }
+            [byte, ..] => {
+                found |= *byte == have;
+                at += 1;
+            }
+        }
+    };
+    (found != negated).then_some(1 + at + closed)
 }
 
 fn get_keys(request: &[&[u8]], with_flags: bool, reply: &mut Reply<'_>) {
@@ -193,7 +214,7 @@ fn settled(command: &Command, flags: u16, request: &[&[u8]]) -> u32 {
 fn describe(command: &Command, reply: &mut Reply<'_>) {
     let (first, last, step) = legacy_range(command.specs);
     reply.array(10);
-    reply.bulk(full_name(command));
+    reply.bulk(command.full_name());
     reply.integer(command.arity.into());
     words(command.flags, &flag::NAMES, "", reply);
     reply.integer(first.into());
@@ -270,11 +291,11 @@ fn describe_spec(spec: &KeySpec, reply: &mut Reply<'_>) {
             field("keystep", step.into(), reply);
             field("limit", limit.into(), reply);
         }
-        Find::KeyNum => {
+        Find::KeyNum { step } => {
             kind("keynum", 3, reply);
             field("keynumidx", 0, reply);
             field("firstkey", 1, reply);
-            field("keystep", 1, reply);
+            field("keystep", step.into(), reply);
         }
         Find::Unknown => kind("unknown", 0, reply),
     }
@@ -300,6 +321,17 @@ mod tests {
             ("\\*", "a", false),
             ("\\a", "a", true),
             ("a**b", "ab", true),
+            ("[gs]et", "get", true),
+            ("[gs]et", "let", false),
+            ("[^g]et", "set", true),
+            ("[^g]et", "get", false),
+            ("[a-h]et", "get", true),
+            ("[h-a]et", "get", true),
+            ("[a-f]et", "get", false),
+            ("*[t]", "get", true),
+            ("ge[t", "get", true),
+            ("[\\]g]et", "get", true),
+            ("[]get", "get", false),
             ("**", "", true),
         ] {
             assert_eq!(

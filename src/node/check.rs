@@ -1,0 +1,214 @@
+//! Whether a node's bookkeeping agrees with itself.
+//!
+//! Much of what a node knows stands in two places, so that it need not be counted over and over: how many
+//! requests of a queue have expired beside the queue, who waits beside the list of those who wait.
+//! [`Node::check`] counts it all, for simulators and fuzz targets to call after each step. A running node does
+//! not; where it comes upon a contradiction by itself, it counts it, says so, and leaves what it was about to
+//! do undone ([`Node::contradiction`]).
+
+use super::Node;
+use super::front::{Front, Fronts, Reading};
+use super::msg::{Flags, NONE};
+use super::upstream::State;
+use crate::log_at;
+use std::collections::HashMap;
+
+impl Node {
+    /// Takes note of a contradiction in the node's own bookkeeping, which is a bug. Whatever was about to be
+    /// done is not: a client that gets no answer is better off than one that gets somebody else's.
+    #[cold]
+    pub(super) fn contradiction(&mut self, what: &'static str) {
+        self.stats.own.contradictions += 1;
+        log_at!(
+            Alert,
+            "internal error: {what}. Please report this with the log lines before it"
+        );
+    }
+
+    /// Whether the node's bookkeeping agrees with itself, as it must between two turns.
+    ///
+    /// Costs time in proportion to all that is under way.
+    ///
+    /// # Errors
+    /// The first contradiction found, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.stats.own.contradictions > 0 {
+            return Err("the node has come upon a contradiction by itself".into());
+        }
+        self.check_upstreams()?;
+        self.check_fronts()?;
+        self.check_msgs()?;
+        self.check_gauges()
+    }
+
+    fn check_upstreams(&self) -> Result<(), String> {
+        for (slot, upstream) in self.upstreams.iter().enumerate() {
+            let of = |why: String| format!("{}: {why}", upstream.id);
+            if let Some(why) = upstream.contradiction(&self.msgs) {
+                return Err(of(why));
+            }
+            let due = self.upstream_deadline(slot);
+            if due.is_some_and(|at| at < self.earliest) {
+                let earliest = self.earliest;
+                return Err(of(format!(
+                    "due at {due:?}, before {earliest}, the earliest"
+                )));
+            }
+            if upstream.dirty && !self.dirty_upstreams.contains(&upstream.id) {
+                return Err(of("to be flushed, and in no list of such".into()));
+            }
+            if upstream.known && upstream.state != State::Up {
+                return Err(of("known, and not there".into()));
+            }
+        }
+        match self.retries.next_us() {
+            Some(at) if at < self.earliest => Err("a second attempt is due earlier".into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_fronts(&self) -> Result<(), String> {
+        for (key, front) in self.fronts.iter() {
+            self.check_front(key, front)
+                .map_err(|why| format!("{}: {why}", front.id))?;
+        }
+        Ok(())
+    }
+
+    fn check_front(&self, key: u32, front: &Front) -> Result<(), String> {
+        let (mut count, mut tail, mut waiting) = (0, None, 0);
+        for (entry, msg) in front.queue.iter(&self.msgs) {
+            if msg.front != key {
+                return Err("a message in its queue is another's".into());
+            }
+            if msg.is_answered() {
+                if count == 0 {
+                    return Err("its oldest request is answered, and it is not told".into());
+                }
+                waiting += msg.reply.len();
+            }
+            (count, tail) = (count + 1, Some(entry));
+        }
+        if count != front.queue.len() || tail != front.queue.tail() {
+            return Err(format!(
+                "{count} messages in a queue of {}",
+                front.queue.len()
+            ));
+        }
+        if waiting != front.waiting {
+            let noted = front.waiting;
+            return Err(format!(
+                "{waiting} bytes of replies wait, and {noted} are noted"
+            ));
+        }
+        if front.dirty && !self.dirty_fronts.contains(&front.id) {
+            return Err("to be flushed, and in no list of such".into());
+        }
+        let is_woken = match front.reading {
+            Reading::On | Reading::Off => true,
+            Reading::Full => !front.has_drained(),
+            Reading::Waiting if Fronts::is_peer(key) => self.waiting_peers.contains(&front.id),
+            Reading::Waiting => self.waiting.contains(&front.id),
+            Reading::Ordered => front.steps.is_some() || self.in_order.contains(&front.id),
+        };
+        match is_woken {
+            true => Ok(()),
+            false => Err(format!("{:?}, and nothing lets it go on", front.reading)),
+        }
+    }
+
+    /// Each message stands where it says, and each collector waits for what is still to come.
+    fn check_msgs(&self) -> Result<(), String> {
+        let mut parts: HashMap<u32, u16> = HashMap::new();
+        let (mut queued, mut awaited, mut judged) = (0, 0, 0);
+        for (key, msg) in &self.msgs {
+            if msg.is_over() {
+                return Err(format!(
+                    "nobody needs message {key}, and it is kept: {msg:?}"
+                ));
+            }
+            queued += u64::from(msg.flags.has(Flags::QUEUED));
+            awaited += u64::from(msg.front != NONE);
+            judged += usize::from(msg.collector != NONE);
+            if msg.parent != NONE {
+                let parent = self.msgs.get(msg.parent as usize);
+                match parent.map(|parent| parent.collector) {
+                    None | Some(NONE) => {
+                        return Err(format!("message {key} is a part of none: {msg:?}"));
+                    }
+                    Some(place) => *parts.entry(place).or_default() += 1,
+                }
+            }
+        }
+        let in_queues: u64 = self
+            .upstreams
+            .iter()
+            .map(|of| u64::from(of.queue.len()))
+            .sum();
+        if queued != in_queues + self.held.len().0 as u64 {
+            return Err(format!(
+                "{queued} messages are sent, and {in_queues} stand in queues"
+            ));
+        }
+        let in_fronts: u64 = self
+            .fronts
+            .iter()
+            .map(|(_, of)| u64::from(of.queue.len()))
+            .sum();
+        let aside = self.held.aside() as u64;
+        if !(in_fronts..=in_fronts + aside).contains(&awaited) {
+            return Err(format!(
+                "{awaited} messages are awaited, and {in_fronts} stand in queues"
+            ));
+        }
+        let (mut count, mut answered) = (0, 0);
+        for (place, missing, done) in self.collectors.iter() {
+            let parts = parts.get(&place).copied().unwrap_or(0);
+            if parts != missing {
+                return Err(format!(
+                    "{parts} parts are under way, and {missing} awaited"
+                ));
+            }
+            count += 1;
+            answered += usize::from(done);
+        }
+        if (count, answered) != (judged, self.collectors.answered()) {
+            return Err(format!(
+                "{count} collectors for {judged} messages, {answered} of them answered"
+            ));
+        }
+        Ok(())
+    }
+
+    /// What is shown is what is there.
+    fn check_gauges(&self) -> Result<(), String> {
+        let peers = self
+            .upstreams
+            .iter()
+            .filter(|of| !of.is_store() && of.known);
+        let pool = &self.stats.pool;
+        let shown = [
+            pool.client_connections,
+            pool.dnode_client_connections,
+            pool.peer_connections,
+        ];
+        let there = [
+            self.fronts.clients.len() as u64,
+            self.fronts.peers.len() as u64,
+            peers.count() as u64,
+        ];
+        match shown == there {
+            true => Ok(()),
+            false => Err(format!("connections: {there:?}, and {shown:?} are shown")),
+        }
+    }
+
+    /// Counts a request as overdue that is not. For simulators and fuzz targets, to see that they would notice.
+    #[doc(hidden)]
+    pub fn miscount(&mut self) {
+        if let Some(upstream) = self.upstreams.first_mut() {
+            upstream.overdue[0].count += 1;
+            upstream.overdue[0].since = u64::MAX / 4;
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What a client of Redis may ask and do about all clients of this node: `CLIENT LIST`, `INFO`, `KILL`,
+//! `PAUSE`, `UNPAUSE`, `UNBLOCK`.
+//!
+//! They are about connections to this node, not to other nodes, nor to a datastore: those that nodes make
+//! among themselves are not listed, cannot be closed and do not pause.
+//!
+//! A client that pauses is not read beyond its next request that has to wait, which is kept as bytes, as
+//! behind a write in two steps ([`super::order`]). As in Redis a pause that does not spare reads makes
+//! everything wait, `CLIENT UNPAUSE` too.
+
+use super::Node;
+use super::client::Client;
+use super::front::Reading;
+use super::msg::NO_COMMAND;
+use crate::clock::Now;
+use crate::log_at;
+use crate::proto::Class;
+use crate::proto::redis::command::{self, Command};
+use crate::proto::redis::encode::Reply;
+use crate::proto::redis::lookup::resolve;
+use crate::proto::redis::session::Figures;
+use crate::proto::redis::session::clients::{Facts, Filter, Pause, unblock};
+
+/// A pause of this node's clients.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paused {
+    /// When it ends, in µs of the monotonic clock.
+    pub until: u64,
+    /// Reads go on.
+    writes_only: bool,
+}
+
+impl Node {
+    /// Answers a client's command about the clients of this node
+    /// ([`is_about_clients`](crate::proto::redis::session::clients::is_about_clients)).
+    pub(super) fn answer_about_clients(
+        &mut self,
+        key: u32,
+        now: Now,
+        command: &Command,
+        args: &[&[u8]],
+    ) {
+        let mut out = Vec::new();
+        let mut closes = false;
+        let options = args.get(2..).unwrap_or_default();
+        let resp3 = self
+            .fronts
+            .clients
+            .get(key as usize)
+            .is_some_and(|client| client.session.resp3);
+        match command.name {
+            "info" => {
+                let mut text = String::new();
+                if let Some(client) = self.fronts.clients.get(key as usize) {
+                    self.describe(client, now, &mut text);
+                }
+                Reply::new(&mut out, resp3).text(&text);
+            }
+            "list" => {
+                if let Some(filter) = Filter::of_list(options, &mut out) {
+                    Reply::new(&mut out, resp3).text(&self.list_clients(&filter, now));
+                }
+            }
+            "kill" => closes = self.kill_clients(key, now, options, &mut out),
+            "pause" => {
+                if let Some(pause) = Pause::of(options, &mut out) {
+                    self.pause_clients(pause, now);
+                    Reply::new(&mut out, resp3).ok();
+                }
+            }
+            "unpause" => {
+                self.unpause_clients();
+                Reply::new(&mut out, resp3).ok();
+            }
+            _ => unblock(options, &mut out),
+        }
+        self.answer(key, now, &out, closes);
+    }
+
+    fn list_clients(&self, filter: &Filter, now: Now) -> String {
+        let clients = self.fronts.clients.iter().map(|(_, client)| client);
+        let mut clients: Vec<&Client> = clients
+            .filter(|client| {
+                let addr = self.address_of(client);
+                filter.takes(&self.facts(client, &addr, now))
+            })
+            .collect();
+        clients.sort_unstable_by_key(|client| client.session.id);
+        let mut text = String::new();
+        for client in clients {
+            self.describe(client, now, &mut text);
+        }
+        text
+    }
+
+    /// Its address; of one that came over a Unix socket, as in Redis, the socket's path and no port.
+    fn address_of(&self, client: &Client) -> String {
+        match client.front.addr {
+            Some(addr) => addr.to_string(),
+            None => format!("{}:0", self.options.listen),
+        }
+    }
+
+    fn facts<'a>(&'a self, client: &Client, addr: &'a str, now: Now) -> Facts<'a> {
+        Facts {
+            id: client.session.id,
+            addr,
+            laddr: match client.front.addr {
+                Some(_) => &self.options.listen,
+                None => addr,
+            },
+            age: now.mono_us.saturating_sub(client.front.since) / 1_000_000,
+        }
+    }
+
+    /// Appends the line of a client.
+    fn describe(&self, client: &Client, now: Now, text: &mut String) {
+        let addr = self.address_of(client);
+        let latest = command::command(client.latest).filter(|_| client.latest != NO_COMMAND);
+        let figures = Figures {
+            facts: self.facts(client, &addr, now),
+            is_unix: client.front.addr.is_none(),
+            command: &latest.map_or_else(|| "NULL".to_owned(), Command::full_name),
+            idle: now.mono_us.saturating_sub(client.front.heard) / 1_000_000,
+            qbuf: client.front.inbound.len(),
+            omem: client.front.untaken(),
+        };
+        client.session.describe(&figures, text);
+    }
+
+    /// Closes clients; those that go lose the replies they have not got. Returns whether the one that asks
+    /// is among them, which gets its answer first.
+    fn kill_clients(&mut self, key: u32, now: Now, options: &[&[u8]], out: &mut Vec<u8>) -> bool {
+        let filter = match options {
+            [addr] => Filter::of_address(addr),
+            _ => match Filter::of_kill(options, out) {
+                Some(filter) => filter,
+                None => return false,
+            },
+        };
+        let meant = |(at, client): (usize, &Client)| {
+            let addr = self.address_of(client);
+            let takes = filter.takes(&self.facts(client, &addr, now));
+            (takes && !(filter.skips_me && at == key as usize)).then_some(at as u32)
+        };
+        let meant: Vec<u32> = self.fronts.clients.iter().filter_map(meant).collect();
+        match options {
+            [_] if meant.is_empty() => out.extend_from_slice(b"-ERR No such client\r\n"),
+            [_] => Reply::new(out, false).ok(),
+            _ => Reply::new(out, false).integer(meant.len() as i64),
+        }
+        let killer = self.fronts.get(key).map(|front| front.told());
+        for &other in meant.iter().filter(|other| **other != key) {
+            if let (Some(front), Some(killer)) = (self.fronts.get(other), killer) {
+                log_at!(Notice, "{killer} closes {} by CLIENT KILL", front.told());
+            }
+            self.close_front(other, true);
+        }
+        meant.contains(&key)
+    }
+
+    /// Begins a pause, or makes one that has begun longer or stricter.
+    fn pause_clients(&mut self, pause: Pause, now: Now) {
+        let until = now.mono_us.saturating_add(pause.ms.saturating_mul(1000));
+        let before = self.client_pause;
+        let paused = Paused {
+            until: before.map_or(until, |before| before.until.max(until)),
+            writes_only: pause.writes_only && before.is_none_or(|before| before.writes_only),
+        };
+        log_at!(
+            Notice,
+            "a client has paused the {} of this node's clients for {} ms",
+            if paused.writes_only {
+                "writes"
+            } else {
+                "requests"
+            },
+            (paused.until - now.mono_us) / 1000
+        );
+        self.client_pause = Some(paused);
+    }
+
+    /// Ends the pause, if there is one.
+    pub(super) fn unpause_clients(&mut self) {
+        if self.client_pause.take().is_none() {
+            return;
+        }
+        let fronts = self.fronts.clients.iter().map(|(_, client)| &client.front);
+        let waiting = fronts.filter(|front| front.reading == Reading::Ordered);
+        self.in_order.extend(waiting.map(|front| front.id));
+    }
+
+    /// Ends a pause whose time is over.
+    pub(super) fn expire_pause(&mut self, now: Now) {
+        if self
+            .client_pause
+            .is_some_and(|paused| paused.until <= now.mono_us)
+        {
+            self.unpause_clients();
+        }
+    }
+
+    /// Whether a client's request to Redis has to wait for the end of the pause.
+    pub(super) fn pauses(&self, args: &[&[u8]]) -> bool {
+        let Some(paused) = self.client_pause else {
+            return false;
+        };
+        if !paused.writes_only {
+            return true;
+        }
+        let Some(command) = resolve(args, &mut Vec::new()) else {
+            return false;
+        };
+        let refined = command.refine(args);
+        // It may change how a HyperLogLog is stored.
+        let writes = refined.class == Class::Write || command.name == "pfcount";
+        writes && self.is_routed(refined.serve)
+    }
+}

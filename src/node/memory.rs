@@ -1,0 +1,314 @@
+//! Who may use how much of the pool's memory, and who loses it when there is too little.
+//!
+//! # What a connection may hold
+//!
+//! A connection holds its unfinished request and the replies that it has not taken. One that holds at
+//! most [`SMALL`] bytes is read as long as the pool is below its limit. One that holds more is read only
+//! while it holds at most [`SHARE`] times what is free besides a reserve of an eighth of the limit. So
+//! one connection may fill three quarters of the memory, twenty get a twentieth each, and however many
+//! there are, the reserve is left to small requests. Unfinished requests of peers have as much memory
+//! again to themselves: a peer must not wait for what waits for it.
+//!
+//! # Who loses it
+//!
+//! | what happens | who loses |
+//! |---|---|
+//! | a request announces more than three quarters of the limit | it is refused at once |
+//! | connections have waited a second for memory of their own share | the one of them that holds the most; another a second later, if there still are some |
+//! | small requests wait for memory, with nothing under way that would free any or for [`limits::STRAINED_US`], or for two seconds with replies that somebody does not take | the connection that keeps the most blocks in use |
+//! | twice the limit is in use | the same, at once |
+//!
+//! An unfinished request is refused, and a connection whose replies are most of what it holds is closed.
+//! What counts are blocks, not bytes: a few bytes keep a whole block in use. Before anybody is chosen,
+//! such leftovers are packed.
+
+use super::front::{Front, Fronts, Reading};
+use super::msg::{Msgs, OfFront, Queue};
+use super::{ConnId, Node, limits};
+use crate::clock::Now;
+use crate::log_at;
+use crate::proto::Failure;
+
+/// Bytes that a connection may hold without regard to its share.
+pub const SMALL: usize = 64 << 10;
+/// See the [module](self).
+const SHARE: usize = 8;
+/// How long connections may wait for memory of their share before one of them loses what it holds, in µs.
+const SHARE_WAIT_US: u64 = 1_000_000;
+/// How long small requests wait for the memory of replies that somebody does not take, in µs.
+const UNTAKEN_WAIT_US: u64 = 2_000_000;
+/// How long leftovers that were packed are left alone, in µs.
+const PACKED_US: u64 = 100_000;
+
+/// Who waits for memory.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// Connections that wait for memory of their share, and since when in µs.
+    starved: Vec<(ConnId, u64)>,
+    /// Blocks in use when they were last looked at.
+    used: usize,
+    /// Since when small requests have waited, as sweeps have found it.
+    stuck: Option<Stuck>,
+    /// When leftovers may be packed again, in µs.
+    next_pack: u64,
+}
+
+/// The pool at its limit, and fronts that wait for it.
+#[derive(Clone, Copy, Debug)]
+struct Stuck {
+    /// The first sweep that found it so, in µs.
+    since: u64,
+    /// Blocks in use at the last sweep, if nothing was under way that would free any.
+    idle_at: Option<usize>,
+}
+
+/// Blocks that a front keeps in use, those of its unfinished request and those of its replies.
+fn blocks(front: &Front, msgs: &mut Msgs) -> (usize, usize) {
+    let mut replies = front.out.blocks();
+    let mut entry = front.queue.head().filter(|_| front.waiting > 0);
+    while let Some(key) = entry {
+        replies += msgs.get(key as usize).map_or(0, |msg| msg.reply.blocks());
+        entry = Queue::<OfFront>::after(msgs, key);
+    }
+    (front.inbound.blocks(), replies)
+}
+
+impl Node {
+    /// Blocks in use, but for unfinished requests of peers.
+    fn used(&self) -> usize {
+        let used = self.pool.in_use();
+        if used < self.pool.limit() / 4 * 3 {
+            return used;
+        }
+        let peers = self.fronts.peers.iter();
+        let unfinished = peers.map(|(_, peer)| peer.front.inbound.len() / self.pool.block_size());
+        used.saturating_sub(unfinished.sum())
+    }
+
+    /// Whether small requests of clients have to wait for memory.
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        self.pool.is_strained() && self.used() >= self.pool.limit()
+    }
+
+    /// Whether there is memory again for small requests that have waited.
+    pub(super) fn has_memory_again(&self) -> bool {
+        self.pool.is_ample() || self.used() < self.pool.limit() - self.pool.limit() / 16
+    }
+
+    /// Whether this front holds more than its share.
+    #[inline]
+    pub(super) fn exceeds_share(&self, key: u32) -> bool {
+        !self.pool.is_ample() && self.holds_too_much(key)
+    }
+
+    fn holds_too_much(&self, key: u32) -> bool {
+        let Some(front) = self.fronts.get(key) else {
+            return false;
+        };
+        let held = front.inbound.len() + front.untaken();
+        if held <= SMALL {
+            return false;
+        }
+        let limit = self.pool.limit();
+        let (used, most) = match Fronts::is_peer(key) {
+            true => (self.pool.in_use(), 2 * limit),
+            false => (self.used(), limit),
+        };
+        held / self.pool.block_size() > SHARE * most.saturating_sub(used + limit / 8)
+    }
+
+    /// Notes that a front waits for memory of its share.
+    pub(super) fn starve(&mut self, id: ConnId, now: Now) {
+        self.memory.starved.push((id, now.mono_us));
+        self.memory.used = self.pool.in_use();
+    }
+
+    /// Lets fronts go on that waited for memory of their share, if some has become free.
+    pub(super) fn feed_starved(&mut self) {
+        if self.memory.starved.is_empty() || self.pool.in_use() >= self.memory.used {
+            return;
+        }
+        self.memory.used = self.pool.in_use();
+        for (id, since) in std::mem::take(&mut self.memory.starved) {
+            if !self.exceeds_share(Fronts::key(id)) {
+                self.go_on(id);
+            } else if self.knows(id) {
+                self.memory.starved.push((id, since));
+            }
+        }
+    }
+
+    /// Whether a request of which this many bytes are there and this many announced will never fit.
+    #[inline]
+    pub(super) fn is_too_large(&self, held: usize, expected: usize) -> bool {
+        let bytes = held.saturating_add(expected);
+        bytes > SMALL && bytes / self.pool.block_size() > self.pool.limit() / 4 * 3
+    }
+
+    /// Packs leftovers: of those who do not take their replies, and of those who have begun requests.
+    fn pack_leftovers(&mut self, now: Now) {
+        if now.mono_us < self.memory.next_pack {
+            return;
+        }
+        self.memory.next_pack = now.mono_us + PACKED_US;
+        for (_, front) in self.fronts.iter_mut() {
+            front.inbound.compact(&self.pool);
+            front.out.pack(&self.pool);
+        }
+        for (_, msg) in self.msgs.iter_mut() {
+            msg.reply.pack(&self.pool);
+        }
+        for upstream in &mut self.upstreams {
+            upstream.out.pack(&self.pool);
+        }
+    }
+
+    /// Once a second: one of the connections that have waited for memory of their share loses what it
+    /// holds, and small requests that wait are helped.
+    pub(super) fn relieve(&mut self, now: Now) {
+        self.pick_among_starved(now);
+        self.help_waiting(now);
+    }
+
+    /// Connections that hold much and cannot go on are refused one by one, until the rest can.
+    fn pick_among_starved(&mut self, now: Now) {
+        let fronts = &self.fronts;
+        let is_waiting = |id: ConnId| {
+            let front = fronts.get(Fronts::key(id));
+            front.is_some_and(|front| front.id == id && front.reading == Reading::Waiting)
+        };
+        self.memory.starved.retain(|(id, _)| is_waiting(*id));
+        let over = |(_, since): &&(ConnId, u64)| now.mono_us - since >= SHARE_WAIT_US;
+        if !self.memory.starved.iter().any(|of| over(&of)) {
+            return;
+        }
+        let held = |id: ConnId| {
+            let front = self.fronts.get(Fronts::key(id));
+            front.map_or(0, |front| front.inbound.len())
+        };
+        let starved = self.memory.starved.iter();
+        // Those whose unread replies are what they hold have their own time.
+        let greedy = starved
+            .map(|(id, _)| (*id, held(*id)))
+            .filter(|(_, held)| *held > SMALL)
+            .max_by_key(|(_, held)| *held);
+        if let Some((id, _)) = greedy {
+            self.stats.own.memory_limit_hits += 1;
+            self.take_memory(Fronts::key(id), now, true);
+        }
+        // Whatever was in use when they were looked at last.
+        self.memory.used = usize::MAX;
+        self.feed_starved();
+    }
+
+    /// Fronts that wait are helped if nobody else does: below the limit they go on, so that memory
+    /// held for long makes them slow and never stops them; at the limit somebody has to make room.
+    fn help_waiting(&mut self, now: Now) {
+        let stuck = self.memory.stuck.take();
+        if self.waiting.is_empty() && self.waiting_peers.is_empty() {
+            return;
+        }
+        if self.pool.is_strained() {
+            self.pack_leftovers(now);
+        }
+        if !self.is_exhausted(now) {
+            return self.resume_waiting();
+        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|&id| self.knows(id));
+        self.waiting = waiting;
+        if !self.pool.is_strained() {
+            return;
+        }
+        let mut stuck = stuck.unwrap_or(Stuck {
+            since: now.mono_us,
+            idle_at: None,
+        });
+        // Once may be a moment in which replies are just being taken.
+        let held = self.pool.in_use();
+        let idle = self.msgs.is_empty();
+        let is_stuck = idle && stuck.idle_at.is_some_and(|before| held >= before);
+        let waited = now.mono_us - stuck.since;
+        let is_due =
+            waited >= limits::STRAINED_US || waited >= UNTAKEN_WAIT_US && self.takes_nothing(now);
+        if is_stuck || is_due {
+            self.free_the_most(now);
+            stuck.idle_at = None;
+        } else {
+            stuck.idle_at = idle.then_some(held);
+        }
+        self.memory.stuck = Some(stuck);
+    }
+
+    /// Whether the front that holds the most has taken none of its replies for a while.
+    fn takes_nothing(&mut self, now: Now) -> bool {
+        let most = self.holds_the_most().map(|(key, _)| key);
+        let front = most.and_then(|key| self.fronts.get(key));
+        front.is_some_and(|front| front.is_stuck_for(UNTAKEN_WAIT_US, now))
+    }
+
+    /// With twice as much memory in use as may be, whoever holds much of it loses it at once: requests
+    /// already under way go on bringing replies, however few more are let in.
+    #[inline]
+    pub(super) fn shed(&mut self, now: Now) {
+        if self.pool.is_overfull() {
+            self.shed_the_most(now);
+        }
+    }
+
+    #[cold]
+    fn shed_the_most(&mut self, now: Now) {
+        self.pack_leftovers(now);
+        let least = limits::SHED_MIN.div_ceil(self.pool.block_size());
+        if self.pool.is_overfull() && self.holds_the_most().is_some_and(|(_, held)| held >= least) {
+            self.free_the_most(now);
+        }
+    }
+
+    /// The front that keeps the most blocks in use, and how many.
+    fn holds_the_most(&mut self) -> Option<(u32, usize)> {
+        let msgs = &mut self.msgs;
+        let held = self.fronts.iter().map(|(key, front)| {
+            let (request, replies) = blocks(front, msgs);
+            (key, request + replies)
+        });
+        held.max_by_key(|of| of.1)
+    }
+
+    /// Gets rid of what the front that holds the most memory holds.
+    fn free_the_most(&mut self, now: Now) {
+        self.stats.own.memory_limit_hits += 1;
+        let Some((key, _)) = self.holds_the_most() else {
+            return;
+        };
+        let Some(front) = self.fronts.get(key) else {
+            return;
+        };
+        let (request, replies) = blocks(front, &mut self.msgs);
+        self.take_memory(key, now, request >= replies);
+    }
+
+    /// Takes from a front what it holds: refuses its unfinished request, or closes it.
+    fn take_memory(&mut self, key: u32, now: Now, is_request: bool) {
+        let Some(front) = self.fronts.get_mut(key) else {
+            return;
+        };
+        if Fronts::is_peer(key) || front.reading == Reading::Off || !is_request {
+            log_at!(
+                Alert,
+                "out of buffers: {} holds the most and is closed",
+                front.told()
+            );
+            self.close_front(key, false);
+        } else {
+            log_at!(
+                Alert,
+                "out of buffers: refusing the largest unfinished request, of {}",
+                front.told()
+            );
+            front.inbound.clear();
+            let line = Failure::OutOfBuffers.line(self.options.store);
+            self.refuse_stream(key, now, line.as_bytes());
+        }
+    }
+}

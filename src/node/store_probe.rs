@@ -1,0 +1,154 @@
+//! The question to the datastore whether it serves: `PING`, or memcached's `version`.
+//!
+//! A datastore that loads its data, wants a password, has lost its master or runs a script without end
+//! accepts connections, so a connection says nothing. It is asked once a second while somebody asks
+//! `/readyz`, and while it has been seen to refuse reads; never otherwise. How often `/readyz` is asked
+//! does not matter. What `/readyz` says is the last answer, at most a second old; the first time, what
+//! ordinary replies have shown.
+
+use super::Node;
+use super::front::Raw;
+use super::msg::{Msg, NO_COMMAND, NONE};
+use super::upstream::State;
+use crate::clock::Now;
+use crate::cluster::id::NodeId;
+use crate::config::StoreKind;
+use crate::mbuf::Chain;
+use crate::proto::failure::error_word;
+
+/// Time between two questions, in µs.
+const EVERY_US: u64 = 1_000_000;
+/// How long it is asked after somebody has wanted to know, in µs.
+const WATCHED_US: u64 = 60_000_000;
+/// After how long without an answer the datastore counts as one that does not serve, in µs.
+const PATIENCE_US: u64 = 2_000_000;
+/// Most bytes of an error reply that are kept.
+const SHOWN: usize = 120;
+
+/// What is known of the datastore beyond its connections.
+#[derive(Debug, Default)]
+pub(super) struct StoreProbe {
+    /// The last reply by which it refused reads.
+    refusal: Option<String>,
+    /// It has not answered the question since then, as of the last look.
+    silent_since: Option<u64>,
+    /// It is asked until then.
+    watched_until: u64,
+    /// When it is asked next, if it is.
+    next_us: Option<u64>,
+    /// The question under way: its message, its id, and since when.
+    asked: Option<(u32, u64, u64)>,
+}
+
+impl StoreProbe {
+    /// When it has to be asked, in µs.
+    pub fn next_us(&self) -> Option<u64> {
+        self.next_us
+    }
+
+    /// Why it does not serve, if that is known.
+    pub fn trouble(&self) -> Option<String> {
+        let silent = || Some("does not answer".to_owned()).filter(|_| self.silent_since.is_some());
+        let refusal = self.refusal.as_ref();
+        refusal
+            .map(|line| format!("answers {line}"))
+            .or_else(silent)
+    }
+}
+
+impl Node {
+    /// Somebody wants to know whether the datastore serves: it is asked for a while.
+    pub fn watch_store(&mut self, now: Now) {
+        let probe = &mut self.store_probe;
+        probe.watched_until = now.mono_us + WATCHED_US;
+        probe.next_us.get_or_insert(now.mono_us);
+        let under_way = probe.asked.filter(|(entry, id, _)| {
+            let msg = self.msgs.get(*entry as usize);
+            msg.is_some_and(|msg| msg.wire_id == *id)
+        });
+        let late = |since: &u64| now.mono_us.saturating_sub(*since) >= PATIENCE_US;
+        probe.silent_since = under_way.map(|(.., since)| since).filter(late);
+    }
+
+    /// An ordinary reply says that the datastore serves no reads.
+    pub(super) fn store_refused(&mut self, raw: Raw<'_>, now: Now) {
+        let probe = &mut self.store_probe;
+        probe.refusal = Some(shown(raw));
+        let soon = now.mono_us + EVERY_US;
+        probe.next_us = Some(probe.next_us.map_or(soon, |at| at.min(soon)));
+    }
+
+    /// Asks the datastore if it is time, unless it still owes an answer.
+    pub(super) fn probe_store(&mut self, now: Now) {
+        if self.store_probe.next_us.is_none_or(|at| at > now.mono_us) {
+            return;
+        }
+        let wanted =
+            self.store_probe.watched_until > now.mono_us || self.store_probe.refusal.is_some();
+        self.store_probe.next_us = (wanted && !self.is_draining()).then(|| now.mono_us + EVERY_US);
+        let owed = self.store_probe.asked.is_some_and(|(entry, id, _)| {
+            let msg = self.msgs.get(entry as usize);
+            msg.is_some_and(|msg| msg.wire_id == id)
+        });
+        let is_up = |slot: &usize| {
+            let store = self.upstreams.get(*slot);
+            store.is_some_and(|store| store.state == State::Up)
+        };
+        let slot = self.slots_of(NodeId::ME).find(is_up);
+        // While a script runs the answer is known, and the question would wait behind it.
+        let asks = self.store_probe.next_us.is_some() && !owed && !self.busy.is_on();
+        let Some(slot) = slot.filter(|_| asks) else {
+            return;
+        };
+        let question: &[u8] = match self.options.store {
+            StoreKind::Redis => b"*1\r\n$4\r\nPING\r\n",
+            StoreKind::Memcache => b"version\r\n",
+        };
+        let mut bytes = Chain::new();
+        self.pool.copy(question, &mut bytes);
+        let id = self.next_wire_id();
+        let mut msg = Msg::new(NONE, NO_COMMAND, bytes.len(), now.mono_us);
+        msg.wire_id = id;
+        let entry = self.msgs.insert(msg) as u32;
+        self.put_upstream(slot, entry, now, Raw::from(&bytes));
+        self.store_probe.asked = Some((entry, id, now.mono_us));
+    }
+
+    /// Takes the answer to the question, which is no request that is counted; false if this message is
+    /// another one.
+    #[inline]
+    pub(super) fn is_probe_answer(&mut self, slot: usize, entry: u32, raw: Raw<'_>) -> bool {
+        match self.store_probe.asked {
+            Some((asked, id, _)) if asked == entry => self.take_probe_answer(slot, entry, id, raw),
+            _ => false,
+        }
+    }
+
+    fn take_probe_answer(&mut self, slot: usize, entry: u32, id: u64, raw: Raw<'_>) -> bool {
+        let msg = self.msgs.get(entry as usize);
+        let Some(end) = msg.filter(|msg| msg.wire_id == id).map(|msg| msg.end) else {
+            return false;
+        };
+        self.msgs.remove(entry as usize);
+        if let Some(store) = self.upstreams.get_mut(slot) {
+            // Forgets when it was written.
+            store.written_at(end);
+        }
+        let probe = &mut self.store_probe;
+        probe.asked = None;
+        probe.silent_since = None;
+        let refuses = raw.is_error(self.options.store)
+            && error_word(self.options.store, raw.start(&mut [0; SHOWN])).refuses_reads();
+        probe.refusal = refuses.then(|| shown(raw));
+        true
+    }
+}
+
+/// The first line of an error reply.
+fn shown(raw: Raw<'_>) -> String {
+    let mut room = [0; SHOWN];
+    let start = raw.start(&mut room);
+    let line = start.split(|byte| *byte == b'\r').next().unwrap_or(start);
+    let line = line.strip_prefix(b"-").unwrap_or(line);
+    String::from_utf8_lossy(line).into_owned()
+}

@@ -1,0 +1,197 @@
+//! What `dynomite -t`, a start and a reload say of a configuration.
+
+use super::{Row, row};
+
+/// Errors, then warnings. Each names the key, and the line and column.
+pub const ROWS: &[Row] = &[
+    row(
+        "conf: failed to open configuration '...': ...",
+        "The file is not there, is not a regular file, or the user may not read it.",
+        "Check the path behind -c, and the file's owner and mode; the service runs as user dynomite.",
+    ),
+    row(
+        "conf: '...' has more than 1048576 bytes",
+        "The file is larger than 1 MiB.",
+        "Move the nodes to a seeds provider.",
+    ),
+    row(
+        "conf: failed (err ...) to get the next yaml document: ...",
+        "The file is not YAML.",
+        "The message names the line; look for tabs, missing colons and indentation there.",
+    ),
+    row(
+        "conf: failed (err 2) to get the next yaml document: invalid UTF-8 or UTF-16",
+        "The file is not text in UTF-8.",
+        "Save it as UTF-8.",
+    ),
+    row(
+        "conf: what begins with one of & * ! { needs quotes",
+        "YAML gives these characters a meaning.",
+        "Quote the value.",
+    ),
+    row(
+        "conf: ... token (...) is disallowed",
+        "The file uses a part of YAML that the configuration does not, such as braces, anchors or tags.",
+        "Write keys and values, and lists with a dash for each line.",
+    ),
+    row(
+        "conf: '...' must contain only 1 document; found ... documents",
+        "The file has a second '---'.",
+        "Remove it.",
+    ),
+    row(
+        "conf: '...' has invalid mapping \"key:\" at depth 1, ...",
+        "A key is not indented below the pool's name.",
+        "Indent the keys.",
+    ),
+    row(
+        "conf: directive \"...\" is unknown",
+        "No version has had this key.",
+        "Correct its name; the message suggests one if there is a similar one.",
+    ),
+    row(
+        "conf: directive \"...\" has an empty value",
+        "The key has no value.",
+        "Give one, or remove the key.",
+    ),
+    row(
+        "conf: directive \"...\" is a duplicate",
+        "The key is given twice.",
+        "Remove one.",
+    ),
+    row(
+        "conf: directive \"...:\" is missing",
+        "A required key is not given.",
+        "Add the key.",
+    ),
+    row(
+        "conf: directive \"...:\" is missing - using defaults ...",
+        "The key is not given, and the default is used.",
+        "None, if the default suits you.",
+    ),
+    row(
+        "conf: directive \"...\" is not a number",
+        "The value is not written in decimal digits.",
+        "Correct the value.",
+    ),
+    row(
+        "conf: directive \"...\" has an invalid value",
+        "The value is not of the form that the key needs.",
+        "See the key in dynomite.yml(5).",
+    ),
+    row(
+        "conf: directive \"...:\"must be one of 'DC_ONE' 'DC_QUORUM' 'DC_SAFE_QUORUM' 'DC_EACH_SAFE_QUORUM'",
+        "The consistency level is unknown.",
+        "Use one of these.",
+    ),
+    row(
+        "conf: directive \"...:\"must be one of 'none' 'rack' 'datacenter' 'all'",
+        "The value of secure_server_option is unknown.",
+        "Use one of these.",
+    ),
+    row(
+        "conf: directive \"tokens\" has more than 1024 tokens",
+        "A node can have 1024 tokens.",
+        "Use fewer.",
+    ),
+    row(
+        "conf: pool '...' has no datastores",
+        "servers is not given.",
+        "Name the datastore.",
+    ),
+    row(
+        "conf: directive \"...\" is where \"...\" listens already: ...",
+        "Two listeners have one address.",
+        "Give each its own port.",
+    ),
+    row(
+        "conf: directive \"servers\" is this node itself, see \"...\": ...",
+        "The node would be its own datastore.",
+        "Name the datastore's port in servers.",
+    ),
+    row(
+        "conf: and ... more problems",
+        "The file has more errors than are shown.",
+        "Correct those shown first.",
+    ),
+    row(
+        "conf: directive \"servers\" has ... entries, only the last is used: ...",
+        "A node has one datastore.",
+        "Remove the others.",
+    ),
+    row(
+        "conf: directive \"servers\" has a weight that is not a number, it is ignored: ...",
+        "The weight has no effect.",
+        "Write 1.",
+    ),
+    row(
+        "conf: directive \"dyn_port\" is ignored, peers connect to the port of \"dyn_listen\": ...",
+        "The key is from an older version.",
+        "Remove it, or correct dyn_listen.",
+    ),
+    row(
+        "conf: more than one token: nodes that run the C original can crash on learning of this node",
+        "The node has several tokens.",
+        "Ignore it if no C node is left; otherwise give one token.",
+    ),
+    row(
+        "conf: directive \"dyn_seeds\" has an entry with more than one token; nodes that run the C original can crash on it: ...",
+        "The same for another node.",
+        "The same.",
+    ),
+    row(
+        "conf: directive \"dyn_seeds\" names this node, the entry is ignored: ...",
+        "The entry has this node's datacenter, rack and token.",
+        "None, if the same list is used on all nodes.",
+    ),
+    row(
+        "conf: directive \"dyn_seeds\" names a node twice, the entry is ignored: ...",
+        "Two entries have one datacenter, rack and token.",
+        "Remove one, or correct its token.",
+    ),
+    row(
+        "conf: directive \"dyn_seeds\": ...",
+        "The members in the file cannot take effect at a reload.",
+        "The message names the reason.",
+    ),
+    row(
+        "conf: directive \"...\" has a token above 4294967295, it stands where the C original would place it: ...",
+        "The token is longer than a position on the ring.",
+        "Use a number up to 4294967295.",
+    ),
+    row(
+        "conf: gossip has no effect in this version: name the other nodes in \"dyn_seeds\", or choose a \"dyn_seed_provider\"",
+        "enable_gossip or -g is given.",
+        "Remove it.",
+    ),
+    row(
+        "conf: directive \"read_repairs_enabled\" has no effect in this version: a replica that missed a write keeps its older value",
+        "There is no read repair.",
+        "Remove it; see dynomite-consistency(7).",
+    ),
+    row(
+        "conf: the configuration is not read again, nothing is changed",
+        "SIGHUP or POST /reload found an error in the file, which the lines before name.",
+        "Correct the file and reload again.",
+    ),
+    row(
+        "conf: there is no file to read again",
+        "The node was started without a file.",
+        "Restart it.",
+    ),
+    row(
+        "conf: nothing has changed",
+        "SIGHUP or POST /reload found the file as it was.",
+        "None.",
+    ),
+    row(
+        "conf: ..., at the next start",
+        "A key has changed that cannot change while the node runs.",
+        "Restart the node when it suits you.",
+    ),
+    row(
+        "Failed to create conf!!!",
+        "The start has failed because of the errors before this line.",
+        "Run dynomite -t with the same file.",
+    ),
+];

@@ -1,0 +1,132 @@
+//! Warnings and alerts in the log of a running node.
+
+use super::{Row, row};
+
+/// Lines of the levels 0 to 4, in alphabetical order of their fixed part.
+pub const ROWS: &[Row] = &[
+    row(
+        "a datastore is older than Redis 6.2: times to live set by SET, SETEX, PSETEX and RESTORE are not made absolute until the next start, so they end a little apart in different racks",
+        "The datastore refused an absolute expiry time.",
+        "Upgrade Redis, then restart the node.",
+    ),
+    row(
+        "a peer's answer to a request in other words cannot be used: ...",
+        "A C node was asked for a command inside a script, and its reply was not what the script returns.",
+        "Report it with the command; the client got an error.",
+    ),
+    row(
+        "... accept on ... failed: ..., pausing",
+        "New connections cannot be accepted, mostly because descriptors have run out.",
+        "Raise LimitNOFILE, or look for clients that open too many connections.",
+    ),
+    row(
+        "admin mode ... is on",
+        "The node was started with -x and is no member of the cluster.",
+        "Restart it without -x when the work is done.",
+    ),
+    row(
+        "... answers nothing, closing",
+        "A datastore or peer owes replies and has sent nothing for two timeouts.",
+        "Look at that datastore or peer; the node connects again by itself.",
+    ),
+    row(
+        "... answers what nobody asked, closing",
+        "A peer has sent more than 1000 replies to no request.",
+        "See that the address in dyn_seeds is a node of this cluster.",
+    ),
+    row(
+        "cannot encrypt a connection to a peer: ...",
+        "The key file is missing or unusable.",
+        "Correct pem_key_file and restart the node.",
+    ),
+    row(
+        "... cannot be understood (...), closing",
+        "The datastore has sent something that is no reply in its protocol.",
+        "See that servers and data_store fit: 0 is Redis, 1 is memcached.",
+    ),
+    row(
+        "close ... Dropped ... outqueue & ... inqueue requests",
+        "A connection to the datastore or a peer was lost. Requests not yet written, and requests whose reply was due, have failed.",
+        "Once, after a restart of the other end: nothing. Again and again: look at the other end and the network.",
+    ),
+    row(
+        "... connect timed out",
+        "A datastore or peer did not accept a connection within timeout.",
+        "See that it runs and that no firewall drops packets.",
+    ),
+    row(
+        "... does not read its replies, closing",
+        "A client or peer has taken none of its replies for 20 seconds (peers: 60).",
+        "Look for a client that hangs or sends without reading.",
+    ),
+    row(
+        "... has ... bytes of replies to take, closing",
+        "A client has asked for more than 1 GiB and reads nothing.",
+        "Let the client read while it sends.",
+    ),
+    row(
+        "... has fallen silent in the middle of a message, closing",
+        "A peer began a message and sent nothing more for a minute.",
+        "Look at the network between the nodes.",
+    ),
+    row(
+        "io_uring in use no more: the kernel takes nothing from it",
+        "The kernel refused to work with io_uring. The node goes on without it.",
+        "None; DYNOMITE_IO_URING=0 avoids the attempt.",
+    ),
+    row(
+        "no thread for the log (...): lines are written by the event loop",
+        "The process may not start a thread.",
+        "Raise TasksMax or the user's limit of processes.",
+    ),
+    row(
+        "out of buffers: refusing the largest unfinished request",
+        "Memory is at its limit, and nothing under way will free any.",
+        "See dynomite-tuning(7) for the memory that the load needs.",
+    ),
+    row(
+        "out of buffers: ... holds the most and is closed",
+        "The same; a connection with many unread replies was closed.",
+        "Look at that client.",
+    ),
+    row(
+        "... of ... refused: ...",
+        "A change over the statistics port was not accepted.",
+        "Make changes from the same machine with POST, see dynomite(8).",
+    ),
+    row(
+        "... recv failed: ...",
+        "Reading from the datastore failed.",
+        "See the reason in the line; the node connects again by itself.",
+    ),
+    row(
+        "... refused a connection: their limit is reached",
+        "client_connections, or the limit of connections from peers, is reached.",
+        "Raise client_connections, or look for clients that open too many.",
+    ),
+    row(
+        "request on ... timedout, timeout was ...",
+        "A datastore or peer has not answered a request in time.",
+        "Look for slow commands (SLOWLOG GET at the Redis), or raise timeout.",
+    ),
+    row(
+        "seeds: the members stay as they are: ...",
+        "The list of the seeds provider was not used.",
+        "The line says why; see SEEDS in dynomite(8).",
+    ),
+    row(
+        "... sent an HTTP request, closing",
+        "Somebody speaks HTTP to the clients' port, perhaps a browser page.",
+        "Use the statistics port for HTTP.",
+    ),
+    row(
+        "... sent what cannot be read (...), closing",
+        "A peer has sent something that is no message of the nodes' protocol, or encrypted with another key.",
+        "See that pem_key_file and mbuf_size are the same on all nodes, and that only nodes reach dyn_listen.",
+    ),
+    row(
+        "stats connection not accepted: ...",
+        "The statistics port could not take a connection.",
+        "Look for programs that ask it without closing their connections.",
+    ),
+];
