@@ -424,3 +424,36 @@ fn what_is_pipelined_behind_a_refused_multi_is_not_run() {
     assert_eq!(shown(&direct.ask("exists a b")), ":0\\r\\n");
     assert_eq!(shown(&direct.ask("exists before after")), ":2\\r\\n");
 }
+
+/// An operator's day: who is there, and whoever should not be goes.
+#[test]
+fn clients_are_listed_paused_and_closed_by_another() {
+    let (_redis, node) = pair();
+    let (mut operator, mut client) = (node.client(), node.client());
+    let addr = client.local_addr().expect("over TCP");
+    client.ask("client setname worker");
+    assert_eq!(shown(&client.ask("get s")), HELLO);
+    let list = shown(&operator.ask("client list"));
+    let line = list
+        .split("\\n")
+        .find(|line| line.contains(" name=worker "));
+    let line = line.unwrap_or_else(|| panic!("{list}"));
+    assert!(line.contains(&format!(" addr={addr} ")), "{line}");
+    assert!(line.contains(" cmd=get "), "{line}");
+    // The pause ends by itself.
+    assert_eq!(operator.ask("client pause 100"), b"+OK\r\n");
+    client.send(&words("get s"));
+    assert_eq!(shown(&client.reply()), HELLO);
+    assert_eq!(operator.ask("client pause 3600000 write"), b"+OK\r\n");
+    client.send(&words("set paused 1"));
+    assert_eq!(operator.ask("exists paused"), b":0\r\n");
+    assert_eq!(operator.ask("client unpause"), b"+OK\r\n");
+    assert_eq!(client.reply(), b"+OK\r\n");
+    assert_eq!(operator.ask(&format!("client kill addr {addr}")), b":1\r\n");
+    assert_eq!(shown(&client.until_closed()), "");
+    assert_eq!(
+        operator.ask(&format!("client kill {addr}")),
+        b"-ERR No such client\r\n"
+    );
+    operator.expect_open();
+}

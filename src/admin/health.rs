@@ -2,6 +2,7 @@
 
 use super::response::{Response, Status};
 use super::routes::Call;
+use crate::node::agreement::Warning;
 use crate::node::health::Check;
 use serde_json::{Value, json};
 
@@ -19,7 +20,8 @@ pub fn live(call: &mut Call<'_>) -> Response {
 }
 
 /// `/readyz`: 200 if clients can connect and be served, else 503; either way every check, and why it
-/// fails if it does.
+/// fails if it does; and warnings: what does not match between this node and others, which does not keep it
+/// from serving.
 pub fn ready(call: &mut Call<'_>) -> Response {
     let mut checks = call.control.doors();
     let node = call.control.node();
@@ -33,8 +35,24 @@ pub fn ready(call: &mut Call<'_>) -> Response {
     let state = call.control.node().state();
     Response::json(
         status,
-        &json!({"status": word, "state": state.name(), "checks": checks}),
+        &json!({"status": word, "state": state.name(), "checks": checks, "warnings": warnings(call)}),
     )
+}
+
+/// What does not match between this node and others.
+pub(super) fn warnings(call: &mut Call<'_>) -> Vec<Value> {
+    let all = call.control.node().warnings();
+    all.iter().map(warning).collect()
+}
+
+fn warning(warning: &Warning) -> Value {
+    json!({
+        "peer": warning.peer,
+        "dc": warning.dc,
+        "rack": warning.rack,
+        "setting": warning.finding.setting.name(),
+        "reason": warning.finding.text,
+    })
 }
 
 fn shown(check: &Check) -> Value {

@@ -2,8 +2,8 @@
 //!
 //! [`server`] holds the connections, [`conn`] is one of them, [`request`] and [`response`] are the
 //! two halves of HTTP/1.1 (RFC 9110, RFC 9112), [`routes`] is the one table of what can be asked.
-//! Behind the routes are [`changes`], which [`guard`] lets through or not, [`cluster`] and
-//! [`health`]. All of it is state machines: bytes come from any `Read`, go to any `Write`, and the
+//! Behind the routes are [`changes`], which [`guard`] lets through or not, [`cluster`], [`health`] and
+//! [`peers`]. All of it is state machines: bytes come from any `Read`, go to any `Write`, and the
 //! time is an argument. The node and what is around it are reached through [`Control`].
 
 pub mod changes;
@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod conn;
 pub mod guard;
 pub mod health;
+pub mod peers;
 pub mod request;
 pub mod response;
 pub mod routes;

@@ -10,7 +10,7 @@
 use super::changes::{self, Change, Denied};
 use super::request::{Method, Refusal, Request};
 use super::response::{Response, Status};
-use super::{Caller, Control, cluster, guard, health};
+use super::{Caller, Control, cluster, guard, health, peers};
 use crate::clock::Now;
 use crate::cluster::route::Access;
 use crate::log_at;
@@ -93,6 +93,7 @@ pub const ROUTES: &[Route] = {
         row("/metrics", "/metrics", "all metrics, as Prometheus reads them", Show(metrics)),
         row("/livez", "/livez", "200 while the event loop turns", Show(health::live)),
         row("/readyz", "/readyz", "200 while clients are served, else 503 and why", Show(health::ready)),
+        row("/peers", "/peers", "this node's settings and those of its peers, and what does not match, as JSON", Show(peers::peers)),
         row("/get_seeds", "/get_seeds", "the other nodes, as a seed provider tells them", Show(cluster::seeds)),
         row("/REST/v1/admin/get_seeds", "/REST/v1/admin/get_seeds", "the same where florida_provider asks for it", Show(cluster::seeds)),
         row("/REST/v1/admin/cluster_describe", "/REST/v1/admin/cluster_describe", "the nodes, as the Dyno client reads them", Show(cluster::dyno)),

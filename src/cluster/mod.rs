@@ -23,6 +23,7 @@
 //! | [`merge`] | the judge of replies that are lists of values, one position at a time |
 //! | [`digest`] | the number that stands for a reply's bytes |
 //! | [`peer_state`] | what a node says of itself, and what it may do then |
+//! | [`skew`] | how far a peer's clock is from this node's |
 //! | [`seeds`] | lists of other nodes, and the members they come to |
 //! | [`timeout`] | how long a request may wait, by where it went |
 //! | [`backoff`] | how long to wait before connecting again |
@@ -42,6 +43,7 @@ pub mod quorum;
 pub mod ring;
 pub mod route;
 pub mod seeds;
+pub mod skew;
 pub mod split;
 pub mod throttle;
 pub mod timeout;

@@ -224,6 +224,8 @@ impl Node {
         front.queue.push(&mut self.msgs, entry);
         if front.queue.head() == Some(entry) {
             self.release(now, key);
+        } else {
+            self.close_if_overdrawn(key);
         }
     }
 

@@ -106,6 +106,7 @@ impl Node {
                 self.expire(slot, now);
                 if since + self.connect_patience() <= now.mono_us {
                     log_at!(Warn, "{id} connect timed out");
+                    self.note_lost(slot, "connecting took too long");
                     self.lose_upstream(slot, now, Loss::TimedOut);
                 }
             }
@@ -123,6 +124,7 @@ impl Node {
                 let dead = self.dead_at(slot).is_some_and(|at| at <= now.mono_us);
                 if dead || self.is_useless(slot) {
                     log_at!(Warn, "{id} answers nothing, closing");
+                    self.note_silent(slot);
                     self.lose_upstream(slot, now, Loss::TimedOut);
                 }
             }

@@ -18,7 +18,7 @@ use crate::hashkit::Token;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::payload::RequestShape;
-use crate::proto::dnode::{self, Header, Kind, Message, VERSION};
+use crate::proto::dnode::{self, Card, Header, Kind, Message, VERSION_CARDS, VERSION_MODERN};
 use crate::proto::redis::command::Class;
 use crate::proto::redis::lookup::resolve;
 use crate::proto::redis::{errors, request};
@@ -40,6 +40,8 @@ pub(super) struct DnodeClient {
     wants_resp3: bool,
     /// It has asked something already.
     begun: bool,
+    /// What it has told of itself.
+    pub card: Option<Box<Card>>,
 }
 
 impl DnodeClient {
@@ -52,12 +54,18 @@ impl DnodeClient {
             version: dnode::VERSION_ORIGINAL,
             wants_resp3: false,
             begun: false,
+            card: None,
         }
+    }
+
+    /// Whether the peer reads cards, by the header of its latest message, also of one that cannot be read.
+    pub fn knows_cards(&self) -> bool {
+        self.decoder.version() >= VERSION_CARDS
     }
 
     /// Whether the peer matches replies by their ids: a C node expects them in the order of its requests.
     pub fn is_modern(&self) -> bool {
-        self.version >= VERSION
+        self.version >= VERSION_MODERN
     }
 
     /// Whether the peer's latest request came from another datacenter; those may have to be forwarded.
@@ -67,7 +75,7 @@ impl DnodeClient {
 
     /// Puts a reply to the request with this id into the output. `false` if it cannot be encrypted.
     pub fn reply(&mut self, id: u64, raw: Raw<'_>, pool: &Pool) -> bool {
-        let padded = if raw.first_byte() == Some(b'-') && self.version < VERSION {
+        let padded = if raw.first_byte() == Some(b'-') && self.version < VERSION_MODERN {
             let mut chain = Chain::new();
             raw.append_to(&mut chain);
             Some(dnode::compat::pad_error(chain, pool))
@@ -75,9 +83,14 @@ impl DnodeClient {
             None
         };
         let raw = padded.as_ref().map_or(raw, Raw::from);
+        self.send(frame::header(Kind::Reply, id), raw, pool)
+    }
+
+    /// Puts a message into the output. `false` if it cannot be encrypted.
+    pub fn send(&mut self, header: Header, raw: Raw<'_>, pool: &Pool) -> bool {
         let header = Header {
             same_dc: self.same_dc,
-            ..frame::header(Kind::Reply, id)
+            ..header
         };
         let out = &mut self.front.out;
         if !self.sealed {
@@ -95,7 +108,7 @@ impl DnodeClient {
 fn is_old_probe(message: &Message<Shape>) -> bool {
     let (question, _) = OLD_PROBE;
     message.kind == Kind::Request
-        && message.version >= VERSION
+        && message.version >= VERSION_MODERN
         && message.payload.len() == question.len()
         && message.payload.to_vec() == question
 }
@@ -157,7 +170,9 @@ impl Node {
                         "{} sent what cannot be read ({broken}), closing",
                         peer.front.id
                     );
-                    self.close_front(key, false);
+                    if !self.refuse_peer(key, broken) {
+                        self.close_front(key, false);
+                    }
                     return Next::Wait;
                 }
             }
@@ -170,6 +185,7 @@ impl Node {
         let forward = match message.kind {
             Kind::Request => false,
             Kind::Forward => true,
+            Kind::Card => return self.answer_card(key, now, message),
             Kind::Gossip | Kind::Reply | Kind::Other(_) => return,
         };
         if let Some(front) = self.fronts.get_mut(key) {

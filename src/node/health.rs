@@ -20,7 +20,8 @@ impl Node {
     /// Everything that must be so, as of now. `state`: it serves reads and writes. `draining`: the node
     /// is not shutting down. `datastore`: a connection is there, or will be made for the first request
     /// (`preconnect: false`), and it serves reads, see [`Node::watch_store`]. `quorum`: for the keys at this node's tokens, so many racks can be reached
-    /// as the levels of clients that have chosen none ask for.
+    /// as the levels of clients that have chosen none ask for. `agreement`: it places keys as
+    /// most nodes do ([`super::agreement`]).
     pub fn health(&self) -> Vec<Check> {
         let check = |name, trouble| Check { name, trouble };
         vec![
@@ -32,6 +33,7 @@ impl Node {
             ),
             check("datastore", self.datastore_trouble()),
             check("quorum", self.quorum_trouble()),
+            self.agreement(),
         ]
     }
 

@@ -102,6 +102,8 @@ impl Node {
         self.close_silent_strangers(now);
         self.relieve(now);
         self.retire();
+        self.upstreams.iter_mut().for_each(Upstream::trim_held);
+        self.send_cards(now);
         self.stats.hist.roll(now);
         let mut freed = self.pool.trim();
         if self.msgs.is_empty() && self.msgs.capacity() > 1024 {

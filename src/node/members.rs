@@ -215,6 +215,7 @@ impl Node {
         self.marks_versions = nodes > 1 && self.options.store == StoreKind::Memcache;
         self.marks = Marks::new(topology);
         self.look_at_members();
+        self.renew_card();
     }
 
     /// Closes connections that lead to nobody and on which nothing is under way.

@@ -48,7 +48,8 @@
 //! Peer Node refused connection`, or `Peer: Peer Node is not connected` while there is none; the time
 //! granted to a request depends on the distance and on whether it writes; nothing waits for the first
 //! connect, and a new connection counts as there only when the peer has answered a question of the
-//! node's own by which it knows what the peer understands: one that gets no answer is closed. On
+//! node's own by which it knows what the peer understands, and then sent its card if it knows cards: one
+//! that gets no answer is closed. On
 //! either, a `DC_ONE` read gets the error only when no other rack can answer it (`failover`). A reply
 //! whose id nobody waits for is dropped; neither that nor what is no reply shows that the peer lives.
 //! A connection that an operator wants to be made anew ([`control`]) gets no more requests and closes
@@ -66,6 +67,7 @@
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
 //! | `redis_client` | what a client of Redis asks for; `clients` is what it asks about all of them; `version`: of its datastore |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
+//! | `card` | what nodes tell each other of themselves; `agreement` is what does not match |
 //! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
@@ -88,9 +90,11 @@
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
 mod admission;
+pub mod agreement;
 mod alike;
 mod answer;
 mod busy;
+mod card;
 mod check;
 mod client;
 mod clients;
@@ -162,6 +166,7 @@ use crate::stats::Stats;
 use crate::sys;
 use admission::Admission;
 use busy::Busy;
+use card::Cards;
 use client::Client;
 use collect::Collectors;
 use dnode_client::DnodeClient;
@@ -220,6 +225,8 @@ pub struct Node {
     marks: Marks,
     /// Clients of a memcached are told versions with such marks.
     marks_versions: bool,
+    /// What it tells its peers of itself.
+    cards: Cards,
     /// Not every request with a key goes on as it stands.
     looks_closer: bool,
     actions: VecDeque<Action>,
@@ -299,6 +306,7 @@ impl Node {
             retries: Retries::default(),
             marks: Marks::default(),
             marks_versions: false,
+            cards: Cards::default(),
             looks_closer: false,
             replicated: false,
             has_other_racks: false,
@@ -467,7 +475,10 @@ impl Node {
         match id.kind {
             Kind::Client => self.close_front(Fronts::key(id), false),
             Kind::DnodeClient => self.read_out(Fronts::key(id)),
-            Kind::Store | Kind::Peer => self.lose_upstream(id.key as usize, now, Loss::Error),
+            Kind::Store | Kind::Peer => {
+                self.note_lost(id.key as usize, &sys::reason(error).to_string());
+                self.lose_upstream(id.key as usize, now, Loss::Error);
+            }
         }
     }
 

@@ -92,10 +92,12 @@ impl Flags {
     /// answer before the script's.
     pub const BESIDE_SCRIPTS: Flags = Flags(4096);
     /// Only the datastore knows the types of the reply ([`Form::Native`]): it is asked in RESP3.
-    pub const IN_RESP3: Flags = Flags(8192);
+    pub const IN_RESP3: Flags = Flags(16384);
 
     /// What has to be looked at before an answer is taken: most messages have none of these.
     pub const BEFORE_ANSWER: Flags = Flags(Self::DONE.0 | Self::CARRIED.0 | Self::KEPT.0);
+    /// A time in it was made absolute by this node's clock.
+    pub const TIMED: Flags = Flags(8192);
 
     /// Both sets together.
     #[must_use]
@@ -155,6 +157,7 @@ impl Msg {
             .with(Flags::UNIQUE)
             .with(Flags::ABSOLUTE)
             .with(Flags::BESIDE_SCRIPTS)
+            .with(Flags::TIMED)
             .with(Flags::IN_RESP3);
         copy.flags = self.flags.and(kept);
         copy

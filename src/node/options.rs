@@ -14,6 +14,8 @@ use std::rc::Rc;
 pub struct Options {
     /// Our end of client connections, as `CLIENT INFO` tells it.
     pub listen: String,
+    /// Where our statistics are, for peers and tools; empty over a Unix socket.
+    pub stats_listen: String,
     /// What the datastore speaks (`data_store`).
     pub store: StoreKind,
     /// Where the datastore is.
@@ -67,6 +69,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             listen: "127.0.0.1:8102".into(),
+            stats_listen: "127.0.0.1:22222".into(),
             store: StoreKind::Redis,
             datastore: Endpoint::Tcp {
                 host: "127.0.0.1".into(),
@@ -102,6 +105,10 @@ impl Options {
     pub fn new(settings: &Settings, key_pair: Option<Rc<KeyPair>>, switches: &Switches) -> Options {
         Options {
             listen: settings.listen.target.to_string(),
+            stats_listen: match &settings.stats_listen.target {
+                Endpoint::Unix(_) => String::new(),
+                tcp => tcp.to_string(),
+            },
             store: settings.data_store,
             datastore: settings.datastore.endpoint.clone(),
             timeout_us: settings.timeout.as_micros() as u64,

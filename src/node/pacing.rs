@@ -3,7 +3,8 @@
 //! What may not leave yet is held, in order. The rate lets it go by the clock, the window when replies come. Fronts that
 //! feed a C node wait once as many requests are held for it as may be under way, so that they are as fast as it is. They
 //! do not wait for one that says nothing any more ([`limits::STALLED_US`]): what they send then is held until the C node
-//! goes on, or until it counts as unreachable ([`limits`]).
+//! goes on, or until it counts as unreachable ([`limits`]). Nor do they wait longer than that without being read once,
+//! so that a C node that has much to make up for does not look like an outage to them.
 
 use super::front::Raw;
 use super::msg::Msgs;
@@ -19,11 +20,19 @@ use crate::mbuf::Chain;
 /// How often, in µs, the log tells of fronts that wait for one C node.
 const LOG_EVERY_US: u64 = 60_000_000;
 
+/// Held requests for which memory is kept.
+const HELD_KEPT: usize = 8192;
+
+/// For how long, in µs, fronts that have waited for [`limits::STALLED_US`] are read all the same.
+const BREAK_US: u64 = 10_000;
+
 /// Whether fronts wait for a C node.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Holding {
     /// Since when, in µs.
     since: Option<u64>,
+    /// Since when they have been read all the same, in µs.
+    broken_off: Option<u64>,
     /// When the log last told of it, in µs.
     logged: Option<u64>,
 }
@@ -91,9 +100,21 @@ impl Upstream {
         }
     }
 
-    /// Whether so much is held back from a C node that replies that fronts should wait.
+    /// Gives back the memory of a list that was much longer than it is now.
+    pub fn trim_held(&mut self) {
+        if self.held.len() < self.held.capacity() / 8 {
+            self.held.shrink_to(HELD_KEPT);
+        }
+    }
+
+    /// Whether fronts should wait for this C node.
     #[inline]
     pub fn is_behind(&self, now: Now) -> bool {
+        self.holds_much(now) && self.holding.broken_off.is_none()
+    }
+
+    /// Whether it is a C node that replies, and as much is held for it as may be under way.
+    fn holds_much(&self, now: Now) -> bool {
         self.window
             .as_ref()
             .is_some_and(|window| self.held.len() >= window.size() as usize)
@@ -176,14 +197,28 @@ impl Node {
         }
     }
 
-    /// Counts the time for which C nodes have let fronts wait, of those that do no more.
+    /// Counts the time for which C nodes have let fronts wait, of those that do no more, and lets fronts be read once
+    /// that have waited for long.
     pub(super) fn settle_holders(&mut self, now: Now) {
         for peer in &mut self.upstreams {
-            if let Some(since) = peer.holding.since
-                && !peer.is_behind(now)
-            {
+            let Some(since) = peer.holding.since else {
+                continue;
+            };
+            let waited = now.mono_us.saturating_sub(since);
+            let is_over = match peer.holding.broken_off {
+                _ if !peer.holds_much(now) => true,
+                Some(at) => now.mono_us.saturating_sub(at) >= BREAK_US,
+                None => {
+                    if waited >= limits::STALLED_US {
+                        peer.holding.broken_off = Some(now.mono_us);
+                    }
+                    false
+                }
+            };
+            if is_over {
                 peer.holding.since = None;
-                peer.tally.paused_us += now.mono_us.saturating_sub(since);
+                peer.holding.broken_off = None;
+                peer.tally.paused_us += waited;
                 self.holders -= 1;
             }
         }

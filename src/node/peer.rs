@@ -9,7 +9,8 @@ use crate::config::StoreKind;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::{
-    self, Cipher, Header, KeyPair, Security, SessionKey, VERSION, VERSION_ORIGINAL, WrappedKey,
+    self, Cipher, Header, KeyPair, Security, SessionKey, VERSION_CARDS, VERSION_MODERN,
+    VERSION_ORIGINAL, WrappedKey,
 };
 use crate::proto::store::Replies;
 use std::io::Read;
@@ -40,7 +41,7 @@ pub(super) struct PeerWire {
     /// The version in the peer's latest reply; until there is one, it may be a C node.
     pub version: u32,
     /// Replies to no request of this node.
-    unasked: u32,
+    pub unasked: u32,
 }
 
 /// The encryption of one connection. Fresh after each connect.
@@ -111,11 +112,16 @@ impl PeerWire {
 }
 
 impl Upstream {
+    /// Whether messages to the peer are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(&self.wire, Wire::Peer(wire) if wire.is_sealed())
+    }
+
     /// Whether the peer at the other end is known to be no C node.
     pub fn is_modern(&self) -> bool {
         match &self.wire {
             Wire::Store(_) => true,
-            Wire::Peer(wire) => wire.version >= VERSION,
+            Wire::Peer(wire) => wire.version >= VERSION_MODERN,
         }
     }
 }
@@ -148,6 +154,38 @@ impl Node {
         let entry = self.msgs.insert(msg) as u32;
         let mut frames = frame::Frames::new(id, Raw::from(&probe));
         self.send_to_peer(slot, entry, now, dnode::Kind::Request, &mut frames);
+    }
+
+    /// Closes a connection that has brought more answers to nothing than any may. `true` if it did.
+    fn is_fed_up(&mut self, slot: usize, now: Now) -> bool {
+        let Some(peer) = self.upstreams.get(slot) else {
+            return true;
+        };
+        let Wire::Peer(wire) = &peer.wire else {
+            return true;
+        };
+        if wire.unasked <= limits::UNASKED {
+            return false;
+        }
+        log_at!(Alert, "{} answers what nobody asked, closing", peer.id);
+        self.note_lost(slot, "it answers what nobody asked");
+        self.lose_upstream(slot, now, Loss::Error);
+        true
+    }
+
+    /// A peer has answered for the first time on this connection, with this version: it is asked for its
+    /// card if it knows what that is.
+    #[cold]
+    fn peer_answers(&mut self, slot: usize, now: Now, version: u32) {
+        let is_asked = self
+            .upstreams
+            .get(slot)
+            .is_some_and(|peer| peer.exchange.asked.is_some());
+        if version >= VERSION_CARDS && !is_asked {
+            return self.send_card(slot, now);
+        }
+        self.peer_has_no_card(slot);
+        self.peer_known(slot, now);
     }
 
     /// A C node, which answers in order, has answered this request: those before it that have been
@@ -192,6 +230,7 @@ impl Node {
         };
         if fill.bytes == 0 {
             log_at!(Notice, "{} recv eof", peer.id);
+            self.note_lost(slot, "end of stream");
             self.lose_upstream(slot, now, Loss::Eof);
             return Next::Wait;
         }
@@ -200,6 +239,9 @@ impl Node {
             .peer_out_queue
             .record(u64::from(peer.queue.len()));
         let mut data = fill.data;
+        if !self.is_node(slot, now, &data) {
+            return Next::Wait;
+        }
         loop {
             let Some(peer) = self.upstreams.get_mut(slot) else {
                 return Next::Wait;
@@ -219,7 +261,16 @@ impl Node {
                 }
                 Ok(Some(message)) => {
                     wire.version = message.version;
-                    self.peer_known(slot, now);
+                    if message.kind == dnode::Kind::Card {
+                        self.card_received(slot, now, &message);
+                        if self.is_fed_up(slot, now) {
+                            return Next::Wait;
+                        }
+                        continue;
+                    }
+                    if !peer.known {
+                        self.peer_answers(slot, now, message.version);
+                    }
                     let Some(peer) = self.upstreams.get_mut(slot) else {
                         return Next::Wait;
                     };
@@ -234,7 +285,7 @@ impl Node {
                     // An id that nobody waits for is dropped: a reply must never go to another request.
                     if let Some(entry) = peer.take(&mut self.msgs, message.id) {
                         peer.heard = now.mono_us;
-                        if message.version < VERSION {
+                        if message.version < VERSION_MODERN {
                             peer.note_reply(&self.msgs, entry, now);
                             self.forget_skipped(slot, entry);
                         }
@@ -243,11 +294,9 @@ impl Node {
                         self.stats.own.late_replies_dropped += 1;
                         if let Wire::Peer(wire) = &mut peer.wire {
                             wire.unasked += 1;
-                            if wire.unasked > limits::UNASKED {
-                                log_at!(Alert, "{} answers what nobody asked, closing", peer.id);
-                                self.lose_upstream(slot, now, Loss::Error);
-                                return Next::Wait;
-                            }
+                        }
+                        if self.is_fed_up(slot, now) {
+                            return Next::Wait;
                         }
                     }
                 }
@@ -257,6 +306,7 @@ impl Node {
                         "{} sent what cannot be read ({broken}), closing",
                         peer.id
                     );
+                    self.note_unreadable(slot, broken);
                     self.lose_upstream(slot, now, Loss::Error);
                     return Next::Wait;
                 }

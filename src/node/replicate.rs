@@ -2,7 +2,9 @@
 //!
 //! Where a cluster has more than one rack, a time that counts from now is made an absolute one, here,
 //! by this node's clock; the request then goes on like any other. A datastore older than Redis 6.2 does not
-//! know `PXAT`; once one has said so, this node leaves to all what they would not understand.
+//! know `PXAT`; once one has said so, this node leaves to all what they would not understand. A replica
+//! whose clock does not keep step with this node's, or may not, gets the time as one that counts from now
+//! ([`super::card`]).
 //!
 //! What only a datastore can decide (`SPOP`, `XADD` with an id to be made) is done in two steps:
 //!
@@ -138,11 +140,11 @@ impl Node {
         let Some(entry) = self.enqueue(key, now, form, &ask, ask.raw.len()) else {
             return;
         };
-        if let Some(msg) = self.msgs.get_mut(entry as usize)
-            && rewritten.is_recent()
-            && !rewritten.has_options()
-        {
-            msg.flags = msg.flags.with(Flags::ABSOLUTE);
+        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+            msg.flags = msg.flags.with(Flags::TIMED);
+            if rewritten.is_recent() && !rewritten.has_options() {
+                msg.flags = msg.flags.with(Flags::ABSOLUTE);
+            }
         }
         self.count_request(&ask);
         let level = self.level_of(key, ask.class);
@@ -164,7 +166,7 @@ impl Node {
     }
 
     /// A rewritten request's bytes.
-    fn encoded(&self, rewritten: &Rewritten<'_>) -> Chain {
+    pub(super) fn encoded(&self, rewritten: &Rewritten<'_>) -> Chain {
         let mut text = Vec::new();
         encode::command(&mut text, &rewritten.words);
         let mut chain = Chain::new();

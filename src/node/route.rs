@@ -21,6 +21,7 @@ use crate::mbuf::Chain;
 use crate::proto::Failure;
 use crate::proto::dnode;
 use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::redis::flags::cat;
 use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::request::Span;
 use std::time::Duration;
@@ -72,14 +73,17 @@ impl<'a> Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    /// A request that every datastore refuses, for the local one to say why, where the words depend on
-    /// what it holds: of `FCALL` with a wrong number of keys, Redis looks for the function first.
+    /// A request that every datastore refuses for its number of keys, for the local one to say why, if the
+    /// row leaves that to it: `FCALL` looks for the function first, and an older Redis does not know the
+    /// command at all.
     pub fn for_its_error(command: &Command, error: KeysError, raw: Raw<'a>) -> Option<Ask<'a>> {
-        let is_wrong = matches!(
-            error,
-            KeysError::NotAnInteger | KeysError::Negative | KeysError::TooMany
-        );
-        (is_wrong && matches!(command.name, "fcall" | "fcall_ro")).then(|| Ask {
+        let is_refused = match error {
+            KeysError::NotAnInteger | KeysError::Negative | KeysError::TooMany => true,
+            // A script runs without keys.
+            KeysError::Zero => command.categories & cat::SCRIPTING == 0,
+            _ => false,
+        };
+        (is_refused && command.store_refuses).then(|| Ask {
             routing: Routing::LocalNode,
             ..Ask::redis(command, Class::Read, Token::default(), raw)
         })
@@ -474,11 +478,23 @@ impl Node {
         msg.wire_id = frames.id;
         let (row, write) = (msg.command, msg.flags.has(Flags::WRITE));
         let in_resp3 = msg.flags.has(Flags::IN_RESP3);
+        let timed = msg.flags.has(Flags::TIMED);
         if self.evalsha == Some(row) && kind == dnode::Kind::Request {
             self.keep_evalsha(entry, frames.raw);
         }
-        let modern = self.upstreams.get(slot).is_none_or(Upstream::is_modern);
+        let peer = self.upstreams.get(slot);
+        let modern = peer.is_none_or(Upstream::is_modern);
         let mut raw = frames.raw;
+        let (mut row, mut relative) = (row, Chain::new());
+        if timed
+            && peer.is_some_and(|peer| !peer.exchange.takes_absolute)
+            && let Some(other) = self.relative(row, raw, now)
+        {
+            (row, relative) = other;
+        }
+        if !relative.is_empty() {
+            raw = Raw::from(&relative);
+        }
         let (mut other, mut more) = (Chain::new(), Vec::new());
         if !modern {
             match self.instead(row, raw, now) {
@@ -524,7 +540,7 @@ impl Node {
                 return self.give_up(entry, now, Failure::PeerRefused);
             }
             &own
-        } else if other.is_empty() {
+        } else if other.is_empty() && relative.is_empty() {
             frames.plain(header, &self.pool)
         } else {
             super::frame::plain(header, raw, &self.pool, &mut own);

@@ -173,6 +173,7 @@ impl Node {
                 if let Some(upstream) = self.upstreams.get(slot) {
                     log_at!(Warn, "{} recv failed: {}", upstream.id, sys::reason(error));
                 }
+                self.note_lost(slot, &sys::reason(error).to_string());
                 self.lose_upstream(slot, now, Loss::Error);
                 Next::Wait
             }

@@ -1,9 +1,11 @@
 //! What is counted of each peer by itself.
 
 use super::Node;
+use super::agreement::Setting;
 use super::refusals::Errors;
 use super::report::queue_lengths;
 use super::upstream::{Loss, State};
+use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::stats::{ErrorWord, Peer, PeerStats};
 
@@ -79,7 +81,7 @@ impl Node {
     }
 
     /// What is known of each peer, in the order of the topology.
-    pub fn peers(&mut self) -> Vec<Peer> {
+    pub fn peers(&mut self, now: Now) -> Vec<Peer> {
         let topology = std::sync::Arc::clone(&self.topology);
         let nodes = (0..).map(NodeId).zip(topology.nodes()).skip(1);
         nodes
@@ -109,7 +111,13 @@ impl Node {
                     stats.awaited += awaited;
                     stats.awaited_bytes += awaited_bytes;
                 }
+                for finding in self.findings(id) {
+                    if let Some(value) = mismatch(&mut stats, finding.setting) {
+                        *value = 1;
+                    }
+                }
                 Peer {
+                    clock: self.clock_of(id, now),
                     peer: node.member.endpoint.to_string(),
                     dc: node.member.dc.clone(),
                     rack: node.member.rack.clone(),
@@ -119,4 +127,23 @@ impl Node {
             })
             .collect()
     }
+}
+
+/// The figure that tells of a mismatch; none for a connection that is only not there, which `up` tells.
+fn mismatch(stats: &mut PeerStats, setting: Setting) -> Option<&mut u64> {
+    Some(match setting {
+        Setting::Connection => return None,
+        Setting::Datacenter => &mut stats.mismatch_datacenter,
+        Setting::Rack => &mut stats.mismatch_rack,
+        Setting::Tokens => &mut stats.mismatch_tokens,
+        Setting::Hash => &mut stats.mismatch_hash,
+        Setting::HashTag => &mut stats.mismatch_hash_tag,
+        Setting::DataStore => &mut stats.mismatch_data_store,
+        Setting::MbufSize => &mut stats.mismatch_mbuf_size,
+        Setting::Secure => &mut stats.mismatch_secure_server_option,
+        Setting::Pem => &mut stats.mismatch_pem_key_file,
+        Setting::Ring => &mut stats.mismatch_ring,
+        Setting::Clock => &mut stats.mismatch_clock,
+        Setting::Address => &mut stats.mismatch_address,
+    })
 }

@@ -1,5 +1,6 @@
 //! A connection requests are sent on: what the datastore and a peer have in common.
 
+use super::card::Exchange;
 use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
 use super::native::Resp3;
@@ -33,6 +34,8 @@ pub(super) struct Upstream {
     pub known: bool,
     /// Replies on this connection may be in RESP3, because some have been asked for.
     pub resp3: Resp3,
+    /// What the peer has told of itself.
+    pub exchange: Exchange,
     pub inbound: Inbound,
     pub wire: Wire,
     /// Requests on their way out.
@@ -159,6 +162,7 @@ impl Upstream {
             state: State::Idle,
             known: false,
             resp3: Resp3::default(),
+            exchange: Exchange::default(),
             inbound: Inbound::default(),
             wire,
             out: Chain::new(),
@@ -436,6 +440,7 @@ impl Upstream {
         self.due = [NONE; 2];
         self.known = false;
         self.resp3 = Resp3::default();
+        self.exchange.reset();
         self.renewing = false;
         self.overdue = [Overdue::default(); 2];
         self.window = None;

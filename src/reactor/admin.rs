@@ -100,7 +100,7 @@ impl Control for View<'_> {
         let states = SETTABLE.map(|other| (other.name(), other == state));
         prometheus::render(&Report {
             stats: &self.node.stats(now),
-            peers: &self.node.peers(),
+            peers: &self.node.peers(now),
             who: self.identity,
             memory: &self.node.memory(),
             process: &figures::figures(),

@@ -366,7 +366,7 @@ mod tests {
         ));
         assert!(text.contains("\"dyn_memory\":15144,\n\"dynomite_rs\": {\"accepts_paused\":0,\n"));
         assert!(
-            text.contains("\"changes_refused\":0\n},\n\"dyn_o_mite\": {\"client_eof\":6,\n"),
+            text.contains("\"strangers\":0\n},\n\"dyn_o_mite\": {\"client_eof\":6,\n"),
             "{text}"
         );
         assert!(text.contains("\"stats_count\":0,\n\"127.0.0.1:23010\": {\"server_eof\":0,\n"));

@@ -58,6 +58,8 @@ pub struct Peer {
     pub stats: PeerStats,
     /// Its error replies, by [`ErrorWord`].
     pub errors: [u64; ErrorWord::COUNT],
+    /// By how much its clock is ahead of this node's, and how far that may be wrong, in µs, if it is known.
+    pub clock: Option<(i64, u64)>,
 }
 
 impl Stats {

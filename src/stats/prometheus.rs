@@ -338,6 +338,27 @@ impl Text {
                 }
                 return;
             }
+            "dynomite_peer_clock_offset_seconds" | "dynomite_peer_clock_error_seconds" => {
+                for peer in report.peers {
+                    let Some((offset, error)) = peer.clock else {
+                        continue;
+                    };
+                    let labels =
+                        labels(&[("peer", &peer.peer), ("dc", &peer.dc), ("rack", &peer.rack)]);
+                    let sign = if offset < 0 { "-" } else { "" };
+                    match name {
+                        "dynomite_peer_clock_error_seconds" => {
+                            self.sample(name, &[&labels], seconds(error))
+                        }
+                        _ => self.sample(
+                            name,
+                            &[&labels],
+                            format!("{sign}{}", seconds(offset.unsigned_abs())),
+                        ),
+                    }
+                }
+                return;
+            }
             "dynomite_mbufs_free" => report.memory.free_mbufs,
             "dynomite_messages_in_use" => {
                 let memory = report.memory;
@@ -393,6 +414,7 @@ mod tests {
     fn every_family_has_a_head_and_series() {
         let peer = Peer {
             peer: "h:1".into(),
+            clock: Some((0, 0)),
             ..Peer::default()
         };
         let text = text(&Stats::default(), &[peer]);
@@ -428,6 +450,7 @@ mod tests {
             ..Peer::default()
         };
         peer.stats.latency_us = 1_500_001;
+        peer.clock = Some((-119_500_000, 250));
         let text = text(&stats, &[peer]);
         for line in [
             "dynomite_build_info{version=\"v1\"} 1",
@@ -437,6 +460,8 @@ mod tests {
             "dynomite_default_consistency{class=\"write\",consistency=\"DC_QUORUM\"} 1",
             "dynomite_placed_requests_total{class=\"write\",consistency=\"DC_QUORUM\"} 7",
             "dynomite_peer_connection_last_lost_timestamp_seconds 1795352779.79",
+            "dynomite_peer_clock_offset_seconds{peer=\"h:1\",dc=\"d\",rack=\"r\"} -119.5",
+            "dynomite_peer_clock_error_seconds{peer=\"h:1\",dc=\"d\",rack=\"r\"} 0.00025",
             "dynomite_peer_latency_seconds_sum{peer=\"h:1\",dc=\"d\",rack=\"r\"} 1.500001",
             "dynomite_peer_queue_bytes{peer=\"h:1\",dc=\"d\",rack=\"r\",queue=\"awaited\"} 0",
             "dynomite_datastore_commands_total{group=\"incr_decr\"} 0",

@@ -223,6 +223,9 @@ metrics! {
         held_writes_refused: Counter = "# writes refused because too many were held, or for too long" => series("dynomite_held_writes_refused_total", ""),
         changes: Counter = "# changes made over the statistics port" => series("dynomite_admin_changes_total", "outcome=\"made\""),
         changes_refused: Counter = "# changes asked for over the statistics port and refused" => series("dynomite_admin_changes_total", "outcome=\"refused\""),
+        outvoted: Gauge = "whether this node looks for keys elsewhere than most nodes do, and is not ready for it" => series("dynomite_node_outvoted", ""),
+        listed_wrongly: Gauge = "# connected nodes that list this one with another datacenter, rack or other tokens" => series("dynomite_inbound_peer_mismatch", "problem=\"listed_wrongly\""),
+        strangers: Gauge = "# connected nodes that are no members here" => series("dynomite_inbound_peer_mismatch", "problem=\"not_a_member\""),
     }
 }
 
@@ -249,5 +252,17 @@ metrics! {
         window: Gauge = "# requests that may await a reply of the peer, if it is a C node; else 0: any number" => series("dynomite_peer_window_requests", ""),
         pauses: Counter = "# times that clients had to wait because the peer, a C node, was slower" => series("dynomite_peer_client_pauses_total", ""),
         paused_us: Counter = "microseconds they waited, all times together" => series("dynomite_peer_client_paused_seconds_total", ""),
+        mismatch_datacenter: Gauge = "whether the peer says it is of another datacenter than it is listed with" => series("dynomite_peer_mismatch", "setting=\"datacenter\""),
+        mismatch_rack: Gauge = "whether the peer says it is in another rack than it is listed with" => series("dynomite_peer_mismatch", "setting=\"rack\""),
+        mismatch_tokens: Gauge = "whether the peer says it has other tokens than it is listed with, or has one of another node's" => series("dynomite_peer_mismatch", "setting=\"tokens\""),
+        mismatch_hash: Gauge = "whether the peer has another hash" => series("dynomite_peer_mismatch", "setting=\"hash\""),
+        mismatch_hash_tag: Gauge = "whether the peer has another hash_tag" => series("dynomite_peer_mismatch", "setting=\"hash_tag\""),
+        mismatch_data_store: Gauge = "whether the peer has another data_store" => series("dynomite_peer_mismatch", "setting=\"data_store\""),
+        mismatch_mbuf_size: Gauge = "whether the peer has another mbuf_size and encryption is in use" => series("dynomite_peer_mismatch", "setting=\"mbuf_size\""),
+        mismatch_secure_server_option: Gauge = "whether the peer encrypts to other nodes than this one does, or one requires it and the other does not" => series("dynomite_peer_mismatch", "setting=\"secure_server_option\""),
+        mismatch_pem_key_file: Gauge = "whether the peer has another key" => series("dynomite_peer_mismatch", "setting=\"pem_key_file\""),
+        mismatch_ring: Gauge = "whether the peer has seen other members for a minute" => series("dynomite_peer_mismatch", "setting=\"ring\""),
+        mismatch_clock: Gauge = "whether the clock of the peer is off by more than a second" => series("dynomite_peer_mismatch", "setting=\"clock\""),
+        mismatch_address: Gauge = "whether the address of the peer is not that of a dyn_listen" => series("dynomite_peer_mismatch", "setting=\"address\""),
     }
 }

@@ -60,6 +60,13 @@ async function main() {
   const named = new Redis({ port: Number(process.argv[2]), connectionName: "tester", keyPrefix: "x:" });
   assert.equal(await named.set("s", "v"), "OK");
   assert.equal(await named.client("GETNAME"), "tester");
+
+  // It does not look at the reply to its SELECT: what it asks for afterwards must not reach database 0.
+  const other = new Redis({ port: Number(process.argv[2]), db: 1, retryStrategy: null, maxRetriesPerRequest: 0 });
+  other.on("error", () => {});
+  await assert.rejects(other.set("x:quiet", "v"));
+  assert.equal(await named.exists("quiet"), 0);
+  other.disconnect();
   named.disconnect();
   console.log("all is well");
 }

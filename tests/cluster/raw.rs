@@ -163,7 +163,7 @@ impl Peer {
         let kind = self.number(b' ')? as u32;
         let bits = self.number(b' ')?;
         let version = self.number(b' ')?;
-        assert!((1..=2).contains(&version));
+        assert!((1..=3).contains(&version));
         let same_dc = self.number(b' ')? == 1;
         self.expect_byte(b'*')?;
         let mut data = vec![0; self.number(b' ')? as usize];

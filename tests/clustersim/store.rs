@@ -183,6 +183,13 @@ impl Store {
     }
 }
 
+/// Whether replicas are told until when a key lives, not how long. They are where there are several, all of
+/// whose clocks the nodes know: what goes to another datacenter may be passed on to a node there that has not
+/// been reached yet.
+fn wants_moments(plan: &Plan) -> bool {
+    matches!(plan.racks[..], [racks] if racks > 1)
+}
+
 impl Mind {
     fn serve(&mut self, input: &[u8], plan: &Plan, secs: u64) -> Result<Option<Served>, String> {
         let node = self.node;
@@ -315,8 +322,8 @@ impl Mind {
         if name == "dbsize" {
             return Ok(Reply::Int(self.data.len() as i64).encode(false));
         }
-        let alone = plan.racks.iter().sum::<usize>() == 1;
-        if args.iter().any(|arg| arg == b"EX") && !alone {
+        let relative = [&b"EX"[..], b"PX"];
+        if args.iter().any(|arg| relative.contains(&&arg[..])) && wants_moments(plan) {
             return Err(format!("every replica has a clock of its own: {}", shown()));
         }
         let step = if name == "mset" { 2 } else { 1 };

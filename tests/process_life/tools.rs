@@ -148,3 +148,173 @@ fn purge_deletes_what_the_node_owns_and_only_in_admin_mode() {
     let nobody = tool("dynomite-purge", &conf, &["-f", &file]);
     assert_eq!(nobody.code(), Some(1), "{nobody:?}");
 }
+
+/// A node of a rack of three: its address for peers, its place, and the others as its seeds.
+fn member(dir: &std::path::Path, at: &[String], me: usize, tokens: [&str; 3]) -> Conf {
+    let seeds = (0..3).filter(|other| *other != me);
+    let seeds = seeds.map(|other| format!("\n  - {}:r:d:{}", at[other], tokens[other]));
+    conf(dir)
+        .set("datacenter", "d")
+        .set("rack", "r")
+        .set("dyn_listen", &at[me])
+        .set("tokens", format!("'{}'", tokens[me]))
+        .set("dyn_seeds", seeds.collect::<String>())
+}
+
+/// Runs the tool on a node's statistics until what it prints is as it should be.
+fn until(stats: &Conf, arguments: &[&str], is: impl Fn(&Outcome) -> bool) -> Outcome {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let address = stats.get("stats_listen").to_owned();
+    let arguments = [&["-s", &address, "-T", "5"], arguments].concat();
+    loop {
+        let outcome = tool("dynomite-check", stats, &arguments);
+        if is(&outcome) {
+            return outcome;
+        }
+        assert!(std::time::Instant::now() < deadline, "{outcome:?}");
+    }
+}
+
+/// A mistyped token, and a client port in place of a peer port, cost keys in silence.
+#[test]
+fn check_shows_which_node_of_a_cluster_differs() {
+    if !has_python() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let at: Vec<String> = (0..3).map(|_| free_address().to_string()).collect();
+    let right = ["0", "1431655765", "2863311530"];
+    let confs: Vec<Conf> = (0..3)
+        .map(|me| {
+            let home = dir.path().join(me.to_string());
+            fs::create_dir(&home).unwrap();
+            member(&home, &at, me, right)
+        })
+        .collect();
+    let _stores: Vec<_> = confs.iter().map(redis_behind).collect();
+    let mut nodes: Vec<Node> = confs.iter().cloned().map(Node::start).collect();
+    let well = until(&confs[0], &["--cluster"], |outcome| {
+        outcome.code() == Some(0)
+    });
+    assert!(
+        well.stdout.ends_with("\nok: 3 nodes, all settings match\n"),
+        "{well:?}"
+    );
+    for address in &at {
+        let row = well.stdout.lines().find(|line| line.starts_with(address));
+        assert!(row.is_some_and(|row| row.ends_with("s  ready")), "{well:?}");
+    }
+
+    // The first node has a wrong token of the second, and the port for clients of the third.
+    nodes[0].stop();
+    let wrong = confs[0].clone().set(
+        "dyn_seeds",
+        format!(
+            "\n  - {}:r:d:1431655\n  - {}:r:d:{}",
+            at[1],
+            confs[2].get("listen"),
+            right[2]
+        ),
+    );
+    let _first = Node::start(wrong.clone());
+    let bad = until(&wrong, &["--cluster"], |outcome| {
+        outcome.stdout.contains("Redis' protocol") && outcome.stdout.contains("1431655:")
+    });
+    assert_eq!(bad.code(), Some(1), "{bad:?}");
+    let lists = "it says that its tokens are 1431655765, this node lists it with 1431655:";
+    for text in [
+        lists,
+        "speaks Redis' protocol, not the protocol between nodes",
+        "address: correct the port in dyn_seeds",
+        "tokens: compare 'tokens' in the file of that node",
+    ] {
+        assert!(bad.stdout.contains(text), "{text} is not in {bad:?}");
+    }
+    // Asked by way of another node, the first one is the one that differs.
+    let other = until(&confs[1], &["--cluster"], |outcome| {
+        outcome.stdout.contains(lists)
+    });
+    let blamed = format!("FAILED: {}: ring is '", at[0]);
+    assert!(other.stdout.contains(&blamed), "{other:?}");
+}
+
+#[test]
+fn check_explains_a_wrong_port_and_shows_whole_errors() {
+    if !has_python() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let conf = conf(dir.path());
+    let redis = redis_behind(&conf);
+    let _node = Node::start(conf.clone());
+    let (stats, listen, peers) = (
+        conf.get("stats_listen"),
+        conf.get("listen"),
+        conf.get("dyn_listen"),
+    );
+    // Statistics asked of ports that have none: of clients, of peers, of nobody, and no port at all.
+    for wrong in [listen, peers, &free_address().to_string(), "127.0.0.1"] {
+        for more in [&[][..], &["--cluster"]] {
+            let found = tool(
+                "dynomite-check",
+                &conf,
+                &[&["-T", "1", "-s", wrong], more].concat(),
+            );
+            assert_eq!(found.code(), Some(1), "{found:?}");
+            assert!(
+                found.stdout.contains("FAILED: ")
+                    && found.stdout.contains("-s needs HOST:PORT of stats_listen"),
+                "{found:?}"
+            );
+            assert_eq!(found.stderr, "", "{found:?}");
+        }
+    }
+    // Requests sent to a port that serves none.
+    for wrong in [stats, peers] {
+        let (host, port) = wrong.rsplit_once(':').unwrap();
+        let found = tool(
+            "dynomite-check",
+            &conf,
+            &["-T", "1", "-s", "", "-H", host, "-P", port],
+        );
+        assert_eq!(found.code(), Some(1), "{found:?}");
+        assert!(
+            found.stdout.starts_with(&format!("FAILED: {wrong}"))
+                && found.stdout.contains("-P needs the port of listen"),
+            "{found:?}"
+        );
+        assert_eq!(found.stderr, "");
+    }
+    drop(redis);
+    let lost = tool("dynomite-check", &conf, &["-s", "", "-T", "1"]);
+    assert!(
+        lost.stdout
+            .contains("-> ERR Storage: Datastore refused connection\n"),
+        "{lost:?}"
+    );
+}
+
+/// `dynomite-check | head -1` ended in a traceback.
+#[test]
+fn tools_end_quietly_when_nobody_reads_on() {
+    if !has_python() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let conf = conf(dir.path());
+    let _redis = redis_behind(&conf);
+    let _node = Node::start(conf.clone());
+    let (host, port) = conf.get("listen").rsplit_once(':').unwrap();
+    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/tools");
+    for line in [
+        format!(
+            "python3 -u {tools}/dynomite-check -H {host} -P {port} -s {} | true",
+            conf.get("stats_listen")
+        ),
+        format!("python3 {tools}/dynomite-check -H {host} -P {port} -s '' | true"),
+        format!("echo key | python3 {tools}/dynomite-purge --force -H {host} -P {port} | true"),
+    ] {
+        let outcome = run(Command::new("sh").args(["-c", &line]));
+        assert_eq!(outcome.stderr, "", "{line}");
+    }
+}

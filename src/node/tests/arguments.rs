@@ -38,6 +38,9 @@ fn a_function_with_a_wrong_number_of_keys_is_the_datastores_to_refuse() {
     let mut rig = Rig::new(&["a d r 1000", "b d r 3000"], Options::default());
     let client = rig.client();
     for line in [
+        "MSETEX x a 1",
+        "SUNIONCARD 0 a",
+        "TDIGEST.MERGE d 9 a",
         "FCALL f x a",
         "FCALL f -1 a",
         "FCALL_RO f 5 a",

@@ -333,7 +333,7 @@ fn a_peer_that_is_down_by_order_gets_nothing_until_it_is_up() {
     rig.says(ME, "+OK\r\n");
     rig.says(2, "+OK\r\n");
     assert_eq!(rig.hears(client), "+OK\r\n");
-    let of_peer = |rig: &mut Rig| rig.node.peers()[0].stats.clone();
+    let of_peer = |rig: &mut Rig| rig.node.peers(rig.now)[0].stats.clone();
     assert_eq!(
         (of_peer(&mut rig).barred, of_peer(&mut rig).dropped),
         (1, 1)

@@ -53,6 +53,12 @@ impl Rig {
     }
 }
 
+/// The same from another datacenter, to be passed on in this one.
+fn message_to_all(id: u64, payload: &[u8]) -> Vec<u8> {
+    let head = format!("   $2014$ {id} 4 0 1 0 *1 d *{}\r\n", payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
 /// A message as a peer sends it.
 pub fn message(id: u64, payload: &[u8]) -> Vec<u8> {
     message_as(dnode::VERSION_ORIGINAL, id, payload)
@@ -144,19 +150,19 @@ fn a_peer_that_says_much_and_answers_nothing_is_given_up() {
         &b"    "[..],
         b"   $2014$ 18446744073709551615 5 0 2 1 *1 d *5\r\n+OK\r\n",
     ] {
-        let before = rig.node.peers()[0].stats.lost_timeout;
+        let before = rig.node.peers(rig.now)[0].stats.lost_timeout;
         let mut refused = 0;
         for _ in 0..400 {
             rig.babbles(1, unasked);
             assert!(rig.offers(client, &get), "nobody waits");
             rig.wait(10);
             refused += rig.hears(client).matches(REFUSED).count();
-            if rig.node.peers()[0].stats.lost_timeout > before {
+            if rig.node.peers(rig.now)[0].stats.lost_timeout > before {
                 break;
             }
         }
         assert!(refused > 0);
-        assert_eq!(rig.node.peers()[0].stats.lost_timeout, before + 1);
+        assert_eq!(rig.node.peers(rig.now)[0].stats.lost_timeout, before + 1);
         rig.hears(client);
         rig.wait(3000);
         rig.says(1, "+PONG\r\n");
@@ -205,10 +211,10 @@ fn a_peer_that_answers_what_nobody_asked_is_closed() {
     for _ in 0..limits::UNASKED {
         rig.babbles(1, reply);
     }
-    assert_eq!(rig.node.peers()[0].stats.up, 1);
+    assert_eq!(rig.node.peers(rig.now)[0].stats.up, 1);
     rig.babbles(1, reply);
-    assert_eq!(rig.node.peers()[0].stats.up, 0);
-    assert_eq!(rig.node.peers()[0].stats.lost_error, 1);
+    assert_eq!(rig.node.peers(rig.now)[0].stats.up, 0);
+    assert_eq!(rig.node.peers(rig.now)[0].stats.lost_error, 1);
 }
 
 /// What a C node had left out stayed for ever, as replies to later requests went on coming.
@@ -233,7 +239,7 @@ fn what_a_c_node_leaves_out_is_forgotten() {
         rig.says_as(1, dnode::VERSION_ORIGINAL, "$1\r\nb\r\n");
         rig.assert_at_rest();
     }
-    assert_eq!(rig.node.peers()[0].stats.lost_timeout, 0);
+    assert_eq!(rig.node.peers(rig.now)[0].stats.lost_timeout, 0);
 }
 
 /// A peer that was stopped counted as there whenever the kernel had taken another connection for it: every
@@ -413,4 +419,27 @@ fn at_twice_the_memory_whoever_holds_the_most_loses_it() {
         fronts.map(|client| rig.is_there(client)),
         [false, false, true]
     );
+}
+
+/// It has to ask that C node, and a peer that only wants this node's datastore does not.
+#[test]
+fn a_peer_waits_for_a_c_node_only_if_it_is_of_another_datacenter() {
+    let members = ["a d r1 0", "b d r2 0", "c e r1 0"];
+    let mut rig = Rig::beside(&members, &[1], Options::default());
+    let (near, far) = (rig.peer(), rig.peer());
+    let request = encoded("set k v");
+    let mut id = 0;
+    while rig.offers(far, &message_to_all(id, &request)) {
+        id += 1;
+        assert!(id < 10_000, "it never waits");
+        rig.says(ME, "+OK\r\n");
+        assert!(rig.offers(near, &message(id, &request)));
+        rig.says(ME, "+OK\r\n");
+    }
+    assert!(rig.offers(near, &message(id, &request)));
+    // It is read again when the C node has answered.
+    for _ in 0..rig.kinds(1).len() {
+        rig.says_as(1, dnode::VERSION_ORIGINAL, "+OK\r\n");
+    }
+    assert!(rig.offers(far, &message_to_all(id, &request)));
 }

@@ -6,6 +6,7 @@ mod any_state;
 mod arguments;
 mod binary;
 mod busy;
+mod cards;
 mod check;
 mod clients;
 mod control;
@@ -41,8 +42,9 @@ use crate::hashkit::parse_list;
 use crate::mbuf::{Chain, Pool};
 use crate::node::frame;
 use crate::node::front::Raw;
+use crate::proto::dnode::card::Field;
 use crate::proto::dnode::payload::{Found, Payload};
-use crate::proto::dnode::{self, Decoder};
+use crate::proto::dnode::{self, Card, Decoder};
 use crate::proto::redis::{encode, inline, request};
 use crate::proto::store::Requests;
 use std::collections::{HashMap, VecDeque};
@@ -62,6 +64,13 @@ pub struct Rig {
     deaf: Vec<ConnId>,
     /// What clients have sent and the node has not read.
     unread: HashMap<ConnId, Unread>,
+    /// By how much the clock of each peer is ahead, in µs, and what else its card says.
+    pub clocks: HashMap<u32, i64>,
+    pub cards: HashMap<u32, Card>,
+    /// Cards that the node has sent, not answered yet: place and id.
+    asked_cards: Vec<(u32, u64)>,
+    /// Cards are not answered.
+    mute_cards: bool,
 }
 
 /// Bytes that come, and no end.
@@ -169,6 +178,10 @@ impl Rig {
             asked: HashMap::new(),
             deaf: Vec::new(),
             unread: HashMap::new(),
+            clocks: HashMap::new(),
+            cards: HashMap::new(),
+            asked_cards: Vec::new(),
+            mute_cards: false,
         };
         rig.turn();
         let nodes = rig.node.topology.nodes().len() as u16;
@@ -224,9 +237,48 @@ impl Rig {
                 self.node.transmit(id, self.now, &mut bytes);
                 self.went_out(id, &bytes);
             }
+            for (place, id) in std::mem::take(&mut self.asked_cards) {
+                if self.mute_cards {
+                    continue;
+                }
+                busy = true;
+                self.shows_card(place, id);
+            }
             if !busy {
                 return;
             }
+        }
+    }
+
+    /// The peer at the other end of a connection answers a card with its own.
+    fn shows_card(&mut self, place: u32, id: u64) {
+        let Some(conn) = self.asked.get(&place).map(|asked| asked.conn) else {
+            return;
+        };
+        let ahead = self.clocks.get(&place).copied().unwrap_or_default();
+        let clock = self.now.wall_us.saturating_add_signed(ahead);
+        let card = self.cards.get(&place).cloned().unwrap_or_default();
+        let text = card.with(Field::Clock, clock.to_string()).encode();
+        self.says_raw(conn, dnode::Kind::Card, id, dnode::VERSION, &text);
+    }
+
+    /// Bytes of a message of this kind come on a connection to a peer.
+    fn says_raw(&mut self, conn: ConnId, kind: dnode::Kind, id: u64, version: u32, text: &[u8]) {
+        let mut payload = Chain::new();
+        self.pool.copy(text, &mut payload);
+        let header = dnode::Header {
+            version,
+            ..frame::header(kind, id)
+        };
+        let mut out = Chain::new();
+        frame::plain(header, Raw::from(&payload), &self.pool, &mut out);
+        self.reads(conn, &out.to_vec());
+    }
+
+    /// The node reads these bytes from a connection.
+    pub fn reads(&mut self, conn: ConnId, mut bytes: &[u8]) {
+        while !bytes.is_empty() && self.node.knows(conn) {
+            self.node.receive(conn, self.now, &mut bytes);
         }
     }
 
@@ -266,6 +318,10 @@ impl Rig {
             return;
         }
         while let Some(message) = decoder.next(bytes, pool).unwrap() {
+            if message.kind == dnode::Kind::Card {
+                self.asked_cards.push((id.key, message.id));
+                continue;
+            }
             let payload = message.payload.to_vec();
             take(message.id, message.kind, message.wants_resp3, &payload);
         }
@@ -375,22 +431,10 @@ impl Rig {
         let (id, _, _) = asked.waiting.pop_front().expect("nothing was asked");
         asked.unseen.clear();
         let conn = asked.conn;
-        let mut payload = Chain::new();
-        self.pool.copy(reply.as_bytes(), &mut payload);
-        let mut out = Chain::new();
         if conn.kind == Kind::Store {
-            out.append(&mut payload);
+            self.reads(conn, reply.as_bytes());
         } else {
-            let header = dnode::Header {
-                version,
-                ..frame::header(dnode::Kind::Reply, id)
-            };
-            frame::plain(header, Raw::from(&payload), &self.pool, &mut out);
-        }
-        let bytes = out.to_vec();
-        let mut reader = &bytes[..];
-        while !reader.is_empty() {
-            self.node.receive(conn, self.now, &mut reader);
+            self.says_raw(conn, dnode::Kind::Reply, id, version, reply.as_bytes());
         }
         self.turn();
     }

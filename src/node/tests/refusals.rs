@@ -12,7 +12,7 @@ const VALUE: &str = "$1\r\nv\r\n";
 /// The error replies of this node's datastore and of each peer that are counted under this word.
 fn counted(rig: &mut Rig, word: ErrorWord) -> Vec<u64> {
     let own = rig.node.stats(rig.now).store_errors[word as usize];
-    let peers = rig.node.peers();
+    let peers = rig.node.peers(rig.now);
     let of_peers = peers.iter().map(|peer| peer.errors[word as usize]);
     std::iter::once(own).chain(of_peers).collect()
 }

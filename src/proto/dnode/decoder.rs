@@ -1,8 +1,9 @@
 //! A stream of bytes to messages, one direction of one connection.
 
 use super::broken::Broken;
+use super::card::MAX_CARD;
 use super::cipher::Cipher;
-use super::header::{Header, Kind, WANTS_RESP3};
+use super::header::{Header, Kind, VERSION_ORIGINAL, WANTS_RESP3};
 use super::keys::{KeyPair, SessionKey};
 use super::payload::{Direction, Found, Payload};
 use super::scan::{self, Scan, Scanner};
@@ -39,7 +40,7 @@ pub struct Security {
 pub struct Message<S> {
     /// A request's id, or that of the request a reply answers.
     pub id: u64,
-    /// A request, a reply or gossip, as the direction has it; never [`Kind::Other`].
+    /// A request, a reply, gossip or a card, as the direction has it; never [`Kind::Other`].
     pub kind: Kind,
     /// The sender's version; see [`super::VERSION`].
     pub version: u32,
@@ -49,9 +50,10 @@ pub struct Message<S> {
     pub same_dc: bool,
     /// Whether it came encrypted. From then on the replies of this connection have to be.
     pub encrypted: bool,
-    /// The payload in clear: exactly one request or reply; of gossip, whatever was sent.
+    /// The payload in clear: exactly one request or reply; of gossip and of a card, whatever was sent. A card
+    /// that cannot be decrypted, because the nodes' `mbuf_size` differs, is empty.
     pub payload: Chain,
-    /// What the parser learned of the payload; nothing for gossip.
+    /// What the parser learned of the payload; nothing for gossip and cards.
     pub shape: S,
 }
 
@@ -88,6 +90,8 @@ pub struct Decoder<P: Payload> {
     skipped: u64,
     /// Bytes passed over before the latest message.
     passed: u64,
+    /// The version in the latest header.
+    version: u32,
 }
 
 impl Decoder<Requests> {
@@ -120,6 +124,7 @@ impl<P: Payload> Decoder<P> {
             session: None,
             skipped: 0,
             passed: 0,
+            version: VERSION_ORIGINAL,
         }
     }
 
@@ -137,6 +142,11 @@ impl<P: Payload> Decoder<P> {
     /// is also the one to encrypt with what goes the other way.
     pub fn session(&mut self) -> Option<&mut Cipher> {
         self.session.as_mut()
+    }
+
+    /// The version in the latest header, whatever became of its message; before the first one, that of a C node.
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// Bytes passed over so far that belonged to no message. They are never stored; [`MAX_GARBAGE`] of
@@ -197,6 +207,7 @@ impl<P: Payload> Decoder<P> {
                         self.check_garbage()?;
                         return Ok(None);
                     };
+                    self.version = header.version & !WANTS_RESP3;
                     self.phase = self.after(header)?;
                 }
                 Phase::Plain(header) => {
@@ -263,12 +274,14 @@ impl<P: Payload> Decoder<P> {
     /// What follows a header.
     #[inline]
     fn after(&mut self, header: Header) -> Result<Phase, Broken> {
-        let counted = header.encrypted || header.kind == Kind::Gossip;
+        let counted = header.encrypted || matches!(header.kind, Kind::Gossip | Kind::Card);
         let known = match (P::DIRECTION, header.kind) {
             (Direction::Requests, Kind::Request | Kind::Forward) => true,
             (Direction::Requests, Kind::Gossip) => header.payload_len <= MAX_GOSSIP as u64,
             // C requesters take a type 0 for a reply.
             (Direction::Replies, Kind::Reply | Kind::Other(0)) => true,
+            // Padding comes on top, once per piece.
+            (_, Kind::Card) => header.payload_len <= 2 * MAX_CARD as u64,
             _ => false,
         };
         if !known {
@@ -354,6 +367,13 @@ impl<P: Payload> Decoder<P> {
         let cipher = self.session.as_mut().ok_or(Broken::NoSessionKey)?;
         let (payload, shape) = match header.kind {
             Kind::Gossip => (cipher.decrypt_any(&body, pool)?, P::Shape::default()),
+            Kind::Card => {
+                let plain = match cipher.decrypt_any(&body, pool) {
+                    Err(Broken::Decrypt) => Chain::new(),
+                    other => other?,
+                };
+                (plain, P::Shape::default())
+            }
             _ => cipher.decrypt(&body, &self.parser, pool)?,
         };
         Ok(message(header, payload, shape))

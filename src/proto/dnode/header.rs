@@ -9,9 +9,13 @@ pub const MAX_PLAIN: usize = 160;
 pub const MAX_ENCODED: usize = MAX_PLAIN + MAX_WRAPPED;
 /// The version the C original writes, always.
 pub const VERSION_ORIGINAL: u32 = 1;
-/// The version this implementation writes. C nodes check no version, in neither direction, and
-/// write none but 1; so a 2 tells that the sender is no C node and knows what C nodes do not.
-pub const VERSION: u32 = 2;
+/// From this version on the sender is no C node and knows what C nodes do not. C nodes check no
+/// version, in neither direction, and write none but 1.
+pub const VERSION_MODERN: u32 = 2;
+/// From this version on the sender answers a [card](super::card).
+pub const VERSION_CARDS: u32 = 3;
+/// The version this implementation writes.
+pub const VERSION: u32 = VERSION_CARDS;
 /// Added to the version of a request whose reply is wanted in RESP3, as far as only the datastore knows how
 /// it looks there: that of a script. Never sent to a C node; a node that does not know it replies in RESP2.
 pub const WANTS_RESP3: u32 = 0x100;
@@ -27,6 +31,8 @@ pub enum Kind {
     Reply,
     /// 7, `GOSSIP_SYN`: what the sender knows of the cluster; never answered.
     Gossip,
+    /// 32: a [card](super::card), in either direction; none is ever sent to a C node.
+    Card,
     /// Any other number; none is ever sent by a C node.
     Other(u32),
 }
@@ -39,6 +45,7 @@ impl Kind {
             Kind::Forward => 4,
             Kind::Reply => 5,
             Kind::Gossip => 7,
+            Kind::Card => 32,
             Kind::Other(number) => number,
         }
     }
@@ -51,6 +58,7 @@ impl Kind {
             4 => Kind::Forward,
             5 => Kind::Reply,
             7 => Kind::Gossip,
+            32 => Kind::Card,
             other => Kind::Other(u32::try_from(other).unwrap_or(u32::MAX)),
         }
     }
@@ -65,7 +73,7 @@ pub struct Header {
     pub kind: Kind,
     /// Whether the payload is encrypted. (The field has four bits; only the value 1 means this.)
     pub encrypted: bool,
-    /// [`VERSION_ORIGINAL`] from C nodes, [`VERSION`] or more from this implementation.
+    /// [`VERSION_ORIGINAL`] from C nodes, [`VERSION_MODERN`] or more from this implementation.
     pub version: u32,
     /// Whether requester and replica are in the same datacenter. A reply has its request's.
     pub same_dc: bool,

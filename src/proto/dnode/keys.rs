@@ -80,6 +80,18 @@ impl From<Rsa<Private>> for KeyPair {
     }
 }
 
+impl KeyPair {
+    /// What tells this key from others and says nothing of its private half: the first 64 bits of the
+    /// SHA-256 of the public key (its `SubjectPublicKeyInfo` in DER), in hexadecimal. Empty if OpenSSL
+    /// fails.
+    pub fn fingerprint(&self) -> String {
+        let public = self.rsa.public_key_to_der().unwrap_or_default();
+        let digest = openssl::sha::sha256(&public);
+        let bytes = digest.iter().take(if public.is_empty() { 0 } else { 8 });
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyPair(not shown)")

@@ -1,5 +1,6 @@
 //! The dnode protocol.
 pub mod broken;
+pub mod card;
 pub mod carrier;
 pub mod cipher;
 pub mod compat;
@@ -13,9 +14,11 @@ mod pieces;
 pub mod scan;
 
 pub use broken::{Broken, Fault};
+pub use card::Card;
 pub use cipher::Cipher;
 pub use decoder::{Decoder, MAX_GARBAGE, MAX_GOSSIP, MAX_PAYLOAD, MAX_SKIP, Message, Security};
 pub use header::{
-    Data, Header, Kind, MAX_ENCODED, MAX_PLAIN, VERSION, VERSION_ORIGINAL, WANTS_RESP3,
+    Data, Header, Kind, MAX_ENCODED, MAX_PLAIN, VERSION, VERSION_CARDS, VERSION_MODERN,
+    VERSION_ORIGINAL, WANTS_RESP3,
 };
 pub use keys::{KeyPair, MAX_WRAPPED, SessionKey, WrappedKey};

@@ -72,6 +72,9 @@ pub struct Command {
     pub serve: Serve,
     /// Class and server depend on the arguments: ask [`Command::refine`].
     pub needs_args: bool,
+    /// A wrong number of keys is the datastore's to refuse: its words depend on its version, or on what it
+    /// holds.
+    pub store_refuses: bool,
     /// A datastore makes keys from patterns among its arguments: ask [`Command::patterns`].
     pub has_patterns: bool,
     /// Read from the owner in the local rack only, at every consistency level (the original's
@@ -153,6 +156,7 @@ pub(super) const fn row(
         },
         serve,
         needs_args: false,
+        store_refuses: false,
         has_patterns: false,
         own_rack: false,
         nondeterministic: false,
@@ -227,6 +231,11 @@ impl Command {
 
     pub(super) const fn varies(mut self) -> Self {
         self.needs_args = true;
+        self
+    }
+
+    pub(super) const fn store_refuses(mut self) -> Self {
+        self.store_refuses = true;
         self
     }
 

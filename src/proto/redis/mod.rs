@@ -24,6 +24,7 @@ mod key_specs;
 pub mod keys;
 pub mod lookup;
 pub mod patterns;
+pub mod relative;
 pub mod reply;
 pub mod req_stats;
 pub mod request;

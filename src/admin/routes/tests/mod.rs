@@ -100,6 +100,7 @@ const HELP: &str = "\
 /metrics
 /livez
 /readyz
+/peers
 /get_seeds
 /REST/v1/admin/get_seeds
 /REST/v1/admin/cluster_describe

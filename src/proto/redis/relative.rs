@@ -1,0 +1,150 @@
+//! Absolute times made relative again, for a datastore whose clock does not keep step.
+//!
+//! The opposite of [`absolute`](super::rewrite::absolute), and only of what that writes: a time that the
+//! client itself has named as a moment stays one.
+
+use super::command::Command;
+use super::keys::integer;
+use super::lookup::lookup;
+use super::rewrite::Rewritten;
+use std::borrow::Cow;
+
+/// The request with times that count from `now_ms`, milliseconds since the Unix epoch, in place of absolute
+/// ones. `None` if it is not what [`absolute`](super::rewrite::absolute) writes.
+///
+/// A moment that has passed meanwhile is one millisecond from now where Redis takes nothing less.
+pub fn relative<'a>(command: &Command, args: &[&'a [u8]], now_ms: u64) -> Option<Rewritten<'a>> {
+    let now = i64::try_from(now_ms).ok()?;
+    let left = |text: &[u8]| integer(text)?.checked_sub(now);
+    let soon = |text: &[u8]| left(text).map(|left| left.max(1));
+    match command.name {
+        "pexpireat" => changed(b"PEXPIRE", args, 2, left(args.get(2)?)?, None),
+        "set" => {
+            let at = option(args, 3, b"PXAT")?;
+            changed(
+                b"SET",
+                args,
+                at + 1,
+                soon(args.get(at + 1)?)?,
+                Some((at, b"PX")),
+            )
+        }
+        "getex" => {
+            let at = option(args, 2, b"PXAT")?;
+            changed(
+                b"GETEX",
+                args,
+                at + 1,
+                soon(args.get(at + 1)?)?,
+                Some((at, b"PX")),
+            )
+        }
+        "restore" => {
+            let at = option(args, 4, b"ABSTTL")?;
+            let mut restored = changed(b"RESTORE", args, 2, soon(args.get(2)?)?, None)?;
+            restored.words.remove(at);
+            Some(restored)
+        }
+        _ => None,
+    }
+}
+
+/// Where a word stands among the options, which begin at `from`.
+fn option(args: &[&[u8]], from: usize, word: &[u8]) -> Option<usize> {
+    let options = args.iter().enumerate().skip(from);
+    let mut found = options.filter(|(_, option)| option.eq_ignore_ascii_case(word));
+    found.next().map(|(at, _)| at)
+}
+
+/// The arguments under another name, with another time at `place`, and another word.
+fn changed<'a>(
+    name: &'static [u8],
+    args: &[&'a [u8]],
+    place: usize,
+    time: i64,
+    word: Option<(usize, &'static [u8])>,
+) -> Option<Rewritten<'a>> {
+    let mut words: Vec<Cow<'a, [u8]>> = args.iter().map(|arg| Cow::Borrowed(*arg)).collect();
+    *words.first_mut()? = Cow::Borrowed(name);
+    *words.get_mut(place)? = Cow::Owned(time.to_string().into_bytes());
+    if let Some((at, word)) = word {
+        *words.get_mut(at)? = Cow::Borrowed(word);
+    }
+    Some(Rewritten {
+        command: lookup(name)?,
+        words,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lookup::resolve;
+    use super::super::rewrite::absolute;
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000_000;
+
+    fn shown(words: &[Cow<'_, [u8]>]) -> String {
+        let words: Vec<_> = words
+            .iter()
+            .map(|word| String::from_utf8_lossy(word))
+            .collect();
+        words.join(" ")
+    }
+
+    fn there_and_back(line: &str, later_ms: u64) -> Option<String> {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let command = resolve(&args, &mut Vec::new()).unwrap();
+        let there = absolute(command, &args, NOW).expect("it has a relative time");
+        let args: Vec<&[u8]> = there.words.iter().map(|word| &**word).collect();
+        let back = relative(there.command, &args, NOW + later_ms)?;
+        Some(shown(&back.words))
+    }
+
+    /// Every form in which a time is made absolute has a way back, with what the client meant.
+    #[test]
+    fn what_was_made_absolute_becomes_relative() {
+        for (line, expected) in [
+            ("EXPIRE k 10", "PEXPIRE k 10000"),
+            ("EXPIRE k -1 GT", "PEXPIRE k -1000 GT"),
+            ("PEXPIRE k 7 NX", "PEXPIRE k 7 NX"),
+            ("SETEX k 10 v", "SET k v PX 10000"),
+            ("PSETEX k 10 PXAT", "SET k PXAT PX 10"),
+            ("SET pxat pxat NX EX 3 GET", "SET pxat pxat NX PX 3000 GET"),
+            ("GETEX pxat EX 10", "GETEX pxat PX 10000"),
+            ("RESTORE k 10 ABSTTL REPLACE", "RESTORE k 10 ABSTTL REPLACE"),
+        ] {
+            assert_eq!(there_and_back(line, 0).as_deref(), Some(expected), "{line}");
+        }
+        assert_eq!(
+            there_and_back("SETEX k 10 v", 400).as_deref(),
+            Some("SET k v PX 9600")
+        );
+        assert_eq!(
+            there_and_back("PSETEX k 10 v", 400).as_deref(),
+            Some("SET k v PX 1")
+        );
+        assert_eq!(
+            there_and_back("PEXPIRE k 10", 400).as_deref(),
+            Some("PEXPIRE k -390")
+        );
+    }
+
+    #[test]
+    fn anything_else_stays() {
+        for line in [
+            "EXPIREAT k 1",
+            "SET k v",
+            "SET k v PX 1",
+            "SET k PXAT",
+            "GETEX k",
+            "RESTORE k 1 v",
+            "GET PXAT",
+            "PEXPIREAT k x",
+        ] {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let command = resolve(&args, &mut Vec::new()).unwrap();
+            assert!(relative(command, &args, NOW).is_none(), "{line}");
+        }
+    }
+}
