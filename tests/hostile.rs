@@ -130,7 +130,7 @@ const ROWS: &[(u32, Input, Expected)] = &[
     (86, Whole("*2\r\n$6\r\nscript\r\n$6\r\nexists\r\n"), Same),
     (87, Whole("*3\r\n$6\r\nscript\r\n$4\r\nload\r\n$2\r\n}{\r\n"), Same),
     (88, Whole("*2\r\n$4\r\nload\r\n$1\r\nx\r\n"), Same),
-    (89, Whole("*3\r\n$4\r\neval\r\n$8\r\nreturn 1\r\n$1\r\n0\r\n"), Answers("-ERR Dynomite: EVAL/EVALSHA requires at least 1 key\r\n")),
+    (89, Whole("*3\r\n$4\r\neval\r\n$8\r\nreturn 1\r\n$1\r\n0\r\n"), Answers(":1\r\n")),
     (90, Whole("*4\r\n$4\r\neval\r\n$8\r\nreturn 1\r\n$2\r\n-1\r\n$1\r\nk\r\n"), Same),
     (91, Whole("*4\r\n$4\r\neval\r\n$8\r\nreturn 1\r\n$3\r\nabc\r\n$1\r\nk\r\n"), Same),
     (92, Whole("*4\r\n$4\r\neval\r\n$8\r\nreturn 1\r\n$0\r\n\r\n$1\r\nk\r\n"), Same),

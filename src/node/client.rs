@@ -282,6 +282,9 @@ impl Node {
         msg.form = form;
         msg.front_id = client.asking;
         msg.flags = reply_flags(&mut client.session).with(ask.flags);
+        if form == resp3::Form::Native && msg.flags.has(Flags::RESP3) {
+            msg.flags = msg.flags.with(Flags::IN_RESP3);
+        }
         if ask.class == Class::Write {
             msg.flags = msg.flags.with(Flags::WRITE);
             self.stats.hist.payload_size.record(len as u64);

@@ -1,6 +1,7 @@
 //! Several replies to one answer: the judge of replicas, and the parts a joiner waits for.
 
 use super::Node;
+use super::alike;
 use super::frame::Frames;
 use super::front::Raw;
 use super::join::{Answer, Join};
@@ -10,7 +11,6 @@ use super::msg::{Flags, Msg, NONE};
 use super::prefer::{Preference, Told};
 use super::replicate::Step;
 use crate::clock::Now;
-use crate::cluster::digest::{Order, digest};
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::quorum::{Quorum, Reply, Verdict};
 use crate::cluster::route::{Counts, Target, Targets};
@@ -18,7 +18,9 @@ use crate::config::StoreKind;
 use crate::consistency::Consistency;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
+use crate::proto::redis::alike::Alike;
 use crate::proto::redis::command::{Class, Command, command};
+use crate::proto::redis::request;
 use slab::Slab;
 
 /// The collectors at work, and the memory of finished judges: the next ones allocate nothing.
@@ -165,8 +167,8 @@ enum Method {
 /// What of two replies has to be equal.
 #[derive(Clone, Copy)]
 pub(super) enum Compare {
-    /// Their bytes, but for the order of elements.
-    Redis(Order),
+    /// What the command's row says.
+    Redis(Alike),
     /// What they say of values, but for what is each replica's own.
     Memcache,
 }
@@ -174,7 +176,7 @@ pub(super) enum Compare {
 impl Compare {
     fn digest(self, raw: Raw<'_>) -> u64 {
         match self {
-            Compare::Redis(order) => digest(raw.pieces(), order),
+            Compare::Redis(alike) => alike::digest(raw.pieces(), alike),
             Compare::Memcache => memcache::value_digest(raw),
         }
     }
@@ -220,7 +222,7 @@ impl Node {
             return;
         };
         let (compare, lists) = match self.options.store {
-            StoreKind::Redis => rules(command(msg.command)),
+            StoreKind::Redis => rules(command(msg.command), raw),
             StoreKind::Memcache => (Compare::Memcache, memcache::lists(msg.command, raw)),
         };
         let mut spare = self.collectors.spare();
@@ -380,6 +382,9 @@ impl Node {
             if let Some(failure) = answer.failure {
                 answer.text = failure.line(self.options.store).into();
             }
+            if let Some(version) = answer.version.take() {
+                self.note_version(version);
+            }
             let mut reply = Chain::new();
             self.pool.copy(&answer.text, &mut reply);
             reply.append(&mut answer.reply);
@@ -493,17 +498,18 @@ impl Collector {
     }
 }
 
-/// How replies to a command of Redis are compared.
-fn rules(row: Option<&Command>) -> (Compare, Lists) {
-    let order = match row {
-        Some(row) if row.name == "hgetall" => Order::Pairs,
-        Some(row) if row.unordered => Order::Elements,
-        Some(row) if row.incomparable => Order::Kind,
-        _ => Order::Kept,
+/// How replies to a request to Redis are compared.
+fn rules(row: Option<&Command>, request: Raw<'_>) -> (Compare, Lists) {
+    let alike = match row.map_or(Alike::Bytes, |row| row.alike) {
+        Alike::Sort => request.with_bytes(|bytes| {
+            let args: Vec<&[u8]> = request::arguments(bytes).collect();
+            Alike::Sort.of(&args)
+        }),
+        alike => alike,
     };
-    let lists = match row {
-        Some(row) if row.name == "mget" => Lists::Arrays,
+    let lists = match alike {
+        Alike::Values => Lists::Arrays,
         _ => Lists::No,
     };
-    (Compare::Redis(order), lists)
+    (Compare::Redis(alike), lists)
 }

@@ -5,9 +5,10 @@
 //! answered exactly once, in order but for what must not wait behind a script ([`super::busy`]), with its id; what cannot be served gets an error line, never a
 //! closed connection.
 
-use super::front::{Front, Fronts, Raw};
+use super::front::{Front, Raw};
 use super::limits;
 use super::msg::{Flags, Msg, NO_COMMAND};
+use super::native::is_native;
 use super::peer::OLD_PROBE;
 use super::redis_client::command_of;
 use super::route::Ask;
@@ -35,6 +36,8 @@ pub(super) struct DnodeClient {
     sealed: bool,
     /// The version in its latest request.
     version: u32,
+    /// Its latest request wants a reply in RESP3.
+    wants_resp3: bool,
     /// It has asked something already.
     begun: bool,
     /// What it has told of itself.
@@ -49,6 +52,7 @@ impl DnodeClient {
             same_dc: true,
             sealed: false,
             version: dnode::VERSION_ORIGINAL,
+            wants_resp3: false,
             begun: false,
             card: None,
         }
@@ -151,6 +155,7 @@ impl Node {
                     peer.same_dc = message.same_dc;
                     peer.sealed |= message.encrypted;
                     peer.version = message.version;
+                    peer.wants_resp3 = message.wants_resp3;
                     let first = !std::mem::replace(&mut peer.begun, true);
                     if first && is_old_probe(&message) {
                         self.answer_old_probe(key, now, message.id);
@@ -254,7 +259,9 @@ impl Node {
                 serve if self.is_routed(serve) => {
                     self.note_script(command, args);
                     self.watch_script(command, now);
-                    if let Err(error) = command.keys(args, &mut keys) {
+                    if let Err(error) = command.keys(args, &mut keys)
+                        && !self.serves_keyless(command, error)
+                    {
                         errors::keys(command, error, &mut out);
                     }
                 }
@@ -284,16 +291,18 @@ impl Node {
         ask: Option<&Ask<'_>>,
         len: usize,
     ) -> Option<u32> {
-        let front = self.fronts.get_mut(key)?;
-        debug_assert!(Fronts::is_peer(key));
+        let peer = self.fronts.peer_mut(key)?;
         let mut msg = Msg::new(key, ask.map_or(NO_COMMAND, |ask| ask.row), len, now.mono_us);
         msg.front_id = id;
         msg.flags = ask.map_or(Flags::default(), |ask| ask.flags);
         if ask.is_some_and(|ask| ask.class == Class::Write) {
             msg.flags = msg.flags.with(Flags::WRITE);
         }
+        if peer.wants_resp3 && ask.is_some_and(|ask| is_native(ask.row)) {
+            msg.flags = msg.flags.with(Flags::IN_RESP3);
+        }
         let entry = self.msgs.insert(msg) as u32;
-        front.queue.push(&mut self.msgs, entry);
+        peer.front.queue.push(&mut self.msgs, entry);
         Some(entry)
     }
 }

@@ -8,7 +8,7 @@
 use super::front::Raw;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::{
-    Cipher, Data, Header, Kind, MAX_ENCODED, MAX_PLAIN, VERSION, WrappedKey,
+    Cipher, Data, Header, Kind, MAX_ENCODED, MAX_PLAIN, VERSION, WANTS_RESP3, WrappedKey,
 };
 
 /// Payloads up to this many bytes are copied behind their header. Measured: below, an `iovec` costs
@@ -19,8 +19,9 @@ const COPIED: usize = 1024;
 pub(super) struct Frames<'a> {
     pub id: u64,
     pub raw: Raw<'a>,
-    /// In clear: type 3 and type 4, each to another datacenter and within this one.
-    plain: [Option<Chain>; 4],
+    /// In clear: type 3 and type 4, each to another datacenter and within this one, each for a reply in RESP2
+    /// and in RESP3.
+    plain: [Option<Chain>; 8],
 }
 
 impl<'a> Frames<'a> {
@@ -29,17 +30,15 @@ impl<'a> Frames<'a> {
         Frames {
             id,
             raw,
-            plain: [const { None }; 4],
+            plain: [const { None }; 8],
         }
     }
 
-    /// The message in clear.
-    pub fn plain(&mut self, kind: Kind, same_dc: bool, pool: &Pool) -> &Chain {
-        let place = usize::from(kind == Kind::Forward) * 2 + usize::from(same_dc);
-        let header = Header {
-            same_dc,
-            ..header(kind, self.id)
-        };
+    /// The message in clear, with this header but for its length.
+    pub fn plain(&mut self, header: Header, pool: &Pool) -> &Chain {
+        let place = usize::from(header.version & WANTS_RESP3 != 0) * 4
+            + usize::from(header.kind == Kind::Forward) * 2
+            + usize::from(header.same_dc);
         let raw = self.raw;
         self.plain[place].get_or_insert_with(|| {
             let mut out = Chain::new();

@@ -3,6 +3,7 @@
 use super::docs;
 use super::front::Raw;
 use super::memcache;
+use super::version;
 use crate::config::StoreKind;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
@@ -42,6 +43,9 @@ pub(super) enum Join {
     Kill,
     /// The keys and the cursor of one node, which is the `node`th of `of`.
     Scan { node: u16, of: u16 },
+    /// There is but one, which tells the datastore's version: the answer is this reply to `HELLO`, in which
+    /// this version is corrected.
+    Hello(Vec<u8>, String),
     /// There is but one, names and values in turn: parameters of the datastore, some of which are other
     /// ones behind a proxy.
     Settings,
@@ -64,6 +68,8 @@ pub(super) struct Answer {
     pub tail: &'static [u8],
     pub failure: Option<Failure>,
     pub agreed: bool,
+    /// The datastore's version, if this is how it became known.
+    pub version: Option<String>,
 }
 
 impl Answer {
@@ -74,6 +80,7 @@ impl Answer {
             tail: b"",
             failure: None,
             agreed,
+            version: None,
         }
     }
 
@@ -105,7 +112,7 @@ impl Join {
         let reply = replies.get_mut(part)?;
         let is_error = Raw::from(&*reply).is_error(store);
         let ready = match self {
-            Join::Any(_) => false,
+            Join::Any(_) | Join::Hello(..) => false,
             Join::Kill => !is_error,
             _ => is_error,
         };
@@ -133,6 +140,14 @@ impl Join {
                 Answer::reply(chosen.unwrap_or_default(), true)
             }
             Join::Kill => not_killed(replies),
+            Join::Hello(hello, told) => {
+                let info = replies.first().map(Chain::to_vec).unwrap_or_default();
+                let (text, version) = version::correct(hello, told, &info);
+                Answer {
+                    version,
+                    ..Answer::text(text, true)
+                }
+            }
             Join::Sum => {
                 let sum: i64 = replies.iter().filter_map(number).sum();
                 let mut text = Vec::new();

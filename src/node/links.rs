@@ -140,6 +140,7 @@ impl Node {
         let gone = self.is_retired(slot);
         let side = self.is_side(slot);
         self.forget_busy(slot);
+        self.forget_version_of(slot);
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };

@@ -9,7 +9,7 @@ use super::memcache;
 use super::msg::Msg;
 use super::route::Ask;
 use crate::clock::Now;
-use crate::cluster::digest::{Order, digest};
+use crate::cluster::digest::digest;
 use crate::cluster::id::DcId;
 use crate::cluster::merge::{self, Merge};
 use crate::consistency::Consistency;
@@ -132,7 +132,7 @@ fn merged_in(level: Consistency, replies: &[&Chain]) -> Option<Answer> {
         .map(|values| {
             values
                 .iter()
-                .map(|value| digest(value.slices().map(|slice| &slice[..]), Order::Kept))
+                .map(|value| digest(value.slices().map(|slice| &slice[..])))
                 .collect()
         })
         .collect();

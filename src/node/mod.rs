@@ -65,13 +65,13 @@
 //! | `conn` | what this node and its driver call a connection |
 //! | `admission` | which connections keep their places when there are more than places |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
-//! | `redis_client` | what a client of Redis asks for; `clients` is what it asks about all of them |
+//! | `redis_client` | what a client of Redis asks for; `clients` is what it asks about all of them; `version`: of its datastore |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
 //! | `card` | what nodes tell each other of themselves; `agreement` is what does not match |
 //! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
-//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `docs` what clients are told of commands |
+//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `alike` what has to be equal, `docs` what clients are told of commands |
 //! | `many` | requests by keys of several owners |
 //! | `patterns` | keys that a datastore makes from patterns, which must be on the node that is asked |
 //! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
@@ -81,6 +81,7 @@
 //! | `order` | what a client asks behind a write in two steps |
 //! | `original` | what a C node is asked instead of what it does not know |
 //! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
+//! | `native` | a reply in RESP3 that only the datastore can give |
 //! | `pressure` | who waits when too much is under way; `memory`: who may hold how much |
 //! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
 //! | `control` | what an operator may tell it; `hold` is what its state means for requests |
@@ -90,6 +91,7 @@
 
 mod admission;
 pub mod agreement;
+mod alike;
 mod answer;
 mod busy;
 mod card;
@@ -118,6 +120,7 @@ mod members;
 mod memcache;
 mod memory;
 mod msg;
+mod native;
 mod options;
 mod order;
 mod original;
@@ -141,6 +144,7 @@ mod store_probe;
 pub mod switches;
 mod tally;
 mod upstream;
+mod version;
 
 pub use conn::{Action, ConnId, Kind, Next, Told};
 pub use options::Options;
@@ -181,6 +185,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use store_probe::StoreProbe;
 use upstream::{Loss, State, Upstream};
+use version::Version;
 
 #[cfg(test)]
 mod tests;
@@ -271,8 +276,7 @@ pub struct Node {
     drain_until: Option<u64>,
     /// That time has passed.
     drain_over: bool,
-    /// The datastore's version, as clients are told it.
-    store_version: String,
+    version: Version,
     store_probe: StoreProbe,
 }
 
@@ -335,7 +339,7 @@ impl Node {
             next_sweep: now.mono_us + limits::SWEEP_US,
             drain_until: None,
             drain_over: false,
-            store_version: String::from("7.0.15"),
+            version: Version::default(),
             store_probe: StoreProbe::default(),
             topology,
             options,

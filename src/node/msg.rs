@@ -91,6 +91,8 @@ impl Flags {
     /// The datastore carries it out while a script runs, on another connection than the script's; a peer gets the
     /// answer before the script's.
     pub const BESIDE_SCRIPTS: Flags = Flags(4096);
+    /// Only the datastore knows the types of the reply ([`Form::Native`]): it is asked in RESP3.
+    pub const IN_RESP3: Flags = Flags(16384);
 
     /// What has to be looked at before an answer is taken: most messages have none of these.
     pub const BEFORE_ANSWER: Flags = Flags(Self::DONE.0 | Self::CARRIED.0 | Self::KEPT.0);
@@ -155,7 +157,8 @@ impl Msg {
             .with(Flags::UNIQUE)
             .with(Flags::ABSOLUTE)
             .with(Flags::BESIDE_SCRIPTS)
-            .with(Flags::TIMED);
+            .with(Flags::TIMED)
+            .with(Flags::IN_RESP3);
         copy.flags = self.flags.and(kept);
         copy
     }

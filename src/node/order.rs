@@ -21,7 +21,7 @@ use super::client::Speech;
 use super::front::{Fronts, Raw, Reading};
 use super::{Action, ConnId, Node};
 use crate::clock::Now;
-use crate::cluster::digest::{Order, digest};
+use crate::cluster::digest::digest;
 use crate::consistency::Consistency;
 use crate::proto::Class;
 use crate::proto::redis::command::Serve;
@@ -33,7 +33,7 @@ pub(super) const ALL: u64 = 0;
 
 /// What tells a key from others, most probably.
 pub(super) fn mark_of(key: &[u8]) -> u64 {
-    digest(std::iter::once(key), Order::Kept).max(ALL + 1)
+    digest(std::iter::once(key)).max(ALL + 1)
 }
 
 /// A first step under way.
@@ -135,9 +135,14 @@ impl Node {
             .and_then(|front| front.steps.as_deref());
         let marks = steps.map(Vec::as_slice).unwrap_or_default();
         let mut keys = Vec::new();
-        // One whose keys cannot be told is refused.
+        match command.keys(args, &mut keys) {
+            Ok(()) => {}
+            // It may use any.
+            Err(error) if self.serves_keyless(command, error) => return waits,
+            // One whose keys cannot be told is refused.
+            Err(_) => return false,
+        }
         waits
-            && command.keys(args, &mut keys).is_ok()
             && keys
                 .iter()
                 .filter_map(|key| args.get(key.index))

@@ -17,7 +17,7 @@ use crate::proto::Failure;
 use crate::proto::dnode::{self, carrier, compat, compat_memcache};
 use crate::proto::memcache::line::{self, Outcome};
 use crate::proto::redis::command::command;
-use crate::proto::redis::request;
+use crate::proto::redis::{encode, request};
 
 /// What is sent to a C node in place of a request.
 pub(super) enum Instead {
@@ -29,6 +29,8 @@ pub(super) enum Instead {
         this: Chain,
         after: Vec<Chain>,
     },
+    /// This, which has the same reply.
+    Reworded(Chain),
     /// Nothing; this is the answer.
     Refused(&'static str),
 }
@@ -51,6 +53,13 @@ impl Node {
             let first = args.get(1).copied().unwrap_or_default();
             if compat::is_plain(command, args.len(), first, compat::LONGEST_KEY) {
                 return Instead::Itself;
+            }
+            if let Some(words) = compat::with_key(command, &args) {
+                let mut text = Vec::new();
+                encode::command(&mut text, &words);
+                let mut other = Chain::new();
+                self.pool.copy(&text, &mut other);
+                return Instead::Reworded(other);
             }
             match compat::form(command, &args, compat::LONGEST_KEY) {
                 compat::Form::Plain => Instead::Itself,

@@ -91,6 +91,11 @@ impl PeerWire {
         Ok(())
     }
 
+    /// From now on replies may be in RESP3 too.
+    pub fn allow_resp3(&mut self) {
+        self.decoder.allow_resp3();
+    }
+
     /// Whether messages to this peer are encrypted.
     pub fn is_sealed(&self) -> bool {
         self.secret.is_some()

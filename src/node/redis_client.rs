@@ -11,6 +11,7 @@ use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Command, Serve};
+use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::lookup::{lookup, resolve};
 use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Span, Status};
 use crate::proto::redis::session::{Context, Effect, clients};
@@ -176,7 +177,9 @@ impl Node {
         match refined.serve {
             serve if self.is_routed(serve) => {
                 let mut keys = Vec::new();
-                if let Err(error) = command.keys(args, &mut keys) {
+                if let Err(error) = command.keys(args, &mut keys)
+                    && !self.serves_keyless(command, error)
+                {
                     if let Some(ask) = Ask::for_its_error(command, error, raw) {
                         return self.forward(key, now, resp3::Form::Plain, &ask);
                     }
@@ -231,6 +234,12 @@ impl Node {
         }
     }
 
+    /// Returns true if a request is a script without keys, and every rack is one node: then it matters to none
+    /// of them that nothing says which node of a rack is to run it.
+    pub(super) fn serves_keyless(&self, command: &Command, error: KeysError) -> bool {
+        error == KeysError::Zero && command.runs_script() && !self.topology.needs_hash()
+    }
+
     /// Whether a client has not ended a transaction yet whose beginning was refused.
     #[inline]
     fn is_behind_multi(&self, key: u32) -> bool {
@@ -250,9 +259,12 @@ impl Node {
         }
         let context = Context {
             now,
-            store_version: &self.store_version,
+            store_version: &self.version.text,
         };
         let effect = client.session.answer(command, args, &context, &mut out);
+        if command.name == "hello" && self.asks_version(key, now, &out) {
+            return;
+        }
         self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);
     }
 }

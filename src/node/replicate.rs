@@ -42,7 +42,7 @@ use super::order::{self, Begun};
 use super::route::Ask;
 use super::upstream::Upstream;
 use crate::clock::Now;
-use crate::cluster::digest::{Order, digest};
+use crate::cluster::digest::digest;
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{Counts, How, Routing, Target, read_candidates};
 use crate::consistency::Consistency;
@@ -50,6 +50,7 @@ use crate::hashkit::Token;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
+use crate::proto::redis::alike::Alike;
 use crate::proto::redis::command::{Class, Command};
 use crate::proto::redis::rewrite::{self, Rewritten};
 use crate::proto::redis::{encode, errors, request, resp3};
@@ -433,7 +434,7 @@ impl Node {
                     .iter()
                     .map(|one| self.encoded(one))
                     .collect(),
-                agreed: digest(std::iter::once(&*effect.reply), Order::Kept),
+                agreed: digest(std::iter::once(&*effect.reply)),
             })
         })
     }
@@ -452,7 +453,7 @@ impl Node {
         spare.dcs.push(owner.unwrap_or(DcId::LOCAL));
         spare.dcs.extend(others);
         let compare = match step.rules {
-            Rules::Redis(_) => Compare::Redis(Order::Kept),
+            Rules::Redis(_) => Compare::Redis(Alike::Bytes),
             Rules::Memcache | Rules::MemcacheStale => Compare::Memcache,
         };
         let quorum = self.quorum_collector(spare, step.level, compare, Lists::No, Some(agreed));

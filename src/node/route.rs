@@ -460,7 +460,7 @@ impl Node {
         if by_hash {
             self.keep_evalsha(entry, raw);
         }
-        self.put_upstream(slot, entry, now, raw);
+        self.put_store(slot, entry, flags, now, raw);
     }
 
     /// Puts a request into the queue of a connection to a peer.
@@ -477,6 +477,7 @@ impl Node {
         };
         msg.wire_id = frames.id;
         let (row, write) = (msg.command, msg.flags.has(Flags::WRITE));
+        let in_resp3 = msg.flags.has(Flags::IN_RESP3);
         let timed = msg.flags.has(Flags::TIMED);
         if self.evalsha == Some(row) && kind == dnode::Kind::Request {
             self.keep_evalsha(entry, frames.raw);
@@ -509,6 +510,7 @@ impl Node {
                     self.note_instead(entry, raw);
                     (other, more) = (this, after);
                 }
+                Instead::Reworded(request) => other = request,
                 Instead::Refused(line) => return self.refuse(entry, now, line),
             }
         }
@@ -521,7 +523,7 @@ impl Node {
         let distance = upstream.distance;
         let same_dc = distance.is_same_dc();
         let len = frames.raw.len() as u64;
-        let header = dnode::Header {
+        let mut header = dnode::Header {
             same_dc,
             ..super::frame::header(kind, frames.id)
         };
@@ -529,13 +531,17 @@ impl Node {
         let Wire::Peer(wire) = &mut upstream.wire else {
             return;
         };
+        if in_resp3 && modern {
+            header.version |= dnode::WANTS_RESP3;
+            wire.allow_resp3();
+        }
         let sent: &Chain = if wire.is_sealed() {
             if !wire.encrypt(header, raw, &self.pool, &mut own) {
                 return self.give_up(entry, now, Failure::PeerRefused);
             }
             &own
         } else if other.is_empty() && relative.is_empty() {
-            frames.plain(kind, same_dc, &self.pool)
+            frames.plain(header, &self.pool)
         } else {
             super::frame::plain(header, raw, &self.pool, &mut own);
             &own

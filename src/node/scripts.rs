@@ -21,7 +21,7 @@ use super::frame::Frames;
 use super::front::Raw;
 use super::msg::Flags;
 use crate::clock::Now;
-use crate::cluster::digest::{Order, digest};
+use crate::cluster::digest::digest;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::dnode::Kind;
@@ -53,7 +53,7 @@ pub(super) struct Scripts {
 impl Scripts {
     /// Remembers a script.
     fn learn(&mut self, body: &[u8]) {
-        let mark = digest(std::iter::once(body), Order::Kept);
+        let mark = digest(std::iter::once(body));
         if body.len() > LONGEST || !self.known.insert(mark) {
             return;
         }
@@ -151,12 +151,13 @@ impl Node {
         let raw = Raw::from(&chain);
         log_at!(Notice, "{} has no such script, and gets it", upstream.id);
         msg.flags = msg.flags.without(Flags::KEPT);
+        let flags = msg.flags;
         msg.reply.clear();
         msg.command = eval;
         // Its place is behind all others now.
         msg.start = now.mono_us;
         if upstream.is_store() {
-            self.put_upstream(slot, entry, now, raw);
+            self.put_store(slot, entry, flags, now, raw);
         } else {
             let mut frames = Frames::new(self.next_wire_id(), raw);
             self.send_to_peer(slot, entry, now, Kind::Request, &mut frames);

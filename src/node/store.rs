@@ -23,6 +23,8 @@ const LONGEST_PAUSE: u32 = 250;
 
 /// Why a connection is given up whose replies do not match its requests.
 const UNASKED: &str = "an answer that nobody asked for";
+/// Why one is given up that goes on in RESP3.
+const STUCK: &str = "HELLO 3 was obeyed and HELLO 2 was not";
 
 impl Node {
     /// Reads from a datastore connection once and hands out what is complete.
@@ -50,6 +52,7 @@ impl Node {
             return Next::Wait;
         }
         store.heard = now.mono_us;
+        parser.allow_resp3(store.resp3.is_allowed());
         let fresh = Replies::new(self.options.store);
         let mut parser = std::mem::replace(parser, fresh);
         let awaited = store.queue.len();
@@ -99,6 +102,9 @@ impl Node {
         let Some(store) = self.upstreams.get_mut(slot) else {
             return Next::Wait;
         };
+        if store.resp3.is_stuck() {
+            garbage = garbage.or(Some(STUCK));
+        }
         if let Some(reason) = garbage {
             log_at!(
                 Alert,
@@ -225,6 +231,7 @@ impl Node {
         self.stats
             .count_reply(upstream.distance, write, used, raw.len() as u64);
         let is_error = raw.is_error(self.options.store);
+        let from_store = upstream.is_store();
         let refused = is_error && self.is_read_refused(slot, now, raw);
         if is_error && kept && write && !expired && self.resend_script(slot, entry, now, raw) {
             return;
@@ -240,7 +247,10 @@ impl Node {
             self.stats.own.late_replies_dropped += 1;
         }
         if over {
-            self.hear_if_busy(entry, now, raw);
+            if from_store {
+                self.hear_if_busy(entry, now, raw);
+                self.hear_hello(slot, entry, is_error);
+            }
             self.msgs.remove(entry as usize);
         } else if !expired && unique && !is_error {
             let marked = self.marked(node, raw);

@@ -3,6 +3,7 @@
 use super::card::Exchange;
 use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
+use super::native::Resp3;
 use super::pacing::Holding;
 use super::peer::PeerWire;
 use super::tally::Tally;
@@ -31,6 +32,8 @@ pub(super) struct Upstream {
     /// A peer has said what it is. Until then nothing but that question is sent to it: what may be
     /// asked how depends on it.
     pub known: bool,
+    /// Replies on this connection may be in RESP3, because some have been asked for.
+    pub resp3: Resp3,
     /// What the peer has told of itself.
     pub exchange: Exchange,
     pub inbound: Inbound,
@@ -158,6 +161,7 @@ impl Upstream {
             endpoint,
             state: State::Idle,
             known: false,
+            resp3: Resp3::default(),
             exchange: Exchange::default(),
             inbound: Inbound::default(),
             wire,
@@ -435,6 +439,7 @@ impl Upstream {
         self.marks.clear();
         self.due = [NONE; 2];
         self.known = false;
+        self.resp3 = Resp3::default();
         self.exchange.reset();
         self.renewing = false;
         self.overdue = [Overdue::default(); 2];

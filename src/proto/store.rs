@@ -96,7 +96,7 @@ impl Payload for Requests {
 /// Finds the ends of replies.
 #[derive(Clone, Debug)]
 pub enum Replies {
-    /// RESP2.
+    /// RESP2, and RESP3 if that is allowed.
     Redis(redis::reply::Parser),
     /// memcached's lines and values.
     Memcache(memcache::reply::Parser),
@@ -108,6 +108,14 @@ impl Replies {
         match store {
             StoreKind::Redis => Replies::Redis(Default::default()),
             StoreKind::Memcache => Replies::Memcache(Default::default()),
+        }
+    }
+
+    /// From now on replies of Redis may be in RESP3 too, or only in RESP2.
+    #[inline]
+    pub fn allow_resp3(&mut self, allowed: bool) {
+        if let Replies::Redis(parser) = self {
+            parser.allow_resp3(allowed);
         }
     }
 

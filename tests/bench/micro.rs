@@ -4,7 +4,7 @@
 //! the figure is the median batch, with the fastest and slowest beside it to show how quiet the machine
 //! was. Results pass through [`black_box`], so that nothing measured can be left out by the compiler.
 
-use dynomite::cluster::digest::{Order, digest};
+use dynomite::cluster::digest::digest;
 use dynomite::cluster::id::NodeId;
 use dynomite::cluster::ring::Ring;
 use dynomite::config::StoreKind;
@@ -142,7 +142,7 @@ fn peers() -> Vec<Entry> {
     });
     let value = bulk(100);
     let compare = entry("digest of a reply of 100 bytes", value.len(), move || {
-        digest(std::iter::once(black_box(value.as_slice())), Order::Kept)
+        digest(std::iter::once(black_box(value.as_slice())))
     });
     vec![write, read, compare]
 }

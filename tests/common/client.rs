@@ -155,7 +155,7 @@ impl Client {
             .ok()
             .and_then(|text| text.parse::<i64>().ok());
         match (line[0], count) {
-            (b'$' | b'=', Some(len)) if len >= 0 => {
+            (b'$' | b'=' | b'!', Some(len)) if len >= 0 => {
                 let at = reply.len();
                 reply.resize(at + len as usize + 2, 0);
                 self.0.read_exact(&mut reply[at..])?;

@@ -18,6 +18,7 @@ mod memcached;
 mod overrun;
 mod placed;
 mod rolling;
+mod scripts;
 mod seeds;
 
 use common::{Client, Plan, shown};

@@ -1,7 +1,7 @@
 //! A request by several keys: its pieces, and the values they bring.
 
 use crate::clock::Now;
-use crate::cluster::digest::{Order, digest};
+use crate::cluster::digest::digest;
 use crate::cluster::merge::{self, Merge};
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
@@ -172,11 +172,11 @@ pub(in crate::node) fn merged(
 fn digest_of(block: &Option<Chain>) -> u64 {
     match block {
         Some(block) => value_digest(Raw::from(block)),
-        None => digest(std::iter::empty(), Order::Kept),
+        None => digest(std::iter::empty()),
     }
 }
 
 /// The digest of what a reply says of values, whichever replica says it.
 pub(in crate::node) fn value_digest(raw: Raw<'_>) -> u64 {
-    digest(varying::counted(raw.pieces()), Order::Kept)
+    digest(varying::counted(raw.pieces()))
 }

@@ -43,6 +43,9 @@ fn client_list_describes_all_clients_of_the_node() {
     };
     let ids = [first, second, unix].map(|client| id_of(&mut rig, client));
     ask(&mut rig, first, "HELLO 3 SETNAME one");
+    assert_eq!(rig.sees(ME), ["INFO server"]);
+    rig.says(ME, "$22\r\nredis_version:7.0.15\r\n\r\n");
+    rig.hears(first);
     rig.wait(5_000);
     rig.asks(second, &["GET k"]);
     rig.wait(2_000);

@@ -96,6 +96,9 @@ fn config_get_tells_of_one_database() {
             assert_eq!(rig.hears(client), expected);
         }
         rig.asks(client, &["HELLO 3"]);
+        if rig.sees(ME) == ["INFO server"] {
+            rig.says(ME, "$22\r\nredis_version:7.0.15\r\n\r\n");
+        }
         rig.hears(client);
         rig.asks(client, &["CONFIG GET databases"]);
         rig.says(ME, "*2\r\n$9\r\ndatabases\r\n$2\r\n16\r\n");

@@ -61,6 +61,7 @@ fn command_docs_is_what_the_datastore_says_of_commands_that_are_served() {
     rig.says(ME, "-ERR unknown subcommand\r\n");
     assert_eq!(rig.hears(client), "-ERR unknown subcommand\r\n");
     rig.asks(client, &["HELLO 3"]);
+    rig.says(ME, "$22\r\nredis_version:7.0.15\r\n\r\n");
     rig.hears(client);
     rig.asks(client, &["COMMAND DOCS get"]);
     rig.says(

@@ -18,6 +18,7 @@ mod limits;
 mod members;
 mod memcache;
 mod memory;
+mod native;
 mod order;
 mod pacing;
 mod patterns;
@@ -297,14 +298,22 @@ impl Rig {
             unseen,
             ..
         } = asked;
-        let mut take = |wire_id, kind, payload: &[u8]| {
+        let mut take = |wire_id, kind, in_resp3, payload: &[u8]| {
             let text = told(store, payload);
-            unseen.push(text.clone());
+            unseen.push(match in_resp3 {
+                true => format!("in RESP3: {text}"),
+                false => text.clone(),
+            });
             waiting.push_back((wire_id, kind, text));
         };
         if id.kind == Kind::Store {
             while let Found::Complete(len, _) = parser.find(bytes) {
-                take(0, dnode::Kind::Request, &bytes.split_to(len).to_vec());
+                take(
+                    0,
+                    dnode::Kind::Request,
+                    false,
+                    &bytes.split_to(len).to_vec(),
+                );
             }
             return;
         }
@@ -313,7 +322,8 @@ impl Rig {
                 self.asked_cards.push((id.key, message.id));
                 continue;
             }
-            take(message.id, message.kind, &message.payload.to_vec());
+            let payload = message.payload.to_vec();
+            take(message.id, message.kind, message.wants_resp3, &payload);
         }
     }
 

@@ -138,6 +138,20 @@ pub fn is_plain(command: &Command, argc: usize, first: &[u8], longest_key: usize
         && !may_nest(command, argc)
 }
 
+/// A script without keys as a C node takes it: with one, which the script does not know of unless it looks at
+/// its `KEYS`. Nothing for any other request. Only for a node that runs it itself, or that has no rack of
+/// several nodes: there the key would say which of them does.
+pub fn with_key<'a>(command: &Command, args: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
+    let count = std::str::from_utf8(args.get(2)?).ok()?.parse::<u64>();
+    if !runs_a_script(command) || count != Ok(0) {
+        return None;
+    }
+    let mut words: Vec<&[u8]> = args.get(..2)?.to_vec();
+    words.extend([&b"1"[..], b"-"]);
+    words.extend(args.get(3..).unwrap_or_default());
+    Some(words)
+}
+
 /// How a request, all of whose arguments are given, can be sent to a C node whose longest key is
 /// `longest_key`. `command` is the subcommand's row where there is one.
 pub fn form(command: &Command, args: &[&[u8]], longest_key: usize) -> Form {

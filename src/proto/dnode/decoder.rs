@@ -3,7 +3,7 @@
 use super::broken::Broken;
 use super::card::MAX_CARD;
 use super::cipher::Cipher;
-use super::header::{Header, Kind, VERSION_ORIGINAL};
+use super::header::{Header, Kind, VERSION_ORIGINAL, WANTS_RESP3};
 use super::keys::{KeyPair, SessionKey};
 use super::payload::{Direction, Found, Payload};
 use super::scan::{self, Scan, Scanner};
@@ -44,6 +44,8 @@ pub struct Message<S> {
     pub kind: Kind,
     /// The sender's version; see [`super::VERSION`].
     pub version: u32,
+    /// Whether the reply is wanted in RESP3; see [`WANTS_RESP3`].
+    pub wants_resp3: bool,
     /// Whether sender and receiver are in the same datacenter; a reply must repeat it.
     pub same_dc: bool,
     /// Whether it came encrypted. From then on the replies of this connection have to be.
@@ -103,6 +105,11 @@ impl Decoder<Replies> {
     /// A decoder of what a replica sends.
     pub fn replies(store: StoreKind, security: Security) -> Self {
         Decoder::new(Replies::new(store), security)
+    }
+
+    /// From now on replies may be in RESP3 too.
+    pub fn allow_resp3(&mut self) {
+        self.parser.allow_resp3(true);
     }
 }
 
@@ -200,7 +207,7 @@ impl<P: Payload> Decoder<P> {
                         self.check_garbage()?;
                         return Ok(None);
                     };
-                    self.version = header.version;
+                    self.version = header.version & !WANTS_RESP3;
                     self.phase = self.after(header)?;
                 }
                 Phase::Plain(header) => {
@@ -382,7 +389,8 @@ fn message<S>(header: Header, payload: Chain, shape: S) -> Message<S> {
     Message {
         id: header.id,
         kind,
-        version: header.version,
+        version: header.version & !WANTS_RESP3,
+        wants_resp3: header.version & WANTS_RESP3 != 0,
         same_dc: header.same_dc,
         encrypted: header.encrypted,
         payload,

@@ -16,6 +16,9 @@ pub const VERSION_MODERN: u32 = 2;
 pub const VERSION_CARDS: u32 = 3;
 /// The version this implementation writes.
 pub const VERSION: u32 = VERSION_CARDS;
+/// Added to the version of a request whose reply is wanted in RESP3, as far as only the datastore knows how
+/// it looks there: that of a script. Never sent to a C node; a node that does not know it replies in RESP2.
+pub const WANTS_RESP3: u32 = 0x100;
 
 /// What kind of message it is (the original's `dmsg_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

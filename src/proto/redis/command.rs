@@ -4,6 +4,7 @@
 //! command is a small index as well as a reference. Everything that asks about commands is driven
 //! from it: parsing, arity, routing, statistics, RESP3 forms, `COMMAND`.
 
+use super::alike::Alike;
 use super::flags::{cat, flag};
 use super::keys::{Finder, KeySpec, legacy_range};
 use super::req_stats::{ReqStats, stats};
@@ -83,9 +84,8 @@ pub struct Command {
     pub nondeterministic: bool,
     /// Two replicas in the same state may answer the same elements in another order.
     pub unordered: bool,
-    /// Two replicas in the same state mostly answer differently, so that only the kind of their replies
-    /// can be compared: a time that is left, an element drawn by chance.
-    pub incomparable: bool,
+    /// What of two replicas' replies has to be equal for them to agree.
+    pub alike: Alike,
     /// How it goes to several replicas.
     pub replicate: Replicate,
     /// Which counters it moves.
@@ -161,7 +161,7 @@ pub(super) const fn row(
         own_rack: false,
         nondeterministic: false,
         unordered: false,
-        incomparable: false,
+        alike: Alike::Bytes,
         replicate: Replicate::AsIs,
         stat: ReqStats::of(if to_store { stats::OTHER } else { 0 }),
         flags,
@@ -254,15 +254,20 @@ impl Command {
         self
     }
 
-    pub(super) const fn unordered(mut self) -> Self {
-        self.unordered = true;
+    /// What of its replies is compared, said behind all else.
+    pub(super) const fn alike(mut self, alike: Alike) -> Self {
+        self.alike = alike;
         self
     }
 
-    /// Nondeterministic, and more often than not.
-    pub(super) const fn incomparable(mut self) -> Self {
-        self.incomparable = true;
-        self.nondeterministic()
+    pub(super) const fn unordered(mut self) -> Self {
+        self.unordered = true;
+        self.alike(Alike::Groups(1))
+    }
+
+    /// Nondeterministic, and more often than not: a time that is left, an element drawn by chance.
+    pub(super) const fn incomparable(self) -> Self {
+        self.alike(Alike::Kind).nondeterministic()
     }
 
     pub(super) const fn replicate(mut self, how: Replicate) -> Self {

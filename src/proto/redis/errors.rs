@@ -23,8 +23,8 @@ pub const SCRIPT_SPANS_NODES: &str = concat!(
     share_a_tag!(),
     "\r\n"
 );
-/// A script without keys cannot be routed.
-pub const SCRIPT_WITHOUT_KEYS: &str = "-ERR Dynomite: EVAL/EVALSHA requires at least 1 key\r\n";
+/// A script without keys cannot be routed where a rack has several nodes. The original's text, and why.
+pub const SCRIPT_WITHOUT_KEYS: &str = "-ERR Dynomite: EVAL/EVALSHA requires at least 1 key, because a rack has several nodes and only a key says which one runs the script\r\n";
 /// A level that `dyno_config:conn_consistency` does not know; the connection is closed after it.
 pub const BAD_CONSISTENCY: &str = "-ERR Dynomite: invalid consistency: the levels are DC_ONE, DC_QUORUM, DC_SAFE_QUORUM and DC_EACH_SAFE_QUORUM\r\n";
 /// Keys of one request belong to several nodes.
@@ -157,7 +157,7 @@ pub fn refused(command: &Command, serve: Serve, out: &mut Vec<u8>) {
 }
 
 /// The keys of a request cannot be told: the words Redis has for it in this command, but for
-/// scripts without keys, which Redis runs and a proxy cannot route.
+/// scripts without keys, which Redis runs and a proxy cannot always route.
 pub fn keys(command: &Command, error: KeysError, out: &mut Vec<u8>) {
     const POSITIVE: &str = "-ERR numkeys should be greater than 0\r\n";
     const TOO_MANY: &str = "-ERR Number of keys can't be greater than number of args\r\n";

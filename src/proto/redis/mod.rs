@@ -14,6 +14,7 @@
 //! | [`rewrite`] | writes in a form that has the same effect on every replica |
 //! | [`session`] | one client's connection state, and the commands the proxy answers itself |
 
+pub mod alike;
 pub mod command;
 pub mod encode;
 pub mod errors;

@@ -1,11 +1,13 @@
-//! Finding where a reply of the datastore ends: a resumable, in-place parser for RESP2.
+//! Finding where a reply of the datastore ends: a resumable, in-place parser for RESP2, and for RESP3 where
+//! that was asked for.
 //!
 //! Works like [`super::request`]: length prefixes are walked, payloads skipped, nothing is copied.
 //! Nested arrays are counted level by level, at most [`MAX_DEPTH`] deep (the C original lost count of
 //! anything nested, and handed the rest of such a reply to the next client).
 //!
-//! The datastore is spoken to in RESP2 only. Anything else, RESP3 types included, is garbage after
-//! which the stream cannot be trusted: the connection has to be closed.
+//! The datastore is spoken to in RESP2 but for the requests that have to be answered in RESP3
+//! ([`Parser::allow_resp3`]). Anything else is garbage after which the stream cannot be trusted: the
+//! connection has to be closed. So are RESP3's pushes and attributes, which nobody asks for.
 
 use super::resume::{Digits, Resumable, digits, find};
 use crate::mbuf::Chain;
@@ -25,7 +27,7 @@ pub enum Status {
     Complete(usize),
     /// Everything was looked at, more is needed.
     Incomplete,
-    /// This is no RESP2 reply, for this reason.
+    /// This is no reply, for this reason.
     Garbage(&'static str),
 }
 
@@ -54,6 +56,8 @@ pub struct Parser {
     line: usize,
     /// Elements still missing, per open array. Its memory is kept for the next reply.
     missing: Vec<u32>,
+    /// Whether replies may be in RESP3.
+    resp3: bool,
 }
 
 /// `[-]digits CR LF` at `data[at..]`: the value and where the next byte is; `Ok(None)` if incomplete.
@@ -72,6 +76,12 @@ fn number(data: &[u8], at: usize) -> Result<Option<(i64, usize)>, ()> {
         (None, _) => Ok(None),
         _ => Err(()),
     }
+}
+
+/// Most elements of an array or a set, or pairs of a map.
+fn most(kind: u8) -> i64 {
+    let most = i64::from(u32::MAX);
+    if kind == b'%' { most / 2 } else { most }
 }
 
 impl Resumable for Parser {
@@ -103,6 +113,12 @@ impl Resumable for Parser {
 }
 
 impl Parser {
+    /// From now on replies may be in RESP3 too, or only in RESP2.
+    #[inline]
+    pub fn allow_resp3(&mut self, allowed: bool) {
+        self.resp3 = allowed;
+    }
+
     /// Whether a reply is under way.
     pub fn is_idle(&self) -> bool {
         self.pos == 0 && self.phase == Phase::Element && self.missing.is_empty()
@@ -128,7 +144,10 @@ impl Parser {
                 Phase::Element => {
                     let Some(&kind) = data.get(p) else { break };
                     match kind {
-                        b'$' => match number(data, p + 1) {
+                        b'=' | b'!' | b'_' | b'#' | b',' | b'(' | b'~' | b'%' if !self.resp3 => {
+                            return Status::Garbage("a reply in RESP3 that nobody asked for");
+                        }
+                        b'$' | b'=' | b'!' => match number(data, p + 1) {
                             Ok(Some((-1, next))) => p = next,
                             Ok(Some((len, next))) if (0..=MAX_BULK_LEN as i64).contains(&len) => {
                                 self.skip = len as usize;
@@ -139,7 +158,7 @@ impl Parser {
                             Ok(None) => break,
                             _ => return Status::Garbage("bad bulk length"),
                         },
-                        b'+' | b'-' => {
+                        b'+' | b'-' | b'_' | b'#' | b',' | b'(' => {
                             self.line = base + p;
                             self.phase = Phase::Line;
                             p += 1;
@@ -150,14 +169,15 @@ impl Parser {
                             Ok(None) => break,
                             Err(()) => return Status::Garbage("bad integer"),
                         },
-                        b'*' => match number(data, p + 1) {
-                            Ok(Some((n, next))) if (-1..=i64::from(u32::MAX)).contains(&n) => {
+                        b'*' | b'~' | b'%' => match number(data, p + 1) {
+                            Ok(Some((n, next))) if (-1..=most(kind)).contains(&n) => {
                                 p = next;
                                 if n > 0 {
                                     if self.missing.len() == MAX_DEPTH {
                                         return Status::Garbage("arrays nested too deeply");
                                     }
-                                    self.missing.push(n as u32);
+                                    let parts = if kind == b'%' { 2 * n } else { n };
+                                    self.missing.push(parts as u32);
                                     continue;
                                 }
                             }
@@ -281,6 +301,62 @@ mod tests {
         }
     }
 
+    fn in_resp3() -> Parser {
+        let mut parser = Parser::default();
+        parser.allow_resp3(true);
+        parser
+    }
+
+    #[test]
+    fn resp3_is_understood_where_it_is_allowed() {
+        for reply in [
+            "_\r\n",
+            "#t\r\n",
+            ",1.5e300\r\n",
+            ",-inf\r\n",
+            "(-1234567890123456789012345678901234567890\r\n",
+            "=7\r\ntxt:a\n\r\r\n",
+            "!5\r\nERR x\r\n",
+            "~0\r\n",
+            "%0\r\n",
+            "%1\r\n+a\r\n~2\r\n:1\r\n_\r\n",
+            "*2\r\n%2\r\n:1\r\n:2\r\n:3\r\n*1\r\n#f\r\n$1\r\nx\r\n",
+        ] {
+            let stream = format!("{reply}+NEXT\r\n");
+            let complete = Status::Complete(reply.len());
+            assert_eq!(
+                in_resp3().parse(stream.as_bytes(), 0),
+                complete,
+                "{reply:?}"
+            );
+            assert!(
+                matches!(whole(stream.as_bytes()), Status::Garbage(_)),
+                "{reply:?}"
+            );
+            for cut in 0..reply.len() {
+                let mut parser = in_resp3();
+                let head = parser.parse(&stream.as_bytes()[..cut], 0);
+                assert_eq!(head, Status::Incomplete, "{reply:?} {cut}");
+                assert_eq!(
+                    parser.parse(stream.as_bytes(), 0),
+                    complete,
+                    "{reply:?} {cut}"
+                );
+            }
+        }
+        // Nobody asks for pushes or attributes; a map has twice as many elements as pairs.
+        for reply in [
+            ">1\r\n:1\r\n",
+            "|1\r\n:1\r\n:2\r\n:3\r\n",
+            "%4294967295\r\n",
+            "%-2\r\n",
+            "=x\r\n",
+        ] {
+            let status = in_resp3().parse(reply.as_bytes(), 0);
+            assert!(matches!(status, Status::Garbage(_)), "{reply:?}");
+        }
+    }
+
     #[test]
     fn garbage_is_named() {
         for reply in [
@@ -362,11 +438,14 @@ mod tests {
         }
 
         #[test]
-        fn never_panics(junk in proptest::collection::vec(prop_oneof![Just(b'*'), Just(b'$'), Just(b'\r'), Just(b'\n'), Just(b'1'), any::<u8>()], 0..200)) {
-            let mut parser = Parser::default();
-            let mut at = 0;
-            while let Status::Complete(len) = parser.parse(&junk[at..], 0) {
-                at += len;
+        fn never_panics(junk in proptest::collection::vec(prop_oneof![Just(b'*'), Just(b'$'), Just(b'%'), Just(b'='), Just(b'\r'), Just(b'\n'), Just(b'1'), any::<u8>()], 0..200)) {
+            for resp3 in [false, true] {
+                let mut parser = Parser::default();
+                parser.allow_resp3(resp3);
+                let mut at = 0;
+                while let Status::Complete(len) = parser.parse(&junk[at..], 0) {
+                    at += len;
+                }
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Turns RESP2 replies into RESP3 for clients that said `HELLO 3`.
 //!
-//! Datastores and peers are spoken to in RESP2 only; what a reply looks like in RESP3 follows from
-//! the command and its arguments. Nulls become `_` everywhere. Beyond that a command has a
+//! Datastores and peers are spoken to in RESP2; what a reply looks like in RESP3 follows from the command and
+//! its arguments. Only of scripts and functions that is not so: those are asked for in RESP3 where the node is
+//! no C node ([`Form::Native`]), and such a reply passes as it is. Nulls become `_` everywhere. Beyond that a command has a
 //! [`Form`], chosen when the request is parsed; each form is a small tree of shapes laid over
 //! the reply. Where a reply does not fit its shape (an error, an integer where a double was
 //! expected) that part passes as it is. Source: Redis 7.0.15 asked in both protocols, which is
@@ -67,6 +68,8 @@ pub enum Form {
     Docs,
     /// Text for people.
     Verbatim,
+    /// What a script or function returns: only the datastore knows. Of a RESP2 reply only nulls change.
+    Native,
 }
 
 macro_rules! arguments {
@@ -161,7 +164,7 @@ impl Form {
     fn shape(self) -> &'static Shape {
         use Shape::*;
         match self {
-            Form::Plain => &Plain,
+            Form::Plain | Form::Native => &Plain,
             Form::Map => &Map(&Plain),
             Form::Maps => &Each(&Map(&Plain)),
             Form::Set => &Set,
@@ -524,7 +527,7 @@ mod tests {
         })
     }
 
-    const FORMS: [Form; 25] = [
+    const FORMS: [Form; 26] = [
         Form::Plain,
         Form::Map,
         Form::Maps,
@@ -544,6 +547,7 @@ mod tests {
         Form::MemoryStats,
         Form::Histograms,
         Form::Verbatim,
+        Form::Native,
         Form::Docs,
         Form::Bool,
         Form::Bools,

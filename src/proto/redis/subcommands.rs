@@ -5,6 +5,7 @@
 //! follows the subcommand. `CLIENT SETINFO` and `NO-TOUCH` are newer than Redis 7.0; client
 //! libraries send them when they connect.
 
+use super::alike::Alike;
 use super::command::Serve::*;
 use super::command::{Command, row};
 use super::flags::{cat, flag::*};
@@ -86,16 +87,16 @@ pub(super) const MEMORY: &[Command] = &[
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, 0),
     row("malloc-stats", 2, LocalNode, specs::NONE, 0, 0).resp3(Is(Form::Verbatim)).nondeterministic(),
     row("stats", 2, LocalNode, specs::NONE, 0, 0).resp3(Is(Form::MemoryStats)).nondeterministic(),
-    row("usage", -3, Keyed, specs::SECOND_INSPECTED, READONLY, 0),
+    row("usage", -3, Keyed, specs::SECOND_INSPECTED, READONLY, 0).alike(Alike::Kind),
 ];
 /// `OBJECT`.
 #[rustfmt::skip]
 pub(super) const OBJECT: &[Command] = &[
-    row("encoding", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).nondeterministic(),
+    row("encoding", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).nondeterministic().alike(Alike::Kind),
     row("freq", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).incomparable(),
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, cat::KEYSPACE),
     row("idletime", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).incomparable(),
-    row("refcount", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).nondeterministic(),
+    row("refcount", 3, Keyed, specs::SECOND_INSPECTED, READONLY, cat::KEYSPACE).nondeterministic().alike(Alike::Kind),
 ];
 /// `SCRIPT`.
 #[rustfmt::skip]
@@ -126,8 +127,8 @@ pub(super) const XGROUP: &[Command] = &[
 /// `XINFO`.
 #[rustfmt::skip]
 pub(super) const XINFO: &[Command] = &[
-    row("consumers", 4, Keyed, specs::SECOND_READ, READONLY, cat::STREAM).resp3(Is(Form::Maps)).incomparable(),
+    row("consumers", 4, Keyed, specs::SECOND_READ, READONLY, cat::STREAM).resp3(Is(Form::Maps)).incomparable().alike(Alike::CONSUMERS),
     row("groups", 3, Keyed, specs::SECOND_READ, READONLY, cat::STREAM).resp3(Is(Form::Maps)),
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, cat::STREAM),
-    row("stream", -3, Keyed, specs::SECOND_READ, READONLY, cat::STREAM).resp3(Is(Form::StreamInfo)),
+    row("stream", -3, Keyed, specs::SECOND_READ, READONLY, cat::STREAM).resp3(Is(Form::StreamInfo)).alike(Alike::STREAM),
 ];

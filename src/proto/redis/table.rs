@@ -2,7 +2,7 @@
 //! count-min sketch and t-digest types, and the original's own pseudo-command.
 //!
 //! Columns: name, arity, how it is served, its keys, Redis' flags, ACL categories that do not
-//! follow from the flags; then what else is special. Name, arity, keys, flags, categories and hints
+//! follow from the flags; then what else is special, at the end how replicas' replies are compared. Name, arity, keys, flags, categories and hints
 //! are Redis 7.0.15's own (`COMMAND INFO`), with which a test compares every row; those of newer commands
 //! and options are of Redis' public table of commands (`data/commands_core.json` of its documentation).
 //! What a datastore is too old for, it refuses in its own words. Counters are the original's
@@ -11,6 +11,7 @@
 //! Of Redis 8's types time series, Top-K and cuckoo filters have no rows, because equal replicas would not
 //! stay equal (they draw by chance, or ask the clock), nor has search, whose indexes span keys.
 
+use super::alike::Alike;
 use super::command::Replicate::*;
 use super::command::Serve::*;
 use super::command::{Command, row};
@@ -91,21 +92,21 @@ pub(super) const ROWS: &[Command] = &[
     row("delex", -2, Keyed, specs::REDUCED, WRITE | FAST, cat::STRING),
     row("digest", 2, Keyed, specs::READ, READONLY | FAST, cat::STRING),
     row("discard", 1, Transaction, specs::NONE, NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, cat::TRANSACTION),
-    row("dump", 2, Keyed, specs::READ, READONLY, cat::KEYSPACE).nondeterministic(),
+    row("dump", 2, Keyed, specs::READ, READONLY, cat::KEYSPACE).nondeterministic().alike(Alike::Kind),
     row("dyno_config:conn_consistency", 2, ConnConsistency, specs::NONE, FAST, cat::CONNECTION),
     row("echo", 2, Proxy, specs::NONE, LOADING | STALE | FAST, cat::CONNECTION),
-    row("eval", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING),
-    row("eval_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING),
-    row("evalsha", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING),
-    row("evalsha_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING),
+    row("eval", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
+    row("eval_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
+    row("evalsha", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
+    row("evalsha_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
     row("exec", 1, Transaction, specs::NONE, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, cat::TRANSACTION),
     row("exists", -2, Split, specs::INSPECTED_ALL, READONLY | FAST, cat::KEYSPACE),
     row("expire", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).replicate(Absolute(3)),
     row("expireat", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE),
     row("expiretime", 2, Keyed, specs::READ, READONLY | FAST, cat::KEYSPACE),
     row("failover", -1, Refused, specs::NONE, ADMIN | NOSCRIPT | STALE, 0),
-    row("fcall", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).store_refuses(),
-    row("fcall_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).store_refuses(),
+    row("fcall", -3, SameNode, specs::SCRIPT, NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag).store_refuses(),
+    row("fcall_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag).store_refuses(),
     row("flushall", -1, AllNodesGuarded, specs::NONE, WRITE, cat::KEYSPACE | cat::DANGEROUS),
     row("flushdb", -1, AllNodesGuarded, specs::NONE, WRITE, cat::KEYSPACE | cat::DANGEROUS),
     row("function", -2, AllNodes, specs::NONE, 0, 0).subcommands(subcommands::FUNCTION),
@@ -132,7 +133,7 @@ pub(super) const ROWS: &[Command] = &[
     row("hexpireat", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH),
     row("hexpiretime", -5, Keyed, specs::READ, READONLY | FAST, cat::HASH),
     row("hget", 3, Keyed, specs::READ, READONLY | FAST, cat::HASH),
-    row("hgetall", 2, Keyed, specs::READ, READONLY, cat::HASH).resp3(Is(Form::Map)).own_rack().unordered(),
+    row("hgetall", 2, Keyed, specs::READ, READONLY, cat::HASH).resp3(Is(Form::Map)).own_rack().unordered().alike(Alike::Groups(2)),
     row("hgetdel", -5, Keyed, specs::TAKEN, WRITE | FAST, cat::HASH),
     row("hgetex", -5, Keyed, specs::READ_UPDATED, WRITE | FAST, cat::HASH).replicate(Absolute(7)),
     row("himport", -2, Refused, specs::NONE, 0, cat::HASH),
@@ -147,14 +148,14 @@ pub(super) const ROWS: &[Command] = &[
     row("hpexpire", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH).replicate(Absolute(6)),
     row("hpexpireat", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH),
     row("hpexpiretime", -5, Keyed, specs::READ, READONLY | FAST, cat::HASH),
-    row("hpttl", -5, Keyed, specs::READ, READONLY | FAST, cat::HASH).incomparable(),
+    row("hpttl", -5, Keyed, specs::READ, READONLY | FAST, cat::HASH).incomparable().alike(Alike::Each(&Alike::Integer)),
     row("hrandfield", -2, Keyed, specs::READ, READONLY, cat::HASH).resp3(Word(3, b"withvalues", Form::FieldPairs)).incomparable(),
     row("hscan", -3, Keyed, specs::READ, READONLY, cat::HASH).own_rack().nondeterministic(),
     row("hset", -4, Keyed, specs::UPDATED, WRITE | DENYOOM | FAST, cat::HASH).stat(stats::HASHES),
     row("hsetex", -6, Keyed, specs::UPDATED, WRITE | DENYOOM | FAST, cat::HASH).replicate(Absolute(8)),
     row("hsetnx", 4, Keyed, specs::EXTENDED, WRITE | DENYOOM | FAST, cat::HASH).stat(stats::HASHES),
     row("hstrlen", 3, Keyed, specs::INSPECTED, READONLY | FAST, cat::HASH),
-    row("httl", -5, Keyed, specs::READ, READONLY | FAST, cat::HASH).incomparable(),
+    row("httl", -5, Keyed, specs::READ, READONLY | FAST, cat::HASH).incomparable().alike(Alike::Each(&Alike::Integer)),
     row("hvals", 2, Keyed, specs::READ, READONLY, cat::HASH).own_rack().unordered(),
     row("incr", 2, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::STRING).stat(stats::INCR_DECR),
     row("incrby", 3, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::STRING),
@@ -204,7 +205,7 @@ pub(super) const ROWS: &[Command] = &[
     row("lset", 4, Keyed, specs::UPDATED, WRITE | DENYOOM, cat::LIST).stat(stats::LISTS),
     row("ltrim", 4, Keyed, specs::REDUCED, WRITE, cat::LIST).stat(stats::LISTS),
     row("memory", -2, LocalNode, specs::NONE, 0, 0).subcommands(subcommands::MEMORY),
-    row("mget", -2, Split, specs::READ_ALL, READONLY | FAST, cat::STRING).stat(stats::MGET),
+    row("mget", -2, Split, specs::READ_ALL, READONLY | FAST, cat::STRING).stat(stats::MGET).alike(Alike::Values),
     row("migrate", -6, Refused, specs::MIGRATE, WRITE | MOVABLEKEYS, cat::KEYSPACE | cat::DANGEROUS).nondeterministic(),
     row("module", -2, Refused, specs::NONE, 0, 0),
     row("monitor", 1, Refused, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, 0),
@@ -271,8 +272,8 @@ pub(super) const ROWS: &[Command] = &[
     row("smembers", 2, Keyed, specs::READ, READONLY, cat::SET).resp3(Is(Form::Set)).unordered(),
     row("smismember", -3, Keyed, specs::READ, READONLY | FAST, cat::SET),
     row("smove", 4, SameNode, specs::TAKEN_THEN_EXTENDED, WRITE | FAST, cat::SET),
-    row("sort", -2, Keyed, specs::SORT, WRITE | DENYOOM | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS).stat(stats::SORT).finder(Finder::Sort).varies().patterns_in_args(),
-    row("sort_ro", -2, Keyed, specs::SORT_RO, READONLY | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS).patterns_in_args(),
+    row("sort", -2, Keyed, specs::SORT, WRITE | DENYOOM | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS).stat(stats::SORT).finder(Finder::Sort).varies().patterns_in_args().alike(Alike::Sort),
+    row("sort_ro", -2, Keyed, specs::SORT_RO, READONLY | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS).patterns_in_args().alike(Alike::Sort),
     row("spop", -2, Keyed, specs::TAKEN, WRITE | FAST, cat::SET).resp3(Args(3, Form::Plain, Form::Set)).nondeterministic().replicate(Effect),
     row("spublish", 3, PubSub, specs::CHANNEL, PUBSUB | LOADING | STALE | FAST, 0),
     row("srandmember", -2, Keyed, specs::READ, READONLY, cat::SET).incomparable(),
@@ -315,14 +316,14 @@ pub(super) const ROWS: &[Command] = &[
     row("vdim", 2, Keyed, specs::READ, READONLY | FAST, 0),
     row("vemb", -3, Keyed, specs::READ, READONLY | FAST, 0).resp3(By(vemb)),
     row("vgetattr", 3, Keyed, specs::READ, READONLY | FAST, 0),
-    row("vinfo", 2, Keyed, specs::READ, READONLY | FAST, 0).resp3(Is(Form::Map)).nondeterministic(),
+    row("vinfo", 2, Keyed, specs::READ, READONLY | FAST, 0).resp3(Is(Form::Map)).nondeterministic().alike(Alike::Kind),
     row("vismember", 3, Keyed, specs::READ, READONLY, 0).resp3(Is(Form::Bool)),
     row("vlinks", -3, Keyed, specs::READ, READONLY | FAST, 0).resp3(Word(3, b"withscores", Form::ScoreMaps)).incomparable(),
     row("vrandmember", -2, Keyed, specs::READ, READONLY, 0).incomparable(),
     row("vrange", -4, Keyed, specs::READ, READONLY, 0),
     row("vrem", 3, Keyed, specs::UPDATED, WRITE, 0).resp3(Is(Form::Bool)),
     row("vsetattr", 4, Keyed, specs::UPDATED, WRITE | FAST, 0).resp3(Is(Form::Bool)),
-    row("vsim", -4, Keyed, specs::READ, READONLY, 0).resp3(By(vsim)).nondeterministic(),
+    row("vsim", -4, Keyed, specs::READ, READONLY, 0).resp3(By(vsim)).nondeterministic().alike(Alike::Kind),
     row("wait", 3, Proxy, specs::NONE, NOSCRIPT, cat::CONNECTION),
     row("waitaof", 4, Blocking, specs::NONE, BLOCKING, cat::CONNECTION),
     row("watch", -2, Transaction, specs::INSPECTED_ALL, NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, cat::TRANSACTION),
@@ -339,7 +340,7 @@ pub(super) const ROWS: &[Command] = &[
     row("xinfo", -2, Keyed, specs::NONE, 0, 0).subcommands(subcommands::XINFO),
     row("xlen", 2, Keyed, specs::INSPECTED, READONLY | FAST, cat::STREAM),
     row("xnack", -7, Keyed, specs::UPDATED, WRITE | FAST, cat::STREAM),
-    row("xpending", -3, Keyed, specs::READ, READONLY, cat::STREAM).nondeterministic(),
+    row("xpending", -3, Keyed, specs::READ, READONLY, cat::STREAM).nondeterministic().alike(Alike::XPENDING),
     row("xrange", -4, Keyed, specs::READ, READONLY, cat::STREAM),
     row("xread", -4, SameNode, specs::XREAD, READONLY | BLOCKING | MOVABLEKEYS, cat::STREAM).resp3(Is(Form::Streams)).finder(Finder::Streams).varies(),
     row("xreadgroup", -7, SameNode, specs::XREADGROUP, WRITE | BLOCKING | MOVABLEKEYS, cat::STREAM).resp3(Is(Form::Streams)).finder(Finder::Streams).varies(),

@@ -1,0 +1,472 @@
+//! The number that stands for what counts of a reply of Redis ([`Alike`]).
+//!
+//! A reply is walked once. Where order counts, the digests of the elements are combined one after the other;
+//! where it does not, they are added up, so that their number and multiplicity still count. Numbers, texts
+//! and nulls of RESP3 count as the RESP2 that Redis would have written in their place, so that a reply of a
+//! C node can be compared with one of ours.
+
+use crate::cluster::digest::{Hasher, combine, digest as digest_of_bytes};
+use crate::proto::redis::alike::Alike;
+
+/// Deepest nesting that is walked; a deeper reply is its bytes.
+const MAX_DEPTH: u32 = 128;
+/// Longest first line of an element that has a length, or is an integer, a boolean or null, in bytes.
+const MAX_HEAD: usize = 32;
+/// Bytes of a verbatim string before its text.
+const FORMAT: u64 = 4;
+
+/// Kinds of what is not there, of integers that are not negative, and of lists. (Others are the type byte.)
+const NULL: u64 = 1;
+const SOME_INTEGER: u64 = 2;
+const LIST: u64 = 3;
+
+/// The digest of a reply that comes in these pieces. One that is not one whole reply is its bytes.
+pub(super) fn digest<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone, alike: Alike) -> u64 {
+    let walked = match alike {
+        Alike::Bytes | Alike::Values => None,
+        _ => walk(pieces.clone(), alike),
+    };
+    walked.unwrap_or_else(|| digest_of_bytes(pieces))
+}
+
+fn walk<'a>(pieces: impl Iterator<Item = &'a [u8]>, alike: Alike) -> Option<u64> {
+    let mut reader = Reader { pieces, piece: &[] };
+    let digest = reader.value(alike, MAX_DEPTH)?;
+    reader.fill().is_none().then_some(digest)
+}
+
+/// A text of this kind.
+fn text(kind: u8, bytes: &[u8]) -> u64 {
+    let mut hasher = Hasher::default();
+    hasher.write(&[kind]);
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// Reads pieces as if they were one.
+struct Reader<'a, I> {
+    pieces: I,
+    piece: &'a [u8],
+}
+
+impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
+    /// At least one byte, unless all are read.
+    fn fill(&mut self) -> Option<&'a [u8]> {
+        while self.piece.is_empty() {
+            self.piece = self.pieces.next()?;
+        }
+        Some(self.piece)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.fill()?.split_first()?;
+        self.piece = rest;
+        Some(*byte)
+    }
+
+    /// Hashes so many bytes; `None` if there are fewer.
+    fn bytes(&mut self, mut count: u64, hasher: &mut Hasher) -> Option<()> {
+        while count > 0 {
+            let piece = self.fill()?;
+            let most = usize::try_from(count).unwrap_or(usize::MAX);
+            let (here, rest) = piece.split_at(most.min(piece.len()));
+            hasher.write(here);
+            self.piece = rest;
+            count -= here.len() as u64;
+        }
+        Some(())
+    }
+
+    /// Hashes a line up to its CR LF.
+    fn line(&mut self, hasher: &mut Hasher) -> Option<()> {
+        loop {
+            let piece = self.fill()?;
+            let end = memchr::memchr(b'\r', piece);
+            let (here, rest) = piece.split_at(end.unwrap_or(piece.len()));
+            hasher.write(here);
+            self.piece = rest;
+            if end.is_some() {
+                self.byte()?;
+                return (self.byte()? == b'\n').then_some(());
+            }
+        }
+    }
+
+    /// A short line without its CR LF.
+    fn head<'r>(&mut self, room: &'r mut [u8; MAX_HEAD]) -> Option<&'r [u8]> {
+        let mut len = 0;
+        loop {
+            match self.byte()? {
+                b'\r' => break,
+                byte => *room.get_mut(len)? = byte,
+            }
+            len += 1;
+        }
+        (self.byte()? == b'\n').then_some(room.get(..len)?)
+    }
+
+    /// A line that is a length; `None` inside if there is no value.
+    fn length(&mut self) -> Option<Option<u64>> {
+        let mut room = [0; MAX_HEAD];
+        let line = self.head(&mut room)?;
+        if line == b"-1" {
+            return Some(None);
+        }
+        if !line.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        Some(Some(std::str::from_utf8(line).ok()?.parse().ok()?))
+    }
+
+    /// Hashes so many bytes of text and the CR LF behind them.
+    fn payload(&mut self, kind: u8, count: u64) -> Option<u64> {
+        let mut hasher = Hasher::default();
+        hasher.write(&[kind]);
+        self.bytes(count, &mut hasher)?;
+        let ends = [self.byte()?, self.byte()?] == *b"\r\n";
+        ends.then(|| hasher.finish())
+    }
+
+    fn value(&mut self, alike: Alike, depth: u32) -> Option<u64> {
+        let kind = self.byte()?;
+        let only_kind = alike == Alike::Kind;
+        let mut room = [0; MAX_HEAD];
+        let digest = match kind {
+            b'*' | b'~' | b'%' => {
+                let Some(count) = self.length()? else {
+                    return Some(NULL);
+                };
+                let count = if kind == b'%' {
+                    count.checked_mul(2)?
+                } else {
+                    count
+                };
+                return self.list(alike, count, depth.checked_sub(1)?);
+            }
+            b'_' => {
+                self.head(&mut room)?;
+                return Some(NULL);
+            }
+            b'$' => match self.length()? {
+                Some(count) => self.payload(b'$', count)?,
+                None => return Some(NULL),
+            },
+            b'=' => {
+                let count = self.length()??.checked_sub(FORMAT)?;
+                self.bytes(FORMAT, &mut Hasher::default())?;
+                self.payload(b'$', count)?
+            }
+            b'!' => {
+                let count = self.length()??;
+                self.payload(b'-', count)?
+            }
+            b':' | b'#' => {
+                let number = match (kind, self.head(&mut room)?) {
+                    (b'#', b"t") => b"1",
+                    (b'#', b"f") => b"0",
+                    (b'#', _) => return None,
+                    (_, number) => number,
+                };
+                let negative = number.first() == Some(&b'-');
+                if (only_kind || alike == Alike::Integer) && !negative {
+                    return Some(SOME_INTEGER);
+                }
+                return Some(text(b':', number));
+            }
+            b',' | b'(' | b'+' | b'-' => {
+                let kind = if matches!(kind, b',' | b'(') {
+                    b'$'
+                } else {
+                    kind
+                };
+                let mut hasher = Hasher::default();
+                hasher.write(&[kind]);
+                self.line(&mut hasher)?;
+                hasher.finish()
+            }
+            _ => return None,
+        };
+        match kind {
+            b'$' | b'=' if only_kind => Some(u64::from(kind)),
+            _ => Some(digest),
+        }
+    }
+
+    /// The elements of an array.
+    fn list(&mut self, alike: Alike, count: u64, depth: u32) -> Option<u64> {
+        let mut digest = combine(LIST, count);
+        match alike {
+            Alike::Kind => {
+                for _ in 0..count {
+                    self.value(Alike::Kind, depth)?;
+                }
+            }
+            Alike::Groups(size) => {
+                let size = u64::from(size.max(1));
+                let mut left = count;
+                while left > 0 {
+                    let together = left.min(size);
+                    let mut group = together;
+                    for _ in 0..together {
+                        group = combine(group, self.value(Alike::Bytes, depth)?);
+                    }
+                    digest = digest.wrapping_add(group);
+                    left -= together;
+                }
+            }
+            Alike::Bag => {
+                for _ in 0..count {
+                    let element = self.value(Alike::Bag, depth)?;
+                    // Not the element itself: lists of lists are no lists of their elements.
+                    digest = digest.wrapping_add(combine(element, LIST));
+                }
+                digest = combine(digest, count);
+            }
+            Alike::Fields(fields) => {
+                let mut next = Alike::Bytes;
+                for at in 0..count {
+                    let element =
+                        self.value(if at % 2 == 0 { Alike::Bytes } else { next }, depth)?;
+                    digest = combine(digest, element);
+                    let listed =
+                        |(name, _): &&(&str, Alike)| text(b'$', name.as_bytes()) == element;
+                    if at % 2 == 0 {
+                        next = fields.iter().find(listed).map_or(Alike::Bytes, |of| of.1);
+                    }
+                }
+            }
+            _ => {
+                for at in 0..count {
+                    let inner = match alike {
+                        Alike::Each(inner) => *inner,
+                        Alike::Tuple(places) => usize::try_from(at)
+                            .ok()
+                            .and_then(|at| places.get(at).copied())
+                            .unwrap_or(Alike::Bytes),
+                        _ => Alike::Bytes,
+                    };
+                    digest = combine(digest, self.value(inner, depth)?);
+                }
+            }
+        }
+        Some(digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(reply: &str, alike: Alike) -> u64 {
+        digest(std::iter::once(reply.as_bytes()), alike)
+    }
+
+    /// A reply written short: `[` and `]` around an array, `(` and `)` around a map of RESP3, other words as bulk
+    /// strings but for `nil` and what begins with a type.
+    fn reply(words: &str) -> String {
+        let mut open: Vec<(String, u32, char)> = vec![(String::new(), 0, ' ')];
+        for word in words.split_whitespace() {
+            let done = match word {
+                "[" | "(" => {
+                    open.push((String::new(), 0, word.chars().next().unwrap()));
+                    continue;
+                }
+                "]" | ")" => {
+                    let (body, count, kind) = open.pop().unwrap();
+                    match kind {
+                        '[' => format!("*{count}\r\n{body}"),
+                        _ => format!("%{}\r\n{body}", count / 2),
+                    }
+                }
+                "nil" => "$-1\r\n".to_owned(),
+                typed if typed.starts_with([':', '+', '-', ',', '#', '_']) => {
+                    format!("{typed}\r\n")
+                }
+                bulk => format!("${}\r\n{bulk}\r\n", bulk.len()),
+            };
+            let (body, count, _) = open.last_mut().unwrap();
+            body.push_str(&done);
+            *count += 1;
+        }
+        open.pop().unwrap().0
+    }
+
+    #[test]
+    fn equal_data_agree_and_others_do_not() {
+        use Alike::*;
+        for (alike, a, b, agree) in [
+            (Groups(1), "[ x y z ]", "[ z x y ]", true),
+            (Groups(1), "[ x x y ]", "[ x y y ]", false),
+            (Groups(1), "[ x y ]", "[ x y y ]", false),
+            (Groups(1), "[ nil :1 ]", "[ :1 nil ]", true),
+            (Groups(1), "[ :1 ]", "[ 1 ]", false),
+            (Groups(2), "[ f 1 g 2 ]", "[ g 2 f 1 ]", true),
+            (Groups(2), "[ f 1 g 2 ]", "[ f 2 g 1 ]", false),
+            (Groups(2), "[ f 1 g 2 ]", "[ 1 f 2 g ]", false),
+            (Groups(1), "-WRONGTYPE", "[ x ]", false),
+            (Kind, ":100", ":99", true),
+            (Kind, ":100", ":-1", false),
+            (Kind, ":-2", ":-1", false),
+            (Kind, "a", "bb", true),
+            (Kind, "a", "nil", false),
+            (Kind, "[ a ]", "[ b ]", true),
+            (Kind, "[ a ]", "[ ]", false),
+            (Kind, "[ :1 ]", ":1", false),
+            (Kind, "+a", "+b", false),
+            (Kind, "a", ":0", false),
+            (Each(&Integer), "[ :5 :-2 ]", "[ :6 :-2 ]", true),
+            (Each(&Integer), "[ :5 :-2 ]", "[ :6 :-1 ]", false),
+            (Each(&Integer), "[ a ]", "[ b ]", false),
+            (Bag, "[ a [ b c ] ]", "[ [ c b ] a ]", true),
+            (Bag, "[ a [ b c ] ]", "[ [ a b ] c ]", false),
+            (Bag, "[ a b ]", "[ a b b ]", false),
+            (Bag, "[ [ ] ]", "[ ]", false),
+            (Bag, "[ a ]", "[ [ a ] ]", false),
+            (Bag, "( +double ,3.5 )", "[ +double 3.5 ]", true),
+            (Bag, "( a #t b _ )", "[ b nil a :1 ]", true),
+            (Bag, "( a #t )", "[ a :0 ]", false),
+            (Bag, "a", "b", false),
+            (Bag, ":1", ":2", false),
+            (
+                Alike::XPENDING,
+                "[ [ 1-1 c :100 :1 ] ]",
+                "[ [ 1-1 c :7 :1 ] ]",
+                true,
+            ),
+            (
+                Alike::XPENDING,
+                "[ [ 1-1 c :100 :1 ] ]",
+                "[ [ 1-1 c :100 :2 ] ]",
+                false,
+            ),
+            (
+                Alike::XPENDING,
+                "[ [ 1-1 c :100 :1 ] ]",
+                "[ [ 1-2 c :100 :1 ] ]",
+                false,
+            ),
+            (
+                Alike::XPENDING,
+                "[ :1 1-1 1-1 [ [ c 1 ] ] ]",
+                "[ :2 1-1 1-1 [ [ c 1 ] ] ]",
+                false,
+            ),
+            (
+                Alike::XPENDING,
+                "[ :1 1-1 1-1 [ [ a 1 ] [ b 1 ] [ c 1 ] [ d 1 ] ] ]",
+                "[ :1 1-1 1-1 [ [ a 1 ] [ b 1 ] [ c 2 ] [ d 1 ] ] ]",
+                false,
+            ),
+            (
+                Alike::CONSUMERS,
+                "[ [ name c pending :1 idle :5 ] ]",
+                "[ [ name c pending :1 idle :9 ] ]",
+                true,
+            ),
+            (
+                Alike::CONSUMERS,
+                "[ [ name c pending :1 idle :5 ] ]",
+                "[ [ name c pending :2 idle :5 ] ]",
+                false,
+            ),
+            (
+                Alike::CONSUMERS,
+                "[ [ name idle pending :1 ] ]",
+                "[ [ name idle pending :2 ] ]",
+                false,
+            ),
+            (
+                Alike::STREAM,
+                "[ length :1 radix-tree-keys :1 groups :1 ]",
+                "[ length :1 radix-tree-keys :2 groups :1 ]",
+                true,
+            ),
+            (
+                Alike::STREAM,
+                "[ length :1 groups :1 ]",
+                "[ length :1 groups :2 ]",
+                false,
+            ),
+            (
+                Alike::STREAM,
+                "[ groups [ [ name g pel [ [ 1-1 c :9 :1 ] ] consumers [ [ name c seen-time :9 pel [ [ 1-1 :9 :1 ] ] ] ] ] ] ]",
+                "[ groups [ [ name g pel [ [ 1-1 c :8 :1 ] ] consumers [ [ name c seen-time :8 pel [ [ 1-1 :8 :1 ] ] ] ] ] ] ]",
+                true,
+            ),
+            (
+                Alike::STREAM,
+                "[ groups [ [ name g consumers [ [ name c seen-time :9 pel [ [ 1-1 :9 :1 ] ] ] ] ] ] ]",
+                "[ groups [ [ name g consumers [ [ name c seen-time :9 pel [ [ 1-1 :9 :2 ] ] ] ] ] ] ]",
+                false,
+            ),
+        ] {
+            let same = of(&reply(a), alike) == of(&reply(b), alike);
+            assert_eq!(same, agree, "{a} {b} by {alike:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_in_resp3_is_what_it_is_in_resp2() {
+        for (three, two) in [
+            ("=8\r\ntxt:some\r\n", "$4\r\nsome\r\n"),
+            ("(12345\r\n", "$5\r\n12345\r\n"),
+            ("_\r\n", "*-1\r\n"),
+            ("!5\r\nERR x\r\n", "-ERR x\r\n"),
+            ("~2\r\n:1\r\n:2\r\n", "*2\r\n:2\r\n:1\r\n"),
+        ] {
+            assert_eq!(of(three, Alike::Bag), of(two, Alike::Bag), "{three:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_reply_is_its_bytes() {
+        for text in [
+            "",
+            "*",
+            "*1",
+            "*1\r\n",
+            "*x\r\n",
+            "*\r\n",
+            "*99999999999999999999999\r\n",
+            "*1\n$1\r\nx\r\n",
+            "*1\r\n$18446744073709551615\r\nx\r\n",
+            "*1\r\n$1\r\nx\r\n*0\r\n",
+            "*2\r\n$1\r\nx\r\n",
+            "$1\r\nxyz",
+            "#x\r\n",
+            "=2\r\nab\r\n",
+            "%9223372036854775808\r\n",
+        ] {
+            for alike in [Alike::Groups(1), Alike::Kind, Alike::Bag, Alike::STREAM] {
+                assert_eq!(
+                    of(text, alike),
+                    of(text, Alike::Bytes),
+                    "{text:?} {alike:?}"
+                );
+            }
+        }
+        let deep = "*1\r\n".repeat(100_000) + ":1\r\n";
+        assert_eq!(of(&deep, Alike::Bag), of(&deep, Alike::Bytes));
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_matter(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+            cuts in proptest::collection::vec(0usize..200, 0..8),
+        ) {
+            let text = [b"*3\r\n$80\r\n".as_slice(), &[b'p'; 80], b"\r\n:1\r\n%1\r\n+a\r\n,1\r\n"].concat();
+            for whole in [bytes.as_slice(), &text] {
+                let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (whole.len() + 1)).collect();
+                cuts.extend([0, whole.len()]);
+                cuts.sort_unstable();
+                let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &whole[cut[0]..cut[1]]).collect();
+                for alike in [Alike::Groups(1), Alike::Kind, Alike::Bag, Alike::STREAM] {
+                    let one = digest(std::iter::once(whole), alike);
+                    prop_assert_eq!(digest(pieces.iter().copied(), alike), one);
+                }
+            }
+        }
+    }
+}
