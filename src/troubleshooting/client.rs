@@ -99,9 +99,14 @@ pub const REDIS: &[Row] = &[
         "Divide the request.",
     ),
     row(
-        "Dynomite: EVAL/EVALSHA requires at least 1 key",
-        "A script without keys has no owner, so the node cannot tell where to run it.",
+        "Dynomite: EVAL/EVALSHA requires at least 1 key, because a rack has several nodes and only a key says which one runs the script",
+        "A script without keys has no owner, so the node cannot tell where to run it. Where every rack is one node, such scripts run.",
         "Name a key that the script uses.",
+    ),
+    row(
+        "BUSY Redis is busy running a script. ...",
+        "A script or function runs for longer than Redis' busy-reply-threshold. If the reply came at once, the request was not run; if it came after timeout, it may still run when the script ends.",
+        "Wait, or end the script with SCRIPT KILL or FUNCTION KILL through any node.",
     ),
     row(
         "Dynomite: invalid consistency: the levels are DC_ONE, DC_QUORUM, DC_SAFE_QUORUM and DC_EACH_SAFE_QUORUM",
