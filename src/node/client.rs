@@ -1,6 +1,7 @@
 //! A client connection: from received bytes to requests.
 
 use super::front::{Front, Raw};
+use super::memcache::response as memcache_response;
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::route::Ask;
 use super::{ConnId, Next, Node};
@@ -175,8 +176,7 @@ impl Node {
                     "a request that needs {} bytes is refused: it is more than three quarters of max_msgs x mbuf_size",
                     rest.len().saturating_add(expected)
                 );
-                let line = Failure::OutOfBuffers.line(self.options.store);
-                self.refuse_stream(key, now, line.as_bytes());
+                self.refuse_unfinished(key, now, Failure::OutOfBuffers);
                 return self.keep_rest(key, Chain::new(), full);
             }
         }
@@ -301,6 +301,20 @@ impl Node {
             _ if !ask.counted => {}
             Class::Read => self.stats.pool.client_read_requests += 1,
             Class::Write => self.stats.pool.client_write_requests += 1,
+        }
+    }
+
+    /// A client's request fails before all of it has come: answers what came before, then this, then closes.
+    pub(super) fn refuse_unfinished(&mut self, key: u32, now: Now, failure: Failure) {
+        let line = failure.line(self.options.store).as_bytes();
+        let client = self.fronts.clients.get(key as usize);
+        match client.map(|client| &client.parser) {
+            Some(Parser::MemcacheBinary(parser)) => {
+                let asked = parser.asked();
+                let response = asked.map(|asked| memcache_response(asked, line, &self.pool));
+                self.refuse_stream(key, now, &response.unwrap_or_default());
+            }
+            _ => self.refuse_stream(key, now, line),
         }
     }
 

@@ -88,8 +88,7 @@ impl Node {
         }
         for key in stalled {
             if !Fronts::is_peer(key) {
-                let line = Failure::NotInTime.line(self.options.store);
-                self.refuse_stream(key, now, line.as_bytes());
+                self.refuse_unfinished(key, now, Failure::NotInTime);
             } else if let Some(front) = self.fronts.get(key) {
                 log_at!(
                     Warn,

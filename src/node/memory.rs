@@ -307,8 +307,7 @@ impl Node {
                 front.told()
             );
             front.inbound.clear();
-            let line = Failure::OutOfBuffers.line(self.options.store);
-            self.refuse_stream(key, now, line.as_bytes());
+            self.refuse_unfinished(key, now, Failure::OutOfBuffers);
         }
     }
 }

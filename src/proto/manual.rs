@@ -160,6 +160,19 @@ pub fn roff() -> String {
         group(&mut page, title, note, &of(Class::Read), &of(Class::Write));
     }
     page.push_str(".PP\nAll others are answered with ERROR.\n");
+    let opcodes = |served: bool| {
+        let rows = memcache::binary::opcode::TABLE.iter();
+        let its = rows.filter(|row| !row.name.is_empty() && row.is_served() == served);
+        names(its.map(|row| row.name.to_owned()))
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        page,
+        ".SS The binary protocol\nA client whose first byte is 0x80 speaks it. Each request goes to the datastores as one of the commands above, and is routed, replicated and refused as that one. All reads return a version, so they are placed like gets. An expiration time after January 2038 means never. A key with spaces or control bytes has at most {} bytes. Failures of the cluster have status 0x86 (temporary failure); requests that are not supported have status 0x83; both carry the text that a client of the text protocol gets.\n.PP\n.B Served:\n{}\n.PP\n.B Answered with status 0x81 (unknown command), as by a memcached without SASL:\n{}",
+        memcache::binary::line::MAX_ODD_KEY,
+        opcodes(true),
+        opcodes(false),
+    );
     page
 }
 

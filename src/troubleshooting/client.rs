@@ -222,4 +222,9 @@ pub const MEMCACHED: &[Row] = &[
         "C nodes misread such keys.",
         "Upgrade that node, or use other keys.",
     ),
+    row(
+        "Not supported: a key with spaces or control bytes is longer than 186 bytes",
+        "To clients of the binary protocol, with status 0x83. Such a key is sent to memcached in base64, which takes at most 250 letters.",
+        "Use shorter keys, or keys without spaces and control bytes.",
+    ),
 ];

@@ -276,7 +276,7 @@ fn what_is_not_served_is_told_in_the_protocols_own_words() {
                 ..Request::default()
             },
             0x83,
-            "flush_all is disabled",
+            "flush_all is disabled; start the nodes with DYNOMITE_ENABLE_FLUSH=1 to enable it",
         ),
         (
             Request {
@@ -290,7 +290,7 @@ fn what_is_not_served_is_told_in_the_protocols_own_words() {
         (
             get(&[&b" "[..], &[b'o'; 186]].concat()),
             0x83,
-            "Not supported: a key with blanks or control bytes is longer than 186 bytes",
+            "Not supported: a key with spaces or control bytes is longer than 186 bytes",
         ),
     ] {
         let told = ask(&mut client, &request);

@@ -78,6 +78,14 @@ pub(in crate::node) fn respond(asked: u64, raw: Raw<'_>, pool: &Pool, out: &mut 
     response::append(asked, &reply, pool, out);
 }
 
+/// The bytes of the response that a text reply is.
+pub(in crate::node) fn response(asked: Asked, text: &[u8], pool: &Pool) -> Vec<u8> {
+    let (mut reply, mut out) = (Chain::new(), Chain::new());
+    pool.copy(text, &mut reply);
+    response::append(asked, &reply, pool, &mut out);
+    out.to_vec()
+}
+
 impl Node {
     /// The request of the binary protocol that a client is being served.
     pub(super) fn binary_asked(&self, key: u32) -> Option<Asked> {
@@ -87,10 +95,8 @@ impl Node {
 
     /// Answers it here with the response that this text reply is.
     pub(super) fn tell_binary(&mut self, key: u32, now: Now, asked: Asked, text: &[u8]) {
-        let (mut reply, mut out) = (Chain::new(), Chain::new());
-        self.pool.copy(text, &mut reply);
-        response::append(asked, &reply, &self.pool, &mut out);
-        self.push_answer(key, now, &out.to_vec(), Flags::default(), false);
+        let response = response(asked, text, &self.pool);
+        self.push_answer(key, now, &response, Flags::default(), false);
     }
 
     fn serve_binary(&mut self, key: u32, now: Now, request: Request, raw: Raw<'_>) {

@@ -3,7 +3,7 @@
 use super::memcache::{STORED, all, at};
 use super::{ME, Rig, THREE_RACKS, key_of};
 use crate::consistency::Consistency::{DcOne, DcQuorum};
-use crate::node::ConnId;
+use crate::node::{ConnId, Options};
 
 /// A request; the opaque is `opaq`.
 fn request(opcode: u8, extras: &[u8], key: &str, value: &str, unique: u64) -> Vec<u8> {
@@ -173,6 +173,40 @@ fn a_key_that_no_line_can_hold_is_told_by_the_node() {
             seen(GETK, 1, 0, "plain"),
         ]
     );
+    rig.assert_at_rest();
+}
+
+/// It was told so in the words of the text protocol.
+#[test]
+fn an_unfinished_request_is_refused_in_the_protocols_own_words() {
+    let options = Options {
+        max_msgs: 1000,
+        ..at(DcOne)
+    };
+    let mut rig = Rig::new(&THREE_RACKS[..1], options);
+    let client = rig.client();
+    let mut large = set(SET, "k", "", 0);
+    large[8..12].copy_from_slice(&(1u32 << 30).to_be_bytes());
+    rig.asks_binary(client, &[noop(), large]);
+    let told = rig.hears_binary(client);
+    assert_eq!(
+        told,
+        [
+            seen(NOOP, 0, 0, ""),
+            seen(SET, 0x86, 0, "Dynomite: out of buffers"),
+        ]
+    );
+    // One that falls silent, in a body and in a header.
+    for (request, wanted) in [(&set(SET, "k", "abc", 0)[..33], 1), (&noop()[..20], 0)] {
+        let client = rig.client();
+        rig.asks_binary(client, &[request.to_vec()]);
+        for _ in 0..40 {
+            rig.wait(1000);
+        }
+        let told = rig.hears_binary(client);
+        assert_eq!(told.len(), wanted, "{told:?}");
+        assert!(told.iter().all(|told| told.0 == SET && told.1 != 0));
+    }
     rig.assert_at_rest();
 }
 

@@ -62,7 +62,7 @@ impl NoLine {
     pub fn text(self) -> &'static [u8] {
         match self {
             NoLine::OddKey => {
-                b"Not supported: a key with blanks or control bytes is longer than 186 bytes"
+                b"Not supported: a key with spaces or control bytes is longer than 186 bytes"
             }
         }
     }

@@ -128,6 +128,11 @@ pub fn lookup(code: u8) -> Option<&'static Opcode> {
 }
 
 impl Opcode {
+    /// Returns true if requests with this opcode are carried out.
+    pub fn is_served(&self) -> bool {
+        !matches!(self.op, Op::Sasl | Op::Unknown)
+    }
+
     /// Whether the lengths in a header are those of the command.
     pub fn fits(&self, header: &Header) -> bool {
         let Some(value) = header.value() else {

@@ -5,6 +5,7 @@
 
 use super::header::{self, Header};
 use super::opcode::{Op, Opcode, lookup};
+use super::response::Asked;
 use super::status::Status;
 use crate::mbuf::Chain;
 use crate::proto::memcache::line::{MAX_KEY, MAX_VALUE};
@@ -91,6 +92,14 @@ impl Parser {
         match self.phase {
             Phase::Body(header, _) => len_of(&header).saturating_sub(self.seen),
             Phase::Header | Phase::Skip(_) => 0,
+        }
+    }
+
+    /// The request whose body is under way.
+    pub fn asked(&self) -> Option<Asked> {
+        match &self.phase {
+            Phase::Body(header, _) => Some(Asked::of(header)),
+            Phase::Header | Phase::Skip(_) => None,
         }
     }
 
