@@ -109,7 +109,12 @@ impl Node {
             Reading::Full => !front.has_drained(),
             Reading::Waiting if Fronts::is_peer(key) => self.waiting_peers.contains(&front.id),
             Reading::Waiting => self.waiting.contains(&front.id),
-            Reading::Ordered => front.steps.is_some() || self.in_order.contains(&front.id),
+            Reading::Ordered => {
+                front.steps.is_some()
+                    || !front.may_ask_on()
+                    || self.client_pause.is_some()
+                    || self.in_order.contains(&front.id)
+            }
         };
         match is_woken {
             true => Ok(()),

@@ -27,6 +27,8 @@ struct Wire {
     ends: bool,
     sent: Vec<u8>,
     open: bool,
+    /// The node wants to read it again.
+    resumed: bool,
 }
 
 impl Read for Wire {
@@ -120,7 +122,7 @@ impl World {
                         let (_, wire) = self.find(id);
                         assert!(std::mem::take(&mut wire.open), "closed twice");
                     }
-                    Action::Resume(_) => {}
+                    Action::Resume(id) => self.find(id).1.resumed = true,
                 }
             }
             while let Some(id) = self.node.next_dirty() {
@@ -151,7 +153,11 @@ impl World {
             let next = self.node.receive(*id, NOW, wire);
             self.settle();
             then(self);
-            if next == Next::Paused && (self.wires[at].1.pieces.is_empty() || self.is_deaf(at)) {
+            let resumed = std::mem::take(&mut self.wires[at].1.resumed);
+            if next == Next::Paused
+                && !resumed
+                && (self.wires[at].1.pieces.is_empty() || self.is_deaf(at))
+            {
                 return;
             }
             turns -= 1;
