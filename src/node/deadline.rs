@@ -26,17 +26,28 @@ impl Node {
             // While shutting down it is not tried again.
             State::Down { retry_at } => (!self.is_draining()).then_some(retry_at),
             State::Connecting { since, .. } => {
-                [Some(since + self.connect_patience()), self.due_at(upstream)]
-                    .into_iter()
-                    .flatten()
-                    .min()
+                let connected = Some(since + self.connect_patience());
+                [
+                    connected,
+                    self.due_at(upstream),
+                    self.parked_until(upstream),
+                ]
+                .into_iter()
+                .flatten()
+                .min()
             }
             State::Up => {
                 let held_until = upstream.held_until();
-                [self.due_at(upstream), self.dead_at(slot), held_until]
-                    .into_iter()
-                    .flatten()
-                    .min()
+                let parked_until = self.parked_until(upstream);
+                [
+                    self.due_at(upstream),
+                    self.dead_at(slot),
+                    held_until,
+                    parked_until,
+                ]
+                .into_iter()
+                .flatten()
+                .min()
             }
         }
     }
@@ -98,7 +109,9 @@ impl Node {
             State::Connecting { since, .. } => {
                 let id = upstream.id;
                 self.expire(slot, now);
-                if since + self.connect_patience() <= now.mono_us {
+                if since + self.connect_patience() <= now.mono_us
+                    || self.have_parked_too_long(slot, now)
+                {
                     log_at!(Warn, "{id} connect timed out");
                     self.lose_upstream(slot, now, Loss::TimedOut);
                 }
@@ -112,7 +125,7 @@ impl Node {
                 let id = upstream.id;
                 self.expire(slot, now);
                 let dead = self.dead_at(slot).is_some_and(|at| at <= now.mono_us);
-                if dead || self.is_useless(slot) {
+                if dead || self.is_useless(slot) || self.have_parked_too_long(slot, now) {
                     log_at!(Warn, "{id} answers nothing, closing");
                     self.lose_upstream(slot, now, Loss::TimedOut);
                 }

@@ -86,6 +86,7 @@ impl Node {
         };
         log_at!(Notice, "{} connected", upstream.id);
         upstream.state = State::Up;
+        upstream.anew.connected(now);
         upstream.heard = now.mono_us;
         upstream.flowed = now.mono_us;
         if !upstream.out.is_empty() && !upstream.dirty {
@@ -105,13 +106,14 @@ impl Node {
 
     /// It is known what the peer is.
     #[inline]
-    pub(super) fn peer_known(&mut self, slot: usize) {
+    pub(super) fn peer_known(&mut self, slot: usize, now: Now) {
         if let Some(peer) = self.upstreams.get_mut(slot)
             && !peer.known
         {
             peer.known = true;
             peer.backoff.succeeded();
             self.stats.pool.peer_connections += 1;
+            self.send_parked(slot, now);
         }
     }
 
@@ -122,6 +124,8 @@ impl Node {
         };
         self.generation = self.generation.wrapping_add(1);
         upstream.id.generation = self.generation;
+        // Under its old name it may stand in the list still.
+        upstream.dirty = false;
         upstream.state = State::Connecting {
             since: now.mono_us,
             first,
@@ -132,9 +136,13 @@ impl Node {
         self.actions.push_back(Action::Connect(upstream.id));
     }
 
-    /// Gives up a connection: every request on it fails, and it is tried again later.
+    /// Gives up a connection. If it has worked and nothing was outstanding, it is made anew at once
+    /// ([`super::anew`]); else every request on it fails, and it is tried again later.
     pub(super) fn lose_upstream(&mut self, slot: usize, now: Now, loss: Loss) {
         let gone = self.is_retired(slot);
+        if !gone && self.make_anew(slot, now, loss) {
+            return;
+        }
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -172,6 +180,7 @@ impl Node {
         {
             self.settle(entry, now, node, failure);
         }
+        self.fail_parked(slot, now);
     }
 
     /// Closes a connection that leads to nobody and on which nothing is under way.

@@ -39,7 +39,8 @@
 //! |---|---|---|
 //! | a request takes longer than `timeout` | that one gets `Storage: Datastore refused connection`; its late reply is dropped | lives |
 //! | nothing has come for two timeouts while expired requests wait | all get that error | closed, tried again after 1, 2, 4, … s up to `server_retry_timeout` |
-//! | end of stream, an error, bytes that are no reply, a reply to no request or to one not yet written | all get that error | the same |
+//! | end of stream or an error, with nothing outstanding, on a connection that has worked ([`anew`]) | those not yet written wait for the new one | made anew at once |
+//! | end of stream, an error, bytes that are no reply, a reply to no request or to one not yet written | all get that error: what was written may have been run, and is never run twice | the same |
 //! | not there | new ones get that error at once | the same |
 //! | being made for the first time | wait for it, at most `timeout` | |
 //!
@@ -64,6 +65,7 @@
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
 //! | `redis_client` | what a client of Redis asks for |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
+//! | `anew` | a connection that was lost while nothing was under way on it |
 //! | `output` | what is to be written to a connection |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
@@ -82,6 +84,7 @@
 //! | `check` | whether the bookkeeping agrees with itself |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
+mod anew;
 mod answer;
 mod check;
 mod client;

@@ -87,6 +87,8 @@ impl Flags {
     pub const UNIQUE: Flags = Flags(1024);
     /// A time in it was made absolute by words that a Redis older than 6.2 does not know.
     pub const ABSOLUTE: Flags = Flags(2048);
+    /// It waits for a connection that is being made anew ([`super::anew`]).
+    pub const PARKED: Flags = Flags(4096);
 
     /// What has to be looked at before an answer is taken: most messages have none of these.
     pub const BEFORE_ANSWER: Flags = Flags(Self::DONE.0 | Self::CARRIED.0 | Self::KEPT.0);
@@ -197,7 +199,7 @@ impl Msg {
         self.front == NONE
             && self.parent == NONE
             && self.collector == NONE
-            && !self.flags.has(Flags::QUEUED)
+            && !self.flags.has_any(Flags::QUEUED.with(Flags::PARKED))
     }
 }
 

@@ -206,7 +206,7 @@ impl Node {
                 }
                 Ok(Some(message)) => {
                     wire.version = message.version;
-                    self.peer_known(slot);
+                    self.peer_known(slot, now);
                     let Some(peer) = self.upstreams.get_mut(slot) else {
                         return Next::Wait;
                     };
@@ -231,7 +231,7 @@ impl Node {
                             wire.unasked += 1;
                             if wire.unasked > limits::UNASKED {
                                 log_at!(Alert, "{} answers what nobody asked, closing", peer.id);
-                                self.lose_upstream(slot, now, Loss::Error);
+                                self.lose_upstream(slot, now, Loss::Nonsense);
                                 return Next::Wait;
                             }
                         }
@@ -243,7 +243,7 @@ impl Node {
                         "{} sent what cannot be read ({broken}), closing",
                         peer.id
                     );
-                    self.lose_upstream(slot, now, Loss::Error);
+                    self.lose_upstream(slot, now, Loss::Nonsense);
                     return Next::Wait;
                 }
             }
