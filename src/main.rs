@@ -68,7 +68,7 @@ fn test(conf_file: &Path, overrides: &Overrides) -> ExitCode {
                 let is_new = |warning: &&Warning| !matches!(warning, Warning::SeveralTokens { .. });
                 let new = built.warnings.iter().filter(is_new);
                 notes.extend(new.map(|warning| Note::warn(warning.to_string())));
-                notes.extend(config::look_up_seeds(settings));
+                notes.extend(config::look_up_others(settings));
             }
             Err(error) => loaded = Err(vec![Problem::new(error.to_string())]),
         }

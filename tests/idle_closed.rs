@@ -97,3 +97,16 @@ fn a_peer_that_restarts_is_back_at_once_and_gets_later_copies() {
     }
     assert_eq!(cluster.members[0].node().stat("contradictions"), 0);
 }
+
+/// The name of a container may come later: until then everything else is served.
+#[test]
+fn a_node_starts_before_its_datastore_has_a_name() {
+    let node = Setup::before_address("no.such.host.invalid:6379:1").start();
+    let mut client = node.client();
+    assert_eq!(client.ask("echo here"), b"$4\r\nhere\r\n");
+    eventually("the client is told", || {
+        client.ask("get k") == b"-ERR Storage: Datastore refused connection\r\n"
+    });
+    // It is tried again.
+    node.await_stat("server_err", |n| n >= 2);
+}

@@ -32,6 +32,7 @@ mod admin;
 mod batch;
 mod connect;
 mod key;
+mod known;
 mod listener;
 mod poller;
 mod reload;
