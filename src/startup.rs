@@ -2,7 +2,7 @@
 //!
 //! [`check`] is the one function behind `-t` and a start: both refuse the same, for the same reasons,
 //! and warn of the same. Two things are not common to both. A test also looks up the seeds' names
-//! ([`config::look_up_seeds`]); a start does not wait for them, and the running node finds out. A start
+//! ([`config::look_up_others`]); a start does not wait for them, and the running node finds out. A start
 //! also binds the listeners, which would fail in a test while the node runs.
 
 use crate::cluster::member::Warning;
@@ -105,7 +105,7 @@ pub fn test(path: &Path, overrides: &Overrides, notes: &[Note]) -> (Vec<String>,
     match check(path, overrides, |name| std::env::var_os(name)) {
         Ok(checked) => {
             notes.extend(checked.notes);
-            notes.extend(config::look_up_seeds(&checked.settings));
+            notes.extend(config::look_up_others(&checked.settings));
         }
         Err(found) => problems = found,
     }

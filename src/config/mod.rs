@@ -90,9 +90,9 @@ impl Loaded {
 }
 
 /// Reads and checks the file at `path`, then what a start needs besides it: the addresses of the
-/// listeners and the datastore resolve, and the key file holds a key if peers are encrypted. Seeds
-/// are not looked up, or no node of a cluster could restart while one of them has lost its name. May
-/// block in the resolver.
+/// listeners resolve, and the key file holds a key if peers are encrypted. The datastore and seeds
+/// are not looked up: a container's name may come later, and no node of a cluster could restart while a seed
+/// has lost its name. May block in the resolver.
 ///
 /// # Errors
 /// Everything that is wrong with the file; or, if nothing is, everything else that is.
@@ -104,7 +104,6 @@ pub fn load(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
         ("listen", &settings.listen.target),
         ("dyn_listen", &settings.dyn_listen.target),
         ("stats_listen", &settings.stats_listen.target),
-        ("servers", &settings.datastore.endpoint),
     ] {
         if let Err(error) = endpoint.resolve() {
             problems.push(Problem::new(unresolved(endpoint, &error)));
@@ -123,14 +122,16 @@ pub fn load(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
     }
 }
 
-/// Warns of seeds whose names do not resolve. That is for a test to look at: a start that waited for each
+/// Warns of the datastore and of seeds whose names do not resolve. That is for a test to look at: a start that waited for each
 /// could not end while a name server is away, and the node finds out by itself. May block in the resolver
 /// for as long as that takes for one name.
-pub fn look_up_seeds(settings: &Settings) -> Vec<Note> {
+pub fn look_up_others(settings: &Settings) -> Vec<Note> {
     let begun = Instant::now();
     let seeds = settings.dyn_seeds.iter();
     let seeds = seeds.take_while(|_| begun.elapsed() < SEED_NAMES);
-    let unknown = seeds.map(Seed::endpoint).filter_map(|endpoint| {
+    let datastore = std::iter::once(settings.datastore.endpoint.clone());
+    let names = datastore.chain(seeds.map(Seed::endpoint));
+    let unknown = names.filter_map(|endpoint| {
         let error = endpoint.resolve().err()?;
         Some(Note::warn(unresolved(&endpoint, &error)))
     });

@@ -8,7 +8,7 @@
 
 use super::Node;
 use super::front::{Front, Fronts, Reading};
-use super::msg::{Flags, NONE};
+use super::msg::{Flags, Msg, NONE};
 use super::upstream::State;
 use crate::log_at;
 use std::collections::HashMap;
@@ -56,6 +56,9 @@ impl Node {
             }
             if upstream.dirty && !self.dirty_upstreams.contains(&upstream.id) {
                 return Err(of("to be flushed, and in no list of such".into()));
+            }
+            if !upstream.anew.is_empty() && !upstream.anew.is_awaited() {
+                return Err(of("requests are parked, and nothing is awaited".into()));
             }
             if upstream.known && upstream.state != State::Up {
                 return Err(of("known, and not there".into()));
@@ -150,6 +153,14 @@ impl Node {
             .iter()
             .map(|of| u64::from(of.queue.len()))
             .sum();
+        let parked: usize = self.upstreams.iter().map(|of| of.anew.len()).sum();
+        let is_parked = |msg: &Msg| msg.flags.has(Flags::PARKED);
+        let noted = self.msgs.iter().filter(|(_, msg)| is_parked(msg)).count();
+        if noted != parked {
+            return Err(format!(
+                "{noted} messages are parked, and {parked} stand in queues"
+            ));
+        }
         if queued != in_queues + self.held.len().0 as u64 {
             return Err(format!(
                 "{queued} messages are sent, and {in_queues} stand in queues"

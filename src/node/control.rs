@@ -163,10 +163,12 @@ impl Node {
                 continue;
             }
             self.lose_upstream(slot, now, Loss::Asked);
-            if let Some(peer) = self.upstreams.get_mut(slot) {
+            let peer = self.upstreams.get_mut(slot);
+            // Else that is under way.
+            if let Some(peer) = peer.filter(|peer| matches!(peer.state, State::Down { .. })) {
                 peer.try_at_once();
+                self.connect_upstream(slot, now, false);
             }
-            self.connect_upstream(slot, now, false);
         }
     }
 

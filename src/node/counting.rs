@@ -27,7 +27,7 @@ impl Stats {
             match loss {
                 Loss::Eof => server.server_eof += 1,
                 Loss::TimedOut => server.server_timedout += 1,
-                Loss::Error => server.server_err += 1,
+                Loss::Error | Loss::Nonsense => server.server_err += 1,
                 Loss::Asked => {}
             }
             server.server_dropped_requests += unsent;
@@ -39,7 +39,7 @@ impl Stats {
             Loss::Eof => pool.peer_eof += 1,
             Loss::TimedOut if other_dc => pool.remote_peer_timedout += 1,
             Loss::TimedOut => pool.peer_timedout += 1,
-            Loss::Error => pool.peer_err += 1,
+            Loss::Error | Loss::Nonsense => pool.peer_err += 1,
             Loss::Asked => {}
         }
         if other_dc {

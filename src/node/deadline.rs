@@ -26,19 +26,26 @@ impl Node {
             // While shutting down it is not tried again.
             State::Down { retry_at } => (!self.is_draining()).then_some(retry_at),
             State::Connecting { since, .. } => {
-                [Some(since + self.connect_patience()), self.due_at(upstream)]
-                    .into_iter()
-                    .flatten()
-                    .min()
+                let connected = Some(since + self.connect_patience());
+                [
+                    connected,
+                    self.due_at(upstream),
+                    self.parked_until(upstream),
+                ]
+                .into_iter()
+                .flatten()
+                .min()
             }
             State::Up => {
                 let held_until = upstream.held_until();
                 let unused_at = self.unused_at(slot);
+                let parked_until = self.parked_until(upstream);
                 [
                     self.due_at(upstream),
                     self.dead_at(slot),
                     held_until,
                     unused_at,
+                    parked_until,
                 ]
                 .into_iter()
                 .flatten()
@@ -104,7 +111,9 @@ impl Node {
             State::Connecting { since, .. } => {
                 let id = upstream.id;
                 self.expire(slot, now);
-                if since + self.connect_patience() <= now.mono_us {
+                if since + self.connect_patience() <= now.mono_us
+                    || self.have_parked_too_long(slot, now)
+                {
                     log_at!(Warn, "{id} connect timed out");
                     self.note_lost(slot, "connecting took too long");
                     self.lose_upstream(slot, now, Loss::TimedOut);
@@ -122,7 +131,7 @@ impl Node {
                 }
                 self.expire(slot, now);
                 let dead = self.dead_at(slot).is_some_and(|at| at <= now.mono_us);
-                if dead || self.is_useless(slot) {
+                if dead || self.is_useless(slot) || self.have_parked_too_long(slot, now) {
                     log_at!(Warn, "{id} answers nothing, closing");
                     self.note_silent(slot);
                     self.lose_upstream(slot, now, Loss::TimedOut);

@@ -51,6 +51,9 @@ pub const UPSTREAM_QUEUE: usize = 8 << 20;
 /// How long a peer may take less than [`FLOW`] before those that feed it stop waiting for it, in µs; and how
 /// long it may say nothing before requests that wait for it count no more towards `max_msgs`.
 pub const STALLED_US: u64 = 1_000_000;
+/// How long a connection must have been there to be made anew at once when it is lost, unless a reply has come
+/// on it, in µs. One that is closed as soon as it is made is tried again later and later.
+pub const WORKED_US: u64 = 1_000_000;
 /// Bytes that a peer has to take of a long queue to be waited for.
 pub const FLOW: usize = 64 << 10;
 /// Replies to no request of this node that one connection to a peer may bring.

@@ -86,6 +86,7 @@ impl Node {
         };
         log_at!(Notice, "{} connected", upstream.id);
         upstream.state = State::Up;
+        upstream.anew.connected(now);
         upstream.heard = now.mono_us;
         upstream.flowed = now.mono_us;
         if !upstream.out.is_empty() && !upstream.dirty {
@@ -115,6 +116,7 @@ impl Node {
             if !peer.is_modern() {
                 self.open_window(slot, now);
             }
+            self.send_parked(slot, now);
         }
     }
 
@@ -125,6 +127,8 @@ impl Node {
         };
         self.generation = self.generation.wrapping_add(1);
         upstream.id.generation = self.generation;
+        // Under its old name it may stand in the list still.
+        upstream.dirty = false;
         upstream.state = State::Connecting {
             since: now.mono_us,
             first,
@@ -135,12 +139,16 @@ impl Node {
         self.actions.push_back(Action::Connect(upstream.id));
     }
 
-    /// Gives up a connection: every request on it fails, and it is tried again later.
+    /// Gives up a connection. If it has worked and nothing was outstanding, it is made anew at once
+    /// ([`super::anew`]); else every request on it fails, and it is tried again later.
     pub(super) fn lose_upstream(&mut self, slot: usize, now: Now, loss: Loss) {
         let gone = self.is_retired(slot);
         let side = self.is_side(slot);
         self.forget_busy(slot);
         self.forget_version_of(slot);
+        if !gone && !side && self.make_anew(slot, now, loss) {
+            return;
+        }
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -181,6 +189,10 @@ impl Node {
         {
             self.settle(entry, now, node, failure);
         }
+        if let Some(upstream) = self.upstreams.get_mut(slot) {
+            upstream.is_emptied();
+        }
+        self.fail_parked(slot, now);
     }
 
     /// Closes a connection that leads to nobody and on which nothing is under way.

@@ -224,7 +224,7 @@ impl Node {
             let idle = self
                 .upstreams
                 .get(slot)
-                .is_some_and(|upstream| upstream.state != State::Gone && upstream.queue.is_empty());
+                .is_some_and(|upstream| upstream.state != State::Gone && upstream.is_idle());
             if idle && self.is_retired(slot) {
                 self.dismiss(slot);
             }

@@ -39,7 +39,8 @@
 //! |---|---|---|
 //! | a request takes longer than `timeout` | that one gets `Storage: Datastore refused connection`; its late reply is dropped | lives |
 //! | nothing has come for two timeouts while expired requests wait | all get that error | closed, tried again after 1, 2, 4, … s up to `server_retry_timeout` |
-//! | end of stream, an error, bytes that are no reply, a reply to no request or to one not yet written | all get that error | the same |
+//! | end of stream or an error, with nothing outstanding, on a connection that has worked ([`anew`]) | those not yet written wait for the new one | made anew at once |
+//! | end of stream, an error, bytes that are no reply, a reply to no request or to one not yet written | all get that error: what was written may have been run, and is never run twice | the same |
 //! | not there | new ones get that error at once | the same |
 //! | a script keeps the datastore busy ([`busy`]) | those that wait get Redis' `BUSY` when their time is over, new ones at once | lives |
 //! | being made for the first time | wait for it, at most `timeout` | |
@@ -69,6 +70,8 @@
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
 //! | `card` | what nodes tell each other of themselves; `agreement` is what does not match |
 //! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
+//! | `anew` | a connection that was lost while nothing was under way on it |
+//! | `output` | what is to be written to a connection |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `alike` what has to be equal, `docs` what clients are told of commands |
@@ -92,6 +95,7 @@
 mod admission;
 pub mod agreement;
 mod alike;
+mod anew;
 mod answer;
 mod busy;
 mod card;

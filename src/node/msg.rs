@@ -93,6 +93,8 @@ impl Flags {
     pub const BESIDE_SCRIPTS: Flags = Flags(4096);
     /// Only the datastore knows the types of the reply ([`Form::Native`]): it is asked in RESP3.
     pub const IN_RESP3: Flags = Flags(16384);
+    /// It waits for a connection that is being made anew ([`super::anew`]).
+    pub const PARKED: Flags = Flags(32768);
 
     /// What has to be looked at before an answer is taken: most messages have none of these.
     pub const BEFORE_ANSWER: Flags = Flags(Self::DONE.0 | Self::CARRIED.0 | Self::KEPT.0);
@@ -210,7 +212,7 @@ impl Msg {
         self.front == NONE
             && self.parent == NONE
             && self.collector == NONE
-            && !self.flags.has(Flags::QUEUED)
+            && !self.flags.has_any(Flags::QUEUED.with(Flags::PARKED))
     }
 }
 

@@ -169,7 +169,7 @@ impl Node {
         }
         log_at!(Alert, "{} answers what nobody asked, closing", peer.id);
         self.note_lost(slot, "it answers what nobody asked");
-        self.lose_upstream(slot, now, Loss::Error);
+        self.lose_upstream(slot, now, Loss::Nonsense);
         true
     }
 
@@ -307,7 +307,7 @@ impl Node {
                         peer.id
                     );
                     self.note_unreadable(slot, broken);
-                    self.lose_upstream(slot, now, Loss::Error);
+                    self.lose_upstream(slot, now, Loss::Nonsense);
                     return Next::Wait;
                 }
             }

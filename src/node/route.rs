@@ -424,6 +424,7 @@ impl Node {
                     dnode::Kind::Request
                 };
                 match self.slot_for(target.node, pin) {
+                    Some(slot) if self.is_parking(slot) => self.park(slot, entry, kind, frames.raw),
                     Some(slot) => self.send_to_peer(slot, entry, now, kind, frames),
                     None => self.give_up(entry, now, Failure::PeerNotConnected),
                 }

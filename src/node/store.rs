@@ -111,7 +111,7 @@ impl Node {
                 "{} cannot be understood ({reason}), closing",
                 store.id
             );
-            self.lose_upstream(slot, now, Loss::Error);
+            self.lose_upstream(slot, now, Loss::Nonsense);
             return Next::Wait;
         }
         let is_over = match () {
@@ -214,6 +214,7 @@ impl Node {
             return;
         };
         msg.flags = msg.flags.without(Flags::QUEUED);
+        upstream.anew.answered(msg.command);
         let expired = msg.is_expired();
         let (over, kept, node) = (msg.is_over(), msg.flags.has(Flags::KEPT), upstream.node);
         let unique = msg.flags.has(Flags::UNIQUE);

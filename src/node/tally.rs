@@ -48,7 +48,7 @@ impl Tally {
         self.dropped += unsent;
         match loss {
             Loss::Eof => self.eof += 1,
-            Loss::Error => self.errors += 1,
+            Loss::Error | Loss::Nonsense => self.errors += 1,
             Loss::TimedOut => self.silent += 1,
             Loss::Asked => {}
         }

@@ -1,5 +1,6 @@
 //! A connection requests are sent on: what the datastore and a peer have in common.
 
+use super::anew::Anew;
 use super::card::Exchange;
 use super::front::Raw;
 use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
@@ -60,6 +61,8 @@ pub(super) struct Upstream {
     pub overdue: [Overdue; 2],
     /// It stands in the list of connections to be flushed.
     pub dirty: bool,
+    /// What the connection was worth so far, and what waits for it to be made anew.
+    pub anew: Anew,
     /// An operator keeps requests from this peer.
     pub barred: bool,
     /// An operator wants this connection to be made anew: no more requests, and closed after the last
@@ -73,6 +76,8 @@ pub(super) struct Upstream {
     pub answered: u64,
     /// Bytes of those that were written.
     pub written: u64,
+    /// Where the latest request ends that has left the queue: what was written up to there is done with.
+    left: u64,
     /// When bytes up to which offset had been written; for latencies. The oldest first.
     marks: VecDeque<(u64, u64)>,
     /// When the last byte arrived, the connection was made or its queue began, in µs.
@@ -123,10 +128,12 @@ pub(super) enum Loss {
     Eof,
     /// It answered nothing for too long.
     TimedOut,
-    /// Reading, writing or connecting failed, or what came was no reply.
+    /// Reading, writing or connecting failed.
     Error,
     /// An operator wants it to be made anew.
     Asked,
+    /// What came was no reply, or one to no request: what is at the other end cannot be trusted.
+    Nonsense,
 }
 
 /// Which of the two due marks is a message's.
@@ -176,12 +183,14 @@ impl Upstream {
             due: [NONE; 2],
             overdue: [Overdue::default(); 2],
             dirty: false,
+            anew: Anew::default(),
             barred: false,
             renewing: false,
             tally: Tally::default(),
             queued: 0,
             answered: 0,
             written: 0,
+            left: 0,
             marks: VecDeque::with_capacity(16),
             heard: 0,
             flowed: 0,
@@ -211,8 +220,9 @@ impl Upstream {
     #[inline]
     pub fn takes_requests(&self) -> bool {
         match self.state {
-            State::Up => self.known && !self.barred && !self.renewing,
-            State::Connecting { first, .. } => first && self.is_store(),
+            State::Up => (self.known || self.anew.is_awaited()) && !self.barred && !self.renewing,
+            State::Connecting { first, .. } if self.is_store() => first,
+            State::Connecting { .. } => self.anew.is_awaited() && !self.barred,
             State::Idle => self.is_store(),
             State::Down { .. } | State::Gone => false,
         }
@@ -229,7 +239,22 @@ impl Upstream {
 
     /// Bytes that wait to be written.
     pub fn backlog(&self) -> usize {
+        self.unwritten() + self.anew.bytes()
+    }
+
+    /// Bytes of requests in its queue that are not written.
+    fn unwritten(&self) -> usize {
         self.out.len() + self.held_bytes
+    }
+
+    /// Whether every request of which a byte was written has been answered.
+    pub fn owes_nothing(&self) -> bool {
+        self.written == self.left
+    }
+
+    /// Whether it waits for nothing and nothing waits for it.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.anew.is_empty()
     }
 
     /// Whether so much waits to be written that fronts should wait too. A peer that takes nothing,
@@ -287,9 +312,11 @@ impl Upstream {
     /// Counts a message no more that leaves the queue.
     #[inline]
     fn leave(&mut self, msgs: &Msgs, entry: u32) {
-        if let Some(msg) = msgs.get(entry as usize)
-            && msg.is_expired()
-        {
+        let Some(msg) = msgs.get(entry as usize) else {
+            return;
+        };
+        self.left = self.left.max(msg.end);
+        if msg.is_expired() {
             let overdue = &mut self.overdue[lane(msg)];
             // All are forgotten before the queue of a lost connection is emptied.
             overdue.count = overdue.count.saturating_sub(1);
@@ -386,12 +413,19 @@ impl Upstream {
                 format!("{held} bytes are held, and {}", self.held_bytes),
             ),
             (
-                self.queued == self.written + self.backlog() as u64 && end <= self.queued,
+                self.queued == self.written + self.unwritten() as u64 && end <= self.queued,
                 format!(
                     "{} bytes queued, {} written, {} waiting, the last message ends at {end}",
                     self.queued,
                     self.written,
-                    self.backlog()
+                    self.unwritten()
+                ),
+            ),
+            (
+                self.left <= self.written,
+                format!(
+                    "answered up to {}, and written up to {}",
+                    self.left, self.written
                 ),
             ),
             (
@@ -430,25 +464,52 @@ impl Upstream {
         (u64::from(self.queue.len()), bytes)
     }
 
+    /// Forgets the connection of a datastore, but not the requests of which nothing was written: they go out
+    /// on the next one.
+    pub fn keep_unwritten(&mut self, msgs: &mut Msgs) {
+        let gone = std::mem::take(&mut self.written);
+        self.queued -= gone;
+        self.left = 0;
+        let mut entry = self.queue.head();
+        while let Some(key) = entry {
+            if let Some(msg) = msgs.get_mut(key as usize) {
+                msg.end = msg.end.saturating_sub(gone);
+            }
+            entry = Queue::<OfUpstream>::after(msgs, key);
+        }
+        self.forget_connection();
+    }
+
+    /// All that was on a connection which is gone has left the queue.
+    pub fn is_emptied(&mut self) {
+        self.left = 0;
+    }
+
+    /// Forgets what was learnt on the connection, and what has arrived on it.
+    fn forget_connection(&mut self) {
+        self.inbound.clear();
+        self.marks.clear();
+        self.known = false;
+        self.resp3 = Resp3::default();
+        self.exchange.reset();
+        self.renewing = false;
+        self.window = None;
+        self.answered = 0;
+        match &mut self.wire {
+            Wire::Store(parser) => parser.reset(),
+            Wire::Peer(wire) => wire.reset(),
+        }
+    }
+
     /// Forgets everything that was on the connection but its queue.
     pub fn reset(&mut self) {
         self.out.clear();
         self.held.clear();
         self.held_bytes = 0;
-        self.inbound.clear();
-        self.marks.clear();
         self.due = [NONE; 2];
-        self.known = false;
-        self.resp3 = Resp3::default();
-        self.exchange.reset();
-        self.renewing = false;
         self.overdue = [Overdue::default(); 2];
-        self.window = None;
-        (self.queued, self.answered, self.written) = (0, 0, 0);
-        match &mut self.wire {
-            Wire::Store(parser) => parser.reset(),
-            Wire::Peer(wire) => wire.reset(),
-        }
+        (self.queued, self.written, self.left) = (0, 0, 0);
+        self.forget_connection();
     }
 
     /// Forgets that it has failed before.

@@ -2,7 +2,8 @@
 //!
 //! A host name may stand for several addresses (`localhost` is often `::1` first, where a Redis may
 //! not listen). They are tried in the resolver's order; only when the last one fails has the
-//! connection failed.
+//! connection failed. One that neither fails nor succeeds is given up by the node after its time, and the
+//! next attempt begins behind it ([`super::known`]).
 
 use super::Reactor;
 use super::resolver;
@@ -80,6 +81,9 @@ impl Reactor {
         while let Some(addr) = addresses.pop_front() {
             match self.open_tcp(id, addr) {
                 Ok(()) => {
+                    if let Some(endpoint) = self.node.endpoint(id) {
+                        self.resolver.known.trying(endpoint, addr);
+                    }
                     if !addresses.is_empty() {
                         self.untried.push((id, addresses));
                     }
@@ -88,7 +92,15 @@ impl Reactor {
                 Err(e) => error = e,
             }
         }
+        self.note_attempt(id, false);
         self.node.broken(id, now, &error);
+    }
+
+    /// Notes how an attempt to connect to a name has ended.
+    fn note_attempt(&mut self, id: ConnId, well: bool) {
+        if let Some(endpoint) = self.node.endpoint(id) {
+            self.resolver.known.ended(endpoint, well);
+        }
     }
 
     fn open_tcp(&mut self, id: ConnId, addr: SocketAddr) -> io::Result<()> {
@@ -134,13 +146,17 @@ impl Reactor {
                     drop(self.sockets.take(id));
                     self.connect_to_one_of(id, addresses, now);
                 }
-                None => self.node.broken(id, now, &error),
+                None => {
+                    self.note_attempt(id, false);
+                    self.node.broken(id, now, &error);
+                }
             },
             Ok(None) if event.is_writable() && socket.stream.is_connected() => {
                 socket.connecting = false;
                 // The other side may have spoken or closed already: no further edge will say so.
                 socket.ended = event.is_read_closed();
                 self.take_untried(id);
+                self.note_attempt(id, true);
                 self.node.connected(id, now);
                 if event.is_readable() || event.is_read_closed() {
                     self.read(id, now);

@@ -31,6 +31,7 @@ mod accept;
 mod admin;
 mod batch;
 mod connect;
+mod known;
 mod listener;
 mod poller;
 mod reload;

@@ -4,18 +4,28 @@
 //! each name is asked for by a thread of its own, [`MOST`] of peers at a time; a name that cannot be
 //! resolved holds up no other, and the datastore's waits for none. A name is asked for once, however many connections wait for it, and however often they have
 //! been given up and tried again meanwhile: what waits here is never more than there are names.
+//!
+//! A name that was resolved before is answered by its [`known`](super::known) addresses when it cannot be
+//! resolved now, or not within [`PATIENCE`]; what is found later is there for the next attempt.
 
+use super::known::Known;
 use crate::config::Endpoint;
+use crate::log_at;
 use crate::node::{ConnId, Kind};
+use crate::sys;
 use mio::Waker;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 /// Most names asked for at a time.
 const MOST: usize = 8;
+
+/// How long a name that was resolved before is waited for. A name server that is well needs far less.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// At least one address, the preferred first; or why there is none.
 pub type Found = io::Result<Vec<SocketAddr>>;
@@ -23,15 +33,30 @@ pub type Found = io::Result<Vec<SocketAddr>>;
 /// The connections that have waited for a name, and what was found for it.
 pub type Answer = (Vec<ConnId>, Found);
 
+/// What a thread says of the name it asks for.
+enum Said {
+    /// The answer.
+    Found(Found),
+    /// There is none yet, and it takes long.
+    Late,
+}
+
 /// What is asked for, and who waits for it.
 pub struct Resolver {
     /// The connections that wait for a name which is queued or asked for.
     waiting: HashMap<Endpoint, Vec<ConnId>>,
+    /// Names that take long: they hold up no others.
+    late: HashSet<Endpoint>,
+    /// What names were resolved to.
+    pub known: Known,
+    /// Connections that are answered by what is known.
+    ready: VecDeque<Answer>,
+    look_up: fn(&Endpoint) -> Found,
     queue: VecDeque<Endpoint>,
     /// Names that are asked for.
     running: usize,
-    answer: Sender<(Endpoint, Found)>,
-    answers: Receiver<(Endpoint, Found)>,
+    answer: Sender<(Endpoint, Said)>,
+    answers: Receiver<(Endpoint, Said)>,
     waker: Arc<Waker>,
 }
 
@@ -41,6 +66,10 @@ impl Resolver {
         let (answer, answers) = channel();
         Ok(Resolver {
             waiting: HashMap::new(),
+            late: HashSet::new(),
+            known: Known::default(),
+            ready: VecDeque::new(),
+            look_up: Endpoint::resolve,
             queue: VecDeque::new(),
             running: 0,
             answer,
@@ -51,6 +80,14 @@ impl Resolver {
 
     /// Asks; the answer comes through [`Resolver::next_answer`].
     pub fn ask(&mut self, id: ConnId, endpoint: &Endpoint) {
+        if self.late.contains(endpoint) {
+            let known = self.known.order(endpoint);
+            if !known.is_empty() {
+                self.ready.push_back((vec![id], Ok(known)));
+                let _ = self.waker.wake();
+                return;
+            }
+        }
         if let Some(ids) = self.waiting.get_mut(endpoint) {
             // An attempt that was given up waits no longer.
             ids.retain(|old| (old.kind, old.key) != (id.kind, id.key));
@@ -69,9 +106,59 @@ impl Resolver {
 
     /// The next answer, if there is one.
     pub fn next_answer(&mut self) -> Option<Answer> {
-        let (endpoint, found) = self.answers.try_recv().ok()?;
-        self.running -= 1;
-        self.begin_queued();
+        if let Some(ready) = self.ready.pop_front() {
+            return Some(ready);
+        }
+        loop {
+            let (endpoint, said) = self.answers.try_recv().ok()?;
+            let answer = self.take(endpoint, said);
+            self.begin_queued();
+            if answer.is_some() {
+                return answer;
+            }
+        }
+    }
+
+    /// What a thread has said of a name is the answer for those who wait; `None` if they wait on.
+    fn take(&mut self, endpoint: Endpoint, said: Said) -> Option<Answer> {
+        let found = match said {
+            Said::Late => {
+                self.running -= 1;
+                self.late.insert(endpoint.clone());
+                let known = self.known.order(&endpoint);
+                if known.is_empty() {
+                    return None;
+                }
+                log_at!(
+                    Warn,
+                    "'{endpoint}' takes long to resolve, going by its last addresses"
+                );
+                // Whoever asks from now on is answered at once, so that nobody waits.
+                let ids = self.waiting.insert(endpoint, Vec::new());
+                return Some((ids.unwrap_or_default(), Ok(known)));
+            }
+            Said::Found(found) => found,
+        };
+        if !self.late.remove(&endpoint) {
+            self.running -= 1;
+        }
+        let found = match found {
+            Ok(addresses) => {
+                self.known.found(&endpoint, &addresses);
+                Ok(self.known.order(&endpoint))
+            }
+            Err(error) => match self.known.order(&endpoint) {
+                known if known.is_empty() => Err(error),
+                known => {
+                    let reason = sys::reason(&error);
+                    log_at!(
+                        Warn,
+                        "'{endpoint}' cannot be resolved ({reason}), going by its last addresses"
+                    );
+                    Ok(known)
+                }
+            },
+        };
         Some((self.waiting.remove(&endpoint).unwrap_or_default(), found))
     }
 
@@ -89,17 +176,32 @@ impl Resolver {
         self.running += 1;
         let (answer, waker) = (self.answer.clone(), Arc::clone(&self.waker));
         let asked = endpoint.clone();
+        let look_up = self.look_up;
         let work = move || {
-            let found = endpoint.resolve();
-            // The loop may have ended.
-            if answer.send((endpoint, found)).is_ok() {
-                let _ = waker.wake();
-            }
+            let (found, result) = channel();
+            let name = endpoint.clone();
+            let thread = std::thread::Builder::new().name("resolver".into());
+            let asking = thread.spawn(move || found.send(look_up(&name)));
+            let tell = |said| {
+                // The loop may have ended.
+                if answer.send((endpoint.clone(), said)).is_ok() {
+                    let _ = waker.wake();
+                }
+            };
+            let found = match asking {
+                Ok(_) => result.recv_timeout(PATIENCE).or_else(|_| {
+                    tell(Said::Late);
+                    result.recv()
+                }),
+                Err(error) => Ok(Err(error)),
+            };
+            let lost = || io::Error::other("the resolver was lost");
+            tell(Said::Found(found.unwrap_or_else(|_| Err(lost()))));
         };
         let thread = std::thread::Builder::new().name("resolver".into());
         if let Err(error) = thread.spawn(work) {
             // This end is held here.
-            let _ = self.answer.send((asked, Err(error)));
+            let _ = self.answer.send((asked, Said::Found(Err(error))));
             let _ = self.waker.wake();
         }
     }
@@ -151,6 +253,56 @@ mod tests {
             }
             let _ = poll.poll(&mut events, None);
         }
+    }
+
+    /// Whether look-ups hang, of the one test in which they do.
+    static HANGS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+    /// A link that broke while the resolver was out stayed down until that was back.
+    #[test]
+    fn a_resolver_that_is_out_is_stood_in_for_by_what_it_said_last() {
+        let (mut resolver, mut poll) = resolver();
+        resolver.ask(id(1, 1), &localhost(1));
+        let (_, before) = await_answer(&mut resolver, &mut poll);
+        let before = before.unwrap();
+        resolver.look_up = |_| Err(io::Error::other("Temporary failure in name resolution"));
+        resolver.ask(id(1, 2), &localhost(1));
+        let (ids, found) = await_answer(&mut resolver, &mut poll);
+        assert_eq!((ids, found.unwrap()), (vec![id(1, 2)], before));
+        resolver.ask(id(2, 1), &localhost(2));
+        let (ids, found) = await_answer(&mut resolver, &mut poll);
+        assert_eq!(ids, [id(2, 1)]);
+        assert!(found.is_err(), "it was never known");
+    }
+
+    #[test]
+    fn a_resolver_that_hangs_is_stood_in_for_and_holds_up_nobody() {
+        use std::sync::atomic::Ordering::SeqCst;
+        let (mut resolver, mut poll) = resolver();
+        resolver.ask(id(1, 1), &localhost(1));
+        let (_, before) = await_answer(&mut resolver, &mut poll);
+        let before = before.unwrap();
+        HANGS.store(true, SeqCst);
+        resolver.look_up = |_| {
+            while HANGS.load(SeqCst) {
+                std::thread::yield_now();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(vec![SocketAddr::from(([127, 0, 0, 9], 1))])
+        };
+        for generation in 2..4 {
+            resolver.ask(id(1, generation), &localhost(1));
+            let (ids, found) = await_answer(&mut resolver, &mut poll);
+            assert_eq!(ids, [id(1, generation)]);
+            assert_eq!(found.unwrap(), before);
+            assert_eq!(resolver.running, 0, "it holds up no other");
+        }
+        HANGS.store(false, SeqCst);
+        let (ids, found) = await_answer(&mut resolver, &mut poll);
+        assert!(ids.is_empty() && found.is_ok());
+        resolver.ask(id(1, 4), &localhost(1));
+        let (_, found) = await_answer(&mut resolver, &mut poll);
+        assert_eq!(found.unwrap(), [SocketAddr::from(([127, 0, 0, 9], 1))]);
     }
 
     #[test]

@@ -121,6 +121,13 @@ impl Server {
 
     /// Falls ill for some time. Returns what to trace.
     pub fn fall_ill(&mut self, now: u64, length: u64, links: &mut [Link]) -> String {
+        if self.random.chance(250) {
+            // As Redis does with `timeout`: whoever connects again is served.
+            for conn in self.conns.drain(..) {
+                links[conn.link].fin_sent = true;
+            }
+            return "closes all connections".into();
+        }
         if self.random.chance(600) {
             self.mood = Mood::Stalled(now + length);
             return format!("stalls for {length} µs");

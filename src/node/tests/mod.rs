@@ -2,6 +2,7 @@
 //! peer, and answers as it likes.
 
 mod admission;
+mod anew;
 mod any_state;
 mod arguments;
 mod binary;
@@ -461,9 +462,15 @@ impl Rig {
 
     /// The same by the connection's place.
     pub fn loses_at(&mut self, place: u32) {
-        let conn = self.asked[&place].conn;
-        let error = io::ErrorKind::ConnectionReset.into();
-        self.node.broken(conn, self.now, &error);
+        // An idle one is made anew at once; that fails, too.
+        loop {
+            let conn = self.node.upstreams[place as usize].id;
+            if !self.node.knows(conn) {
+                break;
+            }
+            let error = io::ErrorKind::ConnectionReset.into();
+            self.node.broken(conn, self.now, &error);
+        }
         self.turn();
     }
 
