@@ -329,7 +329,7 @@ impl Node {
             peer.endpoint
         );
         self.note_trouble(slot, Finding::new(Setting::Address, text));
-        self.lose_upstream(slot, now, Loss::Error);
+        self.lose_upstream(slot, now, Loss::Nonsense);
         false
     }
 

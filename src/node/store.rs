@@ -126,7 +126,7 @@ impl Node {
                 "{} cannot be understood ({reason}; limit {reply_limit} bytes), closing",
                 store.id
             );
-            self.lose_upstream(slot, now, Loss::Error);
+            self.lose_upstream(slot, now, Loss::Nonsense);
             return Next::Wait;
         }
         store.wire = Wire::Store(parser);

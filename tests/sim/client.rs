@@ -36,6 +36,9 @@ fn stream_errors(kind: StoreKind) -> [&'static [u8]; 2] {
     }
 }
 
+/// Requests of one client that a node sends without waiting for replies, whatever the size of those here.
+const SENT_AT_ONCE: usize = 16;
+
 /// What has to be answered.
 #[derive(Debug)]
 enum Answer {
@@ -67,6 +70,9 @@ struct Request {
     end: u64,
     /// When the node had read all of it.
     read_at: Option<u64>,
+    /// From when on it has to be answered in time: it has been read, and few enough stand before it that the
+    /// node does not let it wait for their replies ([`limits::CLIENT_SHARE`]).
+    due_from: Option<u64>,
     /// Nothing is read behind it.
     last: bool,
 }
@@ -229,6 +235,7 @@ impl Client {
             resp3: self.resp3,
             end,
             read_at: None,
+            due_from: None,
             last,
         });
         self.seq += 1;
@@ -365,9 +372,12 @@ impl Client {
         if self.untaken.0 != link.waiting {
             self.untaken = (link.waiting, view.now);
         }
-        for request in &mut self.waiting {
+        for (before, request) in self.waiting.iter_mut().enumerate() {
             if request.read_at.is_none() && request.end <= link.read {
                 request.read_at = Some(view.now);
+            }
+            if request.due_from.is_none() && request.read_at.is_some() && before < SENT_AT_ONCE {
+                request.due_from = Some(view.now);
             }
         }
         if link.written.len() == 0 {
@@ -512,7 +522,7 @@ impl Client {
             .take_while(|request| !request.last)
             .find(|request| {
                 !matches!(request.answer, Answer::Silence | Answer::Quiet)
-                    && request.read_at.is_some_and(|at| at + patience < now)
+                    && request.due_from.is_some_and(|at| at + patience < now)
             })
             .map(|request| format!("not answered in time: {request:?}"))
     }

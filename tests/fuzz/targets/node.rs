@@ -259,6 +259,8 @@ fn answer(kind: StoreKind, world: &mut World, answered: &mut usize) {
     if !replies.is_empty() {
         store.pieces.push_back(replies);
         world.read(0, |_| ());
+        // The replies let the client's next requests go.
+        answer(kind, world, answered);
     }
 }
 
