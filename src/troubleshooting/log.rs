@@ -80,6 +80,16 @@ pub const ROWS: &[Row] = &[
         "Report it with the log. A restart of the node clears its state.",
     ),
     row(
+        "'...' cannot be resolved (...), going by its last addresses",
+        "The resolver does not answer for the name of the datastore or a peer. The node uses the addresses that worked last.",
+        "Look at the resolver; the node goes on meanwhile.",
+    ),
+    row(
+        "'...' takes long to resolve, going by its last addresses",
+        "The same, for a resolver that hangs.",
+        "The same.",
+    ),
+    row(
         "no thread for the log (...): lines are written by the event loop",
         "The process may not start a thread.",
         "Raise TasksMax or the user's limit of processes.",

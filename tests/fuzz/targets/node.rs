@@ -204,7 +204,8 @@ fn without_protocol_error(sent: &[u8]) -> &[u8] {
         .strip_suffix(b"\r\n")
         .and_then(|sent| sent.strip_suffix(NO_ROOM))
     {
-        return sent.strip_suffix(b"SERVER_ERROR ").unwrap_or(sent);
+        let text = sent.strip_suffix(b"SERVER_ERROR ");
+        return text.or(sent.strip_suffix(b"-ERR ")).unwrap_or(sent);
     }
     if let Some(sent) = sent.strip_suffix(NO_ROOM) {
         return &sent[..sent.len().saturating_sub(24)];
