@@ -180,6 +180,9 @@ impl Node {
         {
             self.settle(entry, now, node, failure);
         }
+        if let Some(upstream) = self.upstreams.get_mut(slot) {
+            upstream.is_emptied();
+        }
         self.fail_parked(slot, now);
     }
 

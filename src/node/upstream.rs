@@ -421,6 +421,13 @@ impl Upstream {
                 ),
             ),
             (
+                self.left <= self.written,
+                format!(
+                    "answered up to {}, and written up to {}",
+                    self.left, self.written
+                ),
+            ),
+            (
                 !is_idle || self.queue.is_empty() && self.backlog() == 0,
                 "there is something for a connection that is not there".into(),
             ),
@@ -484,11 +491,16 @@ impl Upstream {
         let mut entry = self.queue.head();
         while let Some(key) = entry {
             if let Some(msg) = msgs.get_mut(key as usize) {
-                msg.end -= gone;
+                msg.end = msg.end.saturating_sub(gone);
             }
             entry = Queue::<OfUpstream>::after(msgs, key);
         }
         self.forget_connection();
+    }
+
+    /// All that was on a connection which is gone has left the queue.
+    pub fn is_emptied(&mut self) {
+        self.left = 0;
     }
 
     /// Forgets what was learnt on the connection, and what has arrived on it.

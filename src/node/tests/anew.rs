@@ -70,6 +70,25 @@ fn a_request_that_was_written_is_not_run_twice() {
     rig.node.check().unwrap();
 }
 
+/// Where the last connection's requests ended says nothing of the next one's.
+#[test]
+fn a_connection_that_followed_a_broken_one_is_made_anew_as_well() {
+    let mut rig = Rig::new(&["a d r1 0"], Options::default());
+    let client = rig.client();
+    rig.asks(client, &["SET a-long-key with-a-long-value"]);
+    rig.loses(ME);
+    rig.node.check().unwrap();
+    rig.wait(2000);
+    rig.asks(client, &["GET k"]);
+    rig.says(ME, "$-1\r\n");
+    end(&mut rig, 0);
+    rig.asks(client, &["GET l"]);
+    rig.node.check().unwrap();
+    assert_eq!(rig.sees(ME), ["GET l"]);
+    rig.says(ME, "$-1\r\n");
+    assert_eq!(rig.hears(client), format!("{STORAGE}$-1\r\n$-1\r\n"));
+}
+
 fn connects(node: &mut Node) -> usize {
     let mut count = 0;
     while let Some(action) = node.next_action() {
