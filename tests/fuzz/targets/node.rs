@@ -189,10 +189,17 @@ fn client_of(store: StoreKind, input: &[u8]) {
     let cut = serve(store, pieces::cut(input), 512);
     assert_eq!(whole.0, cut.0, "cut up, other requests are forwarded");
     assert_eq!(
-        without_protocol_error(&whole.1),
-        without_protocol_error(&cut.1),
+        without_figures(without_protocol_error(&whole.1)),
+        without_figures(without_protocol_error(&cut.1)),
         "cut up, the answers are others"
     );
+}
+
+/// Without digits, if there are figures of the client's buffers in it (`CLIENT INFO`, `CLIENT LIST`).
+fn without_figures(sent: &[u8]) -> Vec<u8> {
+    let has_figures = sent.windows(6).any(|bytes| bytes == b" qbuf=");
+    let is_told = |byte: &&u8| !(has_figures && byte.is_ascii_digit());
+    sent.iter().filter(is_told).copied().collect()
 }
 
 /// Where a stream that will never be a request is given up may differ, and so may whether it says so
