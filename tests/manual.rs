@@ -168,13 +168,13 @@ fn the_metrics_in_the_manual_are_those_of_the_table() {
 }
 
 #[test]
-fn the_alarms_in_the_manual_are_those_of_the_table() {
+fn the_alerts_in_the_manual_are_those_of_the_table() {
     let page = ["man", "dynomite-alerts.7"];
     generated(&page, manual::ALERTS_MARKS, &manual::alerts());
 }
 
 #[test]
-fn the_alarms_for_prometheus_are_those_of_the_table() {
+fn the_alerts_for_prometheus_are_those_of_the_table() {
     let file = ["contrib", "prometheus", "dynomite-alerts.yml"];
     generated(&file, manual::RULES_MARKS, &manual::rules());
 }
@@ -186,7 +186,7 @@ fn text(path: &[&str]) -> String {
 }
 
 #[test]
-fn the_alarms_are_what_prometheus_takes() {
+fn the_alerts_are_what_prometheus_takes() {
     let file = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/contrib/prometheus/dynomite-alerts.yml"

@@ -1,8 +1,8 @@
-//! The one table of conditions worth an alarm, in the language of Prometheus.
+//! The one table of alerts, in the language of Prometheus.
 //!
 //! From it come `contrib/prometheus/dynomite-alerts.yml` and the page `dynomite-alerts(7)`.
 
-/// One alarm.
+/// One alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alert {
     /// Its name.
@@ -22,7 +22,7 @@ pub struct Alert {
     pub action: &'static str,
 }
 
-/// Every alarm.
+/// Every alert.
 #[rustfmt::skip]
 pub const ALERTS: &[Alert] = &[
     Alert {
@@ -31,8 +31,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "1m",
         severity: "critical",
         summary: "{{ $labels.instance }} does not answer on its statistics port",
-        meaning: "The process has ended, hangs, or cannot be reached. The other racks have its keys; what needs this very node fails.",
-        action: "Look at the service's status and at the end of the log. If the process runs, ask /livez on the machine itself: an answer means that the network or stats_listen is at fault.",
+        meaning: "The process has ended, hangs, or cannot be reached. Other racks have its keys; requests that need this node fail.",
+        action: "Look at the service's status and at the end of the log. If the process runs, ask /livez on the machine itself: if it answers, the network or stats_listen is at fault.",
     },
     Alert {
         name: "DynomiteDatastoreDown",
@@ -40,17 +40,17 @@ pub const ALERTS: &[Alert] = &[
         lasting: "1m",
         severity: "critical",
         summary: "{{ $labels.instance }} has no connection to its datastore",
-        meaning: "Requests for the keys of this node fail here with 'Storage: Datastore refused connection', or are answered by other racks. Writes by way of other nodes do not reach this replica. With preconnect: false it is also true before the first request.",
-        action: "See whether the datastore runs and accepts connections at the address of 'servers', and has descriptors left. The node tries again by itself, at the latest every server_retry_timeout. What the replica has missed meanwhile it does not get later: warm it up from another rack.",
+        meaning: "Requests for the keys of this node fail here with 'Storage: Datastore refused connection', or are answered by other racks. Writes through other nodes do not reach this replica. With preconnect: false the alert also fires before the first request.",
+        action: "See whether the datastore runs and accepts connections at the address of 'servers', and has descriptors left. The node connects again by itself, at least every server_retry_timeout. The replica does not get the writes that it missed: copy its data from another rack.",
     },
     Alert {
         name: "DynomiteDatastoreFlapping",
         expr: "sum by (instance) (increase(dynomite_datastore_connections_lost_total[15m])) > 5",
         lasting: "0m",
         severity: "warning",
-        summary: "{{ $labels.instance }} loses its datastore again and again",
-        meaning: "The datastore restarts, closes its connections, or is so slow that they are given up (reason=\"timeout\").",
-        action: "Look at the label reason, at the datastore's log and its slow log; compare 'timeout' with the longest command that is to be allowed.",
+        summary: "{{ $labels.instance }} repeatedly loses the connection to its datastore",
+        meaning: "The datastore restarts, closes its connections (Redis 'timeout' closes idle ones), or is so slow that the node gives them up (reason=\"timeout\").",
+        action: "Look at the label reason, at the datastore's log and its slow log; compare 'timeout' with the longest command that you allow.",
     },
     Alert {
         name: "DynomiteDatastoreRefuses",
@@ -58,8 +58,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "1m",
         severity: "critical",
         summary: "the datastore of {{ $labels.instance }} refuses requests: {{ $labels.error }}",
-        meaning: "The datastore answers, but with an error that is no client's fault: OOM, READONLY, MISCONF and NOREPLICAS refuse writes; NOAUTH, LOADING, MASTERDOWN and BUSY refuse reads too, and the node is not ready. Writes it refuses are missing on this replica, also where clients at DC_ONE were told OK by another one.",
-        action: "The log has the whole error, once a minute. OOM: raise maxmemory or choose a maxmemory-policy. READONLY: the Redis has been made a replica (REPLICAOF NO ONE). MISCONF: make room on its disk. NOAUTH: take requirepass away, or let the default user in. BUSY: SCRIPT KILL at the Redis. Afterwards copy what was missed from another rack.",
+        meaning: "The datastore answers, but with an error that is no client's fault: OOM, READONLY, MISCONF and NOREPLICAS refuse writes; NOAUTH, LOADING, MASTERDOWN and BUSY refuse reads too, and the node is not ready. The writes that it refuses are missing on this replica, even if clients at DC_ONE got OK from another one.",
+        action: "The log has the whole error, once a minute. OOM: raise maxmemory or choose a maxmemory-policy. READONLY: the Redis has been made a replica (REPLICAOF NO ONE). MISCONF: make room on its disk. NOAUTH: remove requirepass, or give the default user access. BUSY: SCRIPT KILL. Afterwards copy the data from another rack.",
     },
     Alert {
         name: "DynomitePeerDatastoreRefuses",
@@ -75,9 +75,9 @@ pub const ALERTS: &[Alert] = &[
         expr: "increase(dynomite_seed_lists_refused_total[15m]) > 0",
         lasting: "5m",
         severity: "warning",
-        summary: "{{ $labels.instance }} gets no list of seeds that it can use",
+        summary: "{{ $labels.instance }} gets no usable list of seeds",
         meaning: "The seed provider does not answer, or its list is empty, malformed, or would remove more than half of the nodes. The node goes on with the last good list; changes of the cluster do not reach it.",
-        action: "The log says why, once for each reason. Ask the provider what it tells, and mend it; to remove more than half of the nodes remove a part, wait, and remove the next.",
+        action: "The log says why, once for each reason. Look at the provider's list and correct it. To remove more than half of the nodes, remove some, wait, and remove the rest.",
     },
     Alert {
         name: "DynomitePeerDown",
@@ -85,7 +85,7 @@ pub const ALERTS: &[Alert] = &[
         lasting: "2m",
         severity: "warning",
         summary: "{{ $labels.instance }} has no connection to {{ $labels.peer }} ({{ $labels.rack }}, {{ $labels.dc }})",
-        meaning: "Requests this node would send to the peer go to other racks or fail with 'Peer: Peer Node is not connected'; copies of writes for it are lost.",
+        meaning: "Requests for the peer go to other racks or fail with 'Peer: Peer Node is not connected'; copies of writes for it are lost.",
         action: "If all nodes report one peer, look at that peer. If one node reports all peers, look at its network. If two nodes disagree, look at firewalls, dyn_seeds, and at secure_server_option and pem_key_file of both.",
     },
     Alert {
@@ -103,7 +103,7 @@ pub const ALERTS: &[Alert] = &[
         lasting: "1m",
         severity: "critical",
         summary: "{{ $labels.instance }} and {{ $labels.peer }} do not agree on {{ $labels.setting }}",
-        meaning: "The two nodes look for the same key on different nodes: what is written by way of one is not found by way of the other.",
+        meaning: "The two nodes look for the same key on different nodes: keys written through one are not found through the other.",
         action: "Run 'dynomite-check --cluster' against any node: it shows the settings of all nodes side by side, and which node differs. Correct that node's file and restart it.",
     },
     Alert {
@@ -112,7 +112,7 @@ pub const ALERTS: &[Alert] = &[
         lasting: "1m",
         severity: "critical",
         summary: "{{ $labels.instance }} is not ready: it looks for keys elsewhere than most nodes do",
-        meaning: "The node contradicts others about tokens, racks or how keys are hashed, and is in the minority. Its /readyz answers 503; clients that use it all the same miss keys.",
+        meaning: "The node contradicts others about tokens, racks or how keys are hashed, and is in the minority. Its /readyz answers 503; clients that still use it miss keys.",
         action: "/readyz says which setting differs. Correct the node's file and restart it.",
     },
     Alert {
@@ -139,7 +139,7 @@ pub const ALERTS: &[Alert] = &[
         lasting: "5m",
         severity: "warning",
         summary: "the clock of {{ $labels.instance }} is off by {{ $value | humanizeDuration }} against most of its peers",
-        meaning: "Times of expiry that clients give in seconds from now are safe: they are sent to such peers as such. Times that clients give as a moment (EXPIREAT, PXAT) end at another moment on this machine.",
+        meaning: "Relative expiries are safe: such peers get them as they are. Absolute expiries of clients (EXPIREAT, PXAT) come at another moment on this machine.",
         action: "Repair time synchronization (chrony, systemd-timesyncd) on this machine. dynomite_peer_clock_offset_seconds shows each pair of nodes.",
     },
     Alert {
@@ -147,9 +147,9 @@ pub const ALERTS: &[Alert] = &[
         expr: "dynomite_peer_barred == 1",
         lasting: "1h",
         severity: "info",
-        summary: "{{ $labels.instance }} has been told to send nothing to {{ $labels.peer }}",
-        meaning: "Somebody asked for /peer/down and not yet for /peer/up. Copies of writes for that peer are lost meanwhile.",
-        action: "The log has a line with who and when. Ask for /peer/up when the work is done, and warm the peer up.",
+        summary: "{{ $labels.instance }} sends nothing to {{ $labels.peer }}",
+        meaning: "Somebody set the peer down with /peer/down and has not set it up again. The peer misses all writes of this node.",
+        action: "The log says who and when. POST /peer/up when the work is done, and copy the peer's data from another rack.",
     },
     Alert {
         name: "DynomitePeerWritesLost",
@@ -157,8 +157,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "5m",
         severity: "warning",
         summary: "{{ $labels.instance }} cannot deliver requests to {{ $labels.peer }}",
-        meaning: "Copies of writes were dropped because the peer could not be reached: its replica misses them, though clients at DC_ONE were told OK.",
-        action: "As for DynomitePeerDown. After a long outage copy the data from another rack before the peer serves reads.",
+        meaning: "Copies of writes were dropped because the peer could not be reached: its replica misses them, even if clients at DC_ONE got OK.",
+        action: "As for DynomitePeerDown. After a long outage, copy the data from another rack before the peer serves reads.",
     },
     Alert {
         name: "DynomitePeerSlowsClients",
@@ -175,17 +175,17 @@ pub const ALERTS: &[Alert] = &[
         lasting: "30m",
         severity: "warning",
         summary: "{{ $labels.instance }} has not been in state NORMAL for half an hour",
-        meaning: "Somebody, often a sidecar that warms the node up, has set another state and not set it back: reads, or reads and writes, are refused.",
-        action: "Ask for /state/get_state; see the log for who set it. When no copying is under way, ask for /state/resuming and then /state/normal.",
+        meaning: "Somebody, often a sidecar that warms the node up, has set another state and not reset it: reads, or reads and writes, are refused.",
+        action: "See /state/get_state, and the log for who set it. If no data is being copied, POST /state/resuming and then /state/normal.",
     },
     Alert {
         name: "DynomiteHeldWritesRefused",
         expr: "increase(dynomite_held_writes_refused_total[5m]) > 0",
         lasting: "0m",
         severity: "critical",
-        summary: "{{ $labels.instance }} refuses writes it should hold",
-        meaning: "In state WRITES_ONLY more writes came than are held, or they waited longer than ten minutes. Writes of clients got an error; copies from other nodes are missing on this replica.",
-        action: "Set /state/resuming soon. Then warm the node up again, with less time in WRITES_ONLY.",
+        summary: "{{ $labels.instance }} refuses writes in state WRITES_ONLY",
+        meaning: "More writes came than the node may hold, or they waited longer than ten minutes. Clients got an error; copies from other nodes are missing on this replica.",
+        action: "POST /state/resuming. Then copy the data again, with less time in WRITES_ONLY.",
     },
     Alert {
         name: "DynomiteNoQuorum",
@@ -193,8 +193,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "5m",
         severity: "warning",
         summary: "replicas disagree or are missing for requests of {{ $labels.instance }}",
-        meaning: "At DC_SAFE_QUORUM and DC_EACH_SAFE_QUORUM the clients got 'Failed to achieve Quorum'; at DC_QUORUM they got one of several answers.",
-        action: "With DynomitePeerDown: that is the cause. Without it the replicas differ: a rack has missed writes; warm it up.",
+        meaning: "At DC_SAFE_QUORUM and DC_EACH_SAFE_QUORUM the clients got 'Failed to achieve Quorum'; at DC_QUORUM they got one of several different replies.",
+        action: "If DynomitePeerDown fires too, it is the cause. If not, the replicas differ because a rack missed writes: copy its data from another rack.",
     },
     Alert {
         name: "DynomiteErrors",
@@ -202,8 +202,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "5m",
         severity: "critical",
         summary: "more than 5 % of the answers of {{ $labels.instance }} are errors",
-        meaning: "Errors of the node and of the datastore together, as WRONGTYPE, which a client may cause by itself.",
-        action: "Compare with dynomite_datastore_error_replies_total: if it rises alike, the requests are at fault. Otherwise look at the alarms about datastore, peers and quorum.",
+        meaning: "Errors of the node and of the datastore together, including those that a client causes itself, such as WRONGTYPE.",
+        action: "Compare with dynomite_datastore_error_replies_total: if it rises as much, the requests are at fault. Otherwise look at the alerts about datastore, peers and quorum.",
     },
     Alert {
         name: "DynomiteTimeouts",
@@ -211,8 +211,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "5m",
         severity: "warning",
         summary: "requests of {{ $labels.instance }} take too long ({{ $labels.target }})",
-        meaning: "The datastore, or peers of this or another datacenter, do not answer within 'timeout' and what distance adds to it.",
-        action: "Look at the duration histograms of the target. A datastore is often held up by one expensive command (SLOWLOG) or by writing its file. /set_timeout_factor buys time.",
+        meaning: "The datastore, or peers of this or another datacenter, do not answer within 'timeout' plus the allowance for distance.",
+        action: "Look at the duration histograms of the target. Often one expensive command blocks the datastore (SLOWLOG GET), or it is saving to disk. /set_timeout_factor/N lengthens all timeouts until the next start.",
     },
     Alert {
         name: "DynomiteSlow",
@@ -220,7 +220,7 @@ pub const ALERTS: &[Alert] = &[
         lasting: "10m",
         severity: "warning",
         summary: "one {{ $labels.class }} in a hundred takes more than 0.1 s on {{ $labels.instance }}",
-        meaning: "What clients wait for the node, the network to the client not included. Choose the limit by your service.",
+        meaning: "The time that clients wait for the node, without the network to the client. Choose the limit for your service.",
         action: "Compare dynomite_datastore_request_duration_seconds, dynomite_peer_request_duration_seconds and the queue waits: the largest is where the time goes.",
     },
     Alert {
@@ -237,9 +237,9 @@ pub const ALERTS: &[Alert] = &[
         expr: "increase(dynomite_mbuf_limit_hits_total[5m]) > 0",
         lasting: "0m",
         severity: "critical",
-        summary: "{{ $labels.instance }} had to close connections for want of buffers",
-        meaning: "max_msgs x mbuf_size bytes were in use and nothing in flight would have freed any.",
-        action: "The log names who held the most: usually a client that sends huge values or does not read. Raise max_msgs if such values are wanted.",
+        summary: "{{ $labels.instance }} closed connections because memory was at its limit",
+        meaning: "max_msgs x mbuf_size bytes were in use, and nothing under way would have freed any.",
+        action: "The log names the connection that held the most: usually a client that sends huge values or does not read its replies. Raise max_msgs if you need such values.",
     },
     Alert {
         name: "DynomiteFileDescriptors",
@@ -247,8 +247,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "5m",
         severity: "warning",
         summary: "{{ $labels.instance }} has few file descriptors left",
-        meaning: "At the limit new connections wait in the kernel; those that are there go on.",
-        action: "Raise LimitNOFILE of the service, or set client_connections; look for clients that leave connections behind.",
+        meaning: "At the limit new connections wait in the kernel; existing ones go on.",
+        action: "Raise LimitNOFILE of the service, or set client_connections; look for clients that leak connections.",
     },
     Alert {
         name: "DynomiteAcceptPaused",
@@ -264,9 +264,9 @@ pub const ALERTS: &[Alert] = &[
         expr: "increase(dynomite_client_connections_refused_total[5m]) > 0",
         lasting: "0m",
         severity: "warning",
-        summary: "{{ $labels.instance }} turns clients away",
-        meaning: "client_connections is reached, and no client can be closed for having asked for nothing.",
-        action: "Raise it, or find out who opens so many connections (the log has their addresses).",
+        summary: "{{ $labels.instance }} refuses clients",
+        meaning: "client_connections is reached, and every client has sent a request.",
+        action: "Raise client_connections, or find the clients that open so many connections (the log has their addresses).",
     },
     Alert {
         name: "DynomitePeerPlacesTaken",
@@ -283,7 +283,7 @@ pub const ALERTS: &[Alert] = &[
         lasting: "0m",
         severity: "warning",
         summary: "{{ $labels.instance }} has found a contradiction in its own bookkeeping",
-        meaning: "A bug in this program. The node left undone what it was about to do, as answering a request twice, so that no client gets the answer of another one; a client may have got none.",
+        meaning: "A bug in this program. The node did not carry out the contradictory step, such as answering a request twice; a client may have got no reply.",
         action: "Report it, with the log from some minutes before the line 'internal error'. A restart of the node clears its state; others in its racks serve meanwhile.",
     },
     Alert {
@@ -291,8 +291,8 @@ pub const ALERTS: &[Alert] = &[
         expr: "rate(dynomite_client_protocol_errors_total[10m]) > 0.1",
         lasting: "10m",
         severity: "info",
-        summary: "somebody speaks something else to {{ $labels.instance }}",
-        meaning: "Connections are closed for malformed or stalled requests: a client of another protocol, a port scanner, a health check that is none.",
+        summary: "malformed requests reach {{ $labels.instance }}",
+        meaning: "Connections are closed for malformed or stalled requests: a client of another protocol, a port scanner, or a health check that is not HTTP on the statistics port.",
         action: "The log has the addresses.",
     },
     Alert {
@@ -301,7 +301,7 @@ pub const ALERTS: &[Alert] = &[
         lasting: "0m",
         severity: "warning",
         summary: "changes to {{ $labels.instance }} over its statistics port were refused",
-        meaning: "They came from another machine, from a browser on behalf of a foreign page, or made no sense.",
+        meaning: "They came from another machine or from a browser page of another site, or had a wrong argument.",
         action: "The log has a line for each, with the address. Let sidecars use 127.0.0.1, or set DYNOMITE_REMOTE_ADMIN=1 where the network is trusted.",
     },
     Alert {
@@ -310,8 +310,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "0m",
         severity: "warning",
         summary: "{{ $labels.instance }} did not take its changed configuration",
-        meaning: "The file was to be read again, by SIGHUP or /reload, and something is wrong with it. The node goes on as before; its next start would fail.",
-        action: "'dynomite -t -c FILE' says what is wrong, and so does the log.",
+        meaning: "SIGHUP or /reload found an error in the file. The node goes on as before; its next start would fail.",
+        action: "'dynomite -t -c FILE' and the log name the error.",
     },
     Alert {
         name: "DynomiteLogLost",
@@ -319,8 +319,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "0m",
         severity: "warning",
         summary: "{{ $labels.instance }} cannot write its log",
-        meaning: "Lines are lost: the disk is full, or what reads the log is too slow. Requests are served all the same.",
-        action: "Make room where the log is; a file that was moved away is opened anew by SIGUSR1.",
+        meaning: "Lines are lost: the disk is full, or the program that reads the log is too slow. The node goes on serving.",
+        action: "Make room on the disk. If the file was moved away, SIGUSR1 makes the node open a new one.",
     },
     Alert {
         name: "DynomiteTimeoutFactor",
@@ -328,8 +328,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "1h",
         severity: "info",
         summary: "{{ $labels.instance }} multiplies its timeouts by {{ $value }}",
-        meaning: "Somebody asked for /set_timeout_factor and not for its end.",
-        action: "/set_timeout_factor/1 when the reason is gone.",
+        meaning: "Somebody used /set_timeout_factor and has not reset it.",
+        action: "POST /set_timeout_factor/1 when the reason is gone.",
     },
     Alert {
         name: "DynomiteConsistencyDiffers",
@@ -337,8 +337,8 @@ pub const ALERTS: &[Alert] = &[
         lasting: "1h",
         severity: "warning",
         summary: "nodes have different consistency levels for {{ $labels.class }}s",
-        meaning: "A level was changed on some nodes only, in the configuration or by /set_consistency: what clients may rely on depends on whom they ask.",
-        action: "Ask all nodes for /get_consistency. If one Prometheus watches several clusters, add their label to both 'by'.",
+        meaning: "A level was changed on some nodes only, in the configuration or by /set_consistency: the guarantee depends on the node that a client uses.",
+        action: "Compare /get_consistency of all nodes. If one Prometheus watches several clusters, add their label to both 'by'.",
     },
     Alert {
         name: "DynomiteVersionsDiffer",
@@ -346,7 +346,7 @@ pub const ALERTS: &[Alert] = &[
         lasting: "1d",
         severity: "info",
         summary: "nodes run different versions",
-        meaning: "A rolling upgrade was begun and not ended. Nodes of different versions work together.",
+        meaning: "A rolling upgrade has not been finished. Nodes of different versions work together.",
         action: "Upgrade the rest, or go back.",
     },
 ];

@@ -1,4 +1,4 @@
-//! The tables of metric families and alarms as text for readers and for Prometheus.
+//! The tables of metric families and alerts as text for readers and for Prometheus.
 
 use super::alerts::{ALERTS, Alert};
 use super::families::FAMILIES;
@@ -12,13 +12,13 @@ pub const METRICS_MARKS: (&str, &str) = (
 
 /// What stands before and after the generated part of `dynomite-alerts(7)`.
 pub const ALERTS_MARKS: (&str, &str) = (
-    ".\\\" The alarms below are written from the table of alarms; a test compares them.",
-    ".\\\" End of the alarms.",
+    ".\\\" The alerts below are written from the table of alerts; a test compares them.",
+    ".\\\" End of the alerts.",
 );
 
 /// What stands before and after the generated part of the rules for Prometheus.
 pub const RULES_MARKS: (&str, &str) = (
-    "# The rules below are written from the table of alarms; a test compares them.",
+    "# The rules below are written from the table of alerts; a test compares them.",
     "# End of the rules.",
 );
 
@@ -66,7 +66,7 @@ pub fn metrics() -> String {
     page
 }
 
-/// The alarms as the body of a manual page in man(7) macros.
+/// The alerts as the body of a manual page in man(7) macros.
 pub fn alerts() -> String {
     let mut page = String::new();
     for (severity, title) in [
@@ -100,7 +100,7 @@ pub fn alerts() -> String {
     page
 }
 
-/// The alarms as the rules of a group in Prometheus' YAML, indented to stand below `rules:`.
+/// The alerts as the rules of a group in Prometheus' YAML, indented to stand below `rules:`.
 pub fn rules() -> String {
     // A JSON string is a YAML string.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_family_and_alarm_stands_on_its_page() {
+    fn every_family_and_alert_stands_on_its_page() {
         let (metrics, alerts, rules) = (metrics(), alerts(), rules());
         for family in FAMILIES {
             let line = format!("\n.BR {} \"", roff_text(family.name));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn alarms_look_at_what_there_is() {
+    fn alerts_look_at_what_there_is() {
         for alert in ALERTS {
             for name in named(alert.expr)
                 .chain(named(alert.action))
