@@ -29,7 +29,7 @@ const GROUPS: &[Group] = &[
     (
         Serve::SameNode,
         "The owner of the keys, if all have the same one",
-        "Else CROSSSLOT; for scripts, an error of their own. A hash tag keeps keys together.",
+        "Otherwise an error: CROSSSLOT, or for scripts their own. A hash tag keeps keys together.",
     ),
     (
         Serve::LocalNode,
@@ -45,7 +45,7 @@ const GROUPS: &[Group] = &[
     (
         Serve::AllNodesGuarded,
         "All nodes of the cluster, if DYNOMITE_ENABLE_FLUSH=1",
-        "Else nobody.",
+        "Otherwise refused.",
     ),
     (Serve::Proxy, "The node itself", ""),
     (
@@ -55,22 +55,22 @@ const GROUPS: &[Group] = &[
     ),
     (
         Serve::Blocking,
-        "Nobody: they wait for data",
+        "Refused: blocking commands",
         "An error says so, and the connection stays open. XREAD and XREADGROUP are served without BLOCK.",
     ),
     (
         Serve::Transaction,
-        "Nobody: parts of a transaction",
-        "An error says so, and the connection stays open. What comes behind MULTI, up to EXEC or DISCARD, is not run.",
+        "Refused: transactions",
+        "An error says so, and the connection stays open. What follows MULTI, up to EXEC or DISCARD, is not run.",
     ),
     (
         Serve::PubSub,
-        "Nobody: publish and subscribe",
+        "Refused: publish and subscribe",
         "An error says so, and the connection stays open.",
     ),
     (
         Serve::Refused,
-        "Nobody: of no use, or harmful, behind a proxy",
+        "Refused: useless or harmful behind a proxy",
         "An error says so, and the connection stays open.",
     ),
 ];
@@ -97,12 +97,12 @@ pub fn roff() -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         page,
-        ".SS Writes with a time that counts from now\nThe node that is asked makes it an absolute one by its clock, for all racks the same: the clocks of all machines have to agree. Those of SET, SETEX, PSETEX and RESTORE it leaves as they are where a datastore is older than Redis 6.2.\n.PP\n{}",
+        ".SS Writes with a relative expiry\nReplicas whose clock agrees with that of the node that is asked get it as an absolute time, so that the key expires in all racks at once; all others, and C nodes, get it as it is. SET, SETEX, PSETEX and RESTORE stay as they are where a datastore is older than Redis 6.2. See dynomite-consistency(7).\n.PP\n{}",
         replicated(|how| matches!(how, Replicate::Absolute(_)))
     );
     let _ = writeln!(
         page,
-        ".SS Writes whose result only a datastore can know\nOne replica runs them; the others get what it did. Of entries that clients of several racks add to one stream at the same time, with ids to be made, one may be missing in another rack: where a greater id has come before it, a datastore refuses it.\n.PP\n{}",
+        ".SS Writes whose effect a datastore decides\nOne replica runs them; the others get what it did. If clients of several racks add entries to one stream at the same time with generated ids, another rack may miss one of them: a datastore refuses an id that is not greater than the last.\n.PP\n{}",
         replicated(|how| how == Replicate::Effect)
     );
     let listed = |wanted: fn(&Command) -> bool| {
@@ -111,7 +111,7 @@ pub fn roff() -> String {
     };
     let _ = writeln!(
         page,
-        ".SS Writes that every rack carries out for itself\nA datastore in each rack runs the request, and what it does may depend on chance, on the clock or on what that datastore holds at the moment. Racks can then differ, without an error. In scripts and functions this concerns SPOP, SRANDMEMBER, HRANDFIELD, ZRANDMEMBER, RANDOMKEY, TIME, XADD with an id to be made, expiries that count from now (SET EX, EXPIRE, SETEX), math.random, and whatever is decided by the order of unordered replies (SMEMBERS, HGETALL, KEYS, SCAN). Draw, read the clock and make ids in the client, and pass them as arguments; set expiries with PEXPIREAT. Keys that a script uses without having declared them are not where they are looked for, if another node owns them.\n.PP\n{}",
+        ".SS Writes that every rack runs by itself\nThe effect may depend on chance, on the clock or on what a datastore holds at the moment. Racks can then differ, without an error. In scripts and functions this concerns SPOP, SRANDMEMBER, HRANDFIELD, ZRANDMEMBER, RANDOMKEY, TIME, XADD with a generated id, relative expiries (SET EX, EXPIRE, SETEX), math.random, and decisions by the order of unordered replies (SMEMBERS, HGETALL, KEYS, SCAN). Draw lots, read the clock and make ids in the client, and pass them as arguments; set expiries with PEXPIREAT. A script does not find keys that it has not declared if another node owns them.\n.PP\n{}",
         listed(|row| {
             let runs = row.categories & cat::SCRIPTING != 0 && row.serve == Serve::SameNode;
             row.class == Class::Write
@@ -131,7 +131,7 @@ pub fn roff() -> String {
         (
             memcache::command::Serve::Keyed,
             "The owner of the key",
-            "In every rack that the level asks for. mg writes if it has a flag T or N; with a version to compare with (cas, the flag C) the replica that gave it runs it first.",
+            "In every rack that the level asks for. mg writes if it has a flag T or N; with a version to compare (cas, the flag C) the replica that gave it runs it first.",
         ),
         (
             memcache::command::Serve::Split,
@@ -146,7 +146,7 @@ pub fn roff() -> String {
         (
             memcache::command::Serve::AllNodesGuarded,
             "All nodes of the cluster, if DYNOMITE_ENABLE_FLUSH=1",
-            "Else nobody.",
+            "Otherwise refused.",
         ),
         (memcache::command::Serve::Proxy, "The node itself", ""),
     ] {
