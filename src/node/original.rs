@@ -152,7 +152,7 @@ impl Node {
             Err(reason) => {
                 log_at!(
                     Warn,
-                    "a peer's answer to a request in other words cannot be used: {reason}"
+                    "the reply of a C node to a rewritten request cannot be used: {reason}"
                 );
                 self.finish_failed(entry, now, Failure::Internal);
             }

@@ -167,8 +167,8 @@ impl Node {
         if wire.unasked <= limits::UNASKED {
             return false;
         }
-        log_at!(Alert, "{} answers what nobody asked, closing", peer.id);
-        self.note_lost(slot, "it answers what nobody asked");
+        log_at!(Alert, "{} sends replies to no request, closing", peer.id);
+        self.note_lost(slot, "it sends replies to no request");
         self.lose_upstream(slot, now, Loss::Nonsense);
         true
     }

@@ -116,7 +116,7 @@ impl Batch {
         if self.ring.as_ref().is_some_and(Ring::is_spent) {
             log_at!(
                 Warn,
-                "io_uring in use no more: the kernel takes nothing from it"
+                "io_uring is no longer used: the kernel accepts nothing from it"
             );
             self.ring = None;
         }

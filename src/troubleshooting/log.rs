@@ -10,7 +10,7 @@ pub const ROWS: &[Row] = &[
         "Upgrade Redis, then restart the node.",
     ),
     row(
-        "a peer's answer to a request in other words cannot be used: ...",
+        "the reply of a C node to a rewritten request cannot be used: ...",
         "A C node was asked for a command inside a script, and its reply was not what the script returns.",
         "Report it with the command; the client got an error.",
     ),
@@ -30,7 +30,7 @@ pub const ROWS: &[Row] = &[
         "Look at that datastore or peer; the node connects again by itself.",
     ),
     row(
-        "... answers what nobody asked, closing",
+        "... sends replies to no request, closing",
         "A peer has sent more than 1000 replies to no request.",
         "See that the address in dyn_seeds is a node of this cluster.",
     ),
@@ -70,7 +70,7 @@ pub const ROWS: &[Row] = &[
         "Look at the network between the nodes.",
     ),
     row(
-        "io_uring in use no more: the kernel takes nothing from it",
+        "io_uring is no longer used: the kernel accepts nothing from it",
         "The kernel refused to work with io_uring. The node goes on without it.",
         "None; DYNOMITE_IO_URING=0 avoids the attempt.",
     ),
