@@ -54,6 +54,11 @@ pub(super) trait Speech: Default {
     fn serve(node: &mut Node, key: u32, now: Now, request: Self::Request, raw: Raw<'_>);
     /// Whether a request has to wait for the client's writes in two steps ([`super::order`]).
     fn must_wait(node: &Node, key: u32, request: &Self::Request, raw: Raw<'_>) -> bool;
+    /// Returns true if a request may be parsed a second time. One that changed what the parser does with the
+    /// bytes behind it may not, and so is never held.
+    fn may_be_held(_request: &Self::Request, _raw: Raw<'_>) -> bool {
+        true
+    }
     /// Whether a request has to wait for the end of a pause ([`super::clients`]).
     fn pauses(_node: &Node, _request: &Self::Request, _raw: Raw<'_>) -> bool {
         false

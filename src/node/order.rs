@@ -85,7 +85,8 @@ impl Node {
         raw: Raw<'_>,
     ) -> bool {
         let client = self.fronts.clients.get(key as usize);
-        if client.is_some_and(|client| client.front.awaits_its_share()) {
+        let awaits = client.is_some_and(|client| client.front.awaits_its_share());
+        if awaits && S::may_be_held(request, raw) {
             self.hold_in_order(key);
             return true;
         }

@@ -54,6 +54,11 @@ impl Speech for Parser {
         }
     }
 
+    fn may_be_held(request: &Request, _raw: Raw<'_>) -> bool {
+        // A body may have to be passed over behind what is refused.
+        matches!(request.kind, Kind::Served(_))
+    }
+
     fn last_words(broken: Fatal) -> Vec<u8> {
         broken.reply()
     }

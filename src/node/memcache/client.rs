@@ -59,7 +59,15 @@ impl Speech for Parser {
         }
     }
 
-    /// No client of memcached can ask for a pause.
+    fn may_be_held(request: &Request, raw: Raw<'_>) -> bool {
+        // A value may have to be passed over behind a line that is refused.
+        match request.kind {
+            Kind::Direct { .. } => true,
+            Kind::Line => matches!(line::read(&first_line(raw)), Outcome::Call(_)),
+            Kind::BadChunk { .. } | Kind::TooLarge { .. } | Kind::Skipped => false,
+        }
+    }
+
     fn last_words(broken: Fatal) -> Vec<u8> {
         broken.reply()
     }

@@ -296,3 +296,20 @@ fn a_node_of_the_original_is_asked_in_words_it_knows() {
     }
     rig.assert_at_rest();
 }
+
+/// Its value was passed over twice, and the request behind it with it, once the replies before it had come.
+#[test]
+fn a_refused_set_behind_as_many_requests_as_may_be_awaited_is_not_parsed_twice() {
+    let mut rig = Rig::new(&["a d r1 0"], at(DcOne));
+    let client = rig.client();
+    let mut lines = vec!["get k"; 65];
+    lines.extend(["ms k 1 Mz\r\nx", "get k", "mn"]);
+    rig.asks(client, &lines);
+    for _ in 0..66 {
+        rig.says(ME, "END\r\n");
+    }
+    let refusal = "CLIENT_ERROR invalid mode for ms M token\r\n";
+    let expected = format!("{}{refusal}END\r\nMN\r\n", "END\r\n".repeat(65));
+    assert_eq!(rig.hears(client), expected);
+    rig.assert_at_rest();
+}
