@@ -97,6 +97,21 @@ fn a_clock_two_minutes_off_costs_no_key() {
                 "RESTORE k {T} p ABSTTL",
                 "RESTORE k 10000 p",
             ),
+            (
+                "HEXPIRE k 10 FIELDS 1 f",
+                "HPEXPIREAT k {T} FIELDS 1 f",
+                "HPEXPIRE k 10000 FIELDS 1 f",
+            ),
+            (
+                "HSETEX k EX 10 FIELDS 1 f v",
+                "HSETEX k PXAT {T} FIELDS 1 f v",
+                "HSETEX k PX 10000 FIELDS 1 f v",
+            ),
+            (
+                "MSETEX 1 k v EX 10",
+                "MSETEX 1 k v PXAT {T}",
+                "MSETEX 1 k v PX 10000",
+            ),
             // A moment that the client has named stays that moment.
             (
                 "EXPIREAT k 1700000100",

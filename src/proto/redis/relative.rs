@@ -19,25 +19,16 @@ pub fn relative<'a>(command: &Command, args: &[&'a [u8]], now_ms: u64) -> Option
     let soon = |text: &[u8]| left(text).map(|left| left.max(1));
     match command.name {
         "pexpireat" => changed(b"PEXPIRE", args, 2, left(args.get(2)?)?, None),
-        "set" => {
-            let at = option(args, 3, b"PXAT")?;
-            changed(
-                b"SET",
-                args,
-                at + 1,
-                soon(args.get(at + 1)?)?,
-                Some((at, b"PX")),
-            )
-        }
-        "getex" => {
-            let at = option(args, 2, b"PXAT")?;
-            changed(
-                b"GETEX",
-                args,
-                at + 1,
-                soon(args.get(at + 1)?)?,
-                Some((at, b"PX")),
-            )
+        "hpexpireat" => changed(b"HPEXPIRE", args, 2, left(args.get(2)?)?, None),
+        "set" => with_option(b"SET", args, 3, soon),
+        "getex" => with_option(b"GETEX", args, 2, soon),
+        "hgetex" => with_option(b"HGETEX", args, 2, soon),
+        "hsetex" => with_option(b"HSETEX", args, 2, soon),
+        "increx" => with_option(b"INCREX", args, 2, soon),
+        "msetex" => {
+            let keys = usize::try_from(integer(args.get(1)?)?).ok()?;
+            let options = keys.checked_mul(2)?.checked_add(2)?;
+            with_option(b"MSETEX", args, options, soon)
         }
         "restore" => {
             let at = option(args, 4, b"ABSTTL")?;
@@ -47,6 +38,18 @@ pub fn relative<'a>(command: &Command, args: &[&'a [u8]], now_ms: u64) -> Option
         }
         _ => None,
     }
+}
+
+/// `PXAT` among the options, which begin at `from`, as `PX` with the time that is left.
+fn with_option<'a>(
+    name: &'static [u8],
+    args: &[&'a [u8]],
+    from: usize,
+    left: impl Fn(&[u8]) -> Option<i64>,
+) -> Option<Rewritten<'a>> {
+    let at = option(args, from, b"PXAT")?;
+    let time = left(args.get(at + 1)?)?;
+    changed(name, args, at + 1, time, Some((at, b"PX")))
 }
 
 /// Where a word stands among the options, which begin at `from`.
@@ -112,6 +115,13 @@ mod tests {
             ("PSETEX k 10 PXAT", "SET k PXAT PX 10"),
             ("SET pxat pxat NX EX 3 GET", "SET pxat pxat NX PX 3000 GET"),
             ("GETEX pxat EX 10", "GETEX pxat PX 10000"),
+            ("HEXPIRE k 10 FIELDS 1 f", "HPEXPIRE k 10000 FIELDS 1 f"),
+            ("HGETEX k EX 10 FIELDS 1 f", "HGETEX k PX 10000 FIELDS 1 f"),
+            (
+                "HSETEX k EX 10 FIELDS 1 f v",
+                "HSETEX k PX 10000 FIELDS 1 f v",
+            ),
+            ("MSETEX 1 pxat pxat EX 10", "MSETEX 1 pxat pxat PX 10000"),
             ("RESTORE k 10 ABSTTL REPLACE", "RESTORE k 10 ABSTTL REPLACE"),
         ] {
             assert_eq!(there_and_back(line, 0).as_deref(), Some(expected), "{line}");
