@@ -6,14 +6,14 @@
 //!
 //! # Times of expiry and clocks
 //!
-//! A time that counts from now is made absolute by this node's clock before a Redis, so that all replicas end it at the
-//! same moment ([`super::replicate`]). That does harm where a replica's clock is off. So a replica gets it
-//! as an absolute time only if its clock is known to be within a second of this node's
-//! ([`crate::cluster::skew`]); any other replica, and every C node, whose clock nobody knows, gets the time
-//! as one that counts from now. It then ends at the same moment but for the time the request is under way.
-//! What goes to another datacenter is passed on there, so all its nodes must keep time for an absolute
-//! one. The datastore of this node is taken to have this node's clock. Before a memcached, which
-//! knows whole seconds only, all times count from now as they came.
+//! For Redis, a relative expiry becomes absolute by this node's clock, so that the key expires on all replicas at the
+//! same moment ([`super::replicate`]). That does harm where a replica's clock is off. So a replica gets an
+//! absolute time only if its clock is known to be within a second of this node's
+//! ([`crate::cluster::skew`]). Every other replica, and every C node, whose clock is unknown, gets a
+//! relative time; the key then expires there later by as long as the request was under way.
+//! A request for another datacenter is passed on there, so it has an absolute time only if all nodes of that
+//! datacenter keep time. The datastore of this node is taken to have this node's clock. For memcached all
+//! times stay relative.
 
 use super::agreement::{Finding, Setting, differences, listed};
 use super::front::Raw;

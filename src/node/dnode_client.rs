@@ -38,8 +38,6 @@ pub(super) struct DnodeClient {
     version: u32,
     /// Its latest request wants a reply in RESP3.
     wants_resp3: bool,
-    /// It has asked something already.
-    begun: bool,
     /// What it has told of itself.
     pub card: Option<Box<Card>>,
 }
@@ -53,7 +51,6 @@ impl DnodeClient {
             sealed: false,
             version: dnode::VERSION_ORIGINAL,
             wants_resp3: false,
-            begun: false,
             card: None,
         }
     }
@@ -116,6 +113,7 @@ fn is_old_probe(message: &Message<Shape>) -> bool {
 impl Node {
     /// Answers it.
     fn answer_old_probe(&mut self, key: u32, now: Now, id: u64) {
+        self.note_request(key);
         if let Some(entry) = self.enqueue_peer(key, now, id, None, 0) {
             self.finish(entry, now, OLD_PROBE.1);
         }
@@ -156,8 +154,8 @@ impl Node {
                     peer.sealed |= message.encrypted;
                     peer.version = message.version;
                     peer.wants_resp3 = message.wants_resp3;
-                    let first = !std::mem::replace(&mut peer.begun, true);
-                    if first && is_old_probe(&message) {
+                    let is_first = !peer.front.has_asked;
+                    if is_first && is_old_probe(&message) {
                         self.answer_old_probe(key, now, message.id);
                     } else {
                         self.serve_peer(key, now, &message);
@@ -180,6 +178,13 @@ impl Node {
         self.keep_rest(key, data, fill.full)
     }
 
+    /// Notes that a peer has sent a complete request.
+    fn note_request(&mut self, key: u32) {
+        if let Some(front) = self.fronts.get_mut(key) {
+            front.has_asked = true;
+        }
+    }
+
     /// Serves one message of a peer.
     fn serve_peer(&mut self, key: u32, now: Now, message: &Message<Shape>) {
         let forward = match message.kind {
@@ -188,9 +193,7 @@ impl Node {
             Kind::Card => return self.answer_card(key, now, message),
             Kind::Gossip | Kind::Reply | Kind::Other(_) => return,
         };
-        if let Some(front) = self.fronts.get_mut(key) {
-            front.has_asked = true;
-        }
+        self.note_request(key);
         let raw = Raw::from(&message.payload);
         match message.shape {
             Shape::Redis(shape) => self.serve_peer_redis(key, now, message.id, forward, shape, raw),

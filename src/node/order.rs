@@ -25,8 +25,8 @@ use crate::cluster::digest::digest;
 use crate::consistency::Consistency;
 use crate::proto::Class;
 use crate::proto::redis::command::Serve;
+use crate::proto::redis::effect;
 use crate::proto::redis::lookup::resolve;
-use crate::proto::redis::rewrite;
 
 /// The mark of all keys.
 pub(super) const ALL: u64 = 0;
@@ -122,7 +122,7 @@ impl Node {
             return false;
         }
         let waits = match refined.class {
-            Class::Write => !rewrite::has_effect(command, args),
+            Class::Write => !effect::has_effect(command, args),
             Class::Read => {
                 !command.own_rack && self.level_of(key, Class::Read) != Consistency::DcOne
             }

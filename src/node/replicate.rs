@@ -52,6 +52,7 @@ use crate::mbuf::Chain;
 use crate::proto::Failure;
 use crate::proto::redis::alike::Alike;
 use crate::proto::redis::command::{Class, Command};
+use crate::proto::redis::effect;
 use crate::proto::redis::rewrite::{self, Rewritten};
 use crate::proto::redis::{encode, errors, request, resp3};
 use std::sync::Arc;
@@ -111,7 +112,7 @@ impl Node {
         command: &'static Command,
         args: &[&[u8]],
     ) {
-        if rewrite::has_effect(command, args) {
+        if effect::has_effect(command, args) {
             return self.step_anywhere(key, now, form, ask, command);
         }
         match rewrite::absolute(command, args, now.unix_millis()) {
@@ -426,7 +427,7 @@ impl Node {
         let asked = request.to_vec();
         let args: Vec<&[u8]> = request::arguments(&asked).collect();
         reply.with_bytes(|reply| {
-            let effect = rewrite::effect(command, &args, reply)?;
+            let effect = effect::effect(command, &args, reply)?;
             Some(Effect {
                 row: effect.requests.first()?.command.index(),
                 requests: effect

@@ -2,7 +2,7 @@
 //!
 //! One table of metrics ([`table`]) drives the structs that are bumped, the text of `-D`
 //! ([`mod@describe`]), the JSON of `/info` ([`info`]) and, by the table of [`families`], the text of
-//! `/metrics` ([`prometheus`]) and its page ([`manual`]). [`alerts`] are the conditions worth an alarm.
+//! `/metrics` ([`prometheus`]) and its page ([`manual`]). [`alerts`] is the table of alerts.
 //! [`histogram`] measures.
 //!
 //! There is one [`Stats`], owned by the thread that does the work: a poll sees every event that

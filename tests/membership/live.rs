@@ -155,7 +155,7 @@ fn item_12_a_node_that_is_no_longer_listed_goes_after_the_grace_period() {
 }
 
 #[test]
-fn item_12_a_list_that_would_remove_more_than_half_is_refused_with_an_alarm() {
+fn item_12_a_list_that_would_remove_more_than_half_is_refused_with_an_alert() {
     let mut world = World::new();
     let me = world.spot("d", "r", 0);
     let entry = |n: u16| format!("127.0.0.1:{n}:r{n}:d:0\n");

@@ -52,7 +52,7 @@ pub enum Replicate {
     /// With so many arguments or more it may hold a time that counts from now, which is made an
     /// absolute one ([`super::rewrite::absolute`]).
     Absolute(u8),
-    /// One runs it, and the others get what it did ([`super::rewrite::effect`]).
+    /// One runs it, and the others get what it did ([`super::effect::effect`]).
     Effect,
 }
 

@@ -11,11 +11,14 @@
 //! | [`encode`] | canonical requests and replies |
 //! | [`request`], [`reply`] | where a message ends: resumable, in place |
 //! | [`resp3`] | RESP2 replies in RESP3 |
-//! | [`rewrite`] | writes in a form that has the same effect on every replica |
+//! | [`rewrite`], [`relative`] | writes with relative times made absolute, and the way back |
+//! | [`effect`] | what a request has done, as requests for the other replicas |
+//! | [`alike`] | what may differ between the replies of equal replicas |
 //! | [`session`] | one client's connection state, and the commands the proxy answers itself |
 
 pub mod alike;
 pub mod command;
+pub mod effect;
 pub mod encode;
 pub mod errors;
 pub mod flags;

@@ -87,21 +87,13 @@ mod tests {
 
     const NOW: u64 = 1_700_000_000_000;
 
-    fn shown(words: &[Cow<'_, [u8]>]) -> String {
-        let words: Vec<_> = words
-            .iter()
-            .map(|word| String::from_utf8_lossy(word))
-            .collect();
-        words.join(" ")
-    }
-
     fn there_and_back(line: &str, later_ms: u64) -> Option<String> {
         let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let command = resolve(&args, &mut Vec::new()).unwrap();
         let there = absolute(command, &args, NOW).expect("it has a relative time");
         let args: Vec<&[u8]> = there.words.iter().map(|word| &**word).collect();
         let back = relative(there.command, &args, NOW + later_ms)?;
-        Some(shown(&back.words))
+        Some(back.line())
     }
 
     /// Every form in which a time is made absolute has a way back, with what the client meant.

@@ -141,7 +141,7 @@ fn no_node_goes_while_no_list_can_be_had() {
 }
 
 #[test]
-fn item_12_a_list_that_would_remove_more_than_half_is_refused_with_an_alarm() {
+fn item_12_a_list_that_would_remove_more_than_half_is_refused_with_an_alert() {
     let mut world = World::new("");
     world.poll(&list(2..=5));
     for (few, level) in [
