@@ -179,11 +179,25 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
         assert!(!verified.stderr.contains("dynomite"), "{}", verified.stderr);
     }
     // From 0, the best, to 10; older versions cannot look at a file.
-    let secure = run(Command::new("systemd-analyze")
-        .args(["security", "--offline=yes", "--threshold=12", "--no-pager"])
-        .arg(&unit));
-    let unknown = secure.stderr.contains("unrecognized option");
-    assert!(unknown || secure.code() == Some(0), "{secure:?}");
+    let exposure_is_at_most = |tenths: &str| {
+        let secure = run(Command::new("systemd-analyze")
+            .args([
+                "security",
+                "--offline=yes",
+                "--threshold",
+                tenths,
+                "--no-pager",
+            ])
+            .arg(&unit));
+        let unknown = secure.stderr.contains("unrecognized option");
+        assert!(unknown || secure.code() == Some(0), "{secure:?}");
+    };
+    exposure_is_at_most("12");
+    // With what its comment leaves to the operator.
+    let text = fs::read_to_string(&unit).unwrap();
+    let stricter = "[Service]\nPrivateUsers=yes\nIPAddressDeny=any\nIPAddressAllow=10.0.0.0/8\n";
+    fs::write(&unit, text.replacen("[Service]\n", stricter, 1)).unwrap();
+    exposure_is_at_most("10");
 }
 
 /// It was sent to whatever process had the number by then, and HUP ends most.
