@@ -36,7 +36,7 @@ fn each_of_a_crowd_is_read_and_answered_as_if_it_were_alone() {
             for client in &mut clients {
                 client.expect_open();
             }
-            assert!(node.log().contains(logged), "{}", node.log());
+            node.await_log(logged);
             for round in 0..3 {
                 // The node finds them all ready at once.
                 pause(node.pid());

@@ -1,6 +1,6 @@
 //! The program under test.
 
-use super::{Client, FakeStore, Memcached, PATIENCE, Redis, TextClient};
+use super::{Client, FakeStore, Memcached, PATIENCE, Redis, TextClient, eventually};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -286,7 +286,13 @@ impl Node {
         self.child.id()
     }
 
-    /// What it has logged.
+    /// Waits until it has logged this: a thread of its own writes the log, which may be behind.
+    #[track_caller]
+    pub fn await_log(&self, text: &str) {
+        eventually(text, || self.log().contains(text));
+    }
+
+    /// What it has logged so far. What was logged just now may still be missing.
     pub fn log(&self) -> String {
         std::fs::read(self.dir.path().join("log"))
             .map(|log| String::from_utf8_lossy(&log).into_owned())

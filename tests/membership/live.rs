@@ -101,12 +101,10 @@ fn item_10_the_own_entry_is_never_dialled_under_any_spelling() {
         world.start(a);
         let node = world.node(a);
         assert_eq!(node.stat("members_added"), 1);
+        eventually("it connects to its store and its peer", || {
+            node.log().matches(" connecting..... to '").count() == 2
+        });
         let log = node.log();
-        assert_eq!(
-            log.matches(" connecting..... to '").count(),
-            2,
-            "its store and its peer: {log}"
-        );
         assert!(!log.contains(&format!("to '{own}'")), "{log}");
         assert_eq!(node.stat("dnode_client_connections"), 0);
         world.spots[a].node = None;

@@ -202,5 +202,5 @@ pub fn key_of(token: u32, tokens: &[u32], prefix: &str) -> String {
 /// Waits until a node has logged this text.
 #[track_caller]
 pub fn logged(node: &Node, text: &str) {
-    eventually(text, || node.log().contains(text));
+    node.await_log(text);
 }
