@@ -7,6 +7,7 @@
 
 use super::front::{Front, Raw};
 use super::limits;
+use super::many::Several;
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::native::is_native;
 use super::peer::OLD_PROBE;
@@ -19,7 +20,7 @@ use crate::log_at;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::payload::RequestShape;
 use crate::proto::dnode::{self, Card, Header, Kind, Message, VERSION_CARDS, VERSION_MODERN};
-use crate::proto::redis::command::Class;
+use crate::proto::redis::command::{Class, Serve};
 use crate::proto::redis::lookup::resolve;
 use crate::proto::redis::{errors, request};
 use crate::proto::store::{Requests, Shape};
@@ -271,17 +272,28 @@ impl Node {
                 refused => errors::refused(command, refused, &mut out),
             }
         }
-        let first = keys.first().and_then(|key| args.get(key.index));
-        let token = first.map(|key| self.token(key)).unwrap_or_default();
-        let ask = command
-            .filter(|_| out.is_empty())
-            .map(|command| Ask::redis(command, class, token, raw));
+        let keyed = keys.iter().filter_map(|key| args.get(key.index));
+        // Where all keys are for one node, the first says which.
+        let counted = if forward { keys.len() } else { 1 };
+        let tokens: Vec<Token> = keyed.take(counted).map(|key| self.token(key)).collect();
+        let token = tokens.first().copied().unwrap_or_default();
+        let command = command.filter(|_| out.is_empty());
+        let ask = command.map(|command| Ask::redis(command, class, token, raw));
         let Some(entry) = self.enqueue_peer(key, now, id, ask.as_ref(), raw.len()) else {
             return;
         };
-        match ask {
-            Some(ask) => self.place_peer(entry, key, now, forward, &ask),
-            None => self.finish(entry, now, &out),
+        let Some((ask, command)) = ask.zip(command) else {
+            return self.finish(entry, now, &out);
+        };
+        let several = Several {
+            command,
+            args,
+            keys: &keys,
+            tokens: &tokens,
+        };
+        let is_several = tokens.len() > 1 && command.serve == Serve::Split;
+        if !is_several || !self.split_forwarded(entry, key, now, &ask, &several) {
+            self.place_peer(entry, key, now, forward, &ask);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::clock::Now;
 use crate::cluster::digest::digest;
 use crate::cluster::id::DcId;
 use crate::cluster::merge::{self, Merge};
+use crate::cluster::topology::Scope;
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
@@ -20,28 +21,73 @@ use crate::proto::redis::command::Command;
 use crate::proto::redis::keys::Key;
 use crate::proto::redis::{encode, resp3};
 
+/// A request by several keys, and what its pieces are made of.
+pub(super) struct Several<'a> {
+    pub command: &'a Command,
+    pub args: &'a [&'a [u8]],
+    pub keys: &'a [Key],
+    /// Those of the keys.
+    pub tokens: &'a [Token],
+}
+
 impl Node {
-    /// Splits a request by its keys' owners and sends the pieces.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "three lists that belong together for this call only"
-    )]
+    /// Splits a client's request by its keys' owners and sends the pieces.
     pub(super) fn split(
         &mut self,
         key: u32,
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
-        command: &Command,
-        args: &[&[u8]],
-        keys: &[Key],
-        tokens: &[Token],
+        several: &Several<'_>,
     ) {
         let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
             return;
         };
         let level = self.level_of(key, ask.class);
-        self.divide(key, ask, tokens);
+        self.divide(key, ask, several.tokens);
+        self.send_pieces(entry, now, ask, several, |node, fragment, ask| {
+            node.count_request(ask);
+            node.place(fragment, key, now, level, ask);
+        });
+    }
+
+    /// Splits a request that a peer wants to be forwarded, if its keys have different owners in some rack of this
+    /// datacenter. They have one for the peer, so this happens only while it goes by another list of members.
+    /// Returns true if it did.
+    pub(super) fn split_forwarded(
+        &mut self,
+        entry: u32,
+        key: u32,
+        now: Now,
+        ask: &Ask<'_>,
+        several: &Several<'_>,
+    ) -> bool {
+        let racks = self.topology.rings(Scope::LocalDc);
+        self.split.divide(&self.topology, several.tokens, racks);
+        if self.split.pieces().count() < 2 {
+            return false;
+        }
+        self.send_pieces(entry, now, ask, several, |node, fragment, ask| {
+            node.place_peer(fragment, key, now, true, ask);
+        });
+        true
+    }
+
+    /// Sends the pieces into which a request has been divided.
+    fn send_pieces(
+        &mut self,
+        entry: u32,
+        now: Now,
+        ask: &Ask<'_>,
+        several: &Several<'_>,
+        send: impl Fn(&mut Node, u32, &Ask<'_>),
+    ) {
+        let &Several {
+            command,
+            args,
+            keys,
+            tokens,
+        } = several;
         let pieces: Vec<Vec<u32>> = self.split.pieces().map(<[u32]>::to_vec).collect();
         let Ok(count) = u16::try_from(pieces.len()) else {
             return self.finish_failed(entry, now, Failure::PayloadTooLarge);
@@ -80,8 +126,7 @@ impl Node {
                 raw: Raw::from(&chain),
                 ..*ask
             };
-            self.count_request(&ask);
-            self.place(fragment, key, now, level, &ask);
+            send(self, fragment, &ask);
         }
     }
 }

@@ -5,6 +5,7 @@ use super::client::{Heard, Speech};
 use super::fanout::edited;
 use super::front::Raw;
 use super::limits;
+use super::many::Several;
 use super::msg::Flags;
 use super::route::Ask;
 use crate::clock::Now;
@@ -201,7 +202,13 @@ impl Node {
                 }
                 if tokens.len() > 1 && !self.is_one_owner(key, &ask, &tokens) {
                     if refined.serve == Serve::Split {
-                        return self.split(key, now, form, &ask, command, args, &keys, &tokens);
+                        let several = Several {
+                            command,
+                            args,
+                            keys: &keys,
+                            tokens: &tokens,
+                        };
+                        return self.split(key, now, form, &ask, &several);
                     }
                     let text = errors::spans_nodes(command);
                     return self.answer(key, now, text.as_bytes(), false);

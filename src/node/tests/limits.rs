@@ -54,7 +54,7 @@ impl Rig {
 }
 
 /// The same from another datacenter, to be passed on in this one.
-fn message_to_all(id: u64, payload: &[u8]) -> Vec<u8> {
+pub fn message_to_all(id: u64, payload: &[u8]) -> Vec<u8> {
     let head = format!("   $2014$ {id} 4 0 1 0 *1 d *{}\r\n", payload.len());
     [head.as_bytes(), payload].concat()
 }

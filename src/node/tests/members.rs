@@ -1,5 +1,7 @@
-use super::{ME, Rig, THREE_RACKS, key_of, member};
+use super::limits::message_to_all;
+use super::{ME, Rig, THREE_RACKS, encoded, key_of, member};
 use crate::cluster::change::Change;
+use crate::cluster::id::NodeId;
 use crate::consistency::Consistency;
 use crate::node::Options;
 
@@ -219,4 +221,33 @@ fn the_second_step_of_a_write_goes_to_who_owns_the_key_since_a_join() {
         rig.says(new, ":1\r\n");
         rig.assert_at_rest();
     }
+}
+
+/// It went whole to the owner of its first key, and the other key's owner never heard of the write.
+#[test]
+fn a_forwarded_write_of_several_keys_is_split_by_the_owners_of_this_list_of_members() {
+    let members = ["me d r1 0", "a d r2 0", "b d r2 2147483648", "far e r1 0"];
+    let mut rig = Rig::new(&members, Options::default());
+    let of = |node| {
+        let owner = |key: &String| {
+            let (topology, token) = (&rig.node.topology, rig.node.token(key.as_bytes()));
+            topology.owner(topology.nodes()[usize::from(node)].rack, token)
+        };
+        let mut keys = (0..).map(|number| format!("key:{number}"));
+        keys.find(|key| owner(key) == Some(NodeId(node))).unwrap()
+    };
+    let (of_a, of_b) = (of(1), of(2));
+    let peer = rig.peer();
+    let line = format!("MSET {of_a} 1 {of_b} 2");
+    rig.reads(peer, &message_to_all(7, &encoded(&line)));
+    rig.turn();
+    assert_eq!(rig.sees(1), [format!("mset {of_a} 1")]);
+    assert_eq!(rig.sees(2), [format!("mset {of_b} 2")]);
+    let here = rig.sees(ME);
+    assert_eq!(here.len(), 2, "{here:?}");
+    for node in [ME, ME, 1, 2] {
+        rig.says(node, "+OK\r\n");
+    }
+    assert!(rig.hears(peer).ends_with("+OK\r\n"));
+    rig.assert_at_rest();
 }
