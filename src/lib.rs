@@ -16,10 +16,11 @@
 //! | [`proto`] | bytes to messages and back |
 //! | [`cluster`] | datacenters, racks, tokens, where a request goes and how its replies are judged |
 //! | [`node`] | one node as a pure state machine: no sockets, no clocks |
+//! | [`driver`] | the one turn of the loop, for sockets and for simulated links |
 //! | [`admin`] | the HTTP endpoint on the stats port |
 //! | [`seeds`] | where lists of other nodes come from: HTTP, DNS, a file |
 //! | [`process`] | log sink, signals, daemon, pid file, limits, readiness |
-//! | [`reactor`] | the world: epoll, `io_uring`, listeners, sockets |
+//! | [`reactor`] | the driver's world in production: epoll, `io_uring`, listeners, sockets |
 //! | [`startup`] | what a start needs, read and checked; `-t` |
 //! | [`cli`] | the command line |
 //! | [`troubleshooting`] | every error text, what it means and what to do: the table behind a manual page |
@@ -30,6 +31,7 @@ pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod consistency;
+pub mod driver;
 pub mod hashkit;
 pub mod logging;
 pub mod mbuf;

@@ -14,8 +14,9 @@
 //! 3. calls [`Node::transmit`] once for every connection from [`Node::next_dirty`],
 //!
 //! and repeats 2 and 3 until both are empty; then it sleeps until [`Node::next_deadline`] at the
-//! latest. A driver may write answers first ([`Node::next_dirty_front`]) and tell of what has come
-//! meanwhile before it passes requests on, so that fewer writes carry them. A connection whose `transmit` says there is more is called again when it can be written.
+//! latest. [`Driver`](crate::driver::Driver) is the driver, whatever the world: it writes answers first
+//! ([`Node::next_dirty_front`]) and reports what has come meanwhile before it passes requests on, so that fewer writes
+//! carry them. A connection whose `transmit` says there is more is called again when it can be written.
 //! Ids carry a generation: a verb for a connection that is no more does nothing.
 //!
 //! # Who closed, and what becomes of the requests

@@ -1,14 +1,13 @@
 //! Taking in connections.
 //!
 //! Out of file descriptors, nothing is accepted for [`ACCEPT_PAUSE_US`] or until a connection
-//! closes; whoever waits, waits in the kernel's queue. Nothing spins, and nobody who is connected
-//! notices. Clients never get the last descriptors: those are for the datastore and the peers, which
+//! closes; new connections wait in the kernel's queue. Nothing spins, and those that are connected do not
+//! notice. Clients never get the last descriptors: those are for the datastore and the peers, which
 //! could otherwise not be connected to again, and for statistics.
 
 use super::Reactor;
 use super::listener::Listener;
-use super::socket::{Socket, Stream};
-use super::table::Name;
+use super::socket::Stream;
 use crate::clock::Now;
 use crate::log_at;
 use crate::node::Kind;
@@ -24,9 +23,9 @@ const ACCEPT_PAUSE_US: u64 = 100_000;
 /// the kernel's events, a few requests for statistics.
 const KEPT_FILES: usize = 48;
 
-/// Whom a listener is for.
+/// What connects to a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
+pub(super) enum ListenerKind {
     /// `listen`.
     Clients,
     /// `dyn_listen`.
@@ -35,16 +34,69 @@ pub(super) enum Door {
     Stats,
 }
 
-impl Door {
-    /// Those first that are few and everybody needs.
-    const ALL: [Door; 3] = [Door::Peers, Door::Stats, Door::Clients];
+impl ListenerKind {
+    /// Accept order: peers and statistics, which are few, before clients.
+    const ALL: [ListenerKind; 3] = [
+        ListenerKind::Peers,
+        ListenerKind::Stats,
+        ListenerKind::Clients,
+    ];
+}
 
-    /// What its events are called.
-    pub(super) fn name(self) -> Name {
-        match self {
-            Door::Clients => Name::Clients,
-            Door::Peers => Name::Peers,
-            Door::Stats => Name::Stats,
+/// All listeners, and whether they accept.
+#[derive(Default)]
+pub(super) struct Listeners {
+    /// By [`ListenerKind`]; those of clients and peers are gone while shutting down.
+    open: [Option<Listener>; 3],
+    /// Nothing is accepted until then, in µs, or until a connection closes.
+    pub paused_until: Option<u64>,
+}
+
+impl Listeners {
+    /// Adds a listener.
+    pub fn insert(&mut self, which: ListenerKind, listener: Listener) {
+        self.open[which as usize] = Some(listener);
+    }
+
+    /// Closes a listener.
+    pub fn close(&mut self, which: ListenerKind) {
+        self.open[which as usize] = None;
+    }
+
+    /// A listener, while it is open.
+    pub fn get(&self, which: ListenerKind) -> Option<&Listener> {
+        self.open[which as usize].as_ref()
+    }
+
+    /// Notes that there are connections to accept.
+    pub fn mark_ready(&mut self, which: ListenerKind) {
+        self.set_ready(which, true);
+    }
+
+    fn set_ready(&mut self, which: ListenerKind, ready: bool) {
+        if let Some(listener) = &mut self.open[which as usize] {
+            listener.ready = ready;
+        }
+    }
+
+    fn is_ready(&self, which: ListenerKind) -> bool {
+        self.paused_until.is_none() && self.get(which).is_some_and(|listener| listener.ready)
+    }
+
+    /// Returns true if connections are left to accept which no event will report.
+    pub fn any_ready(&self) -> bool {
+        ListenerKind::ALL.iter().any(|&which| self.is_ready(which))
+    }
+
+    /// Accepts again: a descriptor is free.
+    pub fn resume(&mut self) {
+        self.paused_until = None;
+    }
+
+    /// Accepts again when the pause is over.
+    pub fn tick(&mut self, now: Now) {
+        if self.paused_until.is_some_and(|at| at <= now.mono_us) {
+            self.paused_until = None;
         }
     }
 }
@@ -58,62 +110,40 @@ pub(super) fn files() -> usize {
 }
 
 impl Reactor {
-    fn door(&mut self, door: Door) -> Option<&mut Listener> {
-        self.listeners[door as usize].as_mut()
-    }
-
-    /// Notes that somebody knocks.
-    pub(super) fn knocked(&mut self, door: Door) {
-        if let Some(listener) = self.door(door) {
-            listener.ready = true;
-        }
-    }
-
-    /// Whether connections are left over from this turn, which no event will tell of.
-    pub(super) fn has_more_to_accept(&self) -> bool {
-        self.accept_paused_until.is_none()
-            && self
-                .listeners
-                .iter()
-                .flatten()
-                .any(|listener| listener.ready)
-    }
-
     /// Accepts what waits at the listeners, a turn's worth of each.
     pub(super) fn accept_all(&mut self, now: Now) {
-        for door in Door::ALL {
+        for which in ListenerKind::ALL {
             for _ in 0..ACCEPTS_PER_TURN {
-                if self.accept_paused_until.is_some() {
-                    return;
-                }
-                if !self.door(door).is_some_and(|listener| listener.ready) {
+                if !self.kernel.listeners.is_ready(which) {
                     break;
                 }
-                let is_short = door == Door::Clients && !self.has_files_for_clients();
-                if is_short && !self.node.make_room_for_client(now) {
+                let is_short = which == ListenerKind::Clients && !self.has_files_for_clients();
+                if is_short && !self.driver.node.make_room_for_client(now) {
                     let error = io::Error::from_raw_os_error(libc::EMFILE);
-                    self.accept_failed(door, &error, now);
+                    self.accept_failed(which, &error, now);
                     break;
                 }
-                let Some(listener) = self.door(door) else {
+                let Some(listener) = self.kernel.listeners.get(which) else {
                     break;
                 };
-                match (listener.accept(), door) {
-                    (Ok((stream, addr)), Door::Clients | Door::Peers) => {
-                        self.welcome(door, stream, addr, now)
+                match (listener.accept(), which) {
+                    (Ok((stream, addr)), ListenerKind::Clients | ListenerKind::Peers) => {
+                        self.admit(which, stream, addr, now)
                     }
-                    (Ok((stream, addr)), Door::Stats) => self.welcome_admin(stream, addr, now),
-                    (Err(error), _) => self.accept_failed(door, &error, now),
+                    (Ok((stream, addr)), ListenerKind::Stats) => {
+                        self.admit_admin(stream, addr, now)
+                    }
+                    (Err(error), _) => self.accept_failed(which, &error, now),
                 }
             }
         }
     }
 
-    /// Whether there are descriptors for another client that nobody else may need: each connection
+    /// Returns true if there are descriptors for another client that nothing else may need: each connection
     /// that this node makes has one whether it is there or not, and so has one of each peer to it. Clients
     /// may have half of them in any case.
     fn has_files_for_clients(&self) -> bool {
-        let [clients, peers, made] = self.node.sockets();
+        let [clients, peers, made] = self.driver.node.sockets();
         let kept = KEPT_FILES + made + peers.max(made) + self.admin.len();
         let files = files();
         clients < files.saturating_sub(kept).max(files / 2)
@@ -122,38 +152,40 @@ impl Reactor {
     /// Leaves descriptors for the rest: connections from peers may have a quarter of them, or twice as
     /// many as this node makes.
     fn limit_peers(&mut self) {
-        let [_, _, made] = self.node.sockets();
-        self.node.limit_dnode_clients((files() / 4).max(2 * made));
+        let node = &mut self.driver.node;
+        let [_, _, made] = node.sockets();
+        node.limit_dnode_clients((files() / 4).max(2 * made));
     }
 
-    /// Takes in a client or a peer.
-    fn welcome(&mut self, door: Door, mut stream: Stream, addr: Option<SocketAddr>, now: Now) {
-        let kind = match door {
-            Door::Peers => {
+    /// Adds a client or a peer.
+    fn admit(
+        &mut self,
+        which: ListenerKind,
+        mut stream: Stream,
+        addr: Option<SocketAddr>,
+        now: Now,
+    ) {
+        let kind = match which {
+            ListenerKind::Peers => {
                 self.limit_peers();
                 Kind::DnodeClient
             }
             _ => Kind::Client,
         };
-        let accepted = self.node.accepted(kind, addr, now);
-        let name = self.listeners[door as usize]
-            .as_ref()
-            .map_or("", |listener| listener.name.as_str());
+        let accepted = self.driver.node.accepted(kind, addr, now);
+        let listener = self.kernel.listeners.get(which);
+        let name = listener.map_or("", |listener| listener.name.as_str());
         match accepted {
-            Ok(id) => match Socket::register(
-                stream,
-                self.poll.registry(),
-                Name::Conn(id).token(),
-                id.generation,
-            ) {
-                Ok(socket) => {
+            Ok(id) => match self.kernel.register(id, stream) {
+                Ok(stream) => {
                     log_at!(Notice, "{name} accepted {}", id.told(addr));
-                    self.sockets.insert(id, socket);
+                    self.driver.accepted(&mut self.kernel, id, stream, now);
                 }
                 Err(error) => {
-                    self.node.broken(id, now, &error);
+                    let node = &mut self.driver.node;
+                    node.broken(id, now, &error);
                     // There is nothing that could still be read.
-                    self.node.receive(id, now, &mut io::empty());
+                    node.receive(id, now, &mut io::empty());
                 }
             },
             Err(text) => {
@@ -165,12 +197,10 @@ impl Reactor {
         }
     }
 
-    fn accept_failed(&mut self, door: Door, error: &io::Error, now: Now) {
-        let Some(listener) = self.door(door) else {
-            return;
-        };
+    fn accept_failed(&mut self, which: ListenerKind, error: &io::Error, now: Now) {
+        let listeners = &mut self.kernel.listeners;
         match (error.kind(), error.raw_os_error()) {
-            (ErrorKind::WouldBlock, _) => listener.ready = false,
+            (ErrorKind::WouldBlock, _) => listeners.set_ready(which, false),
             // The call was interrupted, or the connection in question died in the queue: accept(2)
             // has Linux pass on the errors of the network.
             (ErrorKind::Interrupted | ErrorKind::ConnectionAborted, _)
@@ -188,14 +218,15 @@ impl Reactor {
             ) => {}
             // No descriptors, no memory, or something that trying again at once will not mend.
             _ => {
+                let listener = listeners.get(which);
+                let name = listener.map_or("", |listener| listener.name.as_str());
                 log_at!(
                     Alert,
-                    "accept on {} failed: {}, pausing",
-                    listener.name,
+                    "accept on {name} failed: {}, pausing",
                     sys::reason(error)
                 );
-                self.node.count_accept_pause();
-                self.accept_paused_until = Some(now.mono_us + ACCEPT_PAUSE_US);
+                listeners.paused_until = Some(now.mono_us + ACCEPT_PAUSE_US);
+                self.driver.node.count_accept_pause();
             }
         }
     }

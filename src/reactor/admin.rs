@@ -1,10 +1,11 @@
 //! HTTP connections on the stats port: their sockets, and what the endpoint may ask.
 
 use super::Reactor;
-use super::accept::Door;
+use super::accept::ListenerKind;
+use super::kernel::Driver;
 use super::reload::Configured;
 use super::socket::Stream;
-use super::table::{Name, Tables};
+use super::token::Name;
 use crate::admin::{Caller, ConnId, Control, Outcome, Policy};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -15,7 +16,7 @@ use crate::node::control::SETTABLE;
 use crate::node::health::Check;
 use crate::process::{figures, memory};
 use crate::stats::{Identity, Report, info, prometheus};
-use mio::{Interest, Registry};
+use mio::Registry;
 use slab::Slab;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -39,11 +40,7 @@ impl Sockets {
         self.generation = self.generation.wrapping_add(1);
         let entry = self.sockets.vacant_entry();
         let token = Name::Admin(entry.key() as u32, self.generation).token();
-        let both = Interest::READABLE | Interest::WRITABLE;
-        match &mut stream {
-            Stream::Tcp(tcp) => registry.register(tcp, token, both),
-            Stream::Unix(unix) => registry.register(unix, token, both),
-        }?;
+        stream.register(registry, token)?;
         entry.insert(HttpSocket {
             id,
             stream,
@@ -66,18 +63,17 @@ impl Sockets {
 
 /// The node and what is around it, as the endpoint sees them.
 struct View<'a> {
-    node: &'a mut Node,
+    driver: &'a mut Driver,
     configured: &'a mut Configured,
     identity: &'a Identity,
     policy: Policy,
-    sockets: &'a mut Tables,
     is_listening: bool,
     is_accepting: bool,
 }
 
 impl Control for View<'_> {
     fn node(&mut self) -> &mut Node {
-        self.node
+        &mut self.driver.node
     }
 
     fn identity(&self) -> &Identity {
@@ -89,23 +85,24 @@ impl Control for View<'_> {
     }
 
     fn info(&mut self, now: Now) -> String {
-        self.node.count_poll();
-        let mut held = self.node.memory();
+        self.driver.node.count_poll();
+        let mut held = self.driver.node.memory();
         held.dyn_memory_kib = memory::peak_rss_kib();
-        info::render(&self.node.stats(now), self.identity, now, &held)
+        info::render(&self.driver.node.stats(now), self.identity, now, &held)
     }
 
     fn metrics(&mut self, now: Now) -> String {
-        let state = self.node.state();
+        let state = self.driver.node.state();
         let states = SETTABLE.map(|other| (other.name(), other == state));
         prometheus::render(&Report {
-            stats: &self.node.stats(now),
-            peers: &self.node.peers(now),
+            stats: &self.driver.node.stats(now),
+            peers: &self.driver.node.peers(now),
             who: self.identity,
-            memory: &self.node.memory(),
+            memory: &self.driver.node.memory(),
             process: &figures::figures(),
             states: &states,
-            consistency: [Access::Read, Access::Write].map(|access| self.node.consistency(access)),
+            consistency: [Access::Read, Access::Write]
+                .map(|access| self.driver.node.consistency(access)),
         })
     }
 
@@ -125,7 +122,7 @@ impl Control for View<'_> {
     }
 
     fn reload(&mut self, now: Now) -> Result<Vec<String>, Vec<String>> {
-        let reloaded = self.configured.reload(self.node, now)?;
+        let reloaded = self.configured.reload(&mut self.driver.node, now)?;
         let applied = reloaded.applied.iter().map(ToString::to_string);
         let waiting = reloaded.waiting.iter();
         let waiting = waiting.map(|change| format!("{change}, at the next start"));
@@ -133,19 +130,15 @@ impl Control for View<'_> {
     }
 
     fn address_of(&mut self, node: NodeId) -> Option<IpAddr> {
+        let (of, conns) = (&self.driver.node, self.driver.conns());
+        let stream = |id| Some(&conns.get(id)?.inner);
         let addr = if node == NodeId::ME {
-            let peers = self.node.topology().nodes().len() as u16;
-            let conns: Vec<_> = (1..peers)
-                .flat_map(|peer| self.node.conns_of(NodeId(peer)))
-                .collect();
-            conns
-                .into_iter()
-                .find_map(|id| self.sockets.get(id)?.stream.local_addr())
+            let peers = 1..of.topology().nodes().len() as u16;
+            let mut ids = peers.flat_map(|peer| of.conns_of(NodeId(peer)));
+            ids.find_map(|id| stream(id)?.local_addr())
         } else {
-            let conns: Vec<_> = self.node.conns_of(node).collect();
-            conns
-                .into_iter()
-                .find_map(|id| self.sockets.get(id)?.stream.peer_addr())
+            let mut ids = of.conns_of(node);
+            ids.find_map(|id| stream(id)?.peer_addr())
         };
         addr.map(|addr| addr.ip())
     }
@@ -153,7 +146,7 @@ impl Control for View<'_> {
 
 impl Reactor {
     /// Takes in an HTTP connection.
-    pub(super) fn welcome_admin(&mut self, stream: Stream, addr: Option<SocketAddr>, now: Now) {
+    pub(super) fn admit_admin(&mut self, stream: Stream, addr: Option<SocketAddr>, now: Now) {
         let caller = Caller::new(addr, stream.local_addr());
         // A sixteenth of the descriptors: statistics must not take those of clients and peers.
         self.admin.limit((super::accept::files() / 16).max(16));
@@ -163,7 +156,7 @@ impl Reactor {
         }
         if let Err(error) = self
             .admins
-            .insert(admission.id, stream, self.poll.registry())
+            .insert(admission.id, stream, self.kernel.registry())
         {
             log_at!(Warn, "stats connection not accepted: {error}");
             self.admin.closed(admission.id);
@@ -171,7 +164,7 @@ impl Reactor {
     }
 
     /// Acts on what the kernel says about an HTTP connection.
-    pub(super) fn admin_ready(&mut self, key: u32, generation: u32, now: Now) {
+    fn admin_ready(&mut self, key: u32, generation: u32, now: Now) {
         let Some(socket) = self
             .admins
             .sockets
@@ -181,31 +174,30 @@ impl Reactor {
             return;
         };
         let mut view = View {
-            node: &mut self.node,
+            driver: &mut self.driver,
             configured: &mut self.configured,
             identity: &self.identity,
             policy: self.policy,
-            sockets: &mut self.sockets,
-            is_listening: self.listeners[Door::Clients as usize].is_some(),
-            is_accepting: self.accept_paused_until.is_none(),
+            is_listening: self.kernel.listeners.get(ListenerKind::Clients).is_some(),
+            is_accepting: self.kernel.listeners.paused_until.is_none(),
         };
         match self
             .admin
             .drive(socket.id, now, &mut socket.stream, &mut view)
         {
             Outcome::Wait => {}
-            Outcome::Again => self.admin_run.push((key, generation)),
+            Outcome::Again => self.kernel.arrived.admins.push((key, generation)),
             Outcome::Close => {
                 let id = socket.id;
                 self.admins.close(id);
-                self.accept_paused_until = None;
+                self.kernel.listeners.resume();
             }
         }
     }
 
-    /// Goes on with HTTP connections that had more than one turn's worth.
-    pub(super) fn admin_queued(&mut self, now: Now) {
-        for (key, generation) in std::mem::take(&mut self.admin_run) {
+    /// Serves HTTP connections that are ready, or had more than one turn's worth.
+    pub(super) fn drive_admins(&mut self, now: Now) {
+        for (key, generation) in std::mem::take(&mut self.kernel.arrived.admins) {
             self.admin_ready(key, generation, now);
         }
     }
@@ -214,7 +206,7 @@ impl Reactor {
     pub(super) fn admin_tick(&mut self, now: Now) {
         for id in self.admin.tick(now) {
             self.admins.close(id);
-            self.accept_paused_until = None;
+            self.kernel.listeners.resume();
         }
     }
 }

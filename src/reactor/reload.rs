@@ -57,7 +57,7 @@ impl Reactor {
     /// # Errors
     /// What is wrong, a line each; nothing has been changed.
     pub fn reload(&mut self, now: Now) -> Result<Reloaded, Vec<String>> {
-        self.configured.reload(&mut self.node, now)
+        self.configured.reload(&mut self.driver.node, now)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A connected socket, TCP or Unix, and what is known about its readiness.
+//! A connected socket, TCP or Unix.
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
@@ -106,49 +106,13 @@ impl Stream {
     }
 }
 
-/// A connected socket in the reactor's tables.
-#[derive(Debug)]
-pub struct Socket {
-    /// The stream.
-    pub stream: Stream,
-    /// Tells it from earlier sockets in the same place.
-    pub generation: u32,
-    /// It stands in the queue of sockets to be read.
-    pub queued: bool,
-    /// The last write did not take everything; the writable edge is awaited.
-    pub blocked: bool,
-    /// The peer has ended its stream: read on until that shows, no further edge will come.
-    pub ended: bool,
-    /// The connection is still being made.
-    pub connecting: bool,
-}
-
-impl Socket {
-    /// Whether the kernel may take bytes for it.
-    #[inline]
-    pub fn is_writable(&self) -> bool {
-        !self.blocked && !self.connecting
-    }
-
-    /// Registers a stream once, for both directions, edge-triggered; it is never re-registered.
-    pub fn register(
-        mut stream: Stream,
-        registry: &Registry,
-        token: Token,
-        generation: u32,
-    ) -> io::Result<Socket> {
+impl Stream {
+    /// Registers it once, for both directions, edge-triggered; it is never re-registered.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        match &mut stream {
+        match self {
             Stream::Tcp(tcp) => registry.register(tcp, token, both),
             Stream::Unix(unix) => registry.register(unix, token, both),
-        }?;
-        Ok(Socket {
-            stream,
-            generation,
-            queued: false,
-            blocked: false,
-            ended: false,
-            connecting: false,
-        })
+        }
     }
 }

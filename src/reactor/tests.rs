@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{Overrides, parse};
+use crate::node::{Action, ConnId, Kind};
 use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
@@ -36,8 +37,8 @@ fn reactor(dir: &std::path::Path, servers: &str) -> Reactor {
 }
 
 fn connections(reactor: &mut Reactor) -> u64 {
-    let now = clock(reactor.started);
-    reactor.node.stats(now).pool.client_connections
+    let now = reactor.kernel.now();
+    reactor.driver.node.stats(now).pool.client_connections
 }
 
 /// What did not fit into one turn used to wait for the next event, whatever that was.
@@ -48,10 +49,9 @@ fn what_is_left_to_accept_is_accepted_without_another_event() {
     let clients: Vec<_> = (0..300)
         .map(|_| UnixStream::connect(dir.path().join("listen")).unwrap())
         .collect();
-    let mut events = Events::with_capacity(EVENTS);
-    reactor.turn(&mut events, &mut |_| {}).unwrap();
+    reactor.turn(&mut |_| {}).unwrap();
     while reactor.timeout().is_zero() {
-        reactor.turn(&mut events, &mut |_| {}).unwrap();
+        reactor.turn(&mut |_| {}).unwrap();
     }
     assert_eq!(connections(&mut reactor), clients.len() as u64);
 }
@@ -67,29 +67,30 @@ fn every_address_of_the_datastore_is_tried() {
     closed.bind(&any.into()).unwrap();
     let nobody = closed.local_addr().unwrap().as_socket().unwrap();
     let store = TcpListener::bind("127.0.0.1:0").unwrap();
-    let now = clock(reactor.started);
+    let now = reactor.kernel.now();
     // The attempt at /nowhere has failed; the node tries again, with these addresses.
     let mut later = now;
     later.mono_us += 10_000_000;
-    reactor.node.tick(later);
-    let Some(Action::Connect(id)) = reactor.node.next_action() else {
+    reactor.driver.node.tick(later);
+    let Some(Action::Connect(id)) = reactor.driver.node.next_action() else {
         panic!("no attempt");
     };
     let addresses = VecDeque::from([nobody, nobody, store.local_addr().unwrap()]);
-    reactor.connect_to_one_of(id, addresses, now);
-    let mut events = Events::with_capacity(EVENTS);
-    while reactor
-        .sockets
-        .get(id)
-        .is_some_and(|socket| socket.connecting)
-    {
-        reactor.turn(&mut events, &mut |_| {}).unwrap();
+    reactor
+        .kernel
+        .connect_on(&mut reactor.driver, id, addresses, now);
+    let is_connecting = |reactor: &Reactor| {
+        let conn = reactor.driver.conns().get(id);
+        conn.is_some_and(|conn| conn.is_connecting())
+    };
+    while is_connecting(&reactor) {
+        reactor.turn(&mut |_| {}).unwrap();
     }
-    let stream = &reactor.sockets.get(id).expect("a connection").stream;
+    let stream = &reactor.driver.conns().get(id).expect("a connection").inner;
     assert!(stream.is_connected());
-    assert!(reactor.untried.is_empty());
+    assert!(reactor.kernel.untried.is_empty());
     assert_eq!(
-        reactor.node.stats(now).server.server_err,
+        reactor.driver.node.stats(now).server.server_err,
         1,
         "the one at /nowhere"
     );
@@ -105,26 +106,23 @@ fn an_answer_of_the_resolver_that_comes_too_late_connects_nothing() {
     let mut reactor = reactor(dir.path(), &format!("127.1:{port}:1"));
     let Some(id) = (0..10).find_map(|generation| {
         let id = ConnId {
-            kind: crate::node::Kind::Store,
+            kind: Kind::Store,
             key: 0,
             generation,
         };
-        reactor.node.endpoint(id).is_some().then_some(id)
+        reactor.driver.node.endpoint(id).is_some().then_some(id)
     }) else {
         panic!("no attempt is under way");
     };
     // The node gives up.
-    let mut later = clock(reactor.started);
+    let mut later = reactor.kernel.now();
     later.mono_us += 6_000_000;
-    reactor.node.tick(later);
-    assert!(reactor.node.endpoint(id).is_none());
-    let (mut events, mut answered) = (Events::with_capacity(EVENTS), false);
-    while !answered {
-        reactor.poll.poll(&mut events, None).unwrap();
-        answered = events
-            .iter()
-            .any(|event| event.token() == Name::Waker.token());
+    reactor.driver.node.tick(later);
+    assert!(reactor.driver.node.endpoint(id).is_none());
+    while !std::mem::take(&mut reactor.kernel.arrived.woken) {
+        reactor.kernel.wait(Duration::from_secs(1)).unwrap();
+        reactor.kernel.report(&mut reactor.driver, later);
     }
-    reactor.take_answers(clock(reactor.started));
-    assert!(reactor.sockets.get(id).is_none());
+    reactor.kernel.take_answers(&mut reactor.driver, later);
+    assert!(reactor.driver.conns().get(id).is_none());
 }

@@ -214,7 +214,7 @@ impl Client {
         versions: &mut Versions,
     ) -> Result<(), String> {
         for request in &mut self.waiting {
-            if request.read_at.is_none() && request.end <= link.read {
+            if request.read_at.is_none() && request.end <= link.taken() {
                 request.read_at = Some(world.now);
             }
         }

@@ -95,7 +95,7 @@ impl World {
     pub fn is_quiescent(&mut self) -> bool {
         let mut machines = self.machines.iter().flatten();
         let no_messages = machines.all(|machine| {
-            let memory = machine.node.memory();
+            let memory = machine.driver.node.memory();
             memory.alloc_msgs == memory.free_msgs
         });
         // The statistics are dear.
@@ -107,8 +107,8 @@ impl World {
         let mut found = Vec::new();
         for (node, machine) in self.machines.iter_mut().enumerate() {
             let Some(machine) = machine else { continue };
-            let stats = machine.node.stats(self.now);
-            let memory = machine.node.memory();
+            let stats = machine.driver.node.stats(self.now);
+            let memory = machine.driver.node.memory();
             let pool = &stats.pool;
             let gauges = [
                 ("client_connections", pool.client_connections),
@@ -283,7 +283,7 @@ impl World {
     pub fn have_answered(&mut self) -> bool {
         let now = self.now;
         self.machines.iter_mut().flatten().all(|machine| {
-            let known = machine.node.stats(now).pool.peer_connections;
+            let known = machine.driver.node.stats(now).pool.peer_connections;
             known == machine.peers() as u64
         })
     }

@@ -49,7 +49,7 @@ impl World {
         let Some(machine) = &mut self.machines[node] else {
             return false;
         };
-        let known = machine.node.stats(now).pool.peer_connections;
+        let known = machine.driver.node.stats(now).pool.peer_connections;
         self.plan.is_member(node) && machine.peers() == wanted && known == wanted as u64
     }
 
@@ -98,7 +98,7 @@ impl World {
         if let Some(machine) = &mut self.machines[node]
             && !(self.canary == Some(Canary::IsNotTold) && node == 0)
         {
-            let changed = machine.node.set_members(members, self.now);
+            let changed = machine.driver.node.set_members(members, self.now);
             changed.map_err(|why| format!("node {node} refuses the members: {why}"))?;
         }
         self.note(|| format!("node {node} is told"));

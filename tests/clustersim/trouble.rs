@@ -37,7 +37,7 @@ impl World {
     /// A node that was told to stop, and has, is off.
     pub fn stop_if_drained(&mut self, node: usize) {
         let machine = self.machines[node].as_ref();
-        if machine.is_some_and(|machine| machine.node.is_drained()) {
+        if machine.is_some_and(|machine| machine.driver.node.is_drained()) {
             self.switch_off(node);
             self.back_at[node] = self.now.mono_us + self.random.below(1_000_000) as u64;
         }
@@ -84,10 +84,10 @@ impl World {
             }
             14..=15 => {
                 if let Some(machine) = &mut self.machines[node]
-                    && !machine.node.is_draining()
+                    && !machine.driver.node.is_draining()
                 {
                     self.disturbed = true;
-                    machine.node.drain(self.now);
+                    machine.driver.node.drain(self.now);
                     self.note(|| format!("node {node} is told to stop"));
                 }
             }

@@ -302,7 +302,7 @@ impl World {
 
     /// Takes over what a node has counted.
     pub fn remember(&mut self, machine: &mut Machine) {
-        let stats = machine.node.stats(self.now);
+        let stats = machine.driver.node.stats(self.now);
         let sum = &mut self.so_far;
         sum.timed_out += stats.own.requests_timedout;
         sum.lost_stores += stats.pool.server_ejects;
@@ -422,7 +422,7 @@ impl World {
     /// When the first machine has something to do.
     pub fn deadline(&self) -> u64 {
         let machines = self.machines.iter().flatten();
-        let deadlines = machines.map(|machine| machine.node.next_deadline());
+        let deadlines = machines.map(|machine| machine.driver.node.next_deadline());
         deadlines.min().unwrap_or(self.now.mono_us + 1_000_000)
     }
 
@@ -444,7 +444,7 @@ impl World {
             let Some(machine) = &self.machines[node] else {
                 continue;
             };
-            let due = machine.node.next_deadline() <= self.now.mono_us;
+            let due = machine.driver.node.next_deadline() <= self.now.mono_us;
             if all || due || self.random.chance(600) {
                 self.turn(node)
                     .map_err(|why| format!("node {node}: {why}"))?;
@@ -512,8 +512,8 @@ impl World {
         let Some(machine) = &self.machines[node] else {
             return Ok(());
         };
-        let deadline = machine.node.next_deadline();
-        match deadline <= now.mono_us && !machine.node.is_drained() {
+        let deadline = machine.driver.node.next_deadline();
+        match deadline <= now.mono_us && !machine.driver.node.is_drained() {
             true => Err(format!("the next deadline, {deadline}, is past")),
             false => Ok(()),
         }
@@ -572,7 +572,7 @@ impl World {
         }
         for (node, machine) in self.machines.iter().enumerate() {
             let Some(machine) = machine else { continue };
-            let memory = machine.node.memory();
+            let memory = machine.driver.node.memory();
             let msgs = (memory.alloc_msgs - memory.free_msgs) as usize;
             // Probes of peers, and copies whose reply nobody waits for.
             let bound = most + 4 * self.plan.nodes.len() + 200;

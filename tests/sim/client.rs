@@ -373,7 +373,7 @@ impl Client {
             self.untaken = (link.waiting, view.now);
         }
         for (before, request) in self.waiting.iter_mut().enumerate() {
-            if request.read_at.is_none() && request.end <= link.read {
+            if request.read_at.is_none() && request.end <= link.taken() {
                 request.read_at = Some(view.now);
             }
             if request.due_from.is_none() && request.read_at.is_some() && before < SENT_AT_ONCE {

@@ -21,6 +21,7 @@ mod store;
 mod world;
 
 use dynomite::config::StoreKind;
+use dynomite::driver::Fault;
 use machine::MachineCanary;
 use server::ServerCanary;
 use simulated::{link, machine, memcached, random, resp, seeds, server, tag};
@@ -41,10 +42,14 @@ fn nothing_goes_wrong_in_any_world() {
 #[test]
 fn what_is_broken_on_purpose_is_noticed() {
     let machines = [
-        MachineCanary::LosesResume,
+        MachineCanary::Fault(Fault::LosesResume),
+        MachineCanary::Fault(Fault::NeverTicks),
+        MachineCanary::Fault(Fault::ForgetsToFlush),
+        MachineCanary::Fault(Fault::RequestsFirst),
+        MachineCanary::Fault(Fault::DropsRest),
         MachineCanary::LosesWritableEdge,
-        MachineCanary::NeverTicks,
-        MachineCanary::ForgetsToFlush,
+        MachineCanary::LiesOfShortSends,
+        MachineCanary::SwapsResults,
         MachineCanary::Miscounts,
     ];
     for kind in [StoreKind::Redis, StoreKind::Memcache] {

@@ -187,14 +187,14 @@ impl World {
     }
 
     fn live(&mut self) -> Result<Summary, String> {
-        self.machine.node.start(self.now);
+        self.machine.driver.node.start(self.now);
         for _ in 0..STEPS {
             self.step()?;
         }
         if self.random.chance(300) {
             self.note(|| "drain".into());
             self.draining = true;
-            self.machine.node.drain(self.now);
+            self.machine.driver.node.drain(self.now);
             return self.drain();
         }
         self.rest()
@@ -279,7 +279,7 @@ impl World {
             _ => 5_000_000,
         };
         let passed = self.random.below(most) as u64;
-        let deadline = self.machine.node.next_deadline();
+        let deadline = self.machine.driver.node.next_deadline();
         let late = deadline + self.random.below(LATENESS as usize) as u64;
         let mono_us = (self.now.mono_us + passed).min(late.max(self.now.mono_us));
         self.now.wall_us += mono_us - self.now.mono_us;
@@ -344,10 +344,10 @@ impl World {
                 return Err(of(why));
             }
         }
-        let deadline = self.machine.node.next_deadline();
+        let deadline = self.machine.driver.node.next_deadline();
         if deadline <= self.now.mono_us
             && self.machine.canary.is_none()
-            && !self.machine.node.is_drained()
+            && !self.machine.driver.node.is_drained()
         {
             return Err(format!("the next deadline, {deadline}, is past"));
         }
@@ -359,7 +359,7 @@ impl World {
         if !self.random.chance(60) {
             return Ok(());
         }
-        let memory = self.machine.node.memory();
+        let memory = self.machine.driver.node.memory();
         let in_use = (memory.alloc_mbufs - memory.free_mbufs) as usize;
         let msgs = (memory.alloc_msgs - memory.free_msgs) as usize;
         let answered: usize = self
@@ -403,7 +403,7 @@ impl World {
             }
             self.pass_time();
             self.turn()?;
-            if self.machine.node.is_drained() {
+            if self.machine.driver.node.is_drained() {
                 break;
             }
             if self.now.mono_us > latest {
@@ -450,7 +450,7 @@ impl World {
                             && link.waiting == 0
                 });
             if quiet {
-                let deadline = self.machine.node.next_deadline();
+                let deadline = self.machine.driver.node.next_deadline();
                 self.now.wall_us += deadline.saturating_sub(self.now.mono_us);
                 self.now.mono_us = self.now.mono_us.max(deadline);
             }
@@ -479,8 +479,8 @@ impl World {
 
     /// What must be true when nothing is under way.
     fn at_rest(&mut self) -> Result<Summary, String> {
-        let stats = self.machine.node.stats(self.now);
-        let memory = self.machine.node.memory();
+        let stats = self.machine.driver.node.stats(self.now);
+        let memory = self.machine.driver.node.memory();
         let gauges = [
             ("client_connections", stats.pool.client_connections),
             ("in_queue", stats.server.in_queue),
@@ -510,7 +510,7 @@ impl World {
     }
 
     fn summary(&mut self) -> Summary {
-        let stats = self.machine.node.stats(self.now);
+        let stats = self.machine.driver.node.stats(self.now);
         let counts = Counts {
             executed: self.store.mind.ledger.done.len() as u64,
             timed_out: stats.own.requests_timedout,

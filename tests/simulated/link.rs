@@ -5,6 +5,7 @@
 //! is room for, and says so when there is none.
 
 use super::random::Random;
+use dynomite::driver::Edges;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 
 /// Bytes with a beginning that is taken off cheaply.
@@ -47,20 +48,11 @@ impl Bytes {
     }
 }
 
-/// What the kernel has to tell about a connection.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Edges {
-    pub readable: bool,
-    pub writable: bool,
-    /// The peer has ended its stream.
-    pub ended: bool,
-    pub error: bool,
-}
-
-impl Edges {
-    pub fn any(self) -> bool {
-        self.readable || self.writable || self.ended || self.error
-    }
+/// When a link was written in a turn, in calls of the driver.
+#[derive(Clone, Copy, Debug)]
+pub struct Writes {
+    pub first: u64,
+    pub last: u64,
 }
 
 pub struct Link {
@@ -72,8 +64,10 @@ pub struct Link {
     pub fin_sent: bool,
     fin_arrived: bool,
     reset: bool,
-    /// Bytes the node has read.
+    /// Bytes that have been read.
     pub read: u64,
+    /// Bytes that have been read and that the node has not taken yet.
+    pub untaken: usize,
     /// Written by the node and not looked at by the peer's model yet.
     pub written: Bytes,
     /// Of the bytes written, how many still take up room.
@@ -86,7 +80,14 @@ pub struct Link {
     pub closed: bool,
     /// The node had no room for this connection.
     pub refused: bool,
+    /// What the kernel has to report.
     pub edges: Edges,
+    /// The driver's latest call that has to do with it.
+    pub call: u64,
+    /// When it was written in this turn.
+    pub writes: Option<Writes>,
+    /// A write has failed in this turn.
+    pub failed: bool,
     random: Random,
 }
 
@@ -99,6 +100,7 @@ impl Link {
             fin_arrived: false,
             reset: false,
             read: 0,
+            untaken: 0,
             written: Bytes::default(),
             waiting: 0,
             room,
@@ -106,6 +108,9 @@ impl Link {
             closed: false,
             refused: false,
             edges: Edges::default(),
+            call: 0,
+            writes: None,
+            failed: false,
             random,
         }
     }
@@ -124,6 +129,11 @@ impl Link {
             self.fin_arrived = true;
             self.edges.ended = true;
         }
+    }
+
+    /// Bytes the node has taken.
+    pub fn taken(&self) -> u64 {
+        self.read - self.untaken as u64
     }
 
     /// Bytes from the peer that the node has not read.
@@ -219,6 +229,7 @@ impl Write for Link {
             return Err(io::ErrorKind::Interrupted.into());
         }
         if self.reset {
+            self.failed = true;
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let free = self.room.saturating_sub(self.waiting);
@@ -230,6 +241,11 @@ impl Write for Link {
         if self.random.chance(100) {
             n = self.random.between(1, n);
         }
+        let writes = self.writes.get_or_insert(Writes {
+            first: self.call,
+            last: self.call,
+        });
+        writes.last = self.call;
         self.written.push(&bytes[..n]);
         self.waiting += n;
         Ok(n)
