@@ -212,8 +212,7 @@ impl Node {
             return false;
         };
         let refined = command.refine(args);
-        // It may change how a HyperLogLog is stored.
-        let writes = refined.class == Class::Write || command.name == "pfcount";
+        let writes = refined.class == Class::Write || command.may_replicate;
         writes && self.is_routed(refined.serve)
     }
 }

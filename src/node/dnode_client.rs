@@ -269,7 +269,7 @@ impl Node {
                         errors::keys(command, error, &mut out);
                     }
                 }
-                refused => errors::refused(command, refused, &mut out),
+                refused => errors::refused(command, refused.why(), &mut out),
             }
         }
         let keyed = keys.iter().filter_map(|key| args.get(key.index));

@@ -36,25 +36,27 @@ use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{Counts, Demand, How, Routing, Target};
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::redis::join::JoinRule;
 use crate::proto::redis::{encode, errors, resp3};
 
 /// How the replies to a command are joined; `chance` is any number.
 fn join_of(command: &Command, chance: u64) -> Join {
-    match (command.parent().map(|parent| parent.name), command.name) {
-        (None, "dbsize") => Join::Sum,
-        (None, "keys") => Join::Lists,
-        (None, "randomkey") => Join::Any(chance),
-        (Some(_), "exists") => Join::And,
-        (Some(_), "kill") => Join::Kill,
+    match command.join {
+        JoinRule::Sum => Join::Sum,
+        JoinRule::Lists => Join::Lists,
+        JoinRule::AnyKey => Join::Any(chance),
+        JoinRule::And => Join::And,
+        JoinRule::OneSuccess => Join::Kill,
+        // The others are not joined here: by key, by cursor, or of one node only.
         _ => Join::Same,
     }
 }
 
 /// How the reply of the local datastore is changed, if it is.
 pub(super) fn edited(command: &Command, args: &[&[u8]]) -> Option<Join> {
-    match (command.parent()?.name, command.name) {
-        ("config", "get") => Some(Join::Settings),
-        ("command", "docs") => {
+    match command.join {
+        JoinRule::Settings => Some(Join::Settings),
+        JoinRule::Docs => {
             let names = args.get(2..).unwrap_or_default();
             let of_level = |name: &&[u8]| name.eq_ignore_ascii_case(LEVEL.as_bytes());
             Some(Join::Docs {
@@ -87,7 +89,7 @@ impl Node {
         command: &Command,
         args: &[&[u8]],
     ) {
-        if command.name == "scan" {
+        if command.join == JoinRule::Cursor {
             return self.scan(key, now, form, ask, args);
         }
         let everywhere = command.serve == Serve::AllNodesGuarded;

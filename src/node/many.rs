@@ -18,6 +18,7 @@ use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
 use crate::proto::redis::command::Command;
+use crate::proto::redis::join::JoinRule;
 use crate::proto::redis::keys::Key;
 use crate::proto::redis::{encode, resp3};
 
@@ -92,10 +93,10 @@ impl Node {
         let Ok(count) = u16::try_from(pieces.len()) else {
             return self.finish_failed(entry, now, Failure::PayloadTooLarge);
         };
-        let (join, with_values) = match command.name {
-            "mget" => (Join::Values(self.split.piece_of().to_vec()), false),
-            "mset" => (Join::Same, true),
-            _ => (Join::Sum, false),
+        let join = match command.join {
+            JoinRule::Values => Join::Values(self.split.piece_of().to_vec()),
+            JoinRule::Sum => Join::Sum,
+            _ => Join::Same,
         };
         self.give_collector(entry, Collector::joining(count, join));
         for (part, piece) in pieces.iter().enumerate() {
@@ -104,10 +105,7 @@ impl Node {
                 let Some(at) = keys.get(place as usize).map(|key| key.index) else {
                     continue;
                 };
-                words.extend(args.get(at));
-                if with_values {
-                    words.extend(args.get(at + 1));
-                }
+                words.extend(args.get(at..at + command.args_per_key()).unwrap_or_default());
             }
             let mut text = Vec::new();
             encode::command(&mut text, &words);

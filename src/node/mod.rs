@@ -160,12 +160,10 @@ use crate::cluster::peer_state::PeerState;
 use crate::cluster::route::Targets;
 use crate::cluster::split::Split;
 use crate::cluster::topology::Topology;
-use crate::config::{Endpoint, StoreKind};
+use crate::config::Endpoint;
 use crate::log_at;
 use crate::mbuf::{Pool, Writer};
 use crate::proto::Failure;
-use crate::proto::redis::command::Command;
-use crate::proto::redis::lookup::lookup;
 use crate::proto::store::commands;
 use crate::stats::Stats;
 use crate::sys;
@@ -244,13 +242,10 @@ pub struct Node {
     waiting_peers: Vec<ConnId>,
     /// How many connections to C nodes let them wait ([`pacing`]).
     holders: u32,
-    /// Scripts, and the rows of the commands that run them.
     scripts: Scripts,
     /// The slot of the datastore connection for what must not wait behind a script, once there has been one.
     side: Option<usize>,
     busy: Busy,
-    eval: Option<u16>,
-    evalsha: Option<u16>,
     /// Some datastore did not know the words for an absolute time: such a time stays as it is.
     keeps_relative: bool,
     /// See [`clients`].
@@ -326,8 +321,6 @@ impl Node {
             scripts: Scripts::default(),
             side: None,
             busy: Busy::default(),
-            eval: script_row(&options, b"eval"),
-            evalsha: script_row(&options, b"evalsha"),
             keeps_relative: false,
             memory: Memory::default(),
             converted: Vec::new(),
@@ -516,9 +509,4 @@ impl Node {
     pub fn is_draining(&self) -> bool {
         self.drain_until.is_some()
     }
-}
-
-/// The row of a command of Redis; none before a memcached.
-fn script_row(options: &Options, name: &[u8]) -> Option<u16> {
-    (options.store == StoreKind::Redis).then(|| lookup(name).map(Command::index))?
 }

@@ -12,7 +12,7 @@ use crate::proto::redis::resp3;
 impl Node {
     /// Whether a request is one that admin mode keeps from being replicated.
     pub(super) fn is_purge(&self, command: &Command) -> bool {
-        self.options.admin_operation == 1 && command.name == "del"
+        self.options.admin_operation == 1 && command.purges
     }
 
     /// Deletes keys in this node's datastore, if this node owns them all; else deletes nothing.

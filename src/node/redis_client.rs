@@ -11,7 +11,7 @@ use super::route::Ask;
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::Chain;
-use crate::proto::redis::command::{Command, Serve};
+use crate::proto::redis::command::{Command, Serve, Transaction};
 use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::lookup::{lookup, resolve};
 use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Span, Status};
@@ -230,12 +230,12 @@ impl Node {
             }
             Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
             refused => {
-                if command.name == "multi"
+                if command.transaction == Transaction::Begins
                     && let Some(client) = self.fronts.clients.get_mut(key as usize)
                 {
                     client.session.multi_refused(now);
                 }
-                errors::refused(command, refused, &mut out);
+                errors::refused(command, refused.why(), &mut out);
                 self.answer(key, now, &out, false);
             }
         }

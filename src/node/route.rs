@@ -20,7 +20,7 @@ use crate::hashkit::{self, Token};
 use crate::mbuf::Chain;
 use crate::proto::Failure;
 use crate::proto::dnode;
-use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::redis::command::{Class, Command, Serve, is_by_hash};
 use crate::proto::redis::flags::cat;
 use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::request::Span;
@@ -60,7 +60,7 @@ impl<'a> Ask<'a> {
                 _ if command.own_rack => Routing::OwnRackOnly,
                 _ => Routing::Normal,
             },
-            counted: command.name != "ping",
+            counted: command.counted,
             class,
             flags: match side::runs_beside_scripts(command) {
                 true => Flags::BESIDE_SCRIPTS,
@@ -453,7 +453,7 @@ impl Node {
             self.connect_upstream(slot, now, true);
         }
         let write = flags.has(Flags::WRITE);
-        let by_hash = self.evalsha == Some(row);
+        let by_hash = is_by_hash(row);
         if let Some(count) = self.per_command.get_mut(usize::from(row)) {
             *count += 1;
         }
@@ -480,7 +480,7 @@ impl Node {
         let (row, write) = (msg.command, msg.flags.has(Flags::WRITE));
         let in_resp3 = msg.flags.has(Flags::IN_RESP3);
         let timed = msg.flags.has(Flags::TIMED);
-        if self.evalsha == Some(row) && kind == dnode::Kind::Request {
+        if is_by_hash(row) && kind == dnode::Kind::Request {
             self.keep_evalsha(entry, frames.raw);
         }
         let peer = self.upstreams.get(slot);

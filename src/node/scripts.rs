@@ -21,11 +21,13 @@ use super::frame::Frames;
 use super::front::Raw;
 use super::msg::Flags;
 use crate::clock::Now;
+use crate::config::StoreKind;
 use crate::cluster::digest::digest;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::dnode::Kind;
-use crate::proto::redis::command::Command;
+use crate::proto::redis::command::{Command, Script, command, is_by_hash};
+use crate::proto::redis::lookup::lookup;
 use crate::proto::redis::{encode, request};
 use openssl::sha::sha1;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -90,14 +92,13 @@ impl Node {
         if !self.replicated {
             return;
         }
-        let body = match (command.parent().map(|parent| parent.name), command.name) {
-            (None, "eval" | "eval_ro") => args.get(1),
-            (Some("script"), "load") => args.get(2),
-            (Some("script"), "flush") => {
+        let body = match command.script {
+            Script::Text(at) => args.get(usize::from(at)),
+            Script::Forgotten => {
                 self.scripts = Scripts::default();
                 None
             }
-            _ => None,
+            Script::None | Script::Hash(_) => None,
         };
         if let Some(body) = body {
             self.scripts.learn(body);
@@ -107,7 +108,8 @@ impl Node {
     /// Keeps an `EVALSHA` that may have to be sent again with its script.
     pub(super) fn keep_evalsha(&mut self, entry: u32, raw: Raw<'_>) {
         let msg = self.msgs.get(entry as usize);
-        if self.replicated && msg.is_some_and(|msg| !msg.flags.has(Flags::KEPT)) {
+        let is_redis = self.options.store == StoreKind::Redis;
+        if self.replicated && is_redis && msg.is_some_and(|msg| !msg.flags.has(Flags::KEPT)) {
             self.keep_request(entry, raw);
         }
     }
@@ -124,24 +126,29 @@ impl Node {
         let Some(msg) = self.msgs.get_mut(entry as usize) else {
             return false;
         };
-        if self.evalsha != Some(msg.command)
+        if !is_by_hash(msg.command)
             || reply.len() != UNKNOWN.len()
             || reply.start(&mut [0; UNKNOWN.len()]) != UNKNOWN
         {
             return false;
         }
+        let Some(Script::Hash(name)) = command(msg.command).map(|row| row.script) else {
+            return false;
+        };
         let asked = msg.reply.to_vec();
         let args: Vec<&[u8]> = request::arguments(&asked).collect();
         let [_, hash, rest @ ..] = args.as_slice() else {
             return false;
         };
-        let (Some(body), Some(eval), Some(upstream)) =
-            (self.scripts.find(hash), self.eval, self.upstreams.get(slot))
-        else {
+        let (Some(body), Some(row), Some(upstream)) = (
+            self.scripts.find(hash),
+            lookup(name.as_bytes()),
+            self.upstreams.get(slot),
+        ) else {
             return false;
         };
         let mut text = Vec::new();
-        let words: Vec<&[u8]> = [&b"EVAL"[..], body]
+        let words: Vec<&[u8]> = [name.as_bytes(), body]
             .into_iter()
             .chain(rest.iter().copied())
             .collect();
@@ -153,7 +160,7 @@ impl Node {
         msg.flags = msg.flags.without(Flags::KEPT);
         let flags = msg.flags;
         msg.reply.clear();
-        msg.command = eval;
+        msg.command = row.index();
         // Its place is behind all others now.
         msg.start = now.mono_us;
         if upstream.is_store() {

@@ -4,6 +4,7 @@ use super::Class;
 use super::memcache;
 use super::redis::command::{Command, Replicate, Serve, command};
 use super::redis::flags::cat;
+use super::redis::refusal::Why;
 use std::fmt::Write;
 
 /// What stands before and after the generated part of dynomite-commands(7).
@@ -53,26 +54,6 @@ const GROUPS: &[Group] = &[
         "The node itself: the consistency level of this connection",
         "",
     ),
-    (
-        Serve::Blocking,
-        "Refused: blocking commands",
-        "An error says so, and the connection stays open. XREAD and XREADGROUP are served without BLOCK.",
-    ),
-    (
-        Serve::Transaction,
-        "Refused: transactions",
-        "An error says so, and the connection stays open. What follows MULTI, up to EXEC or DISCARD, is not run.",
-    ),
-    (
-        Serve::PubSub,
-        "Refused: publish and subscribe",
-        "An error says so, and the connection stays open.",
-    ),
-    (
-        Serve::Refused,
-        "Refused: useless or harmful behind a proxy",
-        "An error says so, and the connection stays open.",
-    ),
 ];
 
 /// The body of the page in man(7) macros.
@@ -80,7 +61,8 @@ pub fn roff() -> String {
     let mut page = ".SH REDIS\n".to_owned();
     let rows: Vec<&Command> = (0u16..).map_while(command).collect();
     let rows: Vec<&&Command> = rows.iter().filter(|row| !row.is_container()).collect();
-    for (serve, title, note) in GROUPS {
+    let refused = Why::OF_ROWS.map(|why| (Serve::Refused(why), why.title(), why.note()));
+    for (serve, title, note) in GROUPS.iter().chain(&refused) {
         let of = |class| {
             let its = rows.iter().filter(|row| row.serve == *serve);
             names(
@@ -214,7 +196,8 @@ mod tests {
     fn every_way_to_be_served_has_a_group() {
         for row in commands() {
             assert!(
-                GROUPS.iter().any(|(serve, ..)| *serve == row.serve),
+                GROUPS.iter().any(|(serve, ..)| *serve == row.serve)
+                    || matches!(row.serve, Serve::Refused(why) if Why::OF_ROWS.contains(&why)),
                 "{}",
                 row.name
             );

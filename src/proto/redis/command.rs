@@ -5,8 +5,11 @@
 //! from it: parsing, arity, routing, statistics, RESP3 forms, `COMMAND`.
 
 use super::alike::Alike;
+use super::errors::NumKeys;
 use super::flags::{cat, flag};
+use super::join::JoinRule;
 use super::keys::{Finder, KeySpec, legacy_range};
+use super::refusal::Why;
 use super::req_stats::{ReqStats, stats};
 use super::resp3::{Form, FormRule};
 use super::table::ROWS;
@@ -31,17 +34,49 @@ pub enum Serve {
     AllNodes,
     /// The datastores of all nodes, if the operator allowed it; refused otherwise.
     AllNodesGuarded,
-    /// Refused: waits for data.
-    Blocking,
-    /// Refused: part of a transaction.
-    Transaction,
-    /// Refused: publish and subscribe.
-    PubSub,
-    /// Refused for other reasons: would harm or mislead behind a proxy.
-    Refused,
+    /// Nobody.
+    Refused(Why),
     /// The original's pseudo-command that sets the connection's consistency level; answered by
     /// [`super::session::Session::answer`].
     ConnConsistency,
+}
+
+impl Serve {
+    /// Why a request that came to this is refused, if it is not served.
+    pub fn why(self) -> Why {
+        match self {
+            Serve::Refused(why) => why,
+            Serve::AllNodesGuarded => Why::NotEnabled,
+            _ => Why::Unsupported,
+        }
+    }
+}
+
+/// What a request has to do with a transaction, which is refused ([`super::session::refused_multi`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transaction {
+    /// Nothing.
+    None,
+    /// Begins one.
+    Begins,
+    /// Ends one without running it.
+    Ends,
+    /// Ends one by running it.
+    Runs,
+}
+
+/// What a request has to do with a script of the client's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// Nothing.
+    None,
+    /// Its text is this argument.
+    Text(u8),
+    /// Argument 1 is its hash. A datastore that does not know the script is sent the same request under this
+    /// name, with the text in place of the hash.
+    Hash(&'static str),
+    /// All scripts are forgotten.
+    Forgotten,
 }
 
 /// How a write goes to several replicas, which would not stay equal if each ran the request.
@@ -88,6 +123,20 @@ pub struct Command {
     pub alike: Alike,
     /// How it goes to several replicas.
     pub replicate: Replicate,
+    /// How the replies of several nodes, or to its pieces, become one.
+    pub join: JoinRule,
+    /// What it has to do with a transaction.
+    pub transaction: Transaction,
+    /// What it has to do with a script of the client's.
+    pub script: Script,
+    /// What Redis says if the number of its keys is none.
+    pub num_keys: NumKeys,
+    /// It stands in the counters of reads and writes, and to these the original's `PING` does not belong.
+    pub counted: bool,
+    /// It writes for `CLIENT PAUSE`, although it is a read (Redis' internal flag `CMD_MAY_REPLICATE`).
+    pub may_replicate: bool,
+    /// In admin mode (the original's `-x 1`) it removes from the local datastore what this node owns.
+    pub purges: bool,
     /// Which counters it moves.
     pub stat: ReqStats,
     /// Redis' flags, bits of [`flag`].
@@ -163,6 +212,13 @@ pub(super) const fn row(
         unordered: false,
         alike: Alike::Bytes,
         replicate: Replicate::AsIs,
+        join: JoinRule::Same,
+        transaction: Transaction::None,
+        script: Script::None,
+        num_keys: NumKeys::Integer,
+        counted: true,
+        may_replicate: false,
+        purges: false,
         stat: ReqStats::of(if to_store { stats::OTHER } else { 0 }),
         flags,
         categories: categories | implied(flags, categories),
@@ -275,6 +331,41 @@ impl Command {
         self
     }
 
+    pub(super) const fn join(mut self, rule: JoinRule) -> Self {
+        self.join = rule;
+        self
+    }
+
+    pub(super) const fn transaction(mut self, part: Transaction) -> Self {
+        self.transaction = part;
+        self
+    }
+
+    pub(super) const fn script(mut self, script: Script) -> Self {
+        self.script = script;
+        self
+    }
+
+    pub(super) const fn num_keys(mut self, words: NumKeys) -> Self {
+        self.num_keys = words;
+        self
+    }
+
+    pub(super) const fn not_counted(mut self) -> Self {
+        self.counted = false;
+        self
+    }
+
+    pub(super) const fn may_replicate(mut self) -> Self {
+        self.may_replicate = true;
+        self
+    }
+
+    pub(super) const fn purges(mut self) -> Self {
+        self.purges = true;
+        self
+    }
+
     pub(super) const fn subcommands(mut self, rows: &'static [Command]) -> Self {
         self.children = Children::Declared(rows);
         self
@@ -328,6 +419,35 @@ const fn is_direct(row: &Command) -> bool {
     };
     let container = matches!(row.children, Children::Declared([_, ..]));
     plain && !container && !row.needs_args && !row.has_patterns
+}
+
+/// Rows of commands that name a script by its hash.
+const BY_HASH: usize = {
+    let (mut count, mut i) = (0, 0);
+    while i < TOP {
+        count += matches!(ROWS[i].script, Script::Hash(_)) as usize;
+        i += 1;
+    }
+    count
+};
+const HASHED: [u16; BY_HASH] = {
+    let mut rows = [0; BY_HASH];
+    let (mut count, mut i) = (0, 0);
+    while i < TOP {
+        if matches!(ROWS[i].script, Script::Hash(_)) {
+            rows[count] = i as u16;
+            count += 1;
+        }
+        i += 1;
+    }
+    rows
+};
+
+/// Returns true if the command with this [`Command::index`] names a script by its hash ([`Script::Hash`]). The
+/// same as its row says, without a look at the row.
+#[inline]
+pub fn is_by_hash(index: u16) -> bool {
+    HASHED.contains(&index)
 }
 
 /// The command with this [`Command::index`].
@@ -415,6 +535,13 @@ impl Command {
         enough && !(self.pairs && argc.is_multiple_of(2))
     }
 
+    /// How many arguments belong to each of its keys, the key included, where all are alike: 2 for `MSET`.
+    #[inline]
+    pub fn args_per_key(&self) -> usize {
+        let (_, _, step) = legacy_range(self.specs);
+        usize::from(step.max(1))
+    }
+
     /// Whether a request of `argc` arguments goes to all replicas as it stands.
     #[inline]
     pub fn replicates_as_is(&self, argc: usize) -> bool {
@@ -427,14 +554,7 @@ impl Command {
 
     /// Whether the proxy serves it, if only under conditions.
     pub fn is_served(&self) -> bool {
-        !matches!(
-            self.serve,
-            Serve::Blocking
-                | Serve::Transaction
-                | Serve::PubSub
-                | Serve::Refused
-                | Serve::AllNodesGuarded
-        )
+        !matches!(self.serve, Serve::Refused(_) | Serve::AllNodesGuarded)
     }
 
     /// Looks at the arguments of a command that says [`Command::needs_args`]: `SORT` and
@@ -450,7 +570,7 @@ impl Command {
         }
         if self.finder == Finder::Streams {
             let serve = if self.blocks(args) {
-                Serve::Blocking
+                Serve::Refused(Why::Blocking)
             } else {
                 self.serve
             };
@@ -524,6 +644,7 @@ mod tests {
     fn requests_are_served_as_their_arguments_say() {
         use Class::*;
         use Serve::*;
+        use Why::{Blocking, Unsupported};
         for (line, class, serve) in [
             ("get k", Read, Keyed),
             ("ttl k", Read, Keyed),
@@ -548,12 +669,12 @@ mod tests {
             ("georadiusbymember k store 3 km", Read, Keyed),
             ("georadiusbymember k m 3 km store d", Write, SameNode),
             ("xread streams block 0", Read, SameNode),
-            ("xread block 0 streams a 0", Read, Blocking),
+            ("xread block 0 streams a 0", Read, Refused(Blocking)),
             ("xreadgroup group block c streams a >", Write, SameNode),
             (
                 "xreadgroup group g c count 1 BLOCK 5 streams a >",
                 Write,
-                Blocking,
+                Refused(Blocking),
             ),
             ("ping", Read, LocalNode),
             ("info", Read, LocalNode),
@@ -564,7 +685,7 @@ mod tests {
             ("script exists x", Read, AllNodes),
             ("script help", Read, Proxy),
             ("flushall", Write, AllNodesGuarded),
-            ("slaveof a b", Write, Refused),
+            ("slaveof a b", Write, Refused(Unsupported)),
             ("json.get k", Read, Keyed),
             ("json.mget a b $", Read, SameNode),
         ] {

@@ -5,9 +5,10 @@
 //! error contains the word *unknown*, so every refusal does. Bytes of a client that go into a line
 //! are cut after 128 bytes and have CR and LF replaced by spaces, as in Redis.
 
-use super::command::{Command, Serve};
+use super::command::Command;
 use super::flags::cat;
 use super::keys::KeysError;
+use super::refusal::Why;
 
 /// What a client can do about keys of several nodes.
 macro_rules! share_a_tag {
@@ -138,22 +139,32 @@ pub fn arity(command: &Command, out: &mut Vec<u8>) {
     out.extend_from_slice(b"' command\r\n");
 }
 
-/// A command of Redis that is not served. `serve` is what the request came to, which for `XREAD`
-/// depends on its arguments.
-pub fn refused(command: &Command, serve: Serve, out: &mut Vec<u8>) {
-    if serve == Serve::Blocking && command.serve != Serve::Blocking {
+/// A command of Redis that is not served. `why` is the reason for this request, which for `XREAD` depends on
+/// its arguments.
+pub fn refused(command: &Command, why: Why, out: &mut Vec<u8>) {
+    if why == Why::Blocking && command.is_served() {
         out.extend_from_slice(b"-ERR unknown option 'block' for '");
     } else {
         out.extend_from_slice(b"-ERR unknown command '");
     }
     push_name(command, out);
-    out.extend_from_slice(match serve {
-        Serve::Blocking => b"': blocking commands are not supported by Dynomite\r\n",
-        Serve::Transaction => b"': transactions are not supported by Dynomite\r\n",
-        Serve::PubSub => b"': publish/subscribe is not supported by Dynomite\r\n",
-        Serve::AllNodesGuarded => b"': emptying all nodes is not enabled in Dynomite; start the nodes with DYNOMITE_ENABLE_FLUSH=1 to enable it\r\n",
-        _ => b"': not supported by Dynomite\r\n",
-    });
+    out.extend_from_slice(b"': ");
+    out.extend_from_slice(why.text().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What Redis says of a number of keys that is none, in commands that are no scripts: a column of the command
+/// table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumKeys {
+    /// It is not an integer.
+    Integer,
+    /// It is not above zero.
+    Positive,
+    /// The same, and there is a text for more keys than arguments.
+    PositiveAndPresent,
+    /// It is bad (`FCALL`).
+    Function,
 }
 
 /// The keys of a request cannot be told: the words Redis has for it in this command, but for
@@ -162,11 +173,11 @@ pub fn keys(command: &Command, error: KeysError, out: &mut Vec<u8>) {
     const POSITIVE: &str = "-ERR numkeys should be greater than 0\r\n";
     const TOO_MANY: &str = "-ERR Number of keys can't be greater than number of args\r\n";
     let script = command.categories & cat::SCRIPTING != 0;
-    let positive = matches!(command.name, "sintercard" | "lmpop" | "zmpop");
-    let function = matches!(command.name, "fcall" | "fcall_ro");
+    let present = command.num_keys == NumKeys::PositiveAndPresent;
+    let positive = present || command.num_keys == NumKeys::Positive;
     let text = match error {
         KeysError::NotAnInteger if positive => POSITIVE,
-        KeysError::NotAnInteger if function => "-ERR Bad number of keys provided\r\n",
+        KeysError::NotAnInteger if command.num_keys == NumKeys::Function => "-ERR Bad number of keys provided\r\n",
         KeysError::NotAnInteger => NOT_AN_INTEGER,
         KeysError::Negative if script => "-ERR Number of keys can't be negative\r\n",
         KeysError::Zero if script => SCRIPT_WITHOUT_KEYS,
@@ -176,7 +187,7 @@ pub fn keys(command: &Command, error: KeysError, out: &mut Vec<u8>) {
             push_name(command, out);
             "' command\r\n"
         }
-        KeysError::TooMany if script || command.name == "sintercard" => TOO_MANY,
+        KeysError::TooMany if script || present => TOO_MANY,
         KeysError::TooMany | KeysError::Syntax => SYNTAX,
         KeysError::OtherDatabase => OTHER_DATABASE,
         KeysError::Unbalanced => {

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`command`], [`lookup`] | the one table of commands: what serves each, its arity, class, keys |
 //! | [`flags`], [`req_stats`] | Redis' flags and categories; the counters a command moves |
+//! | [`refusal`] | why a command is refused |
+//! | [`join`] | how the replies of several nodes become one |
 //! | [`keys`] | where the keys of a request are |
 //! | [`patterns`] | names of further keys that a datastore makes while it runs a request |
 //! | [`errors`] | every error line the proxy writes |
@@ -23,10 +25,12 @@ pub mod encode;
 pub mod errors;
 pub mod flags;
 pub mod inline;
+pub mod join;
 mod key_specs;
 pub mod keys;
 pub mod lookup;
 pub mod patterns;
+pub mod refusal;
 pub mod relative;
 pub mod reply;
 pub mod req_stats;

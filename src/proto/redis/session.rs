@@ -12,10 +12,11 @@ pub mod refused_multi;
 
 pub use client::Figures;
 
-use super::command::{Command, Serve};
+use super::command::Command;
 use super::encode::Reply;
 use super::errors;
 use super::keys::integer;
+use super::refusal::Why;
 use crate::clock::Now;
 use crate::consistency::Consistency;
 
@@ -115,7 +116,8 @@ impl Session {
         }
     }
 
-    /// Answers a request whose row says [`Serve::Proxy`] or [`Serve::ConnConsistency`].
+    /// Answers a request whose row says [`Serve::Proxy`](super::command::Serve::Proxy) or
+    /// [`Serve::ConnConsistency`](super::command::Serve::ConnConsistency).
     ///
     /// `command` is the row of the subcommand if there is one; `args` is the whole request, name
     /// first, whose number the row accepts. The reply is appended to `out` in the client's
@@ -220,7 +222,7 @@ impl Session {
                 push(out, errors::CLUSTER_DISABLED);
             }
             (Some("acl"), "whoami") => Reply::new(out, self.resp3).bulk("default"),
-            _ => errors::refused(command, Serve::Refused, out),
+            _ => errors::refused(command, Why::Unsupported, out),
         }
         Effect::Reply
     }

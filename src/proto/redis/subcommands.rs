@@ -7,8 +7,9 @@
 
 use super::alike::Alike;
 use super::command::Serve::*;
-use super::command::{Command, row};
+use super::command::{Command, Script, row};
 use super::flags::{cat, flag::*};
+use super::join::JoinRule;
 use super::key_specs as specs;
 use super::resp3::{Form, FormRule::*};
 
@@ -44,7 +45,7 @@ pub(super) const CLIENT: &[Command] = &[
 #[rustfmt::skip]
 pub(super) const COMMAND: &[Command] = &[
     row("count", 2, Proxy, specs::NONE, LOADING | STALE, cat::CONNECTION),
-    row("docs", -2, LocalNode, specs::NONE, LOADING | STALE, cat::CONNECTION).resp3(Is(Form::Docs)).unordered(),
+    row("docs", -2, LocalNode, specs::NONE, LOADING | STALE, cat::CONNECTION).resp3(Is(Form::Docs)).unordered().join(JoinRule::Docs),
     row("getkeys", -4, Proxy, specs::NONE, LOADING | STALE, cat::CONNECTION),
     row("getkeysandflags", -4, Proxy, specs::NONE, LOADING | STALE, cat::CONNECTION),
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, cat::CONNECTION),
@@ -54,7 +55,7 @@ pub(super) const COMMAND: &[Command] = &[
 /// `CONFIG`.
 #[rustfmt::skip]
 pub(super) const CONFIG: &[Command] = &[
-    row("get", -3, LocalNode, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, 0).resp3(Is(Form::Map)),
+    row("get", -3, LocalNode, specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, 0).resp3(Is(Form::Map)).join(JoinRule::Settings),
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, 0),
 ];
 /// `FUNCTION`.
@@ -64,7 +65,7 @@ pub(super) const FUNCTION: &[Command] = &[
     row("dump", 2, LocalNode, specs::NONE, NOSCRIPT, cat::SCRIPTING),
     row("flush", -2, AllNodes, specs::NONE, WRITE | NOSCRIPT, cat::SCRIPTING),
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, cat::SCRIPTING),
-    row("kill", 2, AllNodes, specs::NONE, NOSCRIPT | ALLOW_BUSY, cat::SCRIPTING),
+    row("kill", 2, AllNodes, specs::NONE, NOSCRIPT | ALLOW_BUSY, cat::SCRIPTING).join(JoinRule::OneSuccess),
     row("list", -2, LocalNode, specs::NONE, NOSCRIPT, cat::SCRIPTING).resp3(Is(Form::Functions)).unordered(),
     row("load", -3, AllNodes, specs::NONE, WRITE | DENYOOM | NOSCRIPT, cat::SCRIPTING),
     row("restore", -3, AllNodes, specs::NONE, WRITE | DENYOOM | NOSCRIPT, cat::SCRIPTING),
@@ -101,11 +102,11 @@ pub(super) const OBJECT: &[Command] = &[
 /// `SCRIPT`.
 #[rustfmt::skip]
 pub(super) const SCRIPT: &[Command] = &[
-    row("exists", -3, AllNodes, specs::NONE, NOSCRIPT, cat::SCRIPTING).reads(),
-    row("flush", -2, AllNodes, specs::NONE, NOSCRIPT, cat::SCRIPTING),
+    row("exists", -3, AllNodes, specs::NONE, NOSCRIPT, cat::SCRIPTING).reads().join(JoinRule::And),
+    row("flush", -2, AllNodes, specs::NONE, NOSCRIPT, cat::SCRIPTING).script(Script::Forgotten),
     row("help", 2, Proxy, specs::NONE, LOADING | STALE, cat::SCRIPTING),
-    row("kill", 2, AllNodes, specs::NONE, NOSCRIPT | ALLOW_BUSY, cat::SCRIPTING),
-    row("load", 3, AllNodes, specs::NONE, NOSCRIPT | STALE, cat::SCRIPTING),
+    row("kill", 2, AllNodes, specs::NONE, NOSCRIPT | ALLOW_BUSY, cat::SCRIPTING).join(JoinRule::OneSuccess),
+    row("load", 3, AllNodes, specs::NONE, NOSCRIPT | STALE, cat::SCRIPTING).script(Script::Text(2)),
 ];
 /// `SLOWLOG`.
 #[rustfmt::skip]

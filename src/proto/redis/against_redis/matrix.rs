@@ -7,6 +7,7 @@ use crate::proto::redis::command::{Command, Serve, commands};
 use crate::proto::redis::encode::Reply;
 use crate::proto::redis::keys::legacy_range;
 use crate::proto::redis::lookup::lookup;
+use crate::proto::redis::refusal::Why;
 use crate::proto::redis::session;
 
 /// A reply taken apart.
@@ -253,7 +254,7 @@ fn command_info_says_what_redis_says() {
     let of_redis_7 = || commands().iter().filter(|c| !is_newer(c));
     let served = of_redis_7().filter(|c| c.is_served()).count();
     assert_eq!(compared, served);
-    let refused = of_redis_7().filter(|c| c.serve == Serve::Refused);
+    let refused = of_redis_7().filter(|c| c.serve == Serve::Refused(Why::Unsupported));
     assert_eq!(refused.count(), 19);
 }
 

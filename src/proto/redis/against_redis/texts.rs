@@ -10,6 +10,7 @@ use crate::clock::Now;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::redis::command::Serve;
 use crate::proto::redis::lookup::{lookup, resolve};
+use crate::proto::redis::refusal::Why;
 use crate::proto::redis::request::{Kind, Parser, Status};
 use crate::proto::redis::session::{Context, DEFAULT_VERSION, Session, clients};
 use crate::proto::redis::{errors, inline};
@@ -196,7 +197,7 @@ fn every_refusal_says_unknown_and_what() {
             continue;
         }
         let mut line = Vec::new();
-        errors::refused(command, command.serve, &mut line);
+        errors::refused(command, command.serve.why(), &mut line);
         let line = String::from_utf8(line).unwrap();
         assert!(
             line.starts_with(&format!("-ERR unknown command '{}': ", command.name)),
@@ -207,9 +208,9 @@ fn every_refusal_says_unknown_and_what() {
     }
     let xread = lookup(b"xread").unwrap();
     let args = words("xread block 0 streams a 0");
-    assert_eq!(xread.refine(&args).serve, Serve::Blocking);
+    assert_eq!(xread.refine(&args).serve, Serve::Refused(Why::Blocking));
     let mut line = Vec::new();
-    errors::refused(xread, Serve::Blocking, &mut line);
+    errors::refused(xread, Why::Blocking, &mut line);
     assert!(line.starts_with(b"-ERR unknown option 'block' for 'xread': "));
 }
 

@@ -48,7 +48,7 @@ impl Session {
             "getredir" => Reply::new(out, resp3).integer(-1),
             "caching" => push(out, NO_TRACKING),
             // The node answers those that are about all clients (`clients::is_about_clients`).
-            _ => errors::refused(command, command.serve, out),
+            _ => errors::refused(command, command.serve.why(), out),
         }
         Effect::Reply
     }

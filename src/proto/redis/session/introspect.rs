@@ -33,7 +33,7 @@ pub(in crate::proto::redis) fn answer(command: &Command, args: &[&[u8]], reply: 
         }
         "getkeys" => get_keys(rest, false, reply),
         "getkeysandflags" => get_keys(rest, true, reply),
-        _ => errors::refused(command, command.serve, reply.out()),
+        _ => errors::refused(command, command.serve.why(), reply.out()),
     }
 }
 

@@ -18,7 +18,9 @@
 
 use super::Session;
 use crate::clock::Now;
+use crate::proto::redis::command::Transaction;
 use crate::proto::redis::errors;
+use crate::proto::redis::lookup::lookup;
 
 /// How long a client may go on without ending its transaction, in µs.
 pub const PATIENCE_US: u64 = 5_000_000;
@@ -58,19 +60,18 @@ impl Session {
     /// is the whole request, name first.
     pub fn behind_multi(&mut self, args: &[&[u8]], now: Now) -> Option<Refusal> {
         let since = self.refused_multi?;
-        let is = |name: &str| {
-            let first = args.first();
-            first.is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
-        };
-        if is("multi") {
-            return None;
-        }
-        if ["exec", "discard", "reset", "quit"].into_iter().any(is) {
-            self.refused_multi = None;
-            return is("exec").then_some(Refusal {
-                line: errors::EXEC_ABORT,
-                closes: false,
-            });
+        let command = args.first().and_then(|name| lookup(name));
+        let part = command.map_or(Transaction::None, |command| command.transaction);
+        match part {
+            Transaction::None => {}
+            Transaction::Begins => return None,
+            Transaction::Ends | Transaction::Runs => {
+                self.refused_multi = None;
+                return (part == Transaction::Runs).then_some(Refusal {
+                    line: errors::EXEC_ABORT,
+                    closes: false,
+                });
+            }
         }
         Some(Refusal {
             line: errors::BEHIND_REFUSED_MULTI,
