@@ -19,7 +19,7 @@ use crate::proto::redis::command::{self, Command};
 use crate::proto::redis::encode::Reply;
 use crate::proto::redis::lookup::resolve;
 use crate::proto::redis::session::Figures;
-use crate::proto::redis::session::clients::{Facts, Filter, Pause, unblock};
+use crate::proto::redis::session::clients::{AboutClients, Facts, Filter, Pause, unblock};
 
 /// A pause of this node's clients.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +31,12 @@ pub(super) struct Paused {
 }
 
 impl Node {
-    /// Answers a client's command about the clients of this node
-    /// ([`is_about_clients`](crate::proto::redis::session::clients::is_about_clients)).
+    /// Answers a client's command about the clients of this node.
     pub(super) fn answer_about_clients(
         &mut self,
         key: u32,
         now: Now,
-        command: &Command,
+        command: AboutClients,
         args: &[&[u8]],
     ) {
         let mut out = Vec::new();
@@ -48,31 +47,31 @@ impl Node {
             .clients
             .get(key as usize)
             .is_some_and(|client| client.session.resp3);
-        match command.name {
-            "info" => {
+        match command {
+            AboutClients::Info => {
                 let mut text = String::new();
                 if let Some(client) = self.fronts.clients.get(key as usize) {
                     self.describe(client, now, &mut text);
                 }
                 Reply::new(&mut out, resp3).text(&text);
             }
-            "list" => {
+            AboutClients::List => {
                 if let Some(filter) = Filter::of_list(options, &mut out) {
                     Reply::new(&mut out, resp3).text(&self.list_clients(&filter, now));
                 }
             }
-            "kill" => closes = self.kill_clients(key, now, options, &mut out),
-            "pause" => {
+            AboutClients::Kill => closes = self.kill_clients(key, now, options, &mut out),
+            AboutClients::Pause => {
                 if let Some(pause) = Pause::of(options, &mut out) {
                     self.pause_clients(pause, now);
                     Reply::new(&mut out, resp3).ok();
                 }
             }
-            "unpause" => {
+            AboutClients::Unpause => {
                 self.unpause_clients();
                 Reply::new(&mut out, resp3).ok();
             }
-            _ => unblock(options, &mut out),
+            AboutClients::Unblock => unblock(options, &mut out),
         }
         self.answer(key, now, &out, closes);
     }

@@ -20,6 +20,7 @@ use crate::log_at;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::dnode::payload::RequestShape;
 use crate::proto::dnode::{self, Card, Header, Kind, Message, VERSION_CARDS, VERSION_MODERN};
+use crate::proto::legacy;
 use crate::proto::redis::command::{Class, Serve};
 use crate::proto::redis::lookup::resolve;
 use crate::proto::redis::{errors, request};
@@ -76,7 +77,7 @@ impl DnodeClient {
         let padded = if raw.first_byte() == Some(b'-') && self.version < VERSION_MODERN {
             let mut chain = Chain::new();
             raw.append_to(&mut chain);
-            Some(dnode::compat::pad_error(chain, pool))
+            Some(legacy::redis::pad_error(chain, pool))
         } else {
             None
         };

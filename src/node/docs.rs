@@ -4,16 +4,13 @@
 
 use super::join::{Answer, values};
 use crate::mbuf::Chain;
-use crate::proto::redis::command::Command;
+use crate::proto::redis::command::{Command, commands};
 use crate::proto::redis::encode;
 use crate::proto::redis::lookup::lookup;
 
-/// The command of which no datastore knows.
-pub(super) const LEVEL: &str = "dyno_config:conn_consistency";
-const SUMMARY: &str = "Sets the consistency level of this connection: DC_ONE, DC_QUORUM, DC_SAFE_QUORUM or DC_EACH_SAFE_QUORUM.";
-
-/// The answer made of the only reply, in RESP2: names and documents in turn.
-pub(super) fn served(replies: &[Chain], with_level: bool) -> Answer {
+/// The answer made of the only reply, in RESP2: names and documents in turn. `with_own`: with those that no
+/// datastore knows.
+pub(super) fn served(replies: &[Chain], with_own: bool) -> Answer {
     let documents = replies.first().map(values).unwrap_or_default();
     let mut text = Vec::new();
     let mut count = 0;
@@ -26,10 +23,13 @@ pub(super) fn served(replies: &[Chain], with_level: bool) -> Answer {
             count += 2;
         }
     }
-    if with_level {
-        encode::bulk(&mut text, LEVEL.as_bytes());
+    for own in commands().iter().filter(|_| with_own) {
+        let Some(summary) = own.summary() else {
+            continue;
+        };
+        encode::bulk(&mut text, own.name.as_bytes());
         encode::array(&mut text, 4);
-        for part in ["summary", SUMMARY, "group", "connection"] {
+        for part in ["summary", summary, "group", "connection"] {
             encode::bulk(&mut text, part.as_bytes());
         }
         count += 2;

@@ -25,7 +25,6 @@
 
 use super::Node;
 use super::collect::Collector;
-use super::docs::LEVEL;
 use super::frame::Frames;
 use super::front::Raw;
 use super::join::{CURSOR_BITS, Join};
@@ -37,6 +36,7 @@ use crate::cluster::route::{Counts, Demand, How, Routing, Target};
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Class, Command, Serve};
 use crate::proto::redis::join::JoinRule;
+use crate::proto::redis::lookup::lookup;
 use crate::proto::redis::{encode, errors, resp3};
 
 /// How the replies to a command are joined; `chance` is any number.
@@ -58,9 +58,9 @@ pub(super) fn edited(command: &Command, args: &[&[u8]]) -> Option<Join> {
         JoinRule::Settings => Some(Join::Settings),
         JoinRule::Docs => {
             let names = args.get(2..).unwrap_or_default();
-            let of_level = |name: &&[u8]| name.eq_ignore_ascii_case(LEVEL.as_bytes());
+            let is_own = |name: &&[u8]| lookup(name).is_some_and(|row| row.summary().is_some());
             Some(Join::Docs {
-                with_level: names.is_empty() || names.iter().any(of_level),
+                with_own: names.is_empty() || names.iter().any(is_own),
             })
         }
         _ => None,

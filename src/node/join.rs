@@ -50,8 +50,8 @@ pub(super) enum Join {
     /// ones behind a proxy.
     Settings,
     /// There is but one, names and documents in turn: what the datastore says of its commands; with or
-    /// without what it does not know of, the command that sets a consistency level.
-    Docs { with_level: bool },
+    /// without those that no datastore knows.
+    Docs { with_own: bool },
     /// There is but one, of memcached, and it lacks its key.
     Named(Naming),
 }
@@ -168,7 +168,7 @@ impl Join {
             Join::Blocks { keys, piece_of } => memcache::joined(replies, keys, piece_of),
             Join::Scan { node, of } => scan(replies, *node, *of),
             Join::Settings => settings(replies),
-            Join::Docs { with_level } => docs::served(replies, *with_level),
+            Join::Docs { with_own } => docs::served(replies, *with_own),
             Join::Named(naming) => {
                 let reply = replies.first_mut().map(std::mem::take).unwrap_or_default();
                 let (text, reply) = naming.told(&reply);

@@ -105,7 +105,10 @@ impl Node {
                 let Some(at) = keys.get(place as usize).map(|key| key.index) else {
                     continue;
                 };
-                words.extend(args.get(at..at + command.args_per_key()).unwrap_or_default());
+                words.extend(
+                    args.get(at..at + command.args_per_key())
+                        .unwrap_or_default(),
+                );
             }
             let mut text = Vec::new();
             encode::command(&mut text, &words);

@@ -14,10 +14,10 @@ use crate::config::StoreKind;
 use crate::log_at;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
-use crate::proto::dnode::{self, carrier, compat, compat_memcache};
 use crate::proto::memcache::line::{self, Outcome};
 use crate::proto::redis::command::command;
 use crate::proto::redis::{encode, request};
+use crate::proto::{dnode, legacy};
 
 /// What is sent to a C node in place of a request.
 pub(super) enum Instead {
@@ -51,20 +51,20 @@ impl Node {
         raw.with_bytes(|bytes| {
             let args: Vec<&[u8]> = request::arguments(bytes).collect();
             let first = args.get(1).copied().unwrap_or_default();
-            if compat::is_plain(command, args.len(), first, compat::LONGEST_KEY) {
+            if legacy::redis::is_plain(command, args.len(), first, legacy::redis::LONGEST_KEY) {
                 return Instead::Itself;
             }
-            if let Some(words) = compat::with_key(command, &args) {
+            if let Some(words) = legacy::redis::with_key(command, &args) {
                 let mut text = Vec::new();
                 encode::command(&mut text, &words);
                 let mut other = Chain::new();
                 self.pool.copy(&text, &mut other);
                 return Instead::Reworded(other);
             }
-            match compat::form(command, &args, compat::LONGEST_KEY) {
-                compat::Form::Plain => Instead::Itself,
-                compat::Form::Refused(refusal) => Instead::Refused(refusal.line()),
-                compat::Form::Carried(carrier) => {
+            match legacy::redis::form(command, &args, legacy::redis::LONGEST_KEY) {
+                legacy::redis::Form::Plain => Instead::Itself,
+                legacy::redis::Form::Refused(refusal) => Instead::Refused(refusal.line()),
+                legacy::redis::Form::Carried(carrier) => {
                     let mut text = Vec::new();
                     carrier.encode(&args, &mut text);
                     let mut this = Chain::new();
@@ -85,10 +85,10 @@ impl Node {
             return Instead::Itself;
         };
         let mut text = Vec::new();
-        let (calls, answer) = match compat_memcache::form(&call, now.unix_secs(), &mut text) {
-            compat_memcache::Form::Plain => return Instead::Itself,
-            compat_memcache::Form::Refused(refusal) => return Instead::Refused(refusal.line()),
-            compat_memcache::Form::Translated { calls, answer } => (calls, answer),
+        let (calls, answer) = match legacy::memcache::form(&call, now.unix_secs(), &mut text) {
+            legacy::memcache::Form::Plain => return Instead::Itself,
+            legacy::memcache::Form::Refused(refusal) => return Instead::Refused(refusal.line()),
+            legacy::memcache::Form::Translated { calls, answer } => (calls, answer),
         };
         let written = calls
             .iter()
@@ -139,10 +139,10 @@ impl Node {
         let mut reply = Chain::new();
         raw.append_to(&mut reply);
         let understood = match self.options.store {
-            StoreKind::Redis => carrier::unwrap(reply).map_err(|reason| reason.to_string()),
+            StoreKind::Redis => legacy::carrier::unwrap(reply).map_err(|reason| reason.to_string()),
             StoreKind::Memcache => match line::read(&first_line(Raw::from(request))) {
                 Outcome::Call(call) => {
-                    compat_memcache::reply(&call, &reply, &self.pool).map_err(str::to_owned)
+                    legacy::memcache::reply(&call, &reply, &self.pool).map_err(str::to_owned)
                 }
                 Outcome::Answer { .. } | Outcome::Quit => Ok(reply),
             },

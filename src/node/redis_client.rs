@@ -15,7 +15,7 @@ use crate::proto::redis::command::{Command, Serve, Transaction};
 use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::lookup::{lookup, resolve};
 use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Span, Status};
-use crate::proto::redis::session::{Context, Effect, clients};
+use crate::proto::redis::session::{Context, Effect};
 use crate::proto::redis::{encode, errors, inline, resp3};
 
 /// Longest command name there is, for looking one up in a spread request.
@@ -228,7 +228,7 @@ impl Node {
                 }
                 self.forward(key, now, form, &ask);
             }
-            Serve::Proxy | Serve::ConnConsistency => self.answer_session(key, now, command, args),
+            Serve::Proxy => self.answer_session(key, now, command, args),
             refused => {
                 if command.transaction == Transaction::Begins
                     && let Some(client) = self.fronts.clients.get_mut(key as usize)
@@ -261,7 +261,7 @@ impl Node {
             return;
         };
         client.latest = command.index();
-        if clients::is_about_clients(command) {
+        if let Some(command) = command.about_clients() {
             return self.answer_about_clients(key, now, command, args);
         }
         let context = Context {
@@ -269,7 +269,7 @@ impl Node {
             store_version: &self.version.text,
         };
         let effect = client.session.answer(command, args, &context, &mut out);
-        if command.name == "hello" && self.asks_version(key, now, &out) {
+        if effect == Effect::NamesVersion && self.asks_version(key, now, &out) {
             return;
         }
         self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);

@@ -48,11 +48,10 @@ const GROUPS: &[Group] = &[
         "All nodes of the cluster, if DYNOMITE_ENABLE_FLUSH=1",
         "Otherwise refused.",
     ),
-    (Serve::Proxy, "The node itself", ""),
     (
-        Serve::ConnConsistency,
-        "The node itself: the consistency level of this connection",
-        "",
+        Serve::Proxy,
+        "The node itself",
+        "DYNO_CONFIG:CONN_CONSISTENCY sets the consistency level of the connection.",
     ),
 ];
 

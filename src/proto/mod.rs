@@ -2,6 +2,7 @@
 
 pub mod dnode;
 pub mod failure;
+pub mod legacy;
 pub mod manual;
 pub mod memcache;
 pub mod redis;

@@ -300,7 +300,7 @@ pub(super) fn is_too_long(call: &Call<'_>, ask: &Ask<'_>) -> bool {
 /// Whether the answer tells the client versions of values.
 fn hands_out_versions(call: &Call<'_>) -> bool {
     match &call.body {
-        Body::Get { .. } => matches!(call.command.name, "gets" | "gats"),
+        Body::Get { .. } => call.command.tells_versions,
         Body::Meta(meta) => meta.flags.iter().any(|flag| flag.first() == Some(&b'c')),
         _ => false,
     }

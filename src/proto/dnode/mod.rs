@@ -1,10 +1,7 @@
 //! The dnode protocol.
 pub mod broken;
 pub mod card;
-pub mod carrier;
 pub mod cipher;
-pub mod compat;
-pub mod compat_memcache;
 pub mod decoder;
 pub mod gossip;
 pub mod header;

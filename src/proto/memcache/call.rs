@@ -1,8 +1,9 @@
 //! A request that has been understood.
 
 use super::base64;
-use super::command::{self, Command};
+use super::command::Command;
 use super::line::MAX_SENT;
+use super::meta::Verb;
 use crate::proto::Class;
 use std::borrow::Cow;
 
@@ -235,12 +236,11 @@ impl<'a> Call<'a> {
 /// of `ma` be heard, which cannot be told from the others: a value that was created by the flag `N`.)
 pub fn is_suppressed(command: &Command, reply_start: &[u8]) -> bool {
     let code = reply_start.get(..2).unwrap_or_default();
-    if *command == command::META_GET {
-        code == b"EN"
-    } else if *command == command::META_ARITHMETIC {
-        code == b"HD" || code == b"VA"
-    } else {
-        (*command == command::META_SET || *command == command::META_DELETE) && code == b"HD"
+    match command.meta {
+        Some(Verb::Get) => code == b"EN",
+        Some(Verb::Arithmetic) => code == b"HD" || code == b"VA",
+        Some(Verb::Set | Verb::Delete) => code == b"HD",
+        None => false,
     }
 }
 
@@ -252,14 +252,6 @@ fn push_word(out: &mut Vec<u8>, word: &[u8]) {
 fn push_number(out: &mut Vec<u8>, value: impl itoa::Integer) {
     push_word(out, itoa::Buffer::new().format(value).as_bytes());
 }
-
-impl PartialEq for Command {
-    fn eq(&self, other: &Command) -> bool {
-        self.index() == other.index()
-    }
-}
-
-impl Eq for Command {}
 
 #[cfg(test)]
 mod tests {

@@ -93,7 +93,7 @@ fn storage(line: &[u8], at: usize, command: &'static Command) -> Option<Direct> 
     cursor.number(u64::from(u32::MAX))?;
     cursor.signed()?;
     let value = cursor.number(u64::from(MAX_VALUE))? as u32;
-    let versions = if *command == command::CAS {
+    let versions = if command.compares {
         cursor.number(u64::MAX)?;
         Versions::Compared
     } else {

@@ -14,7 +14,7 @@
 //! - A `set` of more than [`MAX_VALUE`] bytes leaves what is stored as it is, where memcached deletes it.
 
 use super::call::{Body, Call, Meta, Quiet};
-use super::command;
+use super::command::{self, Command};
 use super::words::{Words, split};
 use super::{errors, meta, number};
 use memchr::memchr2;
@@ -103,7 +103,11 @@ fn answered(text: &'static str, silent: bool) -> Outcome<'static> {
     }
 }
 
+/// What the words of a line ask for, or the answer to them.
 type Read<'a> = Result<(Body<'a>, Quiet, Follows), Reading<'a>>;
+
+/// Reads the line of one command: a column of the table of commands.
+pub(super) type Reader = for<'a> fn(&'static Command, &Words<'a>) -> Read<'a>;
 
 /// An answer, with nothing behind the line.
 fn refuse<'a, T>(text: &'static str, silent: bool) -> Result<T, Reading<'a>> {
@@ -131,29 +135,7 @@ fn dispatch(text: &[u8]) -> Reading<'_> {
             follows: Follows::Nothing,
         };
     };
-    let read = match command.name {
-        "get" | "gets" => retrieval(text, &words),
-        "gat" | "gats" => touching_retrieval(text, &words),
-        "set" | "add" | "replace" | "append" | "prepend" => storage(&words, false),
-        "cas" => storage(&words, true),
-        "delete" => delete(&words),
-        "incr" | "decr" => arithmetic(&words),
-        "touch" => touch(&words),
-        "mg" => meta_get(&words),
-        "ms" => meta_set(&words),
-        "md" => meta_delete(&words),
-        "ma" => meta_arithmetic(&words),
-        "mn" => refuse("MN\r\n", false),
-        "version" => Ok((Body::Words(Vec::new()), Quiet::No, Follows::Nothing)),
-        "stats" => stats(&words),
-        "flush_all" => flush(&words),
-        "verbosity" => verbosity(&words),
-        "quit" => Err(Reading {
-            outcome: Outcome::Quit,
-            follows: Follows::Nothing,
-        }),
-        _ => refuse(errors::ERROR, false),
-    };
+    let read = (command.read)(command, &words);
     read.map_or_else(
         |reading| reading,
         |(body, quiet, follows)| Reading {
@@ -209,21 +191,21 @@ fn keys_behind<'a>(text: &'a [u8], skip: usize) -> Result<Vec<&'a [u8]>, Reading
     Ok(keys)
 }
 
-fn retrieval<'a>(text: &'a [u8], words: &Words<'a>) -> Read<'a> {
+pub(super) fn retrieval<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     want(words, 2..=Words::MOST)?;
     let body = Body::Get {
         exptime: None,
-        keys: keys_behind(text, 1)?,
+        keys: keys_behind(words.line, 1)?,
     };
     Ok((body, Quiet::No, Follows::Nothing))
 }
 
-fn touching_retrieval<'a>(text: &'a [u8], words: &Words<'a>) -> Read<'a> {
+pub(super) fn touching_retrieval<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     want(words, 2..=Words::MOST)?;
     let Some(exptime) = number::signed(words.get(1)) else {
         return refuse(errors::BAD_EXPTIME, false);
     };
-    let keys = keys_behind(text, 2)?;
+    let keys = keys_behind(words.line, 2)?;
     if keys.is_empty() {
         return refuse("END\r\n", false);
     }
@@ -231,7 +213,8 @@ fn touching_retrieval<'a>(text: &'a [u8], words: &Words<'a>) -> Read<'a> {
     Ok((Body::Get { exptime, keys }, Quiet::No, Follows::Nothing))
 }
 
-fn storage<'a>(words: &Words<'a>, has_unique: bool) -> Read<'a> {
+pub(super) fn storage<'a>(command: &'static Command, words: &Words<'a>) -> Read<'a> {
+    let has_unique = command.compares;
     let least = 5 + usize::from(has_unique);
     want(words, least..=least + 1)?;
     let silent = words.noreply();
@@ -271,7 +254,7 @@ fn value_len<'a>(len: i32, silent: bool) -> Result<u32, Reading<'a>> {
     }
 }
 
-fn delete<'a>(words: &Words<'a>) -> Read<'a> {
+pub(super) fn delete<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     want(words, 2..=4)?;
     let mut silent = false;
     if words.count > 2 {
@@ -291,7 +274,7 @@ fn delete<'a>(words: &Words<'a>) -> Read<'a> {
     Ok((Body::Delete { key }, noreply(silent), Follows::Nothing))
 }
 
-fn arithmetic<'a>(words: &Words<'a>) -> Read<'a> {
+pub(super) fn arithmetic<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     want(words, 3..=4)?;
     let silent = words.noreply();
     let key = key_of(words, silent)?;
@@ -305,7 +288,7 @@ fn arithmetic<'a>(words: &Words<'a>) -> Read<'a> {
     ))
 }
 
-fn touch<'a>(words: &Words<'a>) -> Read<'a> {
+pub(super) fn touch<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     want(words, 3..=4)?;
     let silent = words.noreply();
     let key = key_of(words, silent)?;
@@ -319,7 +302,7 @@ fn touch<'a>(words: &Words<'a>) -> Read<'a> {
     ))
 }
 
-fn stats<'a>(words: &Words<'a>) -> Read<'a> {
+pub(super) fn stats<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     let asked = match words.get(1) {
         b"" => Vec::new(),
         word @ (b"items" | b"slabs" | b"settings") => vec![word],
@@ -336,7 +319,7 @@ fn stats<'a>(words: &Words<'a>) -> Read<'a> {
     Ok((Body::Words(asked), Quiet::No, Follows::Nothing))
 }
 
-fn flush<'a>(words: &Words<'a>) -> Read<'a> {
+pub(super) fn flush<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     want(words, 1..=3)?;
     let silent = words.noreply();
     let delay = if words.count == 1 + usize::from(silent) {
@@ -350,13 +333,28 @@ fn flush<'a>(words: &Words<'a>) -> Read<'a> {
     Ok((Body::Flush { delay }, noreply(silent), Follows::Nothing))
 }
 
-fn verbosity<'a>(words: &Words<'a>) -> Read<'a> {
+pub(super) fn verbosity<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     want(words, 2..=3)?;
     let silent = words.noreply();
     match number::unsigned(words.get(1)) {
         Some(_) => refuse("OK\r\n", silent),
         None => refuse(errors::BAD_LINE, silent),
     }
+}
+
+pub(super) fn version<'a>(_: &'static Command, _: &Words<'a>) -> Read<'a> {
+    Ok((Body::Words(Vec::new()), Quiet::No, Follows::Nothing))
+}
+
+pub(super) fn meta_noop<'a>(_: &'static Command, _: &Words<'a>) -> Read<'a> {
+    refuse("MN\r\n", false)
+}
+
+pub(super) fn quit<'a>(_: &'static Command, _: &Words<'a>) -> Read<'a> {
+    Err(Reading {
+        outcome: Outcome::Quit,
+        follows: Follows::Nothing,
+    })
 }
 
 /// A meta command that has been read.
@@ -383,7 +381,7 @@ fn flags<'a>(words: &Words<'a>, key: &[u8], from: usize) -> Result<meta::Flags<'
     meta::flags(words.all().get(from..).unwrap_or_default(), key)
 }
 
-fn meta_get<'a>(words: &Words<'a>) -> Read<'a> {
+pub(super) fn meta_get<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     want(words, 2..=Words::MOST)?;
     let key = key_of(words, false)?;
     if words.count > meta::MAX_WORDS {
@@ -396,7 +394,7 @@ fn meta_get<'a>(words: &Words<'a>) -> Read<'a> {
     }
 }
 
-fn meta_set<'a>(words: &Words<'a>) -> Read<'a> {
+pub(super) fn meta_set<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     want(words, 2..=Words::MOST)?;
     let key = key_of(words, false)?;
     if words.count == 2 {
@@ -427,7 +425,7 @@ fn meta_set<'a>(words: &Words<'a>) -> Read<'a> {
     })
 }
 
-fn meta_delete<'a>(words: &Words<'a>) -> Read<'a> {
+pub(super) fn meta_delete<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     let (key, flags) = meta_plain(words)?;
     if flags.long_opaque {
         return refuse(errors::OPAQUE_TOO_LONG, false);
@@ -435,7 +433,7 @@ fn meta_delete<'a>(words: &Words<'a>) -> Read<'a> {
     Ok(meta_call(key, None, flags))
 }
 
-fn meta_arithmetic<'a>(words: &Words<'a>) -> Read<'a> {
+pub(super) fn meta_arithmetic<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
     let (key, flags) = meta_plain(words)?;
     if flags
         .mode

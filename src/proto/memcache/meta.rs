@@ -1,4 +1,4 @@
-//! The flags of a meta command, read as memcached 1.6.18 reads them.
+//! The meta commands and their flags, read as memcached 1.6.18 reads them.
 
 use super::{base64, errors, number};
 
@@ -9,6 +9,19 @@ pub(super) const MAX_OPAQUE: usize = 32;
 /// Longest token with a number, its letter included; longer ones can only be padded. Keeps the canonical line
 /// of any meta command far below what memcached takes in pieces.
 const MAX_NUMBER: usize = 64;
+
+/// Which of the meta commands that belong to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `mg`.
+    Get,
+    /// `ms`.
+    Set,
+    /// `md`.
+    Delete,
+    /// `ma`.
+    Arithmetic,
+}
 
 /// The flags of a line.
 #[derive(Debug, Default)]

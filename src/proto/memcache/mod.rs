@@ -6,6 +6,7 @@
 //! | [`call`] | a request that has been understood, its canonical line, its keys |
 //! | [`request`] | where a request ends: a resumable, in-place parser |
 //! | [`mod@line`] | what a request's line asks for, or what is to be answered |
+//! | [`meta`] | the meta commands and their flags |
 //! | [`number`], [`base64`] | numbers and base64 keys as memcached reads them |
 //! | [`errors`] | the error lines that clients match on |
 //! | [`binary`] | requests and responses of the binary protocol, in words of the text protocol |
@@ -27,7 +28,7 @@ mod direct;
 pub mod errors;
 pub mod head;
 pub mod line;
-mod meta;
+pub mod meta;
 pub mod naming;
 pub mod number;
 pub mod reply;

@@ -13,38 +13,6 @@
 use super::call::{Body, Call, Meta};
 use super::{command, number};
 
-/// Longest time that counts from now, in seconds: 30 days. A greater one is seconds since the Unix
-/// epoch (memcached's protocol.txt, *Expiration times*).
-pub const LONGEST_RELATIVE: i32 = 60 * 60 * 24 * 30;
-/// A moment in January 1970, as a time that memcached takes for absolute. It puts the same in place of
-/// a negative time: long expired.
-const LONG_AGO: i32 = LONGEST_RELATIVE + 1;
-
-/// An expiration time without a sign, of the same meaning.
-pub fn readable(exptime: i32) -> i32 {
-    if exptime < 0 { LONG_AGO } else { exptime }
-}
-
-/// Whether an item with this expiration time has expired at `now_secs`, seconds since the Unix epoch.
-pub fn is_past(exptime: i32, now_secs: u64) -> bool {
-    exptime < 0 || exptime > LONGEST_RELATIVE && u64::from(exptime.unsigned_abs()) <= now_secs
-}
-
-/// The request with expiration times that a C node reads: without a sign. `None` if it can stay as it is.
-///
-/// `append` and `prepend` ignore theirs.
-pub fn unsigned<'a>(call: &Call<'a>) -> Option<Call<'a>> {
-    let mut changed = call.clone();
-    match &mut changed.body {
-        Body::Store { exptime, .. } | Body::Touch { exptime, .. } if *exptime < 0 => {
-            let ignored = matches!(call.command.name, "append" | "prepend");
-            *exptime = if ignored { 0 } else { LONG_AGO };
-        }
-        _ => return None,
-    }
-    Some(changed)
-}
-
 /// The request as the replica whose version it names is asked first: an `ms` that compares versions loses its
 /// flag `I`, which has it stored as a stale item if its version is an older one. Which of both happened
 /// the reply would not say. `None` if it has no such flag; see [`stale`].
@@ -53,7 +21,7 @@ pub fn strict<'a>(call: &Call<'a>) -> Option<Call<'a>> {
         return None;
     };
     let has = |letter| meta.token(letter).is_some();
-    if *call.command != command::META_SET || !has(b'C') || !has(b'I') {
+    if meta.len.is_none() || !has(b'C') || !has(b'I') {
         return None;
     }
     let mut strict = call.clone();
@@ -153,7 +121,7 @@ pub fn effect<'a>(call: &Call<'a>, reply: &[u8]) -> Option<Call<'a>> {
             effect.command = &command::SET;
         }
         Body::Meta(meta) => {
-            let stores = call.command.name == "ms";
+            let stores = meta.len.is_some();
             // To replace is to set, as it is known that something was there.
             meta.flags.retain(|flag| {
                 !(flag.starts_with(b"C") || stores && matches!(*flag, b"I" | b"MR"))
@@ -191,23 +159,6 @@ pub fn is_stale(call: &Call<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::proto::memcache::against_memcached::{call, shown};
-
-    #[test]
-    fn a_time_without_a_sign_is_of_the_same_meaning() {
-        for (text, expected) in [
-            ("set k 1 -1 5", Some("set k 1 2592001 5")),
-            ("cas k 1 -9 5 77", Some("cas k 1 2592001 5 77")),
-            ("append k 1 -1 5", Some("append k 1 0 5")),
-            ("touch k -1", Some("touch k 2592001")),
-            ("set k 1 10 5", None),
-            ("append k 1 10 5", None),
-            ("touch k 2592001", None),
-            ("get k", None),
-        ] {
-            let found = unsigned(&call(text)).map(|call| shown(&call));
-            assert_eq!(found.as_deref(), expected, "{text}");
-        }
-    }
 
     #[test]
     fn a_comparison_is_strict_first_and_stores_a_stale_item_only_then() {

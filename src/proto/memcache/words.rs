@@ -3,6 +3,8 @@
 /// Words of a line, parted by blanks. memcached splits a line into 23 words at a time; only the commands by
 /// several keys look further.
 pub(super) struct Words<'a> {
+    /// The line without its line end.
+    pub line: &'a [u8],
     words: [&'a [u8]; Words::MOST],
     /// How many of them there are.
     pub count: usize,
@@ -13,14 +15,14 @@ impl<'a> Words<'a> {
     pub(super) const MOST: usize = 23;
 
     /// Splits a line without its line end.
-    pub(super) fn of(text: &'a [u8]) -> Words<'a> {
+    pub(super) fn of(line: &'a [u8]) -> Words<'a> {
         let mut words = [&b""[..]; Words::MOST];
         let mut count = 0;
-        for (slot, word) in words.iter_mut().zip(split(text)) {
+        for (slot, word) in words.iter_mut().zip(split(line)) {
             *slot = word;
             count += 1;
         }
-        Words { words, count }
+        Words { line, words, count }
     }
 
     /// Word `index`, empty if there is none.

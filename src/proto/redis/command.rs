@@ -12,8 +12,12 @@ use super::keys::{Finder, KeySpec, legacy_range};
 use super::refusal::Why;
 use super::req_stats::{ReqStats, stats};
 use super::resp3::{Form, FormRule};
+use super::session::clients::AboutClients;
+use super::session::help::Help;
+use super::session::{Answer, Handler};
 use super::table::ROWS;
 pub use crate::proto::Class;
+use crate::proto::legacy::column::Legacy;
 
 /// Who answers a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +28,7 @@ pub enum Serve {
     Split,
     /// The owner of its keys if all have the same one, else `CROSSSLOT`.
     SameNode,
-    /// The proxy itself ([`super::session::Session::answer`]).
+    /// The proxy itself: the row's handler ([`super::session`]).
     Proxy,
     /// The datastore of the node that was asked.
     LocalNode,
@@ -36,9 +40,6 @@ pub enum Serve {
     AllNodesGuarded,
     /// Nobody.
     Refused(Why),
-    /// The original's pseudo-command that sets the connection's consistency level; answered by
-    /// [`super::session::Session::answer`].
-    ConnConsistency,
 }
 
 impl Serve {
@@ -123,6 +124,8 @@ pub struct Command {
     pub alike: Alike,
     /// How it goes to several replicas.
     pub replicate: Replicate,
+    /// What a C node makes of it.
+    pub legacy: Legacy,
     /// How the replies of several nodes, or to its pieces, become one.
     pub join: JoinRule,
     /// What it has to do with a transaction.
@@ -145,8 +148,12 @@ pub struct Command {
     pub categories: u32,
     /// Where its keys are; see [`Command::keys`].
     pub specs: &'static [KeySpec],
+    /// Lines of help: of a subcommand in that of its container, of the container for itself; also of the
+    /// command that no datastore can explain ([`Command::summary`]).
+    pub(super) help: &'static [Help],
     pub(super) finder: Finder,
     pub(super) form: FormRule,
+    pub(super) handler: Handler,
     pairs: bool,
     direct: bool,
     index: u16,
@@ -189,10 +196,7 @@ pub(super) const fn row(
             | Serve::AllNodes
             | Serve::AllNodesGuarded
     );
-    let asks = matches!(
-        serve,
-        Serve::LocalNode | Serve::RackNodes | Serve::Proxy | Serve::ConnConsistency
-    );
+    let asks = matches!(serve, Serve::LocalNode | Serve::RackNodes | Serve::Proxy);
     let (first, _, _) = legacy_range(specs);
     Command {
         name,
@@ -212,6 +216,7 @@ pub(super) const fn row(
         unordered: false,
         alike: Alike::Bytes,
         replicate: Replicate::AsIs,
+        legacy: Legacy::UNKNOWN,
         join: JoinRule::Same,
         transaction: Transaction::None,
         script: Script::None,
@@ -223,7 +228,9 @@ pub(super) const fn row(
         flags,
         categories: categories | implied(flags, categories),
         specs,
+        help: &[],
         finder: Finder::Specs,
+        handler: Handler::None,
         form: FormRule::Is(Form::Plain),
         pairs: false,
         direct: false,
@@ -331,6 +338,11 @@ impl Command {
         self
     }
 
+    pub(super) const fn legacy(mut self, legacy: Legacy) -> Self {
+        self.legacy = legacy;
+        self
+    }
+
     pub(super) const fn join(mut self, rule: JoinRule) -> Self {
         self.join = rule;
         self
@@ -363,6 +375,23 @@ impl Command {
 
     pub(super) const fn purges(mut self) -> Self {
         self.purges = true;
+        self
+    }
+
+    /// Answered by the session of the client that asks.
+    pub(super) const fn by(mut self, answer: Answer) -> Self {
+        self.handler = Handler::Session(answer);
+        self
+    }
+
+    /// Answered by the node, which knows its clients.
+    pub(super) const fn about(mut self, command: AboutClients) -> Self {
+        self.handler = Handler::Node(command);
+        self
+    }
+
+    pub(super) const fn help(mut self, lines: &'static [Help]) -> Self {
+        self.help = lines;
         self
     }
 
@@ -481,9 +510,19 @@ impl Command {
         }
     }
 
-    /// Whether it is this subcommand of this container.
-    pub fn is_of(&self, container: &str, name: &str) -> bool {
-        self.name == name && self.parent().is_some_and(|parent| parent.name == container)
+    /// What it is about the node's clients, if it is: then the node answers it.
+    pub fn about_clients(&self) -> Option<AboutClients> {
+        match self.handler {
+            Handler::Node(command) => Some(command),
+            Handler::None | Handler::Session(_) => None,
+        }
+    }
+
+    /// What the command does, if no datastore knows it: the original's pseudo-command.
+    pub fn summary(&self) -> Option<&'static str> {
+        let is_own = self.parent.is_none() && !self.is_container();
+        let (_, meaning) = self.help.first().filter(|_| is_own)?;
+        Some(meaning)
     }
 
     /// Its subcommands, in alphabetical order; empty for a plain command.

@@ -177,7 +177,9 @@ pub fn keys(command: &Command, error: KeysError, out: &mut Vec<u8>) {
     let positive = present || command.num_keys == NumKeys::Positive;
     let text = match error {
         KeysError::NotAnInteger if positive => POSITIVE,
-        KeysError::NotAnInteger if command.num_keys == NumKeys::Function => "-ERR Bad number of keys provided\r\n",
+        KeysError::NotAnInteger if command.num_keys == NumKeys::Function => {
+            "-ERR Bad number of keys provided\r\n"
+        }
         KeysError::NotAnInteger => NOT_AN_INTEGER,
         KeysError::Negative if script => "-ERR Number of keys can't be negative\r\n",
         KeysError::Zero if script => SCRIPT_WITHOUT_KEYS,

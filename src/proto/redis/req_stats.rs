@@ -119,7 +119,7 @@ mod tests {
             moved.sort_unstable();
             let mut want = wanted.remove(command.name).unwrap_or_default();
             let answered_here = !command.is_served() && command.serve != Serve::AllNodesGuarded
-                || matches!(command.serve, Serve::Proxy | Serve::ConnConsistency);
+                || command.serve == Serve::Proxy;
             if want.is_empty() && !answered_here {
                 want.push("redis_req_other".into());
             }

@@ -4,19 +4,19 @@
 //! keeps per connection (name, protocol, `CLIENT REPLY`) is kept here. Texts are Redis 7.0.15's, so
 //! that client libraries find what they expect when they connect.
 
-mod client;
+pub(super) mod client;
 pub mod clients;
-mod help;
+pub(super) mod connection;
+pub(super) mod help;
 pub(super) mod introspect;
 pub mod refused_multi;
 
 pub use client::Figures;
 
+use self::clients::AboutClients;
 use super::command::Command;
 use super::encode::Reply;
 use super::errors;
-use super::keys::integer;
-use super::refusal::Why;
 use crate::clock::Now;
 use crate::consistency::Consistency;
 
@@ -25,8 +25,6 @@ pub const DEFAULT_VERSION: &str = "7.0.15";
 /// The longest name or library name a client may set, in bytes; a longer one is refused.
 pub const MAX_NAME: usize = 1024;
 
-const NO_PASSWORD: &str = "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?\r\n";
-const WRONG_PASSWORD: &str = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
 const BAD_NAME: &str =
     "-ERR Client names cannot contain spaces, newlines or special characters.\r\n";
 const LONG_NAME: &str = "-ERR Client names cannot be longer than 1024 bytes\r\n";
@@ -43,14 +41,51 @@ pub struct Context<'a> {
 /// What the caller does after [`Session::answer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Deliver what was written.
+    /// Deliver what was written, if anything.
     Reply,
-    /// Nothing was written and nothing is to be delivered.
-    NoReply,
+    /// Deliver what was written also if the client wants no replies.
+    Always,
+    /// The same as [`Effect::Reply`]; what was written names the datastore's version.
+    NamesVersion,
     /// Deliver what was written, if anything, after all earlier replies; then close.
     Close,
-    /// Deliver what was written; [`Session::consistency`] is this now.
-    Consistency(Consistency),
+}
+
+/// A request that a session answers.
+pub(super) struct Asked<'a> {
+    /// Its row: that of the subcommand if there is one.
+    pub command: &'static Command,
+    /// The whole request, name first, whose number the row accepts.
+    pub args: &'a [&'a [u8]],
+    pub context: &'a Context<'a>,
+    /// The reply is appended here.
+    pub out: &'a mut Vec<u8>,
+}
+
+impl<'a> Asked<'a> {
+    /// An argument, empty if it is not there.
+    fn arg(&self, at: usize) -> &'a [u8] {
+        self.args.get(at).copied().unwrap_or_default()
+    }
+
+    /// Writes a line that is complete, or a part of one.
+    fn push(&mut self, text: &str) {
+        push(self.out, text);
+    }
+}
+
+/// Answers one command in the client's protocol.
+pub(super) type Answer = fn(&mut Session, &mut Asked<'_>) -> Effect;
+
+/// What answers a command that the proxy serves itself: a column of the command table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Handler {
+    /// Nothing.
+    None,
+    /// The session of the client that asks.
+    Session(Answer),
+    /// The node, which knows all its clients.
+    Node(AboutClients),
 }
 
 /// Whether the client wants replies (`CLIENT REPLY`).
@@ -116,12 +151,12 @@ impl Session {
         }
     }
 
-    /// Answers a request whose row says [`Serve::Proxy`](super::command::Serve::Proxy) or
-    /// [`Serve::ConnConsistency`](super::command::Serve::ConnConsistency).
+    /// Answers a request whose row says [`Serve::Proxy`](super::command::Serve::Proxy) and which is not about
+    /// the node's clients ([`Command::about_clients`]).
     ///
     /// `command` is the row of the subcommand if there is one; `args` is the whole request, name
     /// first, whose number the row accepts. The reply is appended to `out` in the client's
-    /// protocol. A command that is not the proxy's to answer is refused.
+    /// protocol. A command that is not the session's to answer is refused.
     pub fn answer(
         &mut self,
         command: &'static Command,
@@ -130,167 +165,35 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Effect {
         let start = out.len();
-        let skipped = self.mode == ReplyMode::SkipNext;
         let quiet = !self.wants_reply();
-        let effect = self.dispatch(command, args, context, out);
-        // What ends the silence is answered although it arrived in it, and so are messages.
-        let loud = match command.parent() {
-            None => match command.name {
-                "reset" => !skipped,
-                name => name.ends_with("unsubscribe"),
-            },
-            Some(_) => {
-                command.is_of("client", "reply")
-                    && args
-                        .get(2)
-                        .is_some_and(|word| word.eq_ignore_ascii_case(b"on"))
+        let effect = match command.handler {
+            Handler::Session(answer) => answer(
+                self,
+                &mut Asked {
+                    command,
+                    args,
+                    context,
+                    out,
+                },
+            ),
+            Handler::None | Handler::Node(_) => {
+                errors::refused(command, command.serve.why(), out);
+                Effect::Reply
             }
         };
-        let quiet = quiet && !loud;
-        if !quiet {
+        if !quiet || effect == Effect::Always {
             return effect;
         }
         out.truncate(start);
         match effect {
             Effect::Close => Effect::Close,
-            _ => Effect::NoReply,
+            _ => Effect::Reply,
         }
     }
 
-    fn dispatch(
-        &mut self,
-        command: &'static Command,
-        args: &[&[u8]],
-        context: &Context<'_>,
-        out: &mut Vec<u8>,
-    ) -> Effect {
-        let arg = |at: usize| args.get(at).copied().unwrap_or_default();
-        let container = command.parent();
-        if let Some(container) = container {
-            if command.name == "help" {
-                help::write(container, &mut Reply::new(out, self.resp3));
-                return Effect::Reply;
-            }
-            match container.name {
-                "client" => return self.client(command, args, out),
-                "command" => {
-                    introspect::answer(command, args, &mut Reply::new(out, self.resp3));
-                    return Effect::Reply;
-                }
-                _ => {}
-            }
-        }
-        match (container.map(|c| c.name), command.name) {
-            (None, "hello") => self.hello(args, context, out),
-            (None, "reset") => {
-                *self = Session::new(self.id);
-                Reply::new(out, false).simple("RESET");
-            }
-            (None, "quit") => {
-                Reply::new(out, self.resp3).ok();
-                return Effect::Close;
-            }
-            (None, "dyno_config:conn_consistency") => match Consistency::from_bytes(arg(1)) {
-                Some(level) => {
-                    self.consistency = Some(level);
-                    Reply::new(out, self.resp3).ok();
-                    return Effect::Consistency(level);
-                }
-                // A client that overlooks it would go on at a level that it did not ask for. The original
-                // closes as well.
-                None => {
-                    push(out, errors::BAD_CONSISTENCY);
-                    return Effect::Close;
-                }
-            },
-            (None, "echo") => Reply::new(out, self.resp3).bulk(arg(1)),
-            (None, "time") => time(context.now, &mut Reply::new(out, self.resp3)),
-            (None, "select") => return select(arg(1), out),
-            (None, "auth") => auth(args, out),
-            // Nothing is ever watched, and nobody subscribed.
-            (None, "unwatch") => Reply::new(out, self.resp3).ok(),
-            (None, "unsubscribe" | "punsubscribe" | "sunsubscribe") => {
-                unsubscribed(command.name, args, &mut Reply::new(out, self.resp3));
-            }
-            (None, "wait") => wait(arg(1), arg(2), out),
-            (None, "lolwut") => {
-                let text = format!("Redis ver. {}\n", context.store_version);
-                Reply::new(out, self.resp3).text(&text);
-            }
-            (None, "command") => introspect::all(&mut Reply::new(out, self.resp3)),
-            (None, "cluster" | "asking" | "readonly" | "readwrite") => {
-                push(out, errors::CLUSTER_DISABLED);
-            }
-            (Some("acl"), "whoami") => Reply::new(out, self.resp3).bulk("default"),
-            _ => errors::refused(command, Why::Unsupported, out),
-        }
-        Effect::Reply
-    }
-
-    /// `HELLO [protocol [AUTH user password] [SETNAME name]]`. Nothing changes unless all of it is
-    /// right.
-    fn hello(&mut self, args: &[&[u8]], context: &Context<'_>, out: &mut Vec<u8>) {
-        let mut resp3 = self.resp3;
-        if let Some(version) = args.get(1) {
-            match integer(version) {
-                Some(2) => resp3 = false,
-                Some(3) => resp3 = true,
-                Some(_) => return push(out, "-NOPROTO unsupported protocol version\r\n"),
-                None => {
-                    return push(
-                        out,
-                        "-ERR Protocol version is not an integer or out of range\r\n",
-                    );
-                }
-            }
-        }
-        let (mut user, mut name) = (None, None);
-        let mut options = args.get(2..).unwrap_or_default();
-        loop {
-            options = match options {
-                [] => break,
-                [word, who, _, rest @ ..] if word.eq_ignore_ascii_case(b"auth") => {
-                    user = Some(*who);
-                    rest
-                }
-                [word, chosen, rest @ ..] if word.eq_ignore_ascii_case(b"setname") => {
-                    name = Some(*chosen);
-                    rest
-                }
-                [word, ..] => {
-                    push(out, "-ERR Syntax error in HELLO option '");
-                    errors::push_quoted(word, out);
-                    return push(out, "'\r\n");
-                }
-            };
-        }
-        if user.is_some_and(|user| user != b"default") {
-            return push(out, WRONG_PASSWORD);
-        }
-        if let Some(name) = name {
-            match fit_name(name) {
-                Ok(()) => self.names_mut().name = name.to_vec(),
-                Err(text) => return push(out, text),
-            }
-        }
-        self.resp3 = resp3;
-        let mut reply = Reply::new(out, resp3);
-        reply.map(7);
-        for (key, value) in [("server", "redis"), ("version", context.store_version)] {
-            reply.bulk(key);
-            reply.bulk(value);
-        }
-        reply.bulk("proto");
-        reply.integer(if resp3 { 3 } else { 2 });
-        reply.bulk("id");
-        reply.integer(self.id as i64);
-        // Standalone, or clients that know about clusters begin to ask for slots.
-        for (key, value) in [("mode", "standalone"), ("role", "master")] {
-            reply.bulk(key);
-            reply.bulk(value);
-        }
-        reply.bulk("modules");
-        reply.array(0);
+    /// A writer of replies in the client's protocol.
+    fn reply<'a>(&self, out: &'a mut Vec<u8>) -> Reply<'a> {
+        Reply::new(out, self.resp3)
     }
 
     fn names_mut(&mut self) -> &mut Names {
@@ -312,72 +215,6 @@ fn fit_name(name: &[u8]) -> Result<(), &'static str> {
     } else {
         Err(BAD_NAME)
     }
-}
-
-/// A message for each channel, or one without a channel.
-fn unsubscribed(name: &str, args: &[&[u8]], reply: &mut Reply<'_>) {
-    let mut message = |channel: Option<&[u8]>| {
-        reply.push(3);
-        reply.bulk(name);
-        match channel {
-            Some(channel) => reply.bulk(channel),
-            None => reply.null(),
-        }
-        reply.integer(0);
-    };
-    match args.get(1..) {
-        None | Some([]) => message(None),
-        Some(channels) => channels.iter().for_each(|channel| message(Some(channel))),
-    }
-}
-
-fn time(now: Now, reply: &mut Reply<'_>) {
-    let mut buffer = itoa::Buffer::new();
-    reply.array(2);
-    reply.bulk(buffer.format(now.unix_secs()));
-    reply.bulk(buffer.format(now.wall_us % 1_000_000));
-}
-
-/// There is one database, number 0.
-///
-/// A client that does not look at the refusal (many client libraries select their database when they
-/// connect and ignore the reply) would go on in database 0, among the keys of others. So the connection
-/// closes, as the original's does.
-fn select(database: &[u8], out: &mut Vec<u8>) -> Effect {
-    match integer(database) {
-        Some(0) => {
-            Reply::new(out, false).ok();
-            return Effect::Reply;
-        }
-        Some(number) if i32::try_from(number).is_ok() => push(out, errors::OTHER_DATABASE),
-        Some(_) => push(
-            out,
-            "-ERR value is out of range, value must between -2147483648 and 2147483647\r\n",
-        ),
-        None => push(out, errors::NOT_AN_INTEGER),
-    }
-    Effect::Close
-}
-
-/// No password is configured: the default user may come in with any, as in Redis.
-fn auth(args: &[&[u8]], out: &mut Vec<u8>) {
-    match args {
-        [_, _] => push(out, NO_PASSWORD),
-        [_, b"default", _] => Reply::new(out, false).ok(),
-        [_, _, _] => push(out, WRONG_PASSWORD),
-        _ => push(out, errors::SYNTAX),
-    }
-}
-
-/// No replica ever acknowledges to a proxy.
-fn wait(replicas: &[u8], timeout: &[u8], out: &mut Vec<u8>) {
-    let text = match (integer(replicas), integer(timeout)) {
-        (None, _) => errors::NOT_AN_INTEGER,
-        (_, None) => "-ERR timeout is not an integer or out of range\r\n",
-        (_, Some(..0)) => "-ERR timeout is negative\r\n",
-        _ => ":0\r\n",
-    };
-    push(out, text);
 }
 
 #[cfg(test)]

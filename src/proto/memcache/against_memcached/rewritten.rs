@@ -1,10 +1,9 @@
 //! Rewritten requests have the replies and the effect of the original ones.
 
 use super::{Client, Server, call, fixed, shown};
+use crate::proto::legacy::memcache::unsigned;
 use crate::proto::memcache::call::Call;
-use crate::proto::memcache::rewrite::{
-    effect, needs_one, stale, strict, unique, unsigned, with_unique,
-};
+use crate::proto::memcache::rewrite::{effect, needs_one, stale, strict, unique, with_unique};
 
 /// All of the item `k` that another memcached would have, too.
 fn state(client: &mut Client) -> String {

@@ -2,7 +2,7 @@
 
 use super::{Client, Server, call, fixed, now_secs, shown, state};
 use crate::mbuf::{Chain, Pool};
-use crate::proto::dnode::compat_memcache::{Form, form, reply};
+use crate::proto::legacy::memcache::{Form, form, reply};
 
 const KEY: &str = "a2V5"; // `key` in base64
 

@@ -1,105 +1,144 @@
-//! `CLIENT`: what a client may ask and set about its own connection.
+//! `CLIENT`: what a client may ask and set about its own connection. One handler of the command table each.
 
 use std::fmt::Write;
 
 use super::clients::Facts;
-use super::{Effect, MAX_NAME, ReplyMode, Session, fit_name, push};
-use crate::proto::redis::command::Command;
+use super::{Asked, Effect, MAX_NAME, Names, ReplyMode, Session, fit_name};
 use crate::proto::redis::encode::Reply;
 use crate::proto::redis::errors;
 
 const NO_TRACKING: &str = "-ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled\r\n";
 
-impl Session {
-    pub(super) fn client(
-        &mut self,
-        command: &'static Command,
-        args: &[&[u8]],
-        out: &mut Vec<u8>,
-    ) -> Effect {
-        let arg = |at: usize| args.get(at).copied().unwrap_or_default();
-        let resp3 = self.resp3;
-        match command.name {
-            "id" => Reply::new(out, resp3).integer(self.id as i64),
-            "getname" => match self.names.as_ref().filter(|names| !names.name.is_empty()) {
-                Some(names) => Reply::new(out, resp3).bulk(&names.name),
-                None => Reply::new(out, resp3).null(),
-            },
-            "setname" => match fit_name(arg(2)) {
-                Ok(()) => {
-                    self.names_mut().name = arg(2).to_vec();
-                    Reply::new(out, resp3).ok();
-                }
-                Err(text) => push(out, text),
-            },
-            "setinfo" => self.set_info(arg(2), arg(3), out),
-            "reply" => return self.reply_mode(arg(2), out),
-            "no-evict" => switch(arg(2), &mut self.no_evict, out),
-            "no-touch" => switch(arg(2), &mut self.no_touch, out),
-            // Invalidation messages would need a datastore connection of the client's own.
-            "tracking" if arg(2).eq_ignore_ascii_case(b"on") => {
-                if let Some(container) = command.parent() {
-                    errors::unknown_subcommand(container, arg(1), out);
-                }
-            }
-            "tracking" if arg(2).eq_ignore_ascii_case(b"off") => Reply::new(out, resp3).ok(),
-            "tracking" => push(out, errors::SYNTAX),
-            "trackinginfo" => tracking_info(&mut Reply::new(out, resp3)),
-            "getredir" => Reply::new(out, resp3).integer(-1),
-            "caching" => push(out, NO_TRACKING),
-            // The node answers those that are about all clients (`clients::is_about_clients`).
-            _ => errors::refused(command, command.serve.why(), out),
-        }
-        Effect::Reply
-    }
+/// `CLIENT ID`.
+pub fn id(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    session.reply(asked.out).integer(session.id as i64);
+    Effect::Reply
+}
 
-    fn reply_mode(&mut self, word: &[u8], out: &mut Vec<u8>) -> Effect {
-        if word.eq_ignore_ascii_case(b"on") {
-            self.mode = ReplyMode::On;
-            Reply::new(out, self.resp3).ok();
-            return Effect::Reply;
+/// `CLIENT GETNAME`.
+pub fn get_name(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    let mut reply = session.reply(asked.out);
+    match &session.names {
+        Some(names) if !names.name.is_empty() => reply.bulk(&names.name),
+        _ => reply.null(),
+    }
+    Effect::Reply
+}
+
+/// `CLIENT SETNAME name`.
+pub fn set_name(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    match fit_name(asked.arg(2)) {
+        Ok(()) => {
+            session.names_mut().name = asked.arg(2).to_vec();
+            session.reply(asked.out).ok();
         }
-        if word.eq_ignore_ascii_case(b"off") {
-            self.mode = ReplyMode::Off;
-        } else if word.eq_ignore_ascii_case(b"skip") {
-            if self.mode == ReplyMode::On {
-                self.mode = ReplyMode::SkipNext;
-            }
+        Err(text) => asked.push(text),
+    }
+    Effect::Reply
+}
+
+/// `CLIENT SETINFO`, of Redis 7.2; client libraries send it when they connect.
+pub fn set_info(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    let (what, value) = (asked.arg(2), asked.arg(3));
+    let (name, field): (_, fn(&mut Names) -> &mut Vec<u8>) =
+        if what.eq_ignore_ascii_case(b"lib-name") {
+            ("lib-name", |names| &mut names.lib_name)
+        } else if what.eq_ignore_ascii_case(b"lib-ver") {
+            ("lib-ver", |names| &mut names.lib_ver)
         } else {
-            push(out, errors::SYNTAX);
+            asked.push("-ERR Unrecognized option '");
+            errors::push_quoted(what, asked.out);
+            asked.push("'\r\n");
             return Effect::Reply;
-        }
-        Effect::NoReply
+        };
+    if value.len() > MAX_NAME || !value.iter().all(u8::is_ascii_graphic) {
+        asked.push("-ERR ");
+        asked.push(name);
+        asked.push(" cannot contain spaces, newlines or special characters.\r\n");
+        return Effect::Reply;
     }
+    *field(session.names_mut()) = value.to_vec();
+    session.reply(asked.out).ok();
+    Effect::Reply
+}
 
-    /// `CLIENT SETINFO`, of Redis 7.2; client libraries send it when they connect.
-    fn set_info(&mut self, what: &[u8], value: &[u8], out: &mut Vec<u8>) {
-        let (name, field): (_, fn(&mut super::Names) -> &mut Vec<u8>) =
-            if what.eq_ignore_ascii_case(b"lib-name") {
-                ("lib-name", |names| &mut names.lib_name)
-            } else if what.eq_ignore_ascii_case(b"lib-ver") {
-                ("lib-ver", |names| &mut names.lib_ver)
-            } else {
-                push(out, "-ERR Unrecognized option '");
-                errors::push_quoted(what, out);
-                return push(out, "'\r\n");
-            };
-        if value.len() > MAX_NAME || !value.iter().all(u8::is_ascii_graphic) {
-            push(out, "-ERR ");
-            push(out, name);
-            return push(
-                out,
-                " cannot contain spaces, newlines or special characters.\r\n",
-            );
-        }
-        *field(self.names_mut()) = value.to_vec();
-        Reply::new(out, self.resp3).ok();
+/// `CLIENT REPLY ON|OFF|SKIP`. What ends the silence is answered although it came in it.
+pub fn reply_mode(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    let word = asked.arg(2);
+    if word.eq_ignore_ascii_case(b"on") {
+        session.mode = ReplyMode::On;
+        session.reply(asked.out).ok();
+        return Effect::Always;
     }
+    if word.eq_ignore_ascii_case(b"off") {
+        session.mode = ReplyMode::Off;
+    } else if word.eq_ignore_ascii_case(b"skip") {
+        if session.mode == ReplyMode::On {
+            session.mode = ReplyMode::SkipNext;
+        }
+    } else {
+        asked.push(errors::SYNTAX);
+    }
+    Effect::Reply
+}
 
+/// `CLIENT NO-EVICT ON|OFF`.
+pub fn no_evict(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    switch(&mut session.no_evict, asked)
+}
+
+/// `CLIENT NO-TOUCH ON|OFF`.
+pub fn no_touch(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    switch(&mut session.no_touch, asked)
+}
+
+/// `CLIENT TRACKING`, which cannot be switched on: invalidation messages would need a datastore connection of
+/// the client's own.
+pub fn tracking(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    let word = asked.arg(2);
+    if word.eq_ignore_ascii_case(b"on") {
+        if let Some(container) = asked.command.parent() {
+            errors::unknown_subcommand(container, asked.arg(1), asked.out);
+        }
+    } else if word.eq_ignore_ascii_case(b"off") {
+        session.reply(asked.out).ok();
+    } else {
+        asked.push(errors::SYNTAX);
+    }
+    Effect::Reply
+}
+
+/// `CLIENT TRACKINGINFO`.
+pub fn tracking_info(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    let mut reply = session.reply(asked.out);
+    reply.map(3);
+    reply.bulk("flags");
+    reply.set(1);
+    reply.bulk("off");
+    reply.bulk("redirect");
+    reply.integer(-1);
+    reply.bulk("prefixes");
+    reply.array(0);
+    Effect::Reply
+}
+
+/// `CLIENT GETREDIR`.
+pub fn get_redirection(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    session.reply(asked.out).integer(-1);
+    Effect::Reply
+}
+
+/// `CLIENT CACHING`.
+pub fn caching(_: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    asked.push(NO_TRACKING);
+    Effect::Reply
+}
+
+impl Session {
     /// Appends the connection in the fields of Redis' `CLIENT LIST`. Those that describe Redis' own
     /// buffers are zero.
     pub fn describe(&self, figures: &Figures<'_>, line: &mut String) {
-        let text = |field: fn(&super::Names) -> &Vec<u8>| {
+        let text = |field: fn(&Names) -> &Vec<u8>| {
             let bytes = self.names.as_deref().map(field);
             String::from_utf8_lossy(bytes.map_or(&[], |bytes| bytes))
         };
@@ -155,24 +194,14 @@ pub struct Figures<'a> {
     pub omem: usize,
 }
 
-fn switch(word: &[u8], flag: &mut bool, out: &mut Vec<u8>) {
-    if word.eq_ignore_ascii_case(b"on") {
-        *flag = true;
-    } else if word.eq_ignore_ascii_case(b"off") {
-        *flag = false;
+fn switch(flag: &mut bool, asked: &mut Asked<'_>) -> Effect {
+    let word = asked.arg(2);
+    let on = word.eq_ignore_ascii_case(b"on");
+    if on || word.eq_ignore_ascii_case(b"off") {
+        *flag = on;
+        Reply::new(asked.out, false).ok();
     } else {
-        return push(out, errors::SYNTAX);
+        asked.push(errors::SYNTAX);
     }
-    Reply::new(out, false).ok();
-}
-
-fn tracking_info(reply: &mut Reply<'_>) {
-    reply.map(3);
-    reply.bulk("flags");
-    reply.set(1);
-    reply.bulk("off");
-    reply.bulk("redirect");
-    reply.integer(-1);
-    reply.bulk("prefixes");
-    reply.array(0);
+    Effect::Reply
 }

@@ -6,19 +6,19 @@
 use std::collections::HashSet;
 
 use super::push;
-use crate::proto::redis::command::Command;
 use crate::proto::redis::errors;
 use crate::proto::redis::keys::integer;
 
-/// Whether a command is about the clients of the node, so that a session alone cannot answer it.
-pub fn is_about_clients(command: &Command) -> bool {
-    command
-        .parent()
-        .is_some_and(|parent| parent.name == "client")
-        && matches!(
-            command.name,
-            "info" | "kill" | "list" | "pause" | "unblock" | "unpause"
-        )
+/// The commands about the clients of a node, which a session alone cannot answer: a handler of the command
+/// table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AboutClients {
+    Info,
+    Kill,
+    List,
+    Pause,
+    Unblock,
+    Unpause,
 }
 
 /// Which clients a request means. All conditions must hold.

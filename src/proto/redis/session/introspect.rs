@@ -1,5 +1,6 @@
 //! `COMMAND`: the command table as clients may ask for it, restricted to what is served.
 
+use super::{Asked, Effect, Session};
 use crate::proto::redis::command::{Command, commands};
 use crate::proto::redis::encode::Reply;
 use crate::proto::redis::errors;
@@ -8,32 +9,60 @@ use crate::proto::redis::keys::{self, Begin, Find, Key, KeySpec, KeysError, lega
 use crate::proto::redis::lookup::lookup;
 
 /// `COMMAND` without a subcommand.
-pub(in crate::proto::redis) fn all(reply: &mut Reply<'_>) {
+pub fn all(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    describe_all(&mut session.reply(asked.out));
+    Effect::Reply
+}
+
+/// `COMMAND COUNT`.
+pub fn count(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    session.reply(asked.out).integer(served().count() as i64);
+    Effect::Reply
+}
+
+/// `COMMAND LIST`.
+pub fn list(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    let filter = asked.args.get(2..).unwrap_or_default();
+    list_by(filter, &mut session.reply(asked.out));
+    Effect::Reply
+}
+
+/// `COMMAND INFO`.
+pub fn info(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    let names = asked.args.get(2..).unwrap_or_default();
+    let mut reply = session.reply(asked.out);
+    if names.is_empty() {
+        describe_all(&mut reply);
+        return Effect::Reply;
+    }
+    reply.array(names.len());
+    for name in names {
+        match find(name) {
+            Some(command) => describe(command, &mut reply),
+            None => reply.null(),
+        }
+    }
+    Effect::Reply
+}
+
+/// `COMMAND GETKEYS`.
+pub fn get_keys(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    let request = asked.args.get(2..).unwrap_or_default();
+    keys_of(request, false, &mut session.reply(asked.out));
+    Effect::Reply
+}
+
+/// `COMMAND GETKEYSANDFLAGS`.
+pub fn get_keys_and_flags(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
+    let request = asked.args.get(2..).unwrap_or_default();
+    keys_of(request, true, &mut session.reply(asked.out));
+    Effect::Reply
+}
+
+fn describe_all(reply: &mut Reply<'_>) {
     reply.array(served().count());
     for command in served() {
         describe(command, reply);
-    }
-}
-
-/// `COMMAND COUNT`, `LIST`, `INFO`, `GETKEYS` and `GETKEYSANDFLAGS`.
-pub(in crate::proto::redis) fn answer(command: &Command, args: &[&[u8]], reply: &mut Reply<'_>) {
-    let rest = args.get(2..).unwrap_or_default();
-    match command.name {
-        "count" => reply.integer(served().count() as i64),
-        "list" => list(rest, reply),
-        "info" if rest.is_empty() => all(reply),
-        "info" => {
-            reply.array(rest.len());
-            for name in rest {
-                match find(name) {
-                    Some(command) => describe(command, reply),
-                    None => reply.null(),
-                }
-            }
-        }
-        "getkeys" => get_keys(rest, false, reply),
-        "getkeysandflags" => get_keys(rest, true, reply),
-        _ => errors::refused(command, command.serve.why(), reply.out()),
     }
 }
 
@@ -51,7 +80,7 @@ fn find(name: &[u8]) -> Option<&'static Command> {
     found.is_served().then_some(found)
 }
 
-fn list(filter: &[&[u8]], reply: &mut Reply<'_>) {
+fn list_by(filter: &[&[u8]], reply: &mut Reply<'_>) {
     let keep: Box<dyn Fn(&Command) -> bool> = match filter {
         [] => Box::new(|_| true),
         [by, kind, what] if by.eq_ignore_ascii_case(b"filterby") => {
@@ -142,7 +171,7 @@ fn in_set(set: &[u8], have: u8) -> Option<usize> {
     (found != negated).then_some(1 + at + closed)
 }
 
-fn get_keys(request: &[&[u8]], with_flags: bool, reply: &mut Reply<'_>) {
+fn keys_of(request: &[&[u8]], with_flags: bool, reply: &mut Reply<'_>) {
     let error = |reply: &mut Reply<'_>, text: &str| {
         reply.out().extend_from_slice(b"-ERR ");
         reply.out().extend_from_slice(text.as_bytes());

@@ -2,20 +2,19 @@
 //!
 //! A C replica closes the connection, and so fails everything outstanding on it, when it is sent a
 //! command name or a number of arguments its parser does not know, or an empty key, or one longer
-//! than a receive buffer. So a request goes to it as it stands only if it is in the list below; if
-//! not, most can travel inside a script ([`super::carrier`]); what cannot is refused here, with an
+//! than a receive buffer. So a request goes to it as it stands only if its row in the command table says so
+//! ([`Legacy`](super::column::Legacy)); if not, most can travel inside a script ([`super::carrier`]); what cannot is refused here, with an
 //! error line of its own. A C requester in turn cannot read every reply.
 //!
-//! The list is what the original's parser was seen to take. A few commands of it are missing on
+//! What the rows say is what the original's parser was seen to take. A few commands are missing on
 //! purpose: `QUIT` closes a C node's connection to its datastore, `CONFIG` and the pseudo-command
 //! `dyno_config:...` can crash it.
 
 use super::carrier::{Carrier, Nulls};
+use super::column::{Nests, NullRule, Takes};
 use crate::mbuf::{Chain, Pool};
-use crate::proto::redis::command::{self, Command, Serve};
+use crate::proto::redis::command::{Class, Command, Serve};
 use crate::proto::redis::flags::flag;
-use crate::proto::redis::lookup::lookup;
-use std::sync::LazyLock;
 
 /// Longest key a C node with the default `mbuf_size` takes, in bytes. With the smallest, 512, it
 /// is 447.
@@ -24,59 +23,6 @@ pub const LONGEST_KEY: usize = 16_319;
 pub const MAX_CARRIED: usize = 7_000;
 /// Widest field of `BITFIELD`, in bits, whose values survive being a Lua number.
 const MAX_FIELD: u32 = 53;
-
-/// How many arguments, name included, the original takes a command with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Takes {
-    Nothing,
-    Exactly(u8),
-    AtLeast(u8),
-    Between(u8, u8),
-    /// At least three, an odd number.
-    Pairs,
-    /// At least four, with the number of keys in decimal digits.
-    Script,
-}
-
-#[rustfmt::skip]
-const TAKES: &[(Takes, &str)] = &[
-    (Takes::Exactly(1), "ping"),
-    (Takes::Between(1, 2), "info"),
-    (Takes::Exactly(2), "persist ttl pttl type dump keys get strlen incr decr hlen hkeys hvals hgetall lpop rpop llen \
-        srandmember scard smembers zcard pfcount script|flush script|kill"),
-    (Takes::Exactly(3), "expire expireat pexpire pexpireat setnx getset append incrby decrby incrbyfloat getbit hget \
-        hexists lpushx rpushx lindex rpoplpush sismember zscore zrank zrevrank script|load script|exists"),
-    (Takes::Exactly(4), "restore setex psetex setrange getrange setbit hset hsetnx hincrby hincrbyfloat lrange lrem lset \
-        ltrim smove zincrby zcount zlexcount zremrangebyrank zremrangebyscore zremrangebylex"),
-    (Takes::Exactly(5), "linsert"),
-    (Takes::AtLeast(2), "del exists sort scan set bitcount mget hmset hmget hdel hscan lpush rpush sadd srem spop sscan \
-        sdiff sinter sunion sdiffstore sinterstore zadd zrem zrange zrevrange zrangebyscore zrevrangebyscore zrangebylex \
-        zrevrangebylex zscan geoadd geodist geohash geopos georadius georadiusbymember pfadd json.set json.get json.del \
-        json.type json.mget json.arrappend json.arrinsert json.arrlen json.objkeys json.objlen"),
-    (Takes::Pairs, "mset"),
-    (Takes::Script, "eval evalsha"),
-];
-
-/// [`TAKES`] by [`Command::index`].
-static BY_INDEX: LazyLock<Vec<Takes>> = LazyLock::new(|| {
-    let mut table = vec![Takes::Nothing; command::COUNT];
-    for (takes, names) in TAKES {
-        for row in names.split_whitespace().filter_map(row) {
-            if let Some(slot) = table.get_mut(usize::from(row.index())) {
-                *slot = *takes;
-            }
-        }
-    }
-    table
-});
-
-/// The row of a name in [`TAKES`].
-fn row(name: &str) -> Option<&'static Command> {
-    match name.split_once('|') {
-        Some((container, word)) => lookup(container.as_bytes())?.child(word.as_bytes()),
-        None => lookup(name.as_bytes()),
-    }
-}
 
 /// How a request can be sent to a C node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,11 +68,7 @@ impl Refusal {
 /// arguments and its first tell. If not, [`form`] has to look at all of it.
 #[inline]
 pub fn is_plain(command: &Command, argc: usize, first: &[u8], longest_key: usize) -> bool {
-    let takes = BY_INDEX
-        .get(usize::from(command.index()))
-        .copied()
-        .unwrap_or(Takes::Nothing);
-    let count = match takes {
+    let count = match command.legacy.takes {
         Takes::Exactly(n) => argc == usize::from(n),
         Takes::AtLeast(n) => argc >= usize::from(n),
         _ => false,
@@ -200,11 +142,7 @@ pub fn form(command: &Command, args: &[&[u8]], longest_key: usize) -> Form {
 /// Whether the original's parser takes the request.
 fn takes(command: &Command, args: &[&[u8]]) -> bool {
     let argc = args.len();
-    match BY_INDEX
-        .get(usize::from(command.index()))
-        .copied()
-        .unwrap_or(Takes::Nothing)
-    {
+    match command.legacy.takes {
         Takes::Nothing => false,
         Takes::Exactly(n) => argc == usize::from(n),
         Takes::AtLeast(n) => argc >= usize::from(n),
@@ -222,49 +160,38 @@ fn takes(command: &Command, args: &[&[u8]]) -> bool {
 /// Whether the request writes although a C node takes its command for a read. A script is always
 /// taken for a write.
 fn taken_for_a_read(command: &Command, args: &[&[u8]]) -> bool {
-    use crate::proto::redis::command::Class;
-    let reads = [
-        "sort",
-        "sunionstore",
-        "zinterstore",
-        "zunionstore",
-        "georadius",
-        "georadiusbymember",
-    ];
-    reads.contains(&command.name) && command.refine(args).class == Class::Write
+    command.legacy.reads && command.refine(args).class == Class::Write
 }
 
 /// Whether the command is a client's script, whose reply may be anything.
 fn runs_a_script(command: &Command) -> bool {
-    matches!(command.name, "eval" | "evalsha")
+    command.legacy.nests == Nests::Script
 }
 
 /// Whether a reply with an array inside an array is possible, as far as the number of arguments
 /// tells.
 pub fn may_nest(command: &Command, argc: usize) -> bool {
-    match command.name {
-        "geopos" => argc > 3,
-        "georadius" | "georadiusbymember" => true,
-        _ => runs_a_script(command),
+    match command.legacy.nests {
+        Nests::Never => false,
+        Nests::From(least) => argc >= usize::from(least),
+        Nests::WithWords | Nests::Script => true,
     }
 }
 
-/// Whether a request the original takes may have a reply that a C node cannot read: one with an
-/// array inside an array, but for the last place. (It hands the rest to another client.)
+/// Whether a request the original takes may have a reply that a C node cannot read.
 fn nests(command: &Command, args: &[&[u8]]) -> bool {
     let with = |arg: &&[u8]| {
         [&b"withcoord"[..], b"withdist", b"withhash"]
             .iter()
             .any(|word| arg.eq_ignore_ascii_case(word))
     };
-    may_nest(command, args.len())
-        && (!command.name.starts_with("georadius") || args.iter().any(with))
+    match command.legacy.nests {
+        Nests::WithWords => args.iter().any(with),
+        _ => may_nest(command, args.len()),
+    }
 }
 
 /// What the script has to write for null; `None` if it cannot give the reply as Redis would.
-///
-/// To a script the null bulk string and the null array are the same, so that must be known from the
-/// command; and integers are numbers of 53 bits.
 fn nulls(command: &Command, args: &[&[u8]]) -> Option<Nulls> {
     let wide = |arg: &&[u8]| {
         let bits = arg
@@ -275,12 +202,10 @@ fn nulls(command: &Command, args: &[&[u8]]) -> Option<Nulls> {
         let bits = bits.and_then(|bits| std::str::from_utf8(bits).ok()?.parse::<u32>().ok());
         bits.is_some_and(|bits| bits > MAX_FIELD)
     };
-    match command.name {
-        "lpop" | "rpop" if args.len() > 2 => Some(Nulls::Array),
-        "geopos" | "lmpop" | "zmpop" | "xread" | "xreadgroup" => Some(Nulls::Array),
-        // Its summary of nothing pending has nulls of both kinds.
-        "xpending" if args.len() == 3 => None,
-        "bitfield" | "bitfield_ro" if args.iter().any(wide) => None,
+    match command.legacy.nulls {
+        NullRule::ArrayFrom(least) if args.len() >= usize::from(least) => Some(Nulls::Array),
+        NullRule::BothWith(argc) if args.len() == usize::from(argc) => None,
+        NullRule::Fields if args.iter().any(wide) => None,
         _ => Some(Nulls::Bulk),
     }
 }
@@ -301,50 +226,11 @@ pub fn pad_error(mut reply: Chain, pool: &Pool) -> Chain {
     padded
 }
 
-/// Whether a C requester can read a reply, complete and in RESP2: arrays inside arrays only in the
-/// last place. Commands that [`may_nest`] cannot give such replies need not be asked about.
-pub fn is_readable(reply: &[u8]) -> bool {
-    let mut rest = reply;
-    let mut missing: Vec<i64> = Vec::new();
-    while let Some(end) = memchr::memchr(b'\n', rest) {
-        let (line, tail) = rest.split_at(end + 1);
-        rest = tail;
-        let number = || {
-            std::str::from_utf8(line.get(1..)?)
-                .ok()?
-                .trim_end()
-                .parse::<i64>()
-                .ok()
-        };
-        match line.first() {
-            Some(b'*') if missing.last().is_some_and(|left| *left > 1) => return false,
-            Some(b'*') => {
-                if let Some(count @ 1..) = number() {
-                    missing.push(count);
-                    continue;
-                }
-            }
-            Some(b'$') => {
-                if let Some(len) = number().and_then(|len| usize::try_from(len).ok()) {
-                    rest = rest.get(len.saturating_add(2)..).unwrap_or_default();
-                }
-            }
-            _ => {}
-        }
-        while let Some(left) = missing.last_mut() {
-            *left -= 1;
-            if *left > 0 {
-                break;
-            }
-            missing.pop();
-        }
-    }
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::redis::command;
+    use crate::proto::redis::lookup::lookup;
 
     fn asked(request: &str) -> Form {
         let args: Vec<&[u8]> = request
@@ -356,13 +242,6 @@ mod tests {
             command = command.child(args[1]).unwrap();
         }
         form(command, &args, LONGEST_KEY)
-    }
-
-    #[test]
-    fn every_listed_name_is_in_the_command_table() {
-        for name in TAKES.iter().flat_map(|(_, names)| names.split_whitespace()) {
-            assert!(row(name).is_some(), "{name}");
-        }
     }
 
     #[test]
@@ -491,23 +370,6 @@ mod tests {
             let mut chain = Chain::new();
             pool.copy(reply.as_bytes(), &mut chain);
             assert_eq!(pad_error(chain, &pool).to_vec(), expected.as_bytes());
-        }
-    }
-
-    #[test]
-    fn nested_arrays_are_readable_in_the_last_place() {
-        for (reply, readable) in [
-            ("+OK\r\n", true),
-            ("*0\r\n", true),
-            ("*2\r\n$1\r\na\r\n$-1\r\n", true),
-            ("*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n", true),
-            ("*1\r\n*1\r\n*1\r\n:1\r\n", true),
-            ("*2\r\n*1\r\n$1\r\na\r\n*1\r\n$1\r\nb\r\n", false),
-            ("*2\r\n*-1\r\n*-1\r\n", false),
-            ("*3\r\n:1\r\n*1\r\n:2\r\n:3\r\n", false),
-            ("*2\r\n$4\r\n*1\r\n\r\n:1\r\n", true),
-        ] {
-            assert_eq!(is_readable(reply.as_bytes()), readable, "{reply:?}");
         }
     }
 }

@@ -190,3 +190,20 @@ fn replies_are_turned_back() {
         assert!(answered(text, classic).is_err(), "{text}: {classic}");
     }
 }
+
+#[test]
+fn a_time_without_a_sign_is_of_the_same_meaning() {
+    for (text, expected) in [
+        ("set k 1 -1 5", Some("set k 1 2592001 5")),
+        ("cas k 1 -9 5 77", Some("cas k 1 2592001 5 77")),
+        ("append k 1 -1 5", Some("append k 1 0 5")),
+        ("touch k -1", Some("touch k 2592001")),
+        ("set k 1 10 5", None),
+        ("append k 1 10 5", None),
+        ("touch k 2592001", None),
+        ("get k", None),
+    ] {
+        let found = unsigned(&call(text)).map(|call| against_memcached::shown(&call));
+        assert_eq!(found.as_deref(), expected, "{text}");
+    }
+}

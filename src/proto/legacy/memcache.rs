@@ -20,6 +20,7 @@ use crate::proto::memcache::blocks::Blocks;
 use crate::proto::memcache::call::{Body, Call, Meta};
 use crate::proto::memcache::command::{self, Command};
 use crate::proto::memcache::head::{Head, MAX_KEY_LEN};
+use crate::proto::memcache::meta::Verb;
 use crate::proto::memcache::{base64, number, rewrite};
 
 /// The version that a client is told of what a C node has stored: memcached's classic commands tell none, and no
@@ -28,6 +29,38 @@ const NO_VERSION: u64 = u64::MAX;
 
 /// Longest opaque flag in bytes that memcached returns, its letter included.
 const MAX_OPAQUE_LEN: usize = 32;
+
+/// Longest time that counts from now, in seconds: 30 days. A greater one is seconds since the Unix
+/// epoch (memcached's protocol.txt, *Expiration times*).
+const LONGEST_RELATIVE: i32 = 60 * 60 * 24 * 30;
+/// A moment in January 1970, as a time that memcached takes for absolute. It puts the same in place of
+/// a negative time: long expired.
+const LONG_AGO: i32 = LONGEST_RELATIVE + 1;
+
+/// An expiration time without a sign, of the same meaning.
+fn readable(exptime: i32) -> i32 {
+    if exptime < 0 { LONG_AGO } else { exptime }
+}
+
+/// Whether an item with this expiration time has expired at `now_secs`, seconds since the Unix epoch.
+fn is_past(exptime: i32, now_secs: u64) -> bool {
+    exptime < 0 || exptime > LONGEST_RELATIVE && u64::from(exptime.unsigned_abs()) <= now_secs
+}
+
+/// The request with expiration times that a C node reads: without a sign. `None` if it can stay as it is.
+///
+/// `append` and `prepend` ignore theirs.
+pub fn unsigned<'a>(call: &Call<'a>) -> Option<Call<'a>> {
+    let mut changed = call.clone();
+    match &mut changed.body {
+        Body::Store { exptime, .. } | Body::Touch { exptime, .. } if *exptime < 0 => {
+            let ignored = call.command.ignores_exptime;
+            *exptime = if ignored { 0 } else { LONG_AGO };
+        }
+        _ => return None,
+    }
+    Some(changed)
+}
 
 /// How a request can be sent to a C node.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,14 +137,14 @@ pub fn form<'a>(call: &Call<'a>, now_secs: u64, text: &'a mut Vec<u8>) -> Form<'
             exptime: Some(exptime),
             ref keys,
         } => {
-            let command = if call.command.name == "gats" {
+            let command = if call.command.tells_versions {
                 &command::GETS
             } else {
                 &command::GET
             };
             fetch_and_touch(call, command, keys, exptime, now_secs)
         }
-        _ => rewrite::unsigned(call).map_or(Form::Plain, Form::translated),
+        _ => unsigned(call).map_or(Form::Plain, Form::translated),
     }
 }
 
@@ -123,7 +156,7 @@ fn fetch_and_touch<'a>(
     exptime: i32,
     now_secs: u64,
 ) -> Form<'a> {
-    let exptime = rewrite::readable(exptime);
+    let exptime = readable(exptime);
     let get = Body::Get {
         exptime: None,
         keys: keys.to_vec(),
@@ -133,7 +166,7 @@ fn fetch_and_touch<'a>(
         let body = Body::Touch { key, exptime };
         as_call(call, &command::TOUCH, body)
     });
-    let answer = if rewrite::is_past(exptime, now_secs) {
+    let answer = if is_past(exptime, now_secs) {
         calls.extend(touches);
         0
     } else {
@@ -173,7 +206,7 @@ struct Asked {
 }
 
 /// `None` if something is asked for that classic commands cannot say.
-fn asked(name: &str, meta: &Meta<'_>) -> Option<Asked> {
+fn asked(verb: Verb, meta: &Meta<'_>) -> Option<Asked> {
     let mut asked = Asked {
         binary: false,
         unique: false,
@@ -186,30 +219,33 @@ fn asked(name: &str, meta: &Meta<'_>) -> Option<Asked> {
     };
     for flag in &meta.flags {
         let (&letter, token) = flag.split_first()?;
-        match (letter, name) {
+        match (letter, verb) {
             // For proxies between client and memcached, which ignores them.
             (b'P' | b'L', _) | (b'k', _) => {}
             (b'O', _) if flag.len() <= MAX_OPAQUE_LEN => {}
             (b'b', _) => asked.binary = true,
-            (b'c', "mg") => asked.unique = true,
+            (b'c', Verb::Get) => asked.unique = true,
             // A C node tells none: see [`NO_VERSION`].
-            (b'c', "ms" | "ma") => {}
-            (b'v' | b'f' | b's' | b'u', "mg") | (b'v', "ma") => {}
-            (b'T', "mg" | "ms") => asked.exptime = Some(number::signed(token)?),
-            (b'F', "ms") => asked.flags = number::unsigned(token)?,
-            (b'I', "ms") => asked.stale = true,
-            (b'C', "ms") => asked.compare = Some(number::unsigned_long(token)?),
-            (b'M', "ms" | "ma") => match token {
+            (b'c', Verb::Set | Verb::Arithmetic) => {}
+            (b'v' | b'f' | b's' | b'u', Verb::Get) | (b'v', Verb::Arithmetic) => {}
+            (b'T', Verb::Get | Verb::Set) => asked.exptime = Some(number::signed(token)?),
+            (b'F', Verb::Set) => asked.flags = number::unsigned(token)?,
+            (b'I', Verb::Set) => asked.stale = true,
+            (b'C', Verb::Set) => asked.compare = Some(number::unsigned_long(token)?),
+            (b'M', Verb::Set | Verb::Arithmetic) => match token {
                 [mode] => asked.mode = *mode,
                 _ => return None,
             },
-            (b'D', "ma") => asked.delta = number::unsigned_long(token)?,
+            (b'D', Verb::Arithmetic) => asked.delta = number::unsigned_long(token)?,
             // What memcached takes and ignores.
-            (b'C' | b'D' | b'F' | b'I' | b'J' | b'M', "mg") => {}
-            (b'D' | b'J' | b'N' | b'R' | b'f' | b'h' | b'l' | b's' | b't' | b'u' | b'v', "ms") => {}
-            (b'D' | b'F' | b'J' | b'M' | b'N' | b'R' | b'T', "md") => {}
-            (b'c' | b'f' | b'h' | b'l' | b's' | b't' | b'u' | b'v', "md") => {}
-            (b'F' | b'I' | b'J' | b'R' | b'f' | b'h' | b'l' | b's' | b'u', "ma") => {}
+            (b'C' | b'D' | b'F' | b'I' | b'J' | b'M', Verb::Get) => {}
+            (
+                b'D' | b'J' | b'N' | b'R' | b'f' | b'h' | b'l' | b's' | b't' | b'u' | b'v',
+                Verb::Set,
+            ) => {}
+            (b'D' | b'F' | b'J' | b'M' | b'N' | b'R' | b'T', Verb::Delete) => {}
+            (b'c' | b'f' | b'h' | b'l' | b's' | b't' | b'u' | b'v', Verb::Delete) => {}
+            (b'F' | b'I' | b'J' | b'R' | b'f' | b'h' | b'l' | b's' | b'u', Verb::Arithmetic) => {}
             _ => return None,
         }
     }
@@ -222,7 +258,10 @@ fn meta_form<'a>(
     now_secs: u64,
     text: &'a mut Vec<u8>,
 ) -> Form<'a> {
-    let Some(asked) = asked(call.command.name, meta) else {
+    let Some(verb) = call.command.meta else {
+        return Form::Refused(Refusal::Command);
+    };
+    let Some(asked) = asked(verb, meta) else {
         return Form::Refused(Refusal::Command);
     };
     let key = if asked.binary {
@@ -237,8 +276,8 @@ fn meta_form<'a>(
     if !is_fit(key) {
         return Form::Refused(Refusal::Key);
     }
-    let (command, body) = match call.command.name {
-        "mg" => {
+    let (command, body) = match verb {
+        Verb::Get => {
             let command = if asked.unique {
                 &command::GETS
             } else {
@@ -254,22 +293,22 @@ fn meta_form<'a>(
             (command, get)
         }
         // What is no more is as good as what is stale: whoever asks for it makes it anew.
-        "ms" if rewrite::is_stale(call) => (&command::DELETE, Body::Delete { key }),
-        "ms" => {
-            let (Some(command), Some(len)) = (mode(&asked), meta.len) else {
+        Verb::Set if rewrite::is_stale(call) => (&command::DELETE, Body::Delete { key }),
+        Verb::Set => {
+            let (Some((command, unique)), Some(len)) = (mode(&asked), meta.len) else {
                 return Form::Refused(Refusal::Command);
             };
             let body = Body::Store {
                 key,
                 flags: asked.flags,
-                exptime: rewrite::readable(asked.exptime.unwrap_or(0)),
+                exptime: readable(asked.exptime.unwrap_or(0)),
                 len,
-                unique: asked.compare.filter(|_| command.name == "cas"),
+                unique,
             };
             (command, body)
         }
-        "md" => (&command::DELETE, Body::Delete { key }),
-        "ma" => {
+        Verb::Delete => (&command::DELETE, Body::Delete { key }),
+        Verb::Arithmetic => {
             let command = match asked.mode {
                 0 | b'I' | b'+' => &command::INCR,
                 b'D' | b'-' => &command::DECR,
@@ -278,25 +317,25 @@ fn meta_form<'a>(
             let delta = asked.delta;
             (command, Body::Arithmetic { key, delta })
         }
-        _ => return Form::Refused(Refusal::Command),
     };
     Form::translated(as_call(call, command, body))
 }
 
-/// The classic command of an `ms`.
-fn mode(asked: &Asked) -> Option<&'static Command> {
-    match (asked.mode, asked.compare) {
+/// The classic command of an `ms`, and the version that it compares.
+fn mode(asked: &Asked) -> Option<(&'static Command, Option<u64>)> {
+    let command = match (asked.mode, asked.compare) {
         // It would store in place of a newer version, too.
-        (0 | b'S' | b'R', Some(_)) if asked.stale => None,
-        (0 | b'S' | b'R', Some(_)) => Some(&command::CAS),
-        (0 | b'S', None) => Some(&command::SET),
-        (b'R', None) => Some(&command::REPLACE),
+        (0 | b'S' | b'R', Some(_)) if asked.stale => return None,
+        (0 | b'S' | b'R', unique @ Some(_)) => return Some((&command::CAS, unique)),
+        (0 | b'S', None) => &command::SET,
+        (b'R', None) => &command::REPLACE,
         // It compares nothing: either there is no item, or nothing is stored.
-        (b'E', _) => Some(&command::ADD),
-        (b'A', None) => Some(&command::APPEND),
-        (b'P', None) => Some(&command::PREPEND),
-        _ => None,
-    }
+        (b'E', _) => &command::ADD,
+        (b'A', None) => &command::APPEND,
+        (b'P', None) => &command::PREPEND,
+        _ => return None,
+    };
+    Some((command, None))
 }
 
 /// Turns the reply of a C node to the request of a [`Form::Translated`] that has the answer into the one to `call`,
@@ -305,7 +344,7 @@ fn mode(asked: &Asked) -> Option<&'static Command> {
 /// # Errors
 /// It is no reply to that request; the text says why.
 pub fn reply(call: &Call<'_>, classic: &Chain, pool: &Pool) -> Result<Chain, &'static str> {
-    let Body::Meta(meta) = &call.body else {
+    let (Body::Meta(meta), Some(verb)) = (&call.body, call.command.meta) else {
         return Ok(shared(classic));
     };
     let mut start = [0; 32];
@@ -315,38 +354,32 @@ pub fn reply(call: &Call<'_>, classic: &Chain, pool: &Pool) -> Result<Chain, &'s
     if errors.iter().any(|word| start.starts_with(word)) {
         return Ok(shared(classic));
     }
-    let code = match (call.command.name, start) {
-        ("mg", b"END\r\n") => "EN",
-        ("mg", _) => return value(meta, classic, pool),
-        ("ms", b"STORED\r\n") | ("md", b"DELETED\r\n") => "HD",
-        ("ms", b"DELETED\r\n") if rewrite::is_stale(call) => "HD",
-        ("ms", b"NOT_STORED\r\n") => "NS",
-        ("ms", b"EXISTS\r\n") => "EX",
-        ("ms" | "md" | "ma", b"NOT_FOUND\r\n") => "NF",
-        ("ma", line) => {
+    let code = match (verb, start) {
+        (Verb::Get, b"END\r\n") => "EN",
+        (Verb::Get, _) => return value(meta, classic, pool),
+        (Verb::Set, b"STORED\r\n") | (Verb::Delete, b"DELETED\r\n") => "HD",
+        (Verb::Set, b"DELETED\r\n") if rewrite::is_stale(call) => "HD",
+        (Verb::Set, b"NOT_STORED\r\n") => "NS",
+        (Verb::Set, b"EXISTS\r\n") => "EX",
+        (Verb::Set | Verb::Delete | Verb::Arithmetic, b"NOT_FOUND\r\n") => "NF",
+        (Verb::Arithmetic, line) => {
             let digits = line.strip_suffix(b"\r\n").unwrap_or_default();
             if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
                 return Err("reply of a peer is no number");
             }
             let mut out = Vec::new();
             if meta.token(b'v').is_none() {
-                return Ok(line_of("HD", call.command, meta, None, pool));
+                return Ok(line_of("HD", verb, meta, None, pool));
             }
             out.extend_from_slice(digits);
             out.extend_from_slice(b"\r\n");
-            let mut reply = line_of(
-                &format!("VA {}", digits.len()),
-                call.command,
-                meta,
-                None,
-                pool,
-            );
+            let mut reply = line_of(&format!("VA {}", digits.len()), verb, meta, None, pool);
             pool.copy(&out, &mut reply);
             return Ok(reply);
         }
         _ => return Err("reply of a peer does not belong to its request"),
     };
-    Ok(line_of(code, call.command, meta, None, pool))
+    Ok(line_of(code, verb, meta, None, pool))
 }
 
 fn shared(chain: &Chain) -> Chain {
@@ -356,21 +389,15 @@ fn shared(chain: &Chain) -> Chain {
 }
 
 /// The line of an answer: its code, and what the flags ask for; of an item, if there is one.
-fn line_of(
-    code: &str,
-    command: &Command,
-    meta: &Meta<'_>,
-    item: Option<&Head>,
-    pool: &Pool,
-) -> Chain {
+fn line_of(code: &str, verb: Verb, meta: &Meta<'_>, item: Option<&Head>, pool: &Pool) -> Chain {
     let key = meta.is_base64().then(|| base64::decode(meta.key));
     let key = key.flatten().map(|key| base64::encode(&key));
     let is_done = code == "HD" || code.starts_with("VA");
     // memcached's `ma` tells one only where it has done something.
-    let tells_version = match command.name {
-        "ms" => true,
-        "ma" => is_done,
-        _ => false,
+    let tells_version = match verb {
+        Verb::Set => true,
+        Verb::Arithmetic => is_done,
+        Verb::Get | Verb::Delete => false,
     };
     let mut line = code.as_bytes().to_vec();
     let mut add = |words: &[&[u8]]| words.iter().for_each(|word| line.extend_from_slice(word));
@@ -409,11 +436,11 @@ fn value(meta: &Meta<'_>, classic: &Chain, pool: &Pool) -> Result<Chain, &'stati
         return Err(NO_VALUE);
     }
     if meta.token(b'v').is_none() {
-        return Ok(line_of("HD", &command::META_GET, meta, Some(&item), pool));
+        return Ok(line_of("HD", Verb::Get, meta, Some(&item), pool));
     }
     let mut reply = line_of(
         &format!("VA {}", item.data),
-        &command::META_GET,
+        Verb::Get,
         meta,
         Some(&item),
         pool,
