@@ -84,7 +84,7 @@ pub fn roff() -> String {
     let _ = writeln!(
         page,
         ".SS Writes whose effect a datastore decides\nOne replica runs them; the others get what it did. If clients of several racks add entries to one stream at the same time with generated ids, another rack may miss one of them: a datastore refuses an id that is not greater than the last.\n.PP\n{}",
-        replicated(|how| how == Replicate::Effect)
+        replicated(|how| matches!(how, Replicate::Effect(_)))
     );
     let listed = |wanted: fn(&Command) -> bool| {
         let its = rows.iter().filter(|row| wanted(row));

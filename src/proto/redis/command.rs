@@ -1,20 +1,21 @@
 //! What the proxy knows about a command: the row type of the one command table.
 //!
-//! The rows are in `table.rs` and `subcommands.rs`; here they are joined into one array, so that a
-//! command is a small index as well as a reference. Everything that asks about commands is driven
+//! The rows are in `table.rs` and `subcommands.rs`, written as `row.rs` says; here they are joined into one
+//! array, so that a command is a small index as well as a reference. Everything that asks about commands is driven
 //! from it: parsing, arity, routing, statistics, RESP3 forms, `COMMAND`.
 
 use super::alike::Alike;
 use super::errors::NumKeys;
-use super::flags::{cat, flag};
+use super::expiry::Expiry;
+use super::flags::cat;
 use super::join::JoinRule;
-use super::keys::{Finder, KeySpec, legacy_range};
+use super::keys::{Finder, KeySpec, KeyUse, legacy_range};
 use super::refusal::Why;
-use super::req_stats::{ReqStats, stats};
-use super::resp3::{Form, FormRule};
+use super::req_stats::ReqStats;
+use super::resp3::FormRule;
+use super::session::Handler;
 use super::session::clients::AboutClients;
 use super::session::help::Help;
-use super::session::{Answer, Handler};
 use super::table::ROWS;
 pub use crate::proto::Class;
 use crate::proto::legacy::column::Legacy;
@@ -89,14 +90,35 @@ pub enum Replicate {
     /// absolute one ([`super::rewrite::absolute`]).
     Absolute(u8),
     /// One runs it, and the others get what it did ([`super::effect::effect`]).
-    Effect,
+    Effect(EffectOf),
+}
+
+/// What only a datastore knows of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EffectOf {
+    /// Which members it takes out of a set (`SPOP`).
+    Pop,
+    /// Which id it gives to an entry of a stream (`XADD`), unless the request says so.
+    GeneratedId,
 }
 
 /// One command, or one subcommand of a container such as `CONFIG`.
+///
+/// What every request needs stands in the first cache line.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
 pub struct Command {
+    /// Its reply in RESP3.
+    pub(super) form: FormRule,
     /// Lower case; a subcommand's own word without its container's.
     pub name: &'static str,
+    /// Redis' flags, bits of [`flag`](super::flags::flag).
+    pub flags: u32,
+    pub(super) index: u16,
+    /// How it goes to several replicas.
+    pub replicate: Replicate,
+    /// What a C node makes of it.
+    pub legacy: Legacy,
     /// Number of arguments with the name, as Redis counts: exact, or at least its negative. A
     /// subcommand's counts both words.
     pub arity: i8,
@@ -106,6 +128,25 @@ pub struct Command {
     pub class: Class,
     /// Who answers it, when the arguments do not matter.
     pub serve: Serve,
+    pub(super) direct: bool,
+    pub(super) pairs: bool,
+    /// Read from the owner in the local rack only, at every consistency level (the original's
+    /// `ROUTING_TOKEN_OWNER_LOCAL_RACK_ONLY`).
+    pub own_rack: bool,
+    /// It stands in the counters of reads and writes, and to these the original's `PING` does not belong.
+    pub counted: bool,
+
+    /// Where its keys are; see [`Command::keys`].
+    pub specs: &'static [KeySpec],
+    pub(super) finder: Finder,
+    /// What is done to its keys where that depends on the arguments.
+    pub(super) key_use: KeyUse,
+    /// What Redis says if the number of its keys is none.
+    pub num_keys: NumKeys,
+    /// ACL categories, bits of [`cat`].
+    pub categories: u32,
+    /// Which counters it moves.
+    pub stat: ReqStats,
     /// Class and server depend on the arguments: ask [`Command::refine`].
     pub needs_args: bool,
     /// A wrong number of keys is the datastore's to refuse: its words depend on its version, or on what it
@@ -113,57 +154,36 @@ pub struct Command {
     pub store_refuses: bool,
     /// A datastore makes keys from patterns among its arguments: ask [`Command::patterns`].
     pub has_patterns: bool,
-    /// Read from the owner in the local rack only, at every consistency level (the original's
-    /// `ROUTING_TOKEN_OWNER_LOCAL_RACK_ONLY`).
-    pub own_rack: bool,
     /// Two replicas in the same state may answer differently.
     pub nondeterministic: bool,
     /// Two replicas in the same state may answer the same elements in another order.
     pub unordered: bool,
     /// What of two replicas' replies has to be equal for them to agree.
     pub alike: Alike,
-    /// How it goes to several replicas.
-    pub replicate: Replicate,
-    /// What a C node makes of it.
-    pub legacy: Legacy,
     /// How the replies of several nodes, or to its pieces, become one.
     pub join: JoinRule,
-    /// What it has to do with a transaction.
-    pub transaction: Transaction,
+    /// How it says when something expires.
+    pub(super) expiry: Expiry,
     /// What it has to do with a script of the client's.
     pub script: Script,
-    /// What Redis says if the number of its keys is none.
-    pub num_keys: NumKeys,
-    /// It stands in the counters of reads and writes, and to these the original's `PING` does not belong.
-    pub counted: bool,
+    /// What it has to do with a transaction.
+    pub transaction: Transaction,
     /// It writes for `CLIENT PAUSE`, although it is a read (Redis' internal flag `CMD_MAY_REPLICATE`).
     pub may_replicate: bool,
     /// In admin mode (the original's `-x 1`) it removes from the local datastore what this node owns.
     pub purges: bool,
-    /// Which counters it moves.
-    pub stat: ReqStats,
-    /// Redis' flags, bits of [`flag`].
-    pub flags: u32,
-    /// ACL categories, bits of [`cat`].
-    pub categories: u32,
-    /// Where its keys are; see [`Command::keys`].
-    pub specs: &'static [KeySpec],
+    /// What answers it, if the proxy does.
+    pub(super) handler: Handler,
     /// Lines of help: of a subcommand in that of its container, of the container for itself; also of the
     /// command that no datastore can explain ([`Command::summary`]).
     pub(super) help: &'static [Help],
-    pub(super) finder: Finder,
-    pub(super) form: FormRule,
-    pub(super) handler: Handler,
-    pairs: bool,
-    direct: bool,
-    index: u16,
-    parent: Option<u16>,
-    children: Children,
+    pub(super) parent: Option<u16>,
+    pub(super) children: Children,
 }
 
 /// Subcommands: where they are declared, then where they stand in the assembled table.
 #[derive(Clone, Copy, Debug)]
-enum Children {
+pub(super) enum Children {
     Declared(&'static [Command]),
     At(u16, u16),
 }
@@ -175,230 +195,6 @@ pub struct Refined {
     pub class: Class,
     /// Who answers it.
     pub serve: Serve,
-}
-
-/// A row; the builder functions below say what is special about it.
-pub(super) const fn row(
-    name: &'static str,
-    arity: i8,
-    serve: Serve,
-    specs: &'static [KeySpec],
-    flags: u32,
-    categories: u32,
-) -> Command {
-    let to_store = matches!(
-        serve,
-        Serve::Keyed
-            | Serve::Split
-            | Serve::SameNode
-            | Serve::LocalNode
-            | Serve::RackNodes
-            | Serve::AllNodes
-            | Serve::AllNodesGuarded
-    );
-    let asks = matches!(serve, Serve::LocalNode | Serve::RackNodes | Serve::Proxy);
-    let (first, _, _) = legacy_range(specs);
-    Command {
-        name,
-        arity,
-        first_key: first,
-        class: if asks || flags & flag::READONLY != 0 {
-            Class::Read
-        } else {
-            Class::Write
-        },
-        serve,
-        needs_args: false,
-        store_refuses: false,
-        has_patterns: false,
-        own_rack: false,
-        nondeterministic: false,
-        unordered: false,
-        alike: Alike::Bytes,
-        replicate: Replicate::AsIs,
-        legacy: Legacy::UNKNOWN,
-        join: JoinRule::Same,
-        transaction: Transaction::None,
-        script: Script::None,
-        num_keys: NumKeys::Integer,
-        counted: true,
-        may_replicate: false,
-        purges: false,
-        stat: ReqStats::of(if to_store { stats::OTHER } else { 0 }),
-        flags,
-        categories: categories | implied(flags, categories),
-        specs,
-        help: &[],
-        finder: Finder::Specs,
-        handler: Handler::None,
-        form: FormRule::Is(Form::Plain),
-        pairs: false,
-        direct: false,
-        index: 0,
-        parent: None,
-        children: Children::Declared(&[]),
-    }
-}
-
-/// The categories that follow from the flags.
-const fn implied(flags: u32, categories: u32) -> u32 {
-    let mut implied = if flags & flag::FAST != 0 {
-        cat::FAST
-    } else {
-        cat::SLOW
-    };
-    if flags & flag::WRITE != 0 {
-        implied |= cat::WRITE;
-    }
-    if flags & flag::READONLY != 0 && categories & cat::SCRIPTING == 0 {
-        implied |= cat::READ;
-    }
-    if flags & flag::ADMIN != 0 {
-        implied |= cat::ADMIN | cat::DANGEROUS;
-    }
-    if flags & flag::PUBSUB != 0 {
-        implied |= cat::PUBSUB;
-    }
-    if flags & flag::BLOCKING != 0 {
-        implied |= cat::BLOCKING;
-    }
-    implied
-}
-
-impl Command {
-    pub(super) const fn stat(mut self, columns: u16) -> Self {
-        self.stat = ReqStats::of(columns);
-        self
-    }
-
-    pub(super) const fn resp3(mut self, form: FormRule) -> Self {
-        self.form = form;
-        self
-    }
-
-    pub(super) const fn finder(mut self, finder: Finder) -> Self {
-        self.finder = finder;
-        self
-    }
-
-    /// The arguments after the name come in pairs.
-    pub(super) const fn pairs(mut self) -> Self {
-        self.pairs = true;
-        self
-    }
-
-    pub(super) const fn own_rack(mut self) -> Self {
-        self.own_rack = true;
-        self
-    }
-
-    pub(super) const fn varies(mut self) -> Self {
-        self.needs_args = true;
-        self
-    }
-
-    pub(super) const fn store_refuses(mut self) -> Self {
-        self.store_refuses = true;
-        self
-    }
-
-    pub(super) const fn patterns_in_args(mut self) -> Self {
-        self.has_patterns = true;
-        self
-    }
-
-    pub(super) const fn reads(mut self) -> Self {
-        self.class = Class::Read;
-        self
-    }
-
-    pub(super) const fn nondeterministic(mut self) -> Self {
-        self.nondeterministic = true;
-        self
-    }
-
-    /// What of its replies is compared, said behind all else.
-    pub(super) const fn alike(mut self, alike: Alike) -> Self {
-        self.alike = alike;
-        self
-    }
-
-    pub(super) const fn unordered(mut self) -> Self {
-        self.unordered = true;
-        self.alike(Alike::Groups(1))
-    }
-
-    /// Nondeterministic, and more often than not: a time that is left, an element drawn by chance.
-    pub(super) const fn incomparable(self) -> Self {
-        self.alike(Alike::Kind).nondeterministic()
-    }
-
-    pub(super) const fn replicate(mut self, how: Replicate) -> Self {
-        self.replicate = how;
-        self
-    }
-
-    pub(super) const fn legacy(mut self, legacy: Legacy) -> Self {
-        self.legacy = legacy;
-        self
-    }
-
-    pub(super) const fn join(mut self, rule: JoinRule) -> Self {
-        self.join = rule;
-        self
-    }
-
-    pub(super) const fn transaction(mut self, part: Transaction) -> Self {
-        self.transaction = part;
-        self
-    }
-
-    pub(super) const fn script(mut self, script: Script) -> Self {
-        self.script = script;
-        self
-    }
-
-    pub(super) const fn num_keys(mut self, words: NumKeys) -> Self {
-        self.num_keys = words;
-        self
-    }
-
-    pub(super) const fn not_counted(mut self) -> Self {
-        self.counted = false;
-        self
-    }
-
-    pub(super) const fn may_replicate(mut self) -> Self {
-        self.may_replicate = true;
-        self
-    }
-
-    pub(super) const fn purges(mut self) -> Self {
-        self.purges = true;
-        self
-    }
-
-    /// Answered by the session of the client that asks.
-    pub(super) const fn by(mut self, answer: Answer) -> Self {
-        self.handler = Handler::Session(answer);
-        self
-    }
-
-    /// Answered by the node, which knows its clients.
-    pub(super) const fn about(mut self, command: AboutClients) -> Self {
-        self.handler = Handler::Node(command);
-        self
-    }
-
-    pub(super) const fn help(mut self, lines: &'static [Help]) -> Self {
-        self.help = lines;
-        self
-    }
-
-    pub(super) const fn subcommands(mut self, rows: &'static [Command]) -> Self {
-        self.children = Children::Declared(rows);
-        self
-    }
 }
 
 /// How many commands are not subcommands; they come first in the table.
@@ -587,7 +383,7 @@ impl Command {
         match self.replicate {
             Replicate::AsIs => true,
             Replicate::Absolute(least) => argc < usize::from(least),
-            Replicate::Effect => false,
+            Replicate::Effect(_) => false,
         }
     }
 
@@ -632,8 +428,9 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::redis::flags::flag;
     use crate::proto::redis::keys::flag::NOT_KEY;
-    use crate::proto::redis::lookup::resolve;
+    use crate::proto::redis::lookup::{lookup, resolve};
 
     fn every_row() -> impl Iterator<Item = &'static Command> {
         (0..).map_while(command)
@@ -736,7 +533,98 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_at_most_two_cache_lines() {
-        assert!(size_of::<Command>() <= 128, "{}", size_of::<Command>());
+    fn what_every_request_needs_of_a_row_is_in_one_cache_line() {
+        use std::mem::offset_of;
+        let last = offset_of!(Command, counted);
+        assert!(last < 64 && offset_of!(Command, specs) >= 64, "{last}");
+    }
+
+    /// What its columns say of a row fits together.
+    #[test]
+    fn every_row_has_sensible_columns() {
+        for row in every_row() {
+            let name = row.full_name();
+            let says = |holds: bool, what: &str| assert!(holds, "{name}: {what}");
+            let goes_to_stores = matches!(
+                row.serve,
+                Serve::Keyed
+                    | Serve::Split
+                    | Serve::SameNode
+                    | Serve::LocalNode
+                    | Serve::RackNodes
+                    | Serve::AllNodes
+                    | Serve::AllNodesGuarded
+            );
+            let only_with_subcommand = row.is_container() && row.arity <= -2;
+            says(
+                matches!(row.handler, Handler::None)
+                    == (row.serve != Serve::Proxy || only_with_subcommand),
+                "what the proxy answers has a handler, and nothing else",
+            );
+            says(
+                !matches!(row.serve, Serve::Refused(why) if !Why::OF_ROWS.contains(&why)),
+                "its reason to be refused is one for a whole row",
+            );
+            says(
+                row.legacy == Legacy::UNKNOWN || goes_to_stores,
+                "only what goes to a datastore may go to a C node",
+            );
+            says(
+                row.replicate == Replicate::AsIs
+                    || row.class == Class::Write
+                        && matches!(row.serve, Serve::Keyed | Serve::SameNode),
+                "only a write by key is rewritten for replicas",
+            );
+            says(
+                !matches!(row.replicate, Replicate::Absolute(_)) || row.expiry != Expiry::None,
+                "a time that is made absolute has its place",
+            );
+            let joins = match row.join {
+                JoinRule::Same => true,
+                JoinRule::Values => row.serve == Serve::Split && row.alike == Alike::Values,
+                JoinRule::Sum => matches!(row.serve, Serve::Split | Serve::RackNodes),
+                JoinRule::Lists | JoinRule::AnyKey | JoinRule::Cursor => {
+                    row.serve == Serve::RackNodes
+                }
+                JoinRule::And | JoinRule::OneSuccess => row.serve == Serve::AllNodes,
+                JoinRule::Settings | JoinRule::Docs => row.serve == Serve::LocalNode,
+            };
+            says(joins, "its replies are joined as it is served");
+            says(
+                row.serve != Serve::RackNodes || row.join != JoinRule::Same,
+                "a node answers for its part of the rack only",
+            );
+            says(
+                row.alike == Alike::Bytes
+                    || row.class == Class::Read
+                    || row.runs_script()
+                    || row.needs_args,
+                "only replies of reads are compared by less than their bytes",
+            );
+            if let Expiry::After { moment, .. } = row.expiry {
+                let moment = lookup(moment.as_bytes()).map(|row| row.expiry);
+                says(
+                    matches!(moment, Some(Expiry::Moment { after })
+                        if lookup(after.as_bytes()).is_some_and(|row| matches!(row.expiry, Expiry::After { .. }))),
+                    "there is a way back from a moment",
+                );
+            }
+            if let Script::Hash(other) = row.script {
+                let other = lookup(other.as_bytes()).map(|row| row.script);
+                says(other == Some(Script::Text(1)), "a script is sent anew");
+            }
+            let variable = row
+                .specs
+                .iter()
+                .any(|spec| spec.flags & crate::proto::redis::keys::flag::VARIABLE_FLAGS != 0);
+            says(
+                !variable || row.key_use != KeyUse::Fixed || !row.is_served(),
+                "what is done to a key is settled by the arguments",
+            );
+            says(
+                row.transaction == Transaction::None || row.flags & flag::NOSCRIPT != 0,
+                "no script takes part in a transaction",
+            );
+        }
     }
 }

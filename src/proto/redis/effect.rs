@@ -3,7 +3,7 @@
 //! Only a datastore knows which members `SPOP` takes and which id `XADD *` gives. One replica runs such a
 //! request, and its reply becomes requests with the same effect for the others.
 
-use super::command::{Command, Replicate};
+use super::command::{Command, EffectOf, Replicate};
 use super::encode;
 use super::request;
 use super::rewrite::Rewritten;
@@ -11,12 +11,14 @@ use std::borrow::Cow;
 
 /// Whether a datastore has to run the request before it is known what it does.
 pub fn has_effect(command: &Command, args: &[&[u8]]) -> bool {
-    command.replicate == Replicate::Effect
-        && (command.name != "xadd"
-            || stream_id(args).is_some_and(|at| {
-                let id = args.get(at).copied().unwrap_or_default();
-                id == b"*" || id.ends_with(b"-*")
-            }))
+    match command.replicate {
+        Replicate::Effect(EffectOf::Pop) => true,
+        Replicate::Effect(EffectOf::GeneratedId) => stream_id(args).is_some_and(|at| {
+            let id = args.get(at).copied().unwrap_or_default();
+            id == b"*" || id.ends_with(b"-*")
+        }),
+        Replicate::AsIs | Replicate::Absolute(_) => false,
+    }
 }
 
 /// Which argument of `XADD` is the entry's id.
@@ -79,14 +81,14 @@ const MEMBERS: usize = 100_000;
 /// `None` if it changed nothing: an error, or nothing was there.
 pub fn effect<'a>(command: &Command, args: &[&'a [u8]], reply: &'a [u8]) -> Option<Effect<'a>> {
     let key = Cow::Borrowed(*args.get(1)?);
-    if command.name == "xadd" {
+    if command.replicate == Replicate::Effect(EffectOf::GeneratedId) {
         let (id, place) = (bulk(reply)?, stream_id(args)?);
         let once = producer(args.get(..place)?);
         let words = args.iter().enumerate().skip(1);
         let words = words.filter(|(at, _)| !once.contains(at));
         let words = words.map(|(at, word)| Cow::Borrowed(if at == place { id } else { word }));
         return Some(Effect {
-            requests: vec![Rewritten::new(b"XADD", words)?],
+            requests: vec![Rewritten::new("XADD", words)?],
             reply: Cow::Borrowed(reply),
         });
     }
@@ -100,7 +102,7 @@ pub fn effect<'a>(command: &Command, args: &[&'a [u8]], reply: &'a [u8]) -> Opti
     encode::integer(&mut count, pieces.clone().next_back()?.len() as i64);
     let removal = |piece: &[&'a [u8]]| {
         let piece = piece.iter().map(|member| Cow::Borrowed(*member));
-        Rewritten::new(b"SREM", std::iter::once(key.clone()).chain(piece))
+        Rewritten::new("SREM", std::iter::once(key.clone()).chain(piece))
     };
     Some(Effect {
         requests: pieces.map(removal).collect::<Option<_>>()?,

@@ -108,6 +108,33 @@ pub(super) enum Finder {
     Streams,
 }
 
+/// What a command does to its keys where that depends on the arguments ([`flag::VARIABLE_FLAGS`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyUse {
+    /// It does not.
+    Fixed,
+    /// `SET`: overwrites, and with `GET` reads as well.
+    SetAndGet,
+    /// `BITFIELD`: reads, unless one of its operations, three words each, is another than `GET`.
+    Fields,
+}
+
+impl KeyUse {
+    /// What the request does to a key with these flags, bits of [`flag`].
+    pub(super) fn settle(self, flags: u16, request: &[&[u8]]) -> u16 {
+        use flag::{ACCESS, OW, RO, RW, UPDATE};
+        let behind = |at: usize| request.iter().skip(at);
+        match self {
+            _ if flags & flag::VARIABLE_FLAGS == 0 => flags,
+            KeyUse::Fixed => flags,
+            KeyUse::SetAndGet if behind(3).any(|word| is(word, "get")) => RW | ACCESS | UPDATE,
+            KeyUse::SetAndGet => OW | UPDATE,
+            KeyUse::Fields if behind(2).step_by(3).all(|word| is(word, "get")) => RO | ACCESS,
+            KeyUse::Fields => RW | ACCESS | UPDATE,
+        }
+    }
+}
+
 /// Why the keys of a request cannot be told. [`super::errors::keys`] has the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeysError {

@@ -4,6 +4,7 @@
 //! client itself has named as a moment stays one.
 
 use super::command::Command;
+use super::expiry::Expiry;
 use super::keys::integer;
 use super::lookup::lookup;
 use super::rewrite::Rewritten;
@@ -17,32 +18,22 @@ pub fn relative<'a>(command: &Command, args: &[&'a [u8]], now_ms: u64) -> Option
     let now = i64::try_from(now_ms).ok()?;
     let left = |text: &[u8]| integer(text)?.checked_sub(now);
     let soon = |text: &[u8]| left(text).map(|left| left.max(1));
-    match command.name {
-        "pexpireat" => changed(b"PEXPIRE", args, 2, left(args.get(2)?)?, None),
-        "hpexpireat" => changed(b"HPEXPIRE", args, 2, left(args.get(2)?)?, None),
-        "set" => with_option(b"SET", args, 3, soon),
-        "getex" => with_option(b"GETEX", args, 2, soon),
-        "hgetex" => with_option(b"HGETEX", args, 2, soon),
-        "hsetex" => with_option(b"HSETEX", args, 2, soon),
-        "increx" => with_option(b"INCREX", args, 2, soon),
-        "msetex" => {
-            let keys = usize::try_from(integer(args.get(1)?)?).ok()?;
-            let options = keys.checked_mul(2)?.checked_add(2)?;
-            with_option(b"MSETEX", args, options, soon)
-        }
-        "restore" => {
+    match command.expiry {
+        Expiry::Moment { after } => changed(after, args, 2, left(args.get(2)?)?, None),
+        Expiry::Options { name, from, .. } => with_option(name, args, from.of(args)?, soon),
+        Expiry::Payload { name } => {
             let at = option(args, 4, b"ABSTTL")?;
-            let mut restored = changed(b"RESTORE", args, 2, soon(args.get(2)?)?, None)?;
+            let mut restored = changed(name, args, 2, soon(args.get(2)?)?, None)?;
             restored.words.remove(at);
             Some(restored)
         }
-        _ => None,
+        Expiry::None | Expiry::After { .. } | Expiry::Value { .. } => None,
     }
 }
 
 /// `PXAT` among the options, which begin at `from`, as `PX` with the time that is left.
 fn with_option<'a>(
-    name: &'static [u8],
+    name: &'static str,
     args: &[&'a [u8]],
     from: usize,
     left: impl Fn(&[u8]) -> Option<i64>,
@@ -61,20 +52,20 @@ fn option(args: &[&[u8]], from: usize, word: &[u8]) -> Option<usize> {
 
 /// The arguments under another name, with another time at `place`, and another word.
 fn changed<'a>(
-    name: &'static [u8],
+    name: &'static str,
     args: &[&'a [u8]],
     place: usize,
     time: i64,
     word: Option<(usize, &'static [u8])>,
 ) -> Option<Rewritten<'a>> {
     let mut words: Vec<Cow<'a, [u8]>> = args.iter().map(|arg| Cow::Borrowed(*arg)).collect();
-    *words.first_mut()? = Cow::Borrowed(name);
+    *words.first_mut()? = Cow::Borrowed(name.as_bytes());
     *words.get_mut(place)? = Cow::Owned(time.to_string().into_bytes());
     if let Some((at, word)) = word {
         *words.get_mut(at)? = Cow::Borrowed(word);
     }
     Some(Rewritten {
-        command: lookup(name)?,
+        command: lookup(name.as_bytes())?,
         words,
     })
 }

@@ -10,6 +10,7 @@
 //! Redis would refuse is left as it is, because its error names the command.
 
 use super::command::{Command, Replicate};
+use super::expiry::{Expiry, MILLISECOND, SECOND};
 use super::keys::integer;
 use super::lookup::lookup;
 use std::borrow::Cow;
@@ -25,13 +26,13 @@ pub struct Rewritten<'a> {
 
 impl<'a> Rewritten<'a> {
     pub(super) fn new(
-        name: &'static [u8],
+        name: &'static str,
         rest: impl IntoIterator<Item = Cow<'a, [u8]>>,
     ) -> Option<Self> {
-        let mut words = vec![Cow::Borrowed(name)];
+        let mut words = vec![Cow::Borrowed(name.as_bytes())];
         words.extend(rest);
         Some(Rewritten {
-            command: lookup(name)?,
+            command: lookup(name.as_bytes())?,
             words,
         })
     }
@@ -41,7 +42,10 @@ impl Rewritten<'_> {
     /// Whether a Redis that knows the original may not know this: `SET` has `PXAT` since 6.2, `RESTORE` has
     /// `ABSTTL` since 5.0.
     pub fn is_recent(&self) -> bool {
-        matches!(self.command.name, "set" | "restore")
+        matches!(
+            self.command.expiry,
+            Expiry::Options { recent: true, .. } | Expiry::Payload { .. }
+        )
     }
 
     /// The request as one line.
@@ -57,10 +61,6 @@ impl Rewritten<'_> {
     }
 }
 
-/// How one second and one millisecond count in milliseconds.
-const SECOND: i64 = 1000;
-const MILLISECOND: i64 = 1;
-
 /// The request with absolute times in place of those that count from `now_ms`, milliseconds since the
 /// Unix epoch. `None` if there is none, or none that Redis takes.
 pub fn absolute<'a>(command: &Command, args: &[&'a [u8]], now_ms: u64) -> Option<Rewritten<'a>> {
@@ -71,25 +71,16 @@ pub fn absolute<'a>(command: &Command, args: &[&'a [u8]], now_ms: u64) -> Option
         return None;
     }
     let now = i64::try_from(now_ms).ok()?;
-    match command.name {
-        "expire" => expire(b"PEXPIREAT", args, now, SECOND),
-        "pexpire" => expire(b"PEXPIREAT", args, now, MILLISECOND),
-        "hexpire" => expire(b"HPEXPIREAT", args, now, SECOND),
-        "hpexpire" => expire(b"HPEXPIREAT", args, now, MILLISECOND),
-        "setex" => set_for(args, now, SECOND),
-        "psetex" => set_for(args, now, MILLISECOND),
-        "set" => with_options(b"SET", args, 3, now),
-        "getex" => with_options(b"GETEX", args, 2, now),
-        "hgetex" => with_options(b"HGETEX", args, 2, now),
-        "hsetex" => with_options(b"HSETEX", args, 2, now),
-        "increx" => with_options(b"INCREX", args, 2, now),
-        "msetex" => {
-            let keys = usize::try_from(integer(args.get(1)?)?).ok()?;
-            let options = keys.checked_mul(2)?.checked_add(2)?;
-            with_options(b"MSETEX", args, options, now)
-        }
-        "restore" => restore(args, now),
-        _ => None,
+    match command.expiry {
+        Expiry::After {
+            unit,
+            moment,
+            may_be_past,
+        } => expire(moment, args, now, unit, may_be_past),
+        Expiry::Value { unit } => set_for(args, now, unit),
+        Expiry::Options { name, from, .. } => with_options(name, args, from.of(args)?, now),
+        Expiry::Payload { name } => restore(name, args, now),
+        Expiry::None | Expiry::Moment { .. } => None,
     }
 }
 
@@ -111,15 +102,16 @@ fn number<'a>(value: i64) -> Cow<'a, [u8]> {
 /// moment. A time in the past is one: the key, or the fields, are removed; of fields one below zero is an
 /// error.
 fn expire<'a>(
-    name: &'static [u8],
+    name: &'static str,
     args: &[&'a [u8]],
     now: i64,
     unit: i64,
+    may_be_past: bool,
 ) -> Option<Rewritten<'a>> {
     let [_, key, time, conditions @ ..] = args else {
         return None;
     };
-    if name == b"HPEXPIREAT" && integer(time)? < 0 {
+    if !may_be_past && integer(time)? < 0 {
         return None;
     }
     let at = moment(time, now, unit)?;
@@ -139,12 +131,12 @@ fn set_for<'a>(args: &[&'a [u8]], now: i64, unit: i64) -> Option<Rewritten<'a>> 
     };
     let at = later(time, now, unit)?;
     let [key, value, option] = [*key, *value, b"PXAT"].map(Cow::Borrowed);
-    Rewritten::new(b"SET", [key, value, option, number(at)])
+    Rewritten::new("SET", [key, value, option, number(at)])
 }
 
 /// `RESTORE key milliseconds payload [options]`; 0 is no time. The word that makes the time absolute comes
 /// before the options, so that what is wrong with them stays what it is.
-fn restore<'a>(args: &[&'a [u8]], now: i64) -> Option<Rewritten<'a>> {
+fn restore<'a>(name: &'static str, args: &[&'a [u8]], now: i64) -> Option<Rewritten<'a>> {
     let [_, key, time, payload, options @ ..] = args else {
         return None;
     };
@@ -156,7 +148,7 @@ fn restore<'a>(args: &[&'a [u8]], now: i64) -> Option<Rewritten<'a>> {
     let [key, payload, absolute] = [*key, *payload, b"ABSTTL"].map(Cow::Borrowed);
     let options = options.iter().map(|word| Cow::Borrowed(*word));
     Rewritten::new(
-        b"RESTORE",
+        name,
         [key, number(at), payload, absolute]
             .into_iter()
             .chain(options),
@@ -172,7 +164,7 @@ const WITH_VALUE: &[&str] = &[
 
 /// `SET`, `GETEX` and the like: `EX` or `PX` among the options, which begin at `from`.
 fn with_options<'a>(
-    name: &'static [u8],
+    name: &'static str,
     args: &[&'a [u8]],
     from: usize,
     now: i64,

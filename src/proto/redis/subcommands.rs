@@ -7,11 +7,12 @@
 
 use super::alike::Alike;
 use super::command::Serve::*;
-use super::command::{Command, Script, row};
+use super::command::{Command, Script};
 use super::flags::{cat, flag::*};
 use super::join::JoinRule;
 use super::key_specs as specs;
 use super::resp3::{Form, FormRule::*};
+use super::row::row;
 use super::session::clients::AboutClients;
 use super::session::{client, connection, help, introspect};
 use crate::proto::legacy::column::{Legacy, Takes::*};

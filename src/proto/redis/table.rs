@@ -1,12 +1,11 @@
 //! The rows of the command table: all commands of Redis up to 8.10, those of its JSON, Bloom filter,
 //! count-min sketch and t-digest types, and the original's own pseudo-command.
 //!
-//! Columns: name, arity, how it is served, its keys, Redis' flags, ACL categories that do not
-//! follow from the flags; then what else is special, at the end how replicas' replies are compared. Name, arity, keys, flags, categories and hints
-//! are Redis 7.0.15's own (`COMMAND INFO`), with which a test compares every row; those of newer commands
-//! and options are of Redis' public table of commands (`data/commands_core.json` of its documentation).
-//! What a datastore is too old for, it refuses in its own words. Counters are the original's
-//! classification.
+//! How a row is written, and what a row says that says nothing, is in `row.rs`. Name, arity, keys, flags,
+//! categories and hints are Redis 7.0.15's own (`COMMAND INFO`), with which a test compares every row; those of
+//! newer commands and options are of Redis' public table of commands (`data/commands_core.json` of its
+//! documentation). What a datastore is too old for, it refuses in its own words. Counters are the original's
+//! classification; `legacy` is what the original's parser was seen to take.
 //!
 //! Of Redis 8's types time series, Top-K and cuckoo filters have no rows, because equal replicas would not
 //! stay equal (they draw by chance, or ask the clock), nor has search, whose indexes span keys.
@@ -14,15 +13,17 @@
 use super::alike::Alike;
 use super::command::Replicate::*;
 use super::command::Serve::*;
-use super::command::{Command, Script, Transaction, row};
+use super::command::{Command, EffectOf, Script, Transaction};
 use super::errors::NumKeys;
+use super::expiry::{Begin, Expiry, MILLISECOND, SECOND};
 use super::flags::{cat, flag::*};
 use super::join::JoinRule;
 use super::key_specs as specs;
-use super::keys::Finder;
+use super::keys::{Finder, KeyUse};
 use super::refusal::Why;
 use super::req_stats::stats;
 use super::resp3::{Form, FormRule::*, vemb, vsim};
+use super::row::row;
 use super::session::{connection, introspect};
 use super::subcommands;
 use crate::proto::legacy::column::{Legacy, Takes::*};
@@ -65,7 +66,7 @@ pub(super) const ROWS: &[Command] = &[
     row("bgrewriteaof", 1, Refused(Why::Unsupported), specs::NONE, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, 0),
     row("bgsave", -1, Refused(Why::Unsupported), specs::NONE, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, 0),
     row("bitcount", -2, Keyed, specs::READ, READONLY, cat::BITMAP).legacy(Legacy::takes(AtLeast(2))),
-    row("bitfield", -2, Keyed, specs::VARIABLE, WRITE | DENYOOM, cat::BITMAP).legacy(Legacy::UNKNOWN.fields()),
+    row("bitfield", -2, Keyed, specs::VARIABLE, WRITE | DENYOOM, cat::BITMAP).legacy(Legacy::UNKNOWN.fields()).key_use(KeyUse::Fields),
     row("bitfield_ro", -2, Keyed, specs::READ, READONLY | FAST, cat::BITMAP).legacy(Legacy::UNKNOWN.fields()),
     row("bitop", -4, SameNode, specs::SECOND_WRITTEN_FROM_ALL, WRITE | DENYOOM, cat::BITMAP),
     row("bitpos", -3, Keyed, specs::READ, READONLY, cat::BITMAP),
@@ -106,7 +107,7 @@ pub(super) const ROWS: &[Command] = &[
     row("evalsha_ro", -3, SameNode, specs::SCRIPT_READ, READONLY | NOSCRIPT | STALE | SKIP_MONITOR | NO_MANDATORY_KEYS | MOVABLEKEYS, cat::SCRIPTING).resp3(Is(Form::Native)).alike(Alike::Bag),
     row("exec", 1, Refused(Why::Transaction), specs::NONE, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, cat::TRANSACTION).transaction(Transaction::Runs),
     row("exists", -2, Split, specs::INSPECTED_ALL, READONLY | FAST, cat::KEYSPACE).join(JoinRule::Sum).legacy(Legacy::takes(AtLeast(2))),
-    row("expire", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).replicate(Absolute(3)).legacy(Legacy::takes(Exactly(3))),
+    row("expire", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).replicate(Absolute(3)).legacy(Legacy::takes(Exactly(3))).expiry(Expiry::After { unit: SECOND, moment: "PEXPIREAT", may_be_past: true }),
     row("expireat", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).legacy(Legacy::takes(Exactly(3))),
     row("expiretime", 2, Keyed, specs::READ, READONLY | FAST, cat::KEYSPACE),
     row("failover", -1, Refused(Why::Unsupported), specs::NONE, ADMIN | NOSCRIPT | STALE, 0),
@@ -128,19 +129,19 @@ pub(super) const ROWS: &[Command] = &[
     row("get", 2, Keyed, specs::READ, READONLY | FAST, cat::STRING).stat(stats::GET).legacy(Legacy::takes(Exactly(2))),
     row("getbit", 3, Keyed, specs::READ, READONLY | FAST, cat::BITMAP).legacy(Legacy::takes(Exactly(3))),
     row("getdel", 2, Keyed, specs::TAKEN, WRITE | FAST, cat::STRING),
-    row("getex", -2, Keyed, specs::READ_UPDATED, WRITE | FAST, cat::STRING).replicate(Absolute(4)),
+    row("getex", -2, Keyed, specs::READ_UPDATED, WRITE | FAST, cat::STRING).replicate(Absolute(4)).expiry(Expiry::options("GETEX", Begin::At(2))),
     row("getrange", 4, Keyed, specs::READ, READONLY, cat::STRING).legacy(Legacy::takes(Exactly(4))),
     row("getset", 3, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::STRING).legacy(Legacy::takes(Exactly(3))),
     row("hdel", -3, Keyed, specs::REDUCED, WRITE | FAST, cat::HASH).legacy(Legacy::takes(AtLeast(2))),
     row("hello", -1, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, cat::CONNECTION).by(connection::hello),
     row("hexists", 3, Keyed, specs::INSPECTED, READONLY | FAST, cat::HASH).legacy(Legacy::takes(Exactly(3))),
-    row("hexpire", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH).replicate(Absolute(6)),
+    row("hexpire", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH).replicate(Absolute(6)).expiry(Expiry::After { unit: SECOND, moment: "HPEXPIREAT", may_be_past: false }),
     row("hexpireat", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH),
     row("hexpiretime", -5, Keyed, specs::READ, READONLY | FAST, cat::HASH),
     row("hget", 3, Keyed, specs::READ, READONLY | FAST, cat::HASH).legacy(Legacy::takes(Exactly(3))),
     row("hgetall", 2, Keyed, specs::READ, READONLY, cat::HASH).resp3(Is(Form::Map)).own_rack().unordered().alike(Alike::Groups(2)).legacy(Legacy::takes(Exactly(2))),
     row("hgetdel", -5, Keyed, specs::TAKEN, WRITE | FAST, cat::HASH),
-    row("hgetex", -5, Keyed, specs::READ_UPDATED, WRITE | FAST, cat::HASH).replicate(Absolute(7)),
+    row("hgetex", -5, Keyed, specs::READ_UPDATED, WRITE | FAST, cat::HASH).replicate(Absolute(7)).expiry(Expiry::options("HGETEX", Begin::At(2))),
     row("himport", -2, Refused(Why::Unsupported), specs::NONE, 0, cat::HASH),
     row("hincrby", 4, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::HASH).stat(stats::HASHES).legacy(Legacy::takes(Exactly(4))),
     row("hincrbyfloat", 4, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::HASH).stat(stats::HASHES).legacy(Legacy::takes(Exactly(4))),
@@ -150,14 +151,14 @@ pub(super) const ROWS: &[Command] = &[
     row("hmset", -4, Keyed, specs::UPDATED, WRITE | DENYOOM | FAST, cat::HASH).legacy(Legacy::takes(AtLeast(2))),
     row("hotkeys", -2, Refused(Why::Unsupported), specs::NONE, 0, 0),
     row("hpersist", -5, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH),
-    row("hpexpire", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH).replicate(Absolute(6)),
-    row("hpexpireat", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH),
+    row("hpexpire", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH).replicate(Absolute(6)).expiry(Expiry::After { unit: MILLISECOND, moment: "HPEXPIREAT", may_be_past: false }),
+    row("hpexpireat", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::HASH).expiry(Expiry::Moment { after: "HPEXPIRE" }),
     row("hpexpiretime", -5, Keyed, specs::READ, READONLY | FAST, cat::HASH),
     row("hpttl", -5, Keyed, specs::READ, READONLY | FAST, cat::HASH).incomparable().alike(Alike::Each(&Alike::Integer)),
     row("hrandfield", -2, Keyed, specs::READ, READONLY, cat::HASH).resp3(Word(3, b"withvalues", Form::FieldPairs)).incomparable(),
     row("hscan", -3, Keyed, specs::READ, READONLY, cat::HASH).own_rack().nondeterministic().legacy(Legacy::takes(AtLeast(2))),
     row("hset", -4, Keyed, specs::UPDATED, WRITE | DENYOOM | FAST, cat::HASH).stat(stats::HASHES).legacy(Legacy::takes(Exactly(4))),
-    row("hsetex", -6, Keyed, specs::UPDATED, WRITE | DENYOOM | FAST, cat::HASH).replicate(Absolute(8)),
+    row("hsetex", -6, Keyed, specs::UPDATED, WRITE | DENYOOM | FAST, cat::HASH).replicate(Absolute(8)).expiry(Expiry::options("HSETEX", Begin::At(2))),
     row("hsetnx", 4, Keyed, specs::EXTENDED, WRITE | DENYOOM | FAST, cat::HASH).stat(stats::HASHES).legacy(Legacy::takes(Exactly(4))),
     row("hstrlen", 3, Keyed, specs::INSPECTED, READONLY | FAST, cat::HASH),
     row("httl", -5, Keyed, specs::READ, READONLY | FAST, cat::HASH).incomparable().alike(Alike::Each(&Alike::Integer)),
@@ -165,7 +166,7 @@ pub(super) const ROWS: &[Command] = &[
     row("incr", 2, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::STRING).stat(stats::INCR_DECR).legacy(Legacy::takes(Exactly(2))),
     row("incrby", 3, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::STRING).legacy(Legacy::takes(Exactly(3))),
     row("incrbyfloat", 3, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::STRING).legacy(Legacy::takes(Exactly(3))),
-    row("increx", -2, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::STRING).resp3(Word(2, b"byfloat", Form::Doubles)).replicate(Absolute(4)),
+    row("increx", -2, Keyed, specs::READ_UPDATED, WRITE | DENYOOM | FAST, cat::STRING).resp3(Word(2, b"byfloat", Form::Doubles)).replicate(Absolute(4)).expiry(Expiry::options("INCREX", Begin::At(2))),
     row("info", -1, LocalNode, specs::NONE, LOADING | STALE, cat::DANGEROUS).resp3(Is(Form::Verbatim)).nondeterministic().legacy(Legacy::takes(Between(1, 2))),
     row("json.arrappend", -2, Keyed, specs::UPDATED, WRITE | DENYOOM, 0).legacy(Legacy::takes(AtLeast(2))),
     row("json.arrindex", -4, Keyed, specs::READ, READONLY, 0),
@@ -216,13 +217,13 @@ pub(super) const ROWS: &[Command] = &[
     row("monitor", 1, Refused(Why::Unsupported), specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE, 0),
     row("move", 3, Refused(Why::Unsupported), specs::READ_UPDATED, WRITE | FAST, cat::KEYSPACE),
     row("mset", -3, Split, specs::WRITTEN_PAIRS, WRITE | DENYOOM, cat::STRING).pairs().legacy(Legacy::takes(Pairs)),
-    row("msetex", -4, SameNode, specs::WRITTEN_PAIRS_COUNTED, WRITE | DENYOOM | MOVABLEKEYS, cat::STRING).replicate(Absolute(6)).store_refuses(),
+    row("msetex", -4, SameNode, specs::WRITTEN_PAIRS_COUNTED, WRITE | DENYOOM | MOVABLEKEYS, cat::STRING).replicate(Absolute(6)).store_refuses().expiry(Expiry::options("MSETEX", Begin::BehindPairs)),
     row("msetnx", -3, SameNode, specs::CREATED_PAIRS, WRITE | DENYOOM, cat::STRING).pairs(),
     row("multi", 1, Refused(Why::Transaction), specs::NONE, NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, cat::TRANSACTION).transaction(Transaction::Begins),
     row("object", -2, Keyed, specs::NONE, 0, 0).subcommands(subcommands::OBJECT),
     row("persist", 2, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).legacy(Legacy::takes(Exactly(2))),
-    row("pexpire", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).replicate(Absolute(3)).legacy(Legacy::takes(Exactly(3))),
-    row("pexpireat", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).legacy(Legacy::takes(Exactly(3))),
+    row("pexpire", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).replicate(Absolute(3)).legacy(Legacy::takes(Exactly(3))).expiry(Expiry::After { unit: MILLISECOND, moment: "PEXPIREAT", may_be_past: true }),
+    row("pexpireat", -3, Keyed, specs::UPDATED, WRITE | FAST, cat::KEYSPACE).legacy(Legacy::takes(Exactly(3))).expiry(Expiry::Moment { after: "PEXPIRE" }),
     row("pexpiretime", 2, Keyed, specs::READ, READONLY | FAST, cat::KEYSPACE),
     row("pfadd", -2, Keyed, specs::EXTENDED, WRITE | DENYOOM | FAST, cat::HYPERLOGLOG).legacy(Legacy::takes(AtLeast(2))),
     row("pfcount", -2, SameNode, specs::PROBED_ALL, READONLY, cat::HYPERLOGLOG).may_replicate().legacy(Legacy::takes(Exactly(2))),
@@ -230,7 +231,7 @@ pub(super) const ROWS: &[Command] = &[
     row("pfmerge", -2, SameNode, specs::MERGED, WRITE | DENYOOM, cat::HYPERLOGLOG),
     row("pfselftest", 1, Refused(Why::Unsupported), specs::NONE, ADMIN, cat::HYPERLOGLOG),
     row("ping", -1, LocalNode, specs::NONE, FAST, cat::CONNECTION).stat(stats::PING).not_counted().legacy(Legacy::takes(Exactly(1))),
-    row("psetex", 4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::STRING).replicate(Absolute(4)).legacy(Legacy::takes(Exactly(4))),
+    row("psetex", 4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::STRING).replicate(Absolute(4)).legacy(Legacy::takes(Exactly(4))).expiry(Expiry::Value { unit: MILLISECOND }),
     row("psubscribe", -2, Refused(Why::PubSub), specs::NONE, PUBSUB | NOSCRIPT | LOADING | STALE, 0),
     row("psync", -3, Refused(Why::Unsupported), specs::NONE, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, 0),
     row("pttl", 2, Keyed, specs::READ, READONLY | FAST, cat::KEYSPACE).incomparable().legacy(Legacy::takes(Exactly(2))),
@@ -246,7 +247,7 @@ pub(super) const ROWS: &[Command] = &[
     row("replconf", -1, Refused(Why::Unsupported), specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY, 0),
     row("replicaof", 3, Refused(Why::Unsupported), specs::NONE, ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING, 0),
     row("reset", 1, Proxy, specs::NONE, NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, cat::CONNECTION).transaction(Transaction::Ends).by(connection::reset),
-    row("restore", -4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::KEYSPACE | cat::DANGEROUS).replicate(Absolute(4)).legacy(Legacy::takes(Exactly(4))),
+    row("restore", -4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::KEYSPACE | cat::DANGEROUS).replicate(Absolute(4)).legacy(Legacy::takes(Exactly(4))).expiry(Expiry::Payload { name: "RESTORE" }),
     row("restore-asking", -4, Refused(Why::Unsupported), specs::WRITTEN, WRITE | DENYOOM | ASKING, cat::KEYSPACE | cat::DANGEROUS),
     row("role", 1, LocalNode, specs::NONE, NOSCRIPT | LOADING | STALE | FAST, cat::ADMIN | cat::DANGEROUS),
     row("rpop", -2, Keyed, specs::TAKEN, WRITE | FAST, cat::LIST).legacy(Legacy::takes(Exactly(2)).null_array_from(3)),
@@ -262,9 +263,9 @@ pub(super) const ROWS: &[Command] = &[
     row("sdiffcard", -3, SameNode, specs::READ_COUNTED, READONLY | MOVABLEKEYS, cat::SET).store_refuses(),
     row("sdiffstore", -3, SameNode, specs::WRITTEN_FROM_ALL, WRITE | DENYOOM, cat::SET).stat(stats::SET | stats::SETS).legacy(Legacy::takes(AtLeast(2))),
     row("select", 2, Proxy, specs::NONE, LOADING | STALE | FAST, cat::CONNECTION).by(connection::select),
-    row("set", -3, Keyed, specs::VARIABLE, WRITE | DENYOOM, cat::STRING).stat(stats::SET).replicate(Absolute(5)).legacy(Legacy::takes(AtLeast(2))),
+    row("set", -3, Keyed, specs::VARIABLE, WRITE | DENYOOM, cat::STRING).stat(stats::SET).replicate(Absolute(5)).legacy(Legacy::takes(AtLeast(2))).expiry(Expiry::Options { name: "SET", from: Begin::At(3), recent: true }).key_use(KeyUse::SetAndGet),
     row("setbit", 4, Keyed, specs::READ_UPDATED, WRITE | DENYOOM, cat::BITMAP).stat(stats::SET).legacy(Legacy::takes(Exactly(4))),
-    row("setex", 4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::STRING).stat(stats::SET).replicate(Absolute(4)).legacy(Legacy::takes(Exactly(4))),
+    row("setex", 4, Keyed, specs::WRITTEN, WRITE | DENYOOM, cat::STRING).stat(stats::SET).replicate(Absolute(4)).legacy(Legacy::takes(Exactly(4))).expiry(Expiry::Value { unit: SECOND }),
     row("setnx", 3, Keyed, specs::CREATED, WRITE | DENYOOM | FAST, cat::STRING).legacy(Legacy::takes(Exactly(3))),
     row("setrange", 4, Keyed, specs::UPDATED, WRITE | DENYOOM, cat::STRING).stat(stats::SET).legacy(Legacy::takes(Exactly(4))),
     row("shutdown", -1, Refused(Why::Unsupported), specs::NONE, ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY, 0),
@@ -279,7 +280,7 @@ pub(super) const ROWS: &[Command] = &[
     row("smove", 4, SameNode, specs::TAKEN_THEN_EXTENDED, WRITE | FAST, cat::SET).legacy(Legacy::takes(Exactly(4))),
     row("sort", -2, Keyed, specs::SORT, WRITE | DENYOOM | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS).stat(stats::SORT).finder(Finder::Sort).varies().patterns_in_args().alike(Alike::Sort).legacy(Legacy::takes(AtLeast(2)).as_read()),
     row("sort_ro", -2, Keyed, specs::SORT_RO, READONLY | MOVABLEKEYS, cat::SET | cat::SORTEDSET | cat::LIST | cat::DANGEROUS).patterns_in_args().alike(Alike::Sort),
-    row("spop", -2, Keyed, specs::TAKEN, WRITE | FAST, cat::SET).resp3(Args(3, Form::Plain, Form::Set)).nondeterministic().replicate(Effect).legacy(Legacy::takes(AtLeast(2))),
+    row("spop", -2, Keyed, specs::TAKEN, WRITE | FAST, cat::SET).resp3(Args(3, Form::Plain, Form::Set)).nondeterministic().replicate(Effect(EffectOf::Pop)).legacy(Legacy::takes(AtLeast(2))),
     row("spublish", 3, Refused(Why::PubSub), specs::CHANNEL, PUBSUB | LOADING | STALE | FAST, 0),
     row("srandmember", -2, Keyed, specs::READ, READONLY, cat::SET).incomparable().legacy(Legacy::takes(Exactly(2))),
     row("srem", -3, Keyed, specs::REDUCED, WRITE | FAST, cat::SET).stat(stats::SET | stats::SETS).legacy(Legacy::takes(AtLeast(2))),
@@ -334,7 +335,7 @@ pub(super) const ROWS: &[Command] = &[
     row("watch", -2, Refused(Why::Transaction), specs::INSPECTED_ALL, NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, cat::TRANSACTION),
     row("xack", -4, Keyed, specs::UPDATED, WRITE | FAST, cat::STREAM),
     row("xackdel", -6, Keyed, specs::CUT, WRITE | FAST, cat::STREAM),
-    row("xadd", -5, Keyed, specs::UPDATED, WRITE | DENYOOM | FAST, cat::STREAM).nondeterministic().replicate(Effect),
+    row("xadd", -5, Keyed, specs::UPDATED, WRITE | DENYOOM | FAST, cat::STREAM).nondeterministic().replicate(Effect(EffectOf::GeneratedId)),
     row("xautoclaim", -6, Keyed, specs::REDUCED, WRITE | FAST, cat::STREAM).nondeterministic(),
     row("xcfgset", -2, Keyed, specs::UPDATED, WRITE | FAST, cat::STREAM),
     row("xclaim", -6, Keyed, specs::UPDATED, WRITE | FAST, cat::STREAM).nondeterministic(),

@@ -204,7 +204,7 @@ fn keys_of(request: &[&[u8]], with_flags: bool, reply: &mut Reply<'_>) {
             reply.array(2);
             reply.bulk(name);
             words(
-                settled(command, flags, request),
+                command.key_use.settle(flags, request).into(),
                 &keys::flag::NAMES,
                 "",
                 reply,
@@ -213,30 +213,6 @@ fn keys_of(request: &[&[u8]], with_flags: bool, reply: &mut Reply<'_>) {
             reply.bulk(name);
         }
     }
-}
-
-/// What is done to a key where it depends on the arguments (`SET … GET`, `BITFIELD`).
-fn settled(command: &Command, flags: u16, request: &[&[u8]]) -> u32 {
-    use keys::flag::{ACCESS, OW, RO, RW, UPDATE, VARIABLE_FLAGS};
-    if flags & VARIABLE_FLAGS == 0 {
-        return flags.into();
-    }
-    let mut rest = request
-        .iter()
-        .skip(if command.name == "set" { 3 } else { 2 });
-    let says = |word: &&&[u8], what: &[u8]| word.eq_ignore_ascii_case(what);
-    let settled = if command.name == "set" {
-        if rest.any(|word| says(&word, b"get")) {
-            RW | ACCESS | UPDATE
-        } else {
-            OW | UPDATE
-        }
-    } else if rest.step_by(3).all(|word| says(&word, b"get")) {
-        RO | ACCESS
-    } else {
-        RW | ACCESS | UPDATE
-    };
-    settled.into()
 }
 
 /// The ten elements of `COMMAND INFO`. Of the hints those are given that hold behind a proxy.
