@@ -223,26 +223,73 @@ mod tests {
         assert_ne!(shape([1, 2, 1]), shape([1, 2, 2]));
     }
 
+    /// Tokens and keys at and around each other and the ends of the ring, anywhere else, and many equal ones.
+    fn position() -> impl Strategy<Value = u32> {
+        let step = prop::sample::select(vec![0, 1, 2, u32::MAX, u32::MAX - 1]);
+        let place = prop::sample::select(vec![0, 1 << 16, 1 << 31, 0x7fff_0000, 1_431_655_765]);
+        prop_oneof![
+            (place, step).prop_map(|(place, step): (u32, u32)| place.wrapping_add(step)),
+            0u32..2000,
+            any::<u32>(),
+        ]
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
         #[test]
-        fn search_agrees_with_looking_at_every_token(
-            tokens in proptest::collection::vec((0u32..2000, 0u16..6), 1..40),
-            key in 0u32..2100,
+        fn owners_are_found_as_by_looking_at_every_token(
+            tokens in prop_oneof![
+                prop::collection::vec((position(), 0u16..6), 1..40),
+                prop::collection::vec((position(), 0u16..3000), 1000..3000),
+                prop::collection::vec((position(), Just(7)), 1..9),
+            ],
+            keys in prop::collection::vec(position(), 20),
         ) {
             let entries: Vec<_> = tokens
                 .iter()
                 .map(|(value, node)| (Token::of_hash(*value), NodeId(*node)))
                 .collect();
-            let (ring, _) = Ring::build(&entries).unwrap();
-            let key = Token::of_hash(key);
-            // Rust's min_by_key keeps the first of equals, as the ring does.
-            let expected = entries
-                .iter()
-                .filter(|(token, _)| *token >= key)
-                .min_by_key(|(token, _)| *token)
-                .or_else(|| entries.iter().min_by_key(|(token, _)| *token))
-                .unwrap();
-            prop_assert_eq!(ring.owner(key), expected.1);
+            let (ring, clashes) = Ring::build(&entries).unwrap();
+            // Bare numbers from here on; of equal ones the first in the list counts.
+            let expected = |key: u32| {
+                // How far each token is above the key, or beyond it through the end of the ring.
+                let (mut nearest, mut owner) = (u64::MAX, NodeId(u16::MAX));
+                for &(token, node) in &tokens {
+                    let way = (u64::from(token) + (1 << 32) - u64::from(key)) % (1 << 32);
+                    if way < nearest {
+                        (nearest, owner) = (way, NodeId(node));
+                    }
+                }
+                owner
+            };
+            let around = tokens.iter().take(50).flat_map(|&(token, _)| {
+                [token, token.wrapping_add(1), token.wrapping_sub(1)]
+            });
+            for key in keys.into_iter().chain(around).chain([0, 1, u32::MAX]) {
+                let owner = ring.owner(Token::of_hash(key));
+                prop_assert_eq!(owner, expected(key), "{}", key);
+                prop_assert!(ring.needs_hash() || owner == NodeId(tokens[0].1));
+            }
+            // Each that owns a token that nobody before it has claimed, once, from the lowest token on.
+            let mut owned = std::collections::BTreeMap::new();
+            for &(token, node) in &tokens {
+                let owner = *owned.entry(token).or_insert(node);
+                let clash = Clash {
+                    token: Token::of_hash(token),
+                    owner: NodeId(owner),
+                    loser: NodeId(node),
+                };
+                prop_assert!(owner == node || clashes.contains(&clash), "{:?}", clash);
+            }
+            let mut owners: Vec<NodeId> = Vec::new();
+            for node in owned.into_values().map(NodeId) {
+                if !owners.contains(&node) {
+                    owners.push(node);
+                }
+            }
+            prop_assert_eq!(ring.needs_hash(), owners.len() > 1);
+            prop_assert_eq!(ring.owners(), owners);
         }
     }
 }

@@ -259,3 +259,6 @@ impl<C> Driver<C> {
         self.batch.results = results;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,26 @@ impl Switches {
 mod tests {
     use super::*;
 
+    const NONE: [&str; 0] = [];
+
+    #[test]
+    fn each_variable_switches_what_it_names_and_nothing_else() {
+        let off = Switches::default();
+        for (name, place) in SWITCHES {
+            let default = *place(&mut off.clone());
+            let text = if default { "0" } else { "1" };
+            let (read, complaints) = Switches::read(|other| (other == name).then(|| text.into()));
+            assert_eq!(complaints, NONE);
+            let field = name.strip_prefix("DYNOMITE_").unwrap().to_lowercase();
+            let (was, is) = (
+                format!("{field}: {default}"),
+                format!("{field}: {}", !default),
+            );
+            assert_eq!(format!("{read:?}"), format!("{off:?}").replace(&was, &is));
+            assert_ne!(read, off, "{name}");
+        }
+    }
+
     #[test]
     fn a_switch_is_0_or_1() {
         let read = |wanted: &'static str, text: &'static str| {

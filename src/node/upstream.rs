@@ -19,7 +19,7 @@ use crate::config::Endpoint;
 use crate::mbuf::{Chain, Inbound};
 use crate::proto::Failure;
 use crate::proto::store::Replies;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 /// A connection requests are sent on. Many fronts share it; replies come in the order of requests.
 pub(super) struct Upstream {
@@ -374,6 +374,7 @@ impl Upstream {
         let mut overdue = [0; 2];
         let mut due = [NONE; 2];
         let (mut end, mut last, mut hint) = (0, None, self.hint == NONE);
+        let mut ids = HashSet::new();
         for (count, (key, msg)) in (1..).zip(self.queue.iter(msgs)) {
             let lane = lane(msg);
             if msg.is_expired() {
@@ -386,6 +387,12 @@ impl Upstream {
             }
             if msg.end <= end {
                 return Some(format!("a message ends at {} behind one at {end}", msg.end));
+            }
+            if !self.is_store() && !ids.insert(msg.wire_id) {
+                return Some(format!(
+                    "two messages in its queue have the id {}",
+                    msg.wire_id
+                ));
             }
             hint |= key == self.hint;
             (end, last) = (msg.end, Some((count, key)));

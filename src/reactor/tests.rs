@@ -7,12 +7,19 @@ use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 
+mod crowd;
+
 /// A reactor that listens on Unix sockets in `dir`, in front of `servers`.
 fn reactor(dir: &std::path::Path, servers: &str) -> Reactor {
+    reactor_with(dir, servers, "")
+}
+
+/// The same with more lines of configuration.
+fn reactor_with(dir: &std::path::Path, servers: &str, more: &str) -> Reactor {
     let dir = dir.display();
     let text = format!(
         "d:\n  listen: {dir}/listen\n  dyn_listen: {dir}/peers\n  stats_listen: {dir}/stats\n  \
-         tokens: '1'\n  backlog: 1024\n  servers: {servers}\n"
+         tokens: '1'\n  backlog: 1024\n  servers: {servers}\n{more}"
     );
     let settings = parse(&text, "test.yml", &Overrides::default())
         .unwrap()

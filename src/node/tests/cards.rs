@@ -446,6 +446,49 @@ fn who_refuses_says_why() {
     }
 }
 
+/// Whatever kind of message it is, nothing of it is carried out.
+#[test]
+fn a_node_that_requires_encryption_takes_no_kind_of_message_in_clear() {
+    use dnode::Kind::{Card as CardKind, Forward, Gossip, Request};
+    for kind in [Request, Forward, Gossip, CardKind] {
+        let options = Options {
+            refuse_plaintext: true,
+            ..Options::default()
+        };
+        let mut rig = Rig::new(&["a d r 0"], options);
+        let peer = rig.node.accepted(Kind::DnodeClient, None, rig.now).unwrap();
+        let text = match kind {
+            CardKind => Card::default().encode(),
+            _ => super::encoded("SET k v"),
+        };
+        rig.says_raw(peer, kind, 1, dnode::VERSION_MODERN, &text);
+        rig.turn();
+        assert!(!rig.node.knows(peer), "{kind:?}");
+        assert!(rig.sees(ME).is_empty(), "{kind:?}");
+        assert_eq!(rig.hears(peer), "", "{kind:?}");
+    }
+}
+
+/// It decides what it sends itself: a peer replies in clear to what it is asked in clear.
+#[test]
+fn a_node_that_requires_encryption_reads_the_replies_to_what_it_sends_in_clear() {
+    let options = Options {
+        refuse_plaintext: true,
+        write_consistency: Consistency::DcSafeQuorum,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&THREE_RACKS, options);
+    let client = rig.client();
+    rig.asks(client, &["SET k v"]);
+    for node in [ME, 1, 2] {
+        assert_eq!(rig.sees(node), ["SET k v"]);
+        rig.says(node, "+OK\r\n");
+    }
+    assert_eq!(rig.hears(client), "+OK\r\n");
+    assert_eq!(rig.node.peers(rig.now)[0].stats.up, 1);
+    rig.assert_at_rest();
+}
+
 #[test]
 fn a_whole_datacenter_that_cannot_be_reached_is_told() {
     let mut rig = Rig::new(&TWO_DCS, Options::default());

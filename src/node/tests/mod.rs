@@ -15,12 +15,14 @@ mod databases;
 mod docs;
 mod failover;
 mod fanout;
+mod ids;
 mod limits;
 mod members;
 mod memcache;
 mod memory;
 mod native;
 mod order;
+mod own_order;
 mod pacing;
 mod patterns;
 mod purge;
@@ -212,7 +214,9 @@ impl Rig {
                 busy = true;
                 if let Action::Connect(id) = action {
                     let parser = Requests::new(self.node.options.store);
-                    let security = self.node.options.security();
+                    // Where this node refuses plaintext, its peers do not.
+                    let mut security = self.node.options.security();
+                    security.refuse_plaintext = false;
                     let asked = Asked {
                         conn: id,
                         decoder: Decoder::new(parser.clone(), security),
