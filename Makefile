@@ -80,13 +80,15 @@ NODES      ?=
 STORE      ?=
 # make sim: how many seeded worlds; SIM_SEED=4711 runs that one only
 SEEDS ?= 20000
-# make fuzz: seconds for each target
+# make fuzz, make fuzz-coverage: seconds for each target
 FUZZ_SECONDS ?= 60
+# make fuzz-coverage, make fuzz-merge: which targets; none for all
+TARGET ?=
 
 # make deps: what the tools are for
 FOR ?= build demo test
 
-.PHONY: all deps help install install-strip install-sidecar uninstall deb rpm test-deb test-rpm demo test lint bench sim fuzz size clean
+.PHONY: all deps help install install-strip install-sidecar uninstall deb rpm test-deb test-rpm demo test lint bench sim fuzz fuzz-coverage fuzz-merge size clean
 
 all:
 	@contrib/ensure-tools build
@@ -108,7 +110,10 @@ help:
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
 	@echo "                 BENCH=\"cost latency memory spike cluster memcache admin copies micro\" picks experiments"
 	@echo "make sim         run a node and clusters in SEEDS=$(SEEDS) simulated worlds; SIM_SEED=number repeats one"
-	@echo "make fuzz        fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
+	@echo "make fuzz        fuzz every parser and whole nodes, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
+	@echo "make fuzz-coverage"
+	@echo "                 the same under libFuzzer, which looks for inputs that reach new code; needs clang;"
+	@echo "                 TARGET=node_life picks one. make fuzz-merge adds what it found to the seeds"
 	@echo "make size        time of a build from scratch, size of the binary"
 	@echo "make install     into prefix=$(prefix); also bindir, sbindir, sysconfdir, mandir, docdir, DESTDIR"
 	@echo "make uninstall   the reverse; keeps the configuration"
@@ -220,6 +225,12 @@ end-to-end = $(CARGO) bench $(CARGOFLAGS) --bench e2e -- $(if $(QUICK),--quick) 
 fuzz:
 	@contrib/ensure-tools build
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test fuzz -- --nocapture targets::
+
+fuzz-coverage:
+	@CARGO="$(CARGO)" FUZZ_SECONDS=$(FUZZ_SECONDS) contrib/fuzz-coverage run $(TARGET)
+
+fuzz-merge:
+	@CARGO="$(CARGO)" contrib/fuzz-coverage merge $(TARGET)
 
 # Optimized, but with the checks of a debug build.
 sim:

@@ -26,8 +26,6 @@ mod simulated;
 mod cases;
 mod client;
 mod judge;
-mod network;
-mod plan;
 mod rest;
 mod shifts;
 mod store;
@@ -37,7 +35,9 @@ mod versions;
 mod world;
 
 use dynomite::config::StoreKind;
-use simulated::{link, machine, memcached, random, resp, seeds, server, tag};
+use simulated::{
+    leftovers, link, machine, memcached, network, plan, random, resp, seeds, server, tag,
+};
 use summary::Summary;
 use world::{Canary, World};
 

@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::judge;
+use crate::leftovers::leftovers;
 use crate::network::Far;
 use crate::summary::Summary;
 use crate::world::World;
@@ -107,45 +108,8 @@ impl World {
         let mut found = Vec::new();
         for (node, machine) in self.machines.iter_mut().enumerate() {
             let Some(machine) = machine else { continue };
-            let stats = machine.driver.node.stats(self.now);
-            let memory = machine.driver.node.memory();
-            let pool = &stats.pool;
-            let gauges = [
-                ("client_connections", pool.client_connections),
-                (
-                    "peer_connections",
-                    pool.peer_connections.abs_diff(machine.peers() as u64),
-                ),
-                ("in_queue", stats.server.in_queue),
-                ("in_queue_bytes", stats.server.in_queue_bytes),
-                ("out_queue", stats.server.out_queue),
-                ("out_queue_bytes", stats.server.out_queue_bytes),
-                ("peer_in_queue", pool.peer_in_queue),
-                ("peer_in_queue_bytes", pool.peer_in_queue_bytes),
-                ("peer_out_queue", pool.peer_out_queue),
-                ("peer_out_queue_bytes", pool.peer_out_queue_bytes),
-                ("remote_peer_in_queue", pool.remote_peer_in_queue),
-                (
-                    "remote_peer_in_queue_bytes",
-                    pool.remote_peer_in_queue_bytes,
-                ),
-                ("remote_peer_out_queue", pool.remote_peer_out_queue),
-                (
-                    "remote_peer_out_queue_bytes",
-                    pool.remote_peer_out_queue_bytes,
-                ),
-                ("dnode_client_out_queue", pool.dnode_client_out_queue),
-                ("messages", memory.alloc_msgs - memory.free_msgs),
-                // The one that all connections read into, and the one for texts made by the node.
-                (
-                    "blocks",
-                    (memory.alloc_mbufs - memory.free_mbufs).saturating_sub(2),
-                ),
-            ];
-            for (name, value) in gauges {
-                if value > 0 {
-                    found.push((node, format!("at rest, {name} is {value}")));
-                }
+            for (name, value) in leftovers(machine, self.now) {
+                found.push((node, format!("at rest, {name} is {value}")));
             }
         }
         found

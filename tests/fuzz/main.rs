@@ -1,8 +1,13 @@
-//! Fuzz targets: whatever bytes arrive, each parser answers; it never panics, hangs or contradicts itself.
+//! Fuzz targets: whatever bytes arrive, each parser and a whole node answer; they never panic, hang or
+//! contradict themselves.
 //!
-//! Plain functions under the plain test runner, so that they run wherever the other tests run. Each target
-//! goes through its committed seeds (`tests/fuzz/seeds/<target>/`) and then through mutations of them, in
-//! an order that a number fixes.
+//! One table of targets (`targets.rs`), run in two ways:
+//!
+//! - **Mutations**, under the plain test runner, so that they run wherever the other tests run. Each target goes through
+//!   its committed seeds (`tests/fuzz/seeds/<target>/`) and then through mutations of them, in an order that a
+//!   number fixes.
+//! - **Coverage guided**, under libFuzzer (`contrib/fuzz-coverage`, `coverage.rs`): an input that reaches new code is kept
+//!   and mutated on. It needs clang; nothing else here does.
 //!
 //! ```text
 //! make test                      a short run of every target
@@ -10,14 +15,26 @@
 //! FUZZ_SEED=7 make fuzz          other mutations
 //! FUZZ_TRACE=1 make fuzz         keep each input in target/fuzz before it is run, for a crash that ends
 //!                                the process at once
+//! make fuzz-coverage TARGET=node_life FUZZ_SECONDS=600
+//!                                one target under libFuzzer; its log and what it finds go to target/fuzz/
+//! make fuzz-merge TARGET=node_life
+//!                                add the smallest inputs that reach new code to the seeds
+//! FUZZ_INPUT=file cargo test --test fuzz -- --nocapture --exact targets::node_life
+//!                                one input of one target; whole nodes print what happens
 //! ```
 //!
-//! A failing input is printed as hex and kept in `target/fuzz/`; add it to the seeds with the fix.
-//! A new target is one row of the table in `targets.rs` and its directory of seeds.
+//! A failing input is printed as hex and kept in `target/fuzz/`; add it to the seeds with the fix. A
+//! new target is one row of the table in `targets.rs` and its directory of seeds, which stays small
+//! ([`corpus::MOST_BYTES`]).
 
 mod corpus;
+#[cfg(fuzzing)]
+mod coverage;
 mod drive;
 mod mutate;
+#[path = "../simulated/mod.rs"]
+#[allow(dead_code, reason = "the simulators use the rest")]
+mod simulated;
 mod targets;
 
 use drive::Budget;
@@ -25,13 +42,26 @@ use targets::Target;
 
 /// Runs a target for as long as the environment says.
 fn run(target: &Target) {
+    #[cfg(fuzzing)]
+    coverage::run(target);
+    #[cfg(not(fuzzing))]
+    run_mutations(target);
+}
+
+/// Runs a target over its seeds and over mutations of them.
+#[cfg_attr(fuzzing, allow(dead_code))]
+fn run_mutations(target: &Target) {
     let name = target.name;
+    if let Some(path) = std::env::var_os("FUZZ_INPUT") {
+        let input = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        return (target.run)(&input);
+    }
     let seeds = corpus::load(name);
     assert!(
         seeds.len() >= 20,
-        "{name}: {} seeds in {}",
+        "{name}: {} seeds in {:?}",
         seeds.len(),
-        corpus::directory(name).display()
+        corpus::directories(name)
     );
     match drive::run(target, &seeds, &Budget::from_environment()) {
         Ok(runs) => println!(
@@ -39,6 +69,25 @@ fn run(target: &Target) {
             seeds.len()
         ),
         Err(failure) => panic!("{failure}"),
+    }
+}
+
+/// What is merged from coverage-guided runs could be anything.
+#[test]
+fn seeds_stay_small() {
+    for name in targets::NAMES {
+        let files = corpus::directories(name)
+            .into_iter()
+            .take(1)
+            .flat_map(corpus::files);
+        let bytes: u64 = files
+            .map(|path| path.metadata().expect("a file").len())
+            .sum();
+        let most = corpus::MOST_BYTES;
+        assert!(
+            bytes <= most,
+            "{name}: {bytes} bytes of seeds, and {most} are allowed"
+        );
     }
 }
 

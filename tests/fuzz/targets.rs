@@ -2,6 +2,7 @@
 
 mod configuration;
 mod http;
+mod life;
 mod memcache_binary;
 mod memcache_reply;
 mod memcache_request;
@@ -26,6 +27,8 @@ pub struct Target {
 /// Makes a test of each row, so that the runner names and counts them.
 macro_rules! targets {
     ($($name:ident: $run:expr, $words:expr;)*) => {
+        /// The names of all targets.
+        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
         $(#[test] fn $name() { crate::run(&Target { name: stringify!($name), run: $run, words: $words }) })*
     };
 }
@@ -44,4 +47,6 @@ targets! {
     node_memcache_client: node::memcache_client, memcache_request::WORDS;
     node_memcache_binary_client: node::memcache_client, memcache_binary::WORDS;
     node_datastore: node::datastore, resp::WORDS;
+    node_life: life::redis, life::WORDS;
+    node_memcache_life: life::memcached, life::WORDS;
 }

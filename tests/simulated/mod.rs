@@ -7,15 +7,21 @@
 //! | `random` | chance that a number fixes |
 //! | `seeds` | the worlds that are run |
 //! | `link` | a connection in memory |
+//! | `network` | what lies between the ends of connections |
+//! | `plan` | which nodes a cluster has, and who owns what |
 //! | `machine` | a node with its sockets and its event loop |
+//! | `leftovers` | what a node still holds when nothing is under way |
 //! | `server` | a datastore's connections, its moods and what is broken in it on purpose |
 //! | `resp` | the protocol of Redis |
 //! | `memcached` | a memcached: its protocol and what it keeps |
 //! | `tag` | keys that say which request they belong to |
 
+pub mod leftovers;
 pub mod link;
 pub mod machine;
 pub mod memcached;
+pub mod network;
+pub mod plan;
 pub mod random;
 pub mod resp;
 pub mod seeds;

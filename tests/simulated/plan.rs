@@ -1,7 +1,7 @@
 //! The plan of one cluster: who is where, and who owns what. Owners are found by looking at every token,
 //! apart from the program's own code, so that a mistake there is not repeated here.
 
-use crate::random::Random;
+use super::random::Random;
 use dynomite::cluster::member::Member;
 use dynomite::cluster::topology::Topology;
 use dynomite::config::Endpoint;

@@ -1,7 +1,7 @@
 //! What lies between the ends of connections.
 
-use crate::link::Link;
-use crate::random::Random;
+use super::link::Link;
+use super::random::Random;
 
 /// What is at the other end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

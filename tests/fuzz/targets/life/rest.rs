@@ -1,0 +1,97 @@
+//! The end of a story: everybody behaves, and nothing is left over.
+
+use super::world::World;
+use crate::simulated::leftovers::leftovers;
+use crate::simulated::network::Far;
+use dynomite::cluster::id::NodeId;
+use dynomite::cluster::peer_state::PeerState;
+use dynomite::config::StoreKind;
+
+/// In virtual time. Longer than any request, pause or hold may take.
+const LONGEST: u64 = 300_000_000;
+
+impl World {
+    /// From now on everybody behaves. Every client gets the rest of its replies; then all leave, and nothing is
+    /// left of what they asked.
+    pub fn rest(&mut self) -> Result<(), String> {
+        self.behave()?;
+        let latest = self.now.mono_us + LONGEST;
+        while self.clients.iter().any(|client| client.missing() > 0) {
+            self.go_on(latest).map_err(|why| {
+                let clients = self.clients.iter().filter(|of| of.missing() > 0);
+                let clients: Vec<String> = clients.map(|of| of.describe()).collect();
+                format!("{why}: {}", clients.join("; "))
+            })?;
+        }
+        for link in 0..self.network.links.len() {
+            if self.network.far[link] == Far::Client {
+                self.network.links[link].fin_sent = true;
+            }
+        }
+        let latest = self.now.mono_us + LONGEST;
+        loop {
+            self.flow()?;
+            let mut left = Vec::new();
+            for (node, machine) in self.machines.iter_mut().enumerate() {
+                let Some(machine) = machine else { continue };
+                let of_node = leftovers(machine, self.now).into_iter();
+                left.extend(of_node.map(|(name, n)| format!("node {node}: {name} {n}")));
+            }
+            if left.is_empty() {
+                return Ok(());
+            }
+            self.go_on(latest)
+                .map_err(|why| format!("{why}: {}", left.join(", ")))?;
+        }
+    }
+
+    /// Everybody behaves.
+    fn behave(&mut self) -> Result<(), String> {
+        self.pace = 0;
+        self.network.silent.clear();
+        for store in &mut self.stores {
+            store.is_eager = true;
+            store.accepts = Some(true);
+        }
+        for link in &mut self.network.links {
+            link.room = 1 << 30;
+            link.take(0);
+        }
+        for client in &mut self.clients {
+            client.reads = true;
+            let bytes = std::mem::take(&mut client.unsent);
+            self.network.links[client.link].flight.push(&bytes);
+        }
+        for node in 0..self.machines.len() {
+            let now = self.now;
+            self.tell_members(node)?;
+            // Somebody may have made it wait for hours.
+            if self.kind == StoreKind::Redis
+                && let Some(link) = self.connect(node, 1 << 20, false)
+            {
+                let link = &mut self.network.links[link];
+                link.flight.push(b"CLIENT UNPAUSE\r\n");
+                link.fin_sent = true;
+            }
+            let Some(machine) = &mut self.machines[node] else {
+                continue;
+            };
+            let node = &mut machine.driver.node;
+            node.set_state(PeerState::Normal, now);
+            for peer in 0..node.topology().nodes().len() {
+                node.bar_peer(NodeId(peer as u16), false);
+            }
+        }
+        self.flow()
+    }
+
+    /// Lets time pass until something is due.
+    fn go_on(&mut self, latest: u64) -> Result<(), String> {
+        if self.now.mono_us > latest {
+            return Err("at the end, something is missing or left over".into());
+        }
+        let us = self.deadline().saturating_sub(self.now.mono_us);
+        self.pass_time(us.clamp(1, LONGEST));
+        self.flow()
+    }
+}
