@@ -61,8 +61,10 @@ pub(super) struct Exchange {
     in_step: bool,
     /// All clocks behind it that a request may reach do: it may be sent absolute times.
     pub takes_absolute: bool,
-    /// The id of the card sent last on this connection.
-    pub asked: Option<u64>,
+    /// A card was sent on this connection.
+    pub asked: bool,
+    /// The id of the card that the peer has not answered yet. There is only one at a time.
+    unanswered: Option<u64>,
     /// When the next card is due, in µs.
     next_at: u64,
     /// What does not match.
@@ -79,7 +81,8 @@ impl Exchange {
     /// Forgets what belongs to one connection.
     pub fn reset(&mut self) {
         self.card = None;
-        self.asked = None;
+        self.asked = false;
+        self.unanswered = None;
         self.skew = None;
         self.findings.clear();
         self.heard = false;
@@ -230,7 +233,8 @@ impl Node {
             return;
         };
         peer.exchange.next_at = now.mono_us + PERIOD_US;
-        peer.exchange.asked = Some(id);
+        peer.exchange.asked = true;
+        peer.exchange.unanswered = Some(id);
         let same_dc = peer.distance.is_same_dc();
         let Wire::Peer(wire) = &mut peer.wire else {
             return;
@@ -254,12 +258,15 @@ impl Node {
         self.put_upstream(slot, entry, now, Raw::from(&out));
     }
 
-    /// Sends cards that are due.
+    /// Sends cards that are due. A peer that has not answered the last one gets none: each would wait in the
+    /// queue of the connection.
     pub(super) fn send_cards(&mut self, now: Now) {
         for slot in 0..self.upstreams.len() {
             let due = self.upstreams.get(slot).is_some_and(|peer| {
                 let is_up = peer.state == State::Up && peer.known && !peer.renewing;
-                is_up && peer.exchange.card.is_some() && peer.exchange.next_at <= now.mono_us
+                let exchange = &peer.exchange;
+                let is_free = exchange.card.is_some() && exchange.unanswered.is_none();
+                is_up && is_free && exchange.next_at <= now.mono_us
             });
             if due && !self.is_draining() {
                 self.send_card(slot, now);
@@ -348,7 +355,7 @@ impl Node {
             return;
         };
         // Whatever else has this id, it is no request that this could answer.
-        if peer.exchange.asked != Some(message.id) {
+        if peer.exchange.unanswered != Some(message.id) {
             if let Wire::Peer(wire) = &mut peer.wire {
                 wire.unasked += 1;
             }
@@ -357,6 +364,7 @@ impl Node {
         let Some(entry) = peer.take(&mut self.msgs, message.id) else {
             return;
         };
+        peer.exchange.unanswered = None;
         peer.heard = now.mono_us;
         let msg = self.msgs.remove(entry as usize);
         if let Some(wall_us) = card.clock_us() {

@@ -180,7 +180,7 @@ impl Node {
         let is_asked = self
             .upstreams
             .get(slot)
-            .is_some_and(|peer| peer.exchange.asked.is_some());
+            .is_some_and(|peer| peer.exchange.asked);
         if version >= VERSION_CARDS && !is_asked {
             return self.send_card(slot, now);
         }

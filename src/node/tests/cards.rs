@@ -550,6 +550,26 @@ fn a_peer_counts_as_there_when_its_card_has_come() {
     rig.mute_cards = false;
 }
 
+/// A peer that had been silent for ten seconds was sent another card; its answer to the first was taken for
+/// one to nothing, and the first stayed in the queue for as long as the connection.
+#[test]
+fn a_card_that_is_answered_late_is_not_left_over() {
+    let options = Options {
+        timeout_us: 20_000_000,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&THREE_RACKS, options);
+    let conn = rig.asked(1).conn;
+    rig.mute_cards = true;
+    rig.wait(10_000);
+    rig.wait(10_000);
+    rig.mute_cards = false;
+    rig.turn();
+    assert!(rig.node.knows(conn), "silent, but not for long enough");
+    rig.assert_at_rest();
+    assert!(rig.peer_stats(1).up > 0);
+}
+
 /// Cards that nobody asked for were looked at for ever.
 #[test]
 fn a_peer_that_sends_cards_all_the_time_is_closed() {

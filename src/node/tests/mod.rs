@@ -72,7 +72,7 @@ pub struct Rig {
     pub cards: HashMap<u32, Card>,
     /// Cards that the node has sent, not answered yet: place and id.
     asked_cards: Vec<(u32, u64)>,
-    /// Cards are not answered.
+    /// Cards are not answered until this ends.
     mute_cards: bool,
 }
 
@@ -242,10 +242,11 @@ impl Rig {
                 self.node.transmit(id, self.now, &mut bytes);
                 self.went_out(id, &bytes);
             }
-            for (place, id) in std::mem::take(&mut self.asked_cards) {
-                if self.mute_cards {
-                    continue;
-                }
+            let cards = match self.mute_cards {
+                true => Vec::new(),
+                false => std::mem::take(&mut self.asked_cards),
+            };
+            for (place, id) in cards {
                 busy = true;
                 self.shows_card(place, id);
             }
