@@ -1,4 +1,4 @@
-//! A client in a story, and what must be true of the replies it gets.
+//! A client of a story, and the checks on its replies.
 
 use super::Canary;
 use super::store;
@@ -23,15 +23,16 @@ pub struct Client {
     kind: StoreKind,
     sent: u32,
     waiting: VecDeque<Request>,
-    /// Bytes that the story has not sent yet.
+    /// Bytes of requests that are still to be sent.
     pub unsent: Vec<u8>,
     inbox: Vec<u8>,
-    /// It takes what is written to it.
+    /// It reads its replies.
     pub reads: bool,
-    /// It has sent bytes as they stand: what is a reply to what is not known any more.
-    pub is_wild: bool,
-    /// A quiet request may have been answered by an error that does not name it: only numbers are compared.
-    is_loose: bool,
+    /// It has sent bytes that may be any number of requests: its replies cannot be checked any more.
+    pub has_sent_raw: bool,
+    /// A reply that names no request may have been one to a quiet request: only the number of replies is
+    /// checked.
+    order_is_unknown: bool,
     replies: u32,
     pub gone: bool,
 }
@@ -51,27 +52,27 @@ impl Client {
             unsent: Vec::new(),
             inbox: Vec::new(),
             reads: true,
-            is_wild: false,
-            is_loose: false,
+            has_sent_raw: false,
+            order_is_unknown: false,
             replies: 0,
             gone: false,
         }
     }
 
-    /// Makes some requests of one kind.
+    /// Makes one request, or several of one kind.
     pub fn ask(&mut self, story: &mut Story<'_>) {
         let command = story.below(256);
         let shape = story.byte();
         let count = [1, 1, 2, 30][usize::from(shape & 3)];
         let size = SIZES[usize::from(shape >> 2 & 7) % SIZES.len()];
-        // Many large ones only take time.
+        // Many large values only cost time.
         let count = if size > 300 { 1 } else { count };
         for _ in 0..count {
             let tag = (self.number, self.sent);
             self.sent += 1;
             let names = [usize::from(shape >> 5 & 3), usize::from(shape >> 6 & 3)];
             let keys = names.map(|name| tag::key(NAMES[name], tag));
-            // Two equal keys would look as if a request was run twice.
+            // With two equal keys a datastore would count the request twice.
             let other = match names[0] == names[1] {
                 true => tag::key("other", tag),
                 false => keys[1].clone(),
@@ -93,17 +94,18 @@ impl Client {
         }
     }
 
-    /// Says something as it stands.
-    pub fn babble(&mut self, bytes: &[u8]) {
-        self.is_wild = true;
+    /// Appends any bytes.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.has_sent_raw = true;
         self.unsent.extend_from_slice(bytes);
     }
 
-    /// Looks at what was written to it. `lied`: somebody has made up replies, so that they may be anything.
+    /// Checks what was written to it. `forged`: the story has put bytes into a connection of a datastore or a
+    /// peer, so that replies may be wrong.
     pub fn look(
         &mut self,
         link: &mut Link,
-        lied: bool,
+        forged: bool,
         canary: Option<Canary>,
     ) -> Result<(), String> {
         if self.reads && link.waiting > 0 {
@@ -119,58 +121,58 @@ impl Client {
                 self.inbox.extend_from_slice(link.written.view());
             }
             link.written.clear();
-            self.hear_all(lied)?;
+            self.read_replies(forged)?;
         }
         self.gone |= link.closed || link.is_reset();
         Ok(())
     }
 
-    fn hear_all(&mut self, lied: bool) -> Result<(), String> {
+    fn read_replies(&mut self, forged: bool) -> Result<(), String> {
         let delimit = match self.kind {
             StoreKind::Redis => resp::delimit,
             StoreKind::Memcache => memcached::delimit,
         };
         let mut at = 0;
-        while !self.is_wild {
+        while !self.has_sent_raw {
             let rest = &self.inbox[at..];
             let length = match delimit(rest) {
                 Ok(Some(length)) => length,
                 Ok(None) => break,
-                Err(_) if lied => {
-                    self.is_wild = true;
+                Err(_) if forged => {
+                    self.has_sent_raw = true;
                     break;
                 }
                 Err(why) => return Err(why),
             };
             let reply = rest[..length].to_vec();
-            self.hear(&reply, lied)?;
+            self.check_reply(&reply, forged)?;
             at += length;
         }
-        match self.is_wild {
+        match self.has_sent_raw {
             true => self.inbox.clear(),
             false => drop(self.inbox.drain(..at)),
         }
         Ok(())
     }
 
-    fn hear(&mut self, reply: &[u8], lied: bool) -> Result<(), String> {
+    fn check_reply(&mut self, reply: &[u8], forged: bool) -> Result<(), String> {
         let text = || String::from_utf8_lossy(&reply[..reply.len().min(100)]).into_owned();
         self.replies += 1;
         if self.replies > self.sent {
             return Err(format!(
-                "asked {} times, and is told {:?}",
+                "asked {} times, and is skips {:?}",
                 self.sent,
                 text()
             ));
         }
-        let named = match lied {
+        let named = match forged {
             true => None,
             false => named(reply),
         };
-        if self.is_loose {
+        if self.order_is_unknown {
             return Ok(());
         }
-        // Quiet requests that had nothing to say.
+        // Quiet requests without a reply.
         while let Some(named) = named
             && let Some(first) = self.waiting.front()
             && first.tag != named
@@ -184,11 +186,11 @@ impl Client {
                 .front()
                 .is_some_and(|first| first.replies == Replies::AtMostOne)
         {
-            self.is_loose = true;
+            self.order_is_unknown = true;
             return Ok(());
         }
         let Some(first) = self.waiting.pop_front() else {
-            return Err(format!("waits for nothing, and is told {:?}", text()));
+            return Err(format!("waits for nothing, and is skips {:?}", text()));
         };
         if let Some(named) = named
             && named != first.tag
@@ -196,7 +198,7 @@ impl Client {
             return Err(format!("{:?} is answered by {:?}", first.tag, text()));
         }
         let is_number = reply.first() == Some(&b':');
-        if !lied
+        if !forged
             && first.is_incr
             && is_number
             && reply != format!(":{}\r\n", store::number(first.tag)).as_bytes()
@@ -207,9 +209,9 @@ impl Client {
         Ok(())
     }
 
-    /// How many replies are still to come.
+    /// The number of replies that must still come.
     pub fn missing(&self) -> usize {
-        if self.gone || self.is_wild || self.is_loose {
+        if self.gone || self.has_sent_raw || self.order_is_unknown {
             return 0;
         }
         let sure = self.waiting.iter().filter(|of| of.replies == Replies::One);

@@ -1,21 +1,21 @@
 //! Whole nodes in virtual time: the input is a story of what happens to them.
 //!
-//! The first three bytes say how many nodes there are, what they are told by their configuration, and how the
-//! kernel behaves. Each of the rest begins a step: somebody says something, breaks, or waits, and what that
-//! starts runs its course ([`World::flow`](world::World::flow)). Nodes, network and event loop are those of the simulators
-//! (`tests/simulated`); clients and datastores do what the story says.
+//! The first three bytes choose the cluster, its configuration, and a seed for the model of the kernel. Each step
+//! after them begins with a byte: a client, a datastore, a peer, an operator or the clock does something, and the
+//! world runs until nothing moves any more ([`World::flow`](world::World::flow)). Nodes are real; machines, links and the
+//! network are those of the simulators (`tests/simulated`).
 //!
 //! What must be true:
 //!
 //! | when | what |
 //! |---|---|
-//! | after each turn of a node | its bookkeeping agrees with itself ([`Node::check`](dynomite::node::Node::check)); it ends |
-//! | whenever something is written to a client | it is a reply, to its oldest request without one; there are never more replies than requests |
-//! | whenever something is written to a datastore | it is a request in canonical form, and no write comes twice |
-//! | at the end, when everybody behaves again | every request of a client that is still there has its reply; nothing is left over |
+//! | after each turn of a node | [`Node::check`](dynomite::node::Node::check) finds no contradiction; the next deadline is ahead |
+//! | a client gets bytes | they are the reply to its oldest unanswered request; there are never more replies than requests |
+//! | a datastore gets bytes | they are requests in canonical form, and no write comes twice |
+//! | at the end, when nothing fails any more | every request of a connected client has its reply; no message, buffer or connection is left over |
 //!
-//! Once the story makes somebody send bytes as they stand, less can be asked for: a client that has is not
-//! looked at any more, and after a peer or a datastore has, replies need not be the right ones.
+//! A story may also put any bytes into a connection. Afterwards less is checked: replies to a client that has sent
+//! any bytes are not; after any bytes from a datastore or a peer, only the number of replies is.
 
 mod client;
 mod rest;
@@ -30,7 +30,7 @@ use story::Story;
 pub use words::WORDS;
 use world::World;
 
-/// Longest story, in steps.
+/// Steps of a story, at most.
 const STEPS: usize = 400;
 
 /// Nodes in front of Redis.
@@ -43,7 +43,8 @@ pub fn memcached(input: &[u8]) {
     run(StoreKind::Memcache, input, None).unwrap_or_else(|why| panic!("{why}"));
 }
 
-/// The error says what was not right, and when.
+/// # Errors
+/// The first check that failed, and the time.
 fn run(kind: StoreKind, input: &[u8], canary: Option<Canary>) -> Result<(), String> {
     let mut story = Story::new(input);
     let header = [story.byte(), story.byte(), story.byte()];
@@ -60,7 +61,7 @@ fn run(kind: StoreKind, input: &[u8], canary: Option<Canary>) -> Result<(), Stri
     outcome.map_err(|why| format!("at {} µs: {why}", world.now.mono_us))
 }
 
-/// What is broken on purpose, to see that it would be noticed.
+/// A bug put in on purpose, to prove that the checks find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Canary {
     /// A node counts a request as overdue that is not.
@@ -69,11 +70,11 @@ enum Canary {
     RepliesTwice,
     /// A reply to a client is lost.
     LosesReply,
-    /// A client gets another one's reply.
+    /// A reply names another request.
     SwapsReplies,
     /// A request is sent to a datastore twice.
     RunsTwice,
-    /// An event loop does not wake its node when it is due.
+    /// The event loop does not call [`tick`](dynomite::node::Node::tick).
     NeverTicks,
 }
 
@@ -88,7 +89,7 @@ impl Canary {
     ];
 }
 
-/// Each is noticed in one of the seeds.
+/// The seeds alone find each of them.
 #[test]
 fn what_is_broken_on_purpose_is_noticed() {
     let seeds = crate::corpus::load("node_life");

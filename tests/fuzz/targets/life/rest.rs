@@ -1,4 +1,4 @@
-//! The end of a story: everybody behaves, and nothing is left over.
+//! The end of a story: nothing fails any more, every request is answered, and nothing is left over.
 
 use super::world::World;
 use crate::simulated::leftovers::leftovers;
@@ -7,14 +7,14 @@ use dynomite::cluster::id::NodeId;
 use dynomite::cluster::peer_state::PeerState;
 use dynomite::config::StoreKind;
 
-/// In virtual time. Longer than any request, pause or hold may take.
+/// Virtual time that this may take, in µs: longer than any request or pause.
 const LONGEST: u64 = 300_000_000;
 
 impl World {
-    /// From now on everybody behaves. Every client gets the rest of its replies; then all leave, and nothing is
-    /// left of what they asked.
+    /// Ends all failures, waits for the missing replies, closes all clients, and waits until the nodes hold
+    /// nothing.
     pub fn rest(&mut self) -> Result<(), String> {
-        self.behave()?;
+        self.end_failures()?;
         let latest = self.now.mono_us + LONGEST;
         while self.clients.iter().any(|client| client.missing() > 0) {
             self.go_on(latest).map_err(|why| {
@@ -45,12 +45,12 @@ impl World {
         }
     }
 
-    /// Everybody behaves.
-    fn behave(&mut self) -> Result<(), String> {
-        self.pace = 0;
+    /// Ends all failures and sends the rest of all requests.
+    fn end_failures(&mut self) -> Result<(), String> {
+        self.rounds = 0;
         self.network.silent.clear();
         for store in &mut self.stores {
-            store.is_eager = true;
+            store.answers_at_once = true;
             store.accepts = Some(true);
         }
         for link in &mut self.network.links {
@@ -64,8 +64,8 @@ impl World {
         }
         for node in 0..self.machines.len() {
             let now = self.now;
-            self.tell_members(node)?;
-            // Somebody may have made it wait for hours.
+            self.set_members_of(node)?;
+            // A client may have paused the others for hours.
             if self.kind == StoreKind::Redis
                 && let Some(link) = self.connect(node, 1 << 20, false)
             {
@@ -85,10 +85,10 @@ impl World {
         self.flow()
     }
 
-    /// Lets time pass until something is due.
+    /// Passes time to the next deadline.
     fn go_on(&mut self, latest: u64) -> Result<(), String> {
         if self.now.mono_us > latest {
-            return Err("at the end, something is missing or left over".into());
+            return Err("at the end, replies are missing or something is left over".into());
         }
         let us = self.deadline().saturating_sub(self.now.mono_us);
         self.pass_time(us.clamp(1, LONGEST));

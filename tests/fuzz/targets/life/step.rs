@@ -11,33 +11,33 @@ use dynomite::consistency::Consistency;
 use dynomite::node::control::SETTABLE;
 use dynomite::proto::dnode::{Data, Header, Kind};
 
-/// Most clients and strangers of a story.
+/// Clients of a story, at most.
 const CLIENTS: usize = 12;
-/// Longest time that passes in a step, in µs.
+/// Time that passes in one step, at most, in µs.
 const LONGEST: u64 = 120_000_000;
 
 impl World {
-    /// Does what the story says next, and lets it run its course.
+    /// Carries out the next step of the story, then [`flow`](World::flow).
     pub fn step(&mut self, story: &mut Story<'_>) -> Result<(), String> {
         let step = story.below(32);
         self.note(|| format!("step {step}"));
         match step {
-            0 | 1 => self.client_comes(story),
-            2..=8 => self.client_asks(story),
-            9 => self.client_babbles(story),
+            0 | 1 => self.client_connects(story),
+            2..=8 => self.client_sends_requests(story),
+            9 => self.client_sends_raw(story),
             10 => self.client_changes(story),
             11..=14 => self.store_answers(story)?,
             15 | 16 => self.store_changes(story),
-            17 => self.store_babbles(story),
+            17 => self.store_sends_raw(story),
             18..=21 => self.time_passes(story),
             22 | 23 => self.network_changes(story),
-            24 => self.peer_babbles(story),
-            25 => self.stranger_comes(story),
-            26 | 27 => self.operator_speaks(story),
+            24 => self.peer_link_gets_forged_bytes(story),
+            25 => self.stranger_connects(story),
+            26 | 27 => self.operator_changes(story),
             28 => self.members_change(story)?,
             29 => self.node_changes(story),
-            30 => self.pace = story.below(4),
-            // The wall clock is set.
+            30 => self.rounds = story.below(4),
+            // The wall clock jumps.
             _ => {
                 self.now.wall_us =
                     1_600_000_000_000_000 + u64::from(story.byte()) * 1_000_000_000_000
@@ -50,7 +50,7 @@ impl World {
         story.below(self.machines.len())
     }
 
-    fn client_comes(&mut self, story: &mut Story<'_>) {
+    fn client_connects(&mut self, story: &mut Story<'_>) {
         let node = self.node(story);
         let room = story.pick(&[200_000, 200_000, 4000, 500]);
         if self.clients.len() < CLIENTS
@@ -67,8 +67,8 @@ impl World {
         self.clients.get_mut(at).filter(|client| !client.gone)
     }
 
-    /// A client makes requests, and sends all of it or only a part.
-    fn client_asks(&mut self, story: &mut Story<'_>) {
+    /// A client sends requests, or all but the last bytes of them.
+    fn client_sends_requests(&mut self, story: &mut Story<'_>) {
         let Some(client) = self.client(story) else {
             return;
         };
@@ -83,11 +83,11 @@ impl World {
         self.network.links[link].flight.push(&bytes);
     }
 
-    fn client_babbles(&mut self, story: &mut Story<'_>) {
+    fn client_sends_raw(&mut self, story: &mut Story<'_>) {
         let Some(client) = self.client(story) else {
             return;
         };
-        client.babble(story.bytes());
+        client.send_raw(story.bytes());
         let (bytes, link) = (std::mem::take(&mut client.unsent), client.link);
         self.network.links[link].flight.push(&bytes);
     }
@@ -123,7 +123,7 @@ impl World {
         let node = self.node(story);
         let store = &mut self.stores[node];
         match story.below(8) {
-            0..=2 => store.is_eager = !store.is_eager,
+            0..=2 => store.answers_at_once = !store.answers_at_once,
             3 => store.accepts = Some(true),
             4 => store.accepts = Some(false),
             5 => store.accepts = None,
@@ -139,10 +139,10 @@ impl World {
         }
     }
 
-    fn store_babbles(&mut self, story: &mut Story<'_>) {
+    fn store_sends_raw(&mut self, story: &mut Story<'_>) {
         let node = self.node(story);
         if let Some(link) = self.stores[node].link(story.below(2)) {
-            self.lied = true;
+            self.forged = true;
             self.network.links[link].flight.push(story.bytes());
         }
     }
@@ -150,14 +150,14 @@ impl World {
     fn time_passes(&mut self, story: &mut Story<'_>) {
         let byte = story.byte();
         let us = match byte {
-            // To the next deadline: most of what the clock does is done then.
+            // To the next deadline, when the node has something to do.
             0..=99 => self.deadline().saturating_sub(self.now.mono_us),
             _ => 1 << (byte % 28),
         };
         self.pass_time(us.min(LONGEST));
     }
 
-    /// A link between nodes.
+    /// An open link between nodes.
     fn peer_link(&self, story: &mut Story<'_>) -> Option<usize> {
         let links = (0..self.network.links.len()).filter(|&link| {
             let is_open = !self.network.links[link].closed;
@@ -202,12 +202,12 @@ impl World {
         [header.encode(data, &mut room), payload].concat()
     }
 
-    /// Bytes that no node has sent arrive from a peer.
-    fn peer_babbles(&mut self, story: &mut Story<'_>) {
+    /// Bytes that no node has sent arrive on a link between nodes.
+    fn peer_link_gets_forged_bytes(&mut self, story: &mut Story<'_>) {
         let Some(link) = self.peer_link(story) else {
             return;
         };
-        self.lied = true;
+        self.forged = true;
         let bytes = match story.below(3) {
             0 => story.bytes().to_vec(),
             _ => World::frame(story),
@@ -215,13 +215,13 @@ impl World {
         self.network.links[link].flight.push(&bytes);
     }
 
-    /// Somebody who is no member comes where peers come, says something, and stays.
-    fn stranger_comes(&mut self, story: &mut Story<'_>) {
+    /// A stranger connects to `dyn_listen`, sends bytes and stays connected.
+    fn stranger_connects(&mut self, story: &mut Story<'_>) {
         let node = self.node(story);
         if self.network.links.len() < 100
             && let Some(link) = self.connect(node, 1000, true)
         {
-            self.lied = true;
+            self.forged = true;
             let frames = story.below(4);
             let mut bytes = Vec::new();
             for _ in 0..frames {
@@ -236,7 +236,7 @@ impl World {
         }
     }
 
-    fn operator_speaks(&mut self, story: &mut Story<'_>) {
+    fn operator_changes(&mut self, story: &mut Story<'_>) {
         let node = self.node(story);
         let now = self.now;
         let Some(machine) = &mut self.machines[node] else {
@@ -260,7 +260,7 @@ impl World {
         }
     }
 
-    /// A node leaves, comes back or moves, and the others are told, or only some of them.
+    /// A node leaves, comes back or moves. All nodes learn of it, or only some.
     fn members_change(&mut self, story: &mut Story<'_>) -> Result<(), String> {
         let node = self.node(story);
         if !self.plan.is_member(node) {
@@ -272,17 +272,17 @@ impl World {
             self.plan.move_away(node);
             self.switch_on(node);
         }
-        let told = story.byte();
+        let skips = story.byte();
         for other in 0..self.machines.len() {
-            if told >> other & 1 == 0 {
-                self.tell_members(other)?;
+            if skips >> other & 1 == 0 {
+                self.set_members_of(other)?;
             }
         }
         Ok(())
     }
 
-    /// Tells a node who the members are.
-    pub fn tell_members(&mut self, node: usize) -> Result<(), String> {
+    /// Gives a node the present list of members.
+    pub fn set_members_of(&mut self, node: usize) -> Result<(), String> {
         let others = self.plan.others(node, &mut self.random);
         if let Some(machine) = &mut self.machines[node] {
             let changed = machine.driver.node.set_members(others, self.now);
@@ -291,7 +291,7 @@ impl World {
         Ok(())
     }
 
-    /// A node is told to stop, loses power, or is switched on again.
+    /// A node drains, crashes, or starts again.
     fn node_changes(&mut self, story: &mut Story<'_>) {
         let node = self.node(story);
         let now = self.now;

@@ -1,4 +1,4 @@
-//! A datastore in a story: answers what it is asked, by itself or when the story says so, and breaks as told.
+//! A datastore of a story: answers at once or step by step, rightly or wrongly, and refuses, hangs or closes.
 
 use super::Canary;
 use super::words::{MEMCACHE_ERRORS, REDIS_ERRORS};
@@ -12,19 +12,19 @@ use std::collections::HashSet;
 struct Conn {
     link: usize,
     input: Vec<u8>,
-    /// The rest of a reply of which a part has been sent.
+    /// The rest of a reply that was sent in part.
     rest: Vec<u8>,
 }
 
 pub struct Store {
     kind: StoreKind,
     conns: Vec<Conn>,
-    /// Answers at once; else only as the story says.
-    pub is_eager: bool,
-    /// Whether connections can be made; `None` leaves attempts hanging.
+    /// It answers at once; otherwise one request a step.
+    pub answers_at_once: bool,
+    /// Accepts or refuses connections; `None` leaves attempts hanging.
     pub accepts: Option<bool>,
     cache: Memcached,
-    /// Writes that were run.
+    /// Writes that were executed, each of which may come once.
     done: HashSet<(Tag, String)>,
     canary: Option<Canary>,
 }
@@ -33,7 +33,7 @@ pub struct Store {
 #[derive(Clone, Copy, Debug)]
 pub enum How {
     Right,
-    /// By one of the errors, or by something else that this is no reply to.
+    /// By an error, or by a reply of another type.
     Wrong(usize),
     /// The first half of the right reply; the rest comes with the next answer.
     InPart,
@@ -44,7 +44,7 @@ impl Store {
         Store {
             kind,
             conns: Vec::new(),
-            is_eager: true,
+            answers_at_once: true,
             accepts: Some(true),
             cache: Memcached::default(),
             done: HashSet::new(),
@@ -66,8 +66,10 @@ impl Store {
         self.conns.get(at).map(|conn| conn.link)
     }
 
-    /// Takes what has arrived, and answers if it is eager. Returns whether anything happened. `Err` is what a node
-    /// should not have sent.
+    /// Reads and answers, if it answers at once. Returns true if anything happened.
+    ///
+    /// # Errors
+    /// A node has sent what is no request in canonical form, or a write a second time.
     pub fn act(&mut self, links: &mut [Link], secs: u64) -> Result<bool, String> {
         let mut has_acted = false;
         self.conns.retain(|conn| {
@@ -78,13 +80,13 @@ impl Store {
             let conn = &mut self.conns[at];
             let link = &mut links[conn.link];
             let n = link.written.len();
-            if n > 0 && self.is_eager {
+            if n > 0 && self.answers_at_once {
                 has_acted = true;
                 conn.input.extend_from_slice(link.written.view());
                 link.written.clear();
                 link.take(n);
             }
-            if self.is_eager {
+            if self.answers_at_once {
                 while self.answer(at, How::Right, links, secs)? {
                     has_acted = true;
                 }
@@ -93,7 +95,7 @@ impl Store {
         Ok(has_acted)
     }
 
-    /// Answers the next request on one of its connections. Returns whether there is one.
+    /// Answers the next request on one of its connections. Returns true if there was one.
     pub fn answer_one(
         &mut self,
         number: usize,
@@ -180,8 +182,7 @@ impl Store {
         }
     }
 
-    /// A reply that follows from the request alone, so that replicas agree. One that stands for a value names
-    /// the request.
+    /// A reply that depends on the request alone, so that replicas agree. A value names the request.
     fn execute(&mut self, args: &[Vec<u8>]) -> Result<Reply, String> {
         let name =
             String::from_utf8_lossy(args.first().map_or(&[][..], |name| name)).to_ascii_lowercase();
@@ -205,7 +206,7 @@ impl Store {
                 Some(text) => Reply::Bulk(text.clone()),
                 None => Reply::Simple("PONG".into()),
             },
-            // What a C node would not know comes inside a script, until it is known that it is none.
+            // Commands that a C node does not know come inside a script while the peer is unknown.
             "eval" if args.len() > 4 && args[1] != b"return 1" => {
                 Reply::Bulk(self.execute(&args[4..])?.encode(false))
             }
@@ -232,7 +233,7 @@ impl Store {
     }
 }
 
-/// What an `INCR` says, which names the request as well.
+/// The reply to an `INCR`, which names the request too.
 pub fn number((client, seq): Tag) -> i64 {
     i64::from(client) * 1_000_000 + i64::from(seq)
 }

@@ -1,5 +1,4 @@
-//! What clients and datastores say in a story: the commands whose replies are looked at, and the words for
-//! everything else.
+//! The commands of a story, the wrong replies of its datastores, and words for the mutators.
 
 use crate::simulated::resp;
 use dynomite::config::StoreKind;
@@ -8,13 +7,13 @@ use dynomite::config::StoreKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replies {
     One,
-    /// One or none: it is quiet when all is well.
+    /// One or none: a quiet command.
     AtMostOne,
 }
 
 use Replies::{AtMostOne, One};
 
-/// Commands; `K`, `L` are keys of the request, `V` is a value. A line of memcached's ends where `|` is.
+/// `K` and `L` are keys, `V` is a value.
 const REDIS: &[&str] = &[
     "GET K",
     "SET K V",
@@ -69,6 +68,7 @@ const REDIS: &[&str] = &[
     "BLPOP K 1",
 ];
 
+/// The same; `N` is the length of the value, `|` ends the line.
 const MEMCACHE: &[(&str, Replies)] = &[
     ("get K", One),
     ("gets K", One),
@@ -152,7 +152,7 @@ pub fn request(
     }
 }
 
-/// Errors with a meaning of their own.
+/// Errors that the node treats specially, and replies of other types.
 pub const REDIS_ERRORS: &[&str] = &[
     "-LOADING Redis is loading the dataset in memory\r\n",
     "-BUSY Redis is busy running a script\r\n",
@@ -183,8 +183,7 @@ pub const MEMCACHE_ERRORS: &[&str] = &[
     "OK\r\n",
 ];
 
-/// Pieces of what is sent as it stands, for the mutators: commands with other numbers of replies, and
-/// what peers say.
+/// For the mutators: commands with other numbers of replies, and messages of peers.
 pub const WORDS: &[&[u8]] = &[
     b"\r\n",
     b"$-1\r\n",

@@ -1,4 +1,4 @@
-//! The world of a story: nodes, what lies between them, their datastores and their clients.
+//! The world of a story: nodes, the network between them, their datastores and clients.
 
 use super::Canary;
 use super::client::Client;
@@ -14,7 +14,7 @@ use dynomite::consistency::Consistency;
 use dynomite::driver::Fault;
 use dynomite::node::{Node, Options};
 
-/// Rounds in which everything that is on its way arrives, unless messages go in circles.
+/// Rounds after which everything has arrived, unless messages go in circles.
 const ROUNDS: usize = 5_000;
 
 pub struct World {
@@ -28,16 +28,16 @@ pub struct World {
     options: Vec<Options>,
     pub stores: Vec<Store>,
     pub clients: Vec<Client>,
-    /// How many rounds there are in a step; 0 for as many as it takes.
-    pub pace: usize,
-    /// Somebody has said what no datastore and no node would say.
-    pub lied: bool,
+    /// Rounds in a step; 0: until nothing moves.
+    pub rounds: usize,
+    /// The story has put any bytes into a connection of a datastore or a peer.
+    pub forged: bool,
     canary: Option<Canary>,
-    /// Prints what happens: for a single input.
+    /// Prints each event, for a single input.
     tracing: bool,
 }
 
-/// The clusters of the stories: for each datacenter, for each rack, how many nodes.
+/// Clusters: for each datacenter, for each rack, the number of nodes.
 const SHAPES: [&[&[usize]]; 6] = [
     &[&[1]],
     &[&[1, 1]],
@@ -48,7 +48,7 @@ const SHAPES: [&[&[usize]]; 6] = [
 ];
 
 impl World {
-    /// A world whose nodes are on.
+    /// A world whose nodes have started.
     pub fn new(kind: StoreKind, [shape, habits, seed]: [u8; 3], canary: Option<Canary>) -> World {
         let plan = Plan::of(SHAPES[usize::from(shape) % SHAPES.len()]);
         let levels = Consistency::ALL;
@@ -86,8 +86,8 @@ impl World {
             stores: (0..count).map(|_| Store::new(kind, canary)).collect(),
             plan,
             clients: Vec::new(),
-            pace: 0,
-            lied: false,
+            rounds: 0,
+            forged: false,
             canary,
             tracing: std::env::var_os("FUZZ_INPUT").is_some(),
         };
@@ -122,7 +122,7 @@ impl World {
         }
     }
 
-    /// Somebody connects to a node; returns the link.
+    /// Connects a client or a stranger to a node. Returns the link.
     pub fn connect(&mut self, node: usize, room: usize, is_peer: bool) -> Option<usize> {
         let machine = self.machines[node].as_mut()?;
         let link = Link::new(room, self.random.fork());
@@ -139,16 +139,20 @@ impl World {
         self.now.wall_us += us;
     }
 
-    /// When the first node has something to do.
+    /// The earliest deadline of all nodes.
     pub fn deadline(&self) -> u64 {
         let machines = self.machines.iter().flatten();
         let deadlines = machines.map(|machine| machine.driver.node.next_deadline());
         deadlines.min().unwrap_or(self.now.mono_us)
     }
 
-    /// Lets everything go on: until nothing moves any more, or for as many rounds as the pace allows.
+    /// Moves bytes and runs turns until nothing moves any more, or for [`rounds`](World::rounds) rounds.
     pub fn flow(&mut self) -> Result<(), String> {
-        let rounds = if self.pace == 0 { ROUNDS } else { self.pace };
+        let rounds = if self.rounds == 0 {
+            ROUNDS
+        } else {
+            self.rounds
+        };
         for _ in 0..rounds {
             let mut moves = false;
             for link in 0..self.network.links.len() {
@@ -176,7 +180,7 @@ impl World {
                 return Ok(());
             }
         }
-        match self.pace {
+        match self.rounds {
             0 => {
                 let links = self.network.links.iter().enumerate();
                 let links = links
@@ -234,7 +238,7 @@ impl World {
         }
     }
 
-    /// Gives a connection that a node has made its other end.
+    /// Gives a new connection its other end.
     fn join(&mut self, node: usize, near: usize) {
         match self.network.far[near] {
             Far::Store => self.stores[node].connected(near),
@@ -256,7 +260,7 @@ impl World {
         for at in 0..self.clients.len() {
             let client = &mut self.clients[at];
             let link = &mut self.network.links[client.link];
-            client.look(link, self.lied, self.canary).map_err(|why| {
+            client.look(link, self.forged, self.canary).map_err(|why| {
                 let who = self.clients[at].describe();
                 format!("{why}: {who}")
             })?;
