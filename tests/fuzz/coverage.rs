@@ -32,34 +32,16 @@ thread_local! {
     static RUN: Cell<fn(&[u8])> = const { Cell::new(|_| ()) };
 }
 
-/// Runs a target for `FUZZ_SECONDS`; with `FUZZ_MERGE`, adds to the directory of that name the fewest inputs of earlier
-/// runs that reach all that those reached and the directory does not. `FUZZ_OPTIONS` are further arguments. Does not
-/// return.
+/// Runs a target under libFuzzer. Does not return.
 pub fn run(target: &Target) -> ! {
     RUN.set(target.run);
-    let mut args = vec![target.name.to_owned()];
-    let name = target.name;
-    let text = |variable: &str| std::env::var(variable).unwrap_or_default();
-    let own = format!("target/fuzz/{name}");
-    make_directory(&own);
-    let merged = text("FUZZ_MERGE");
-    if merged.is_empty() {
-        args.push(format!("-dict={}", write_dictionary(target)));
-        args.push(format!("-max_total_time={}", text("FUZZ_SECONDS")));
-        args.push(format!("-max_len={LONGEST}"));
-        args.push(format!("-artifact_prefix={own}."));
-        // What is found goes to the first directory.
-        args.push(own);
-        let seeds = corpus::directories(name).into_iter();
-        let seeds = seeds.filter(|directory| directory.is_dir());
-        args.extend(seeds.map(|directory| directory.display().to_string()));
-    } else {
-        args.push("-set_cover_merge=1".into());
-        args.push(format!("-max_len={LONGEST_MERGED}"));
-        args.extend([merged, own]);
+    let mut args = vec![variable("FUZZ_RUNNER")];
+    // Set where libFuzzer runs itself again.
+    let given = variable("FUZZ_ARGS");
+    match given.is_empty() {
+        true => args.extend(arguments(target)),
+        false => args.extend(given.split_whitespace().map(str::to_owned)),
     }
-    let given = text("FUZZ_OPTIONS");
-    args.extend(given.split_whitespace().map(str::to_owned));
     let args = args
         .into_iter()
         .map(|arg| CString::new(arg).expect("paths have no zero bytes"));
@@ -70,6 +52,38 @@ pub fn run(target: &Target) -> ! {
     // SAFETY: `argv` has `argc` strings and a null behind them, all of which live as long as the process.
     let status = unsafe { LLVMFuzzerRunDriver(&raw mut argc, &raw mut argv, one) };
     exit(status)
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+/// The arguments for a run of `FUZZ_SECONDS`. With `FUZZ_MERGE`: those to add to the directory of that name the fewest
+/// inputs of earlier runs that reach all that those reached and the directory does not. `FUZZ_OPTIONS` are
+/// further ones.
+fn arguments(target: &Target) -> Vec<String> {
+    let name = target.name;
+    let own = format!("target/fuzz/{name}");
+    make_directory(&own);
+    let options = variable("FUZZ_OPTIONS");
+    let mut args: Vec<String> = options.split_whitespace().map(str::to_owned).collect();
+    let merged = variable("FUZZ_MERGE");
+    if !merged.is_empty() {
+        args.push("-set_cover_merge=1".into());
+        args.push(format!("-max_len={LONGEST_MERGED}"));
+        args.extend([merged, own]);
+        return args;
+    }
+    args.push(format!("-dict={}", write_dictionary(target)));
+    args.push(format!("-max_total_time={}", variable("FUZZ_SECONDS")));
+    args.push(format!("-max_len={LONGEST}"));
+    args.push(format!("-artifact_prefix={own}."));
+    // What is found goes to the first directory.
+    args.push(own);
+    let seeds = corpus::directories(name).into_iter();
+    let seeds = seeds.filter(|directory| directory.is_dir());
+    args.extend(seeds.map(|directory| directory.display().to_string()));
+    args
 }
 
 fn make_directory(path: &str) {
