@@ -5,8 +5,9 @@
 
 use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
-use dynomite::config::StoreKind;
-use dynomite::node::{Action, ConnId, Kind, Node, Options};
+use dynomite::config::{Endpoint, StoreKind};
+use dynomite::driver::{APART, Attempt, Conn, Driver, Edges, World};
+use dynomite::node::{ConnId, Kind, Node, Options};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -61,6 +62,8 @@ struct Pipe {
     input: Vec<u8>,
     at: usize,
     output: Vec<u8>,
+    /// It takes nothing that is written to it.
+    full: bool,
 }
 
 impl Pipe {
@@ -69,6 +72,7 @@ impl Pipe {
             input: Vec::with_capacity(64 << 10),
             at: 0,
             output: Vec::with_capacity(64 << 10),
+            full: false,
         }
     }
 
@@ -78,10 +82,6 @@ impl Pipe {
             self.at = 0;
         }
         self.input.extend_from_slice(bytes);
-    }
-
-    fn has_input(&self) -> bool {
-        self.at < self.input.len()
     }
 }
 
@@ -111,11 +111,13 @@ impl Read for Pipe {
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.output.extend_from_slice(bytes);
-        Ok(bytes.len())
+        self.write_vectored(&[IoSlice::new(bytes)])
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.full {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         for part in parts {
             self.output.extend_from_slice(part);
         }
@@ -127,12 +129,74 @@ impl Write for Pipe {
     }
 }
 
+/// The world: connections are the numbers of pipes.
+#[derive(Default)]
+struct Pipes {
+    pipes: Vec<Pipe>,
+    /// Many are read and written by one call.
+    batches: bool,
+    /// The datastore's connection.
+    store: Option<ConnId>,
+}
+
+/// The datastore's pipe; those of clients are behind it.
+const STORE: usize = 0;
+
+impl World for Pipes {
+    type Conn = usize;
+    type Stream = Pipe;
+
+    fn stream<'a>(&'a mut self, _: ConnId, pipe: &'a mut usize) -> &'a mut Pipe {
+        &mut self.pipes[*pipe]
+    }
+
+    fn take_error(&mut self, _: &mut usize) -> io::Error {
+        io::ErrorKind::ConnectionReset.into()
+    }
+
+    fn connect(&mut self, id: ConnId, _: &Endpoint) -> Attempt<usize> {
+        self.store = Some(id);
+        Attempt::Begun(STORE)
+    }
+
+    fn close(&mut self, _: ConnId, _: Option<usize>) {}
+
+    fn glance(&mut self, _: &mut Driver<usize>) -> io::Result<Option<Now>> {
+        Ok(None)
+    }
+
+    fn can_batch(&self) -> bool {
+        self.batches
+    }
+
+    fn send<'a>(
+        &mut self,
+        pieces: impl Iterator<Item = (Option<&'a usize>, &'a [u8])>,
+        results: &mut Vec<i32>,
+    ) {
+        results.extend(pieces.map(|(pipe, bytes)| match pipe {
+            Some(&pipe) => self.pipes[pipe].write(bytes).map_or(-1, |n| n as i32),
+            None => APART,
+        }));
+    }
+
+    fn receive<'a>(
+        &mut self,
+        rooms: impl Iterator<Item = (Option<&'a usize>, &'a mut [u8])>,
+        results: &mut Vec<i32>,
+    ) {
+        results.extend(rooms.map(|(pipe, room)| match pipe {
+            Some(&pipe) => self.pipes[pipe].read(room).map_or(-1, |n| n as i32),
+            None => APART,
+        }));
+    }
+}
+
 struct Bench {
-    node: Node,
+    driver: Driver<usize>,
+    world: Pipes,
     now: Now,
-    store: Pipe,
-    store_id: Option<ConnId>,
-    clients: Vec<(ConnId, Pipe)>,
+    clients: Vec<(ConnId, usize)>,
     /// What the datastore is asked for a request, if that is not its own bytes.
     asked: Option<Vec<u8>>,
 }
@@ -151,59 +215,65 @@ impl Bench {
             store,
             ..Options::default()
         };
+        let node = Node::new(options, Arc::new(Topology::alone()), now);
         let mut bench = Bench {
-            node: Node::new(options, Arc::new(Topology::alone()), now),
+            driver: Driver::new(node),
+            world: Pipes::default(),
             now,
-            store: Pipe::new(),
-            store_id: None,
             clients: Vec::new(),
             asked: None,
         };
-        bench.node.start(now);
-        bench.settle();
+        bench.world.pipes.push(Pipe::new());
+        bench.driver.start(&mut bench.world, now);
+        let store = bench.world.store.expect("asked for");
+        bench.driver.connected(store, now);
         for _ in 0..clients {
-            bench.join();
+            bench.world.pipes.push(Pipe::new());
+            let id = bench.join(bench.world.pipes.len() - 1);
+            bench.clients.push((id, bench.world.pipes.len() - 1));
         }
         bench
     }
 
-    fn join(&mut self) {
-        let id = self
-            .node
-            .accepted(Kind::Client, None, self.now)
-            .expect("no limit");
-        self.clients.push((id, Pipe::new()));
+    /// A client connects.
+    fn join(&mut self, pipe: usize) -> ConnId {
+        let (driver, now) = (&mut self.driver, self.now);
+        let id = driver.node.accepted(Kind::Client, None, now);
+        let id = id.expect("no limit");
+        driver.accepted(&mut self.world, id, pipe, now);
+        id
     }
 
-    fn settle(&mut self) {
-        self.node.end_turn(self.now);
+    /// A client sends so many of these requests. They are read in the next turn.
+    fn sends(&mut self, client: (ConnId, usize), request: &[u8], batch: usize) {
+        let (id, pipe) = client;
+        for _ in 0..batch {
+            self.world.pipes[pipe].fill(request);
+        }
+        self.is_readable(id);
+    }
+
+    fn is_readable(&mut self, id: ConnId) {
+        let edges = Edges {
+            readable: true,
+            ..Edges::default()
+        };
+        self.driver.ready(&mut self.world, id, edges, self.now);
+    }
+
+    /// Turns until everything has been read.
+    fn turn(&mut self) {
         loop {
-            let mut idle = true;
-            while let Some(action) = self.node.next_action() {
-                idle = false;
-                if let Action::Connect(id) = action {
-                    self.store_id = Some(id);
-                    self.node.connected(id, self.now);
-                }
-            }
-            while let Some(id) = self.node.next_dirty() {
-                idle = false;
-                let pipe = match id.kind {
-                    Kind::Store | Kind::Peer => &mut self.store,
-                    // Others do not read.
-                    Kind::Client | Kind::DnodeClient => {
-                        match self.clients.iter_mut().find(|(it, _)| *it == id) {
-                            Some((_, pipe)) => pipe,
-                            None => continue,
-                        }
-                    }
-                };
-                assert!(!self.node.transmit(id, self.now, pipe));
-            }
-            if idle {
+            let turned = self.driver.finish(&mut self.world, self.now);
+            turned.expect("a world without errors");
+            if !self.driver.has_queued() {
                 return;
             }
         }
+    }
+
+    fn store(&mut self) -> &mut Pipe {
+        &mut self.world.pipes[STORE]
     }
 
     /// Every client sends `batch` of these requests; all are answered with `reply`. The time passes.
@@ -211,44 +281,30 @@ impl Bench {
         self.now.mono_us += 50_000;
         self.now.wall_us += 50_000;
         for at in 0..self.clients.len() {
-            let (id, pipe) = &mut self.clients[at];
-            for _ in 0..batch {
-                pipe.fill(request);
-            }
-            while pipe.has_input() {
-                self.node.receive(*id, self.now, pipe);
-            }
+            self.sends(self.clients[at], request, batch);
         }
-        self.settle();
-        let asked = self.asked.as_deref().unwrap_or(request);
-        assert_eq!(
-            self.store.output.len(),
-            asked.len() * batch * self.clients.len()
-        );
-        self.store.output.clear();
-        self.answer(reply, batch * self.clients.len());
-        if self.node.next_deadline() <= self.now.mono_us {
-            self.node.tick(self.now);
-            self.settle();
-        }
+        self.turn();
+        let asked = self.asked.as_deref().unwrap_or(request).len();
+        let clients = self.clients.len();
+        assert_eq!(self.store().output.len(), asked * batch * clients);
+        self.store().output.clear();
+        self.answer(reply, batch * clients);
     }
 
     /// The datastore replies so often.
     fn answer(&mut self, reply: &[u8], times: usize) {
         for _ in 0..times {
-            self.store.fill(reply);
+            self.store().fill(reply);
         }
-        let id = self.store_id.expect("connected");
-        while self.store.has_input() {
-            self.node.receive(id, self.now, &mut self.store);
-        }
-        self.settle();
+        let id = self.world.store.expect("connected");
+        self.is_readable(id);
+        self.turn();
     }
 
     /// Takes what clients were written, and returns how much.
     fn taken(&mut self) -> usize {
         let mut total = 0;
-        for (_, pipe) in &mut self.clients {
+        for pipe in &mut self.world.pipes[STORE + 1..] {
             total += pipe.output.len();
             pipe.output.clear();
         }
@@ -277,13 +333,12 @@ fn a_request_costs_no_allocation_in_the_steady_state() {
     for (what, request, reply, answer, resp3) in cases {
         let mut bench = Bench::new(50);
         if resp3 {
-            for (id, pipe) in &mut bench.clients {
-                pipe.fill(b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n");
-                bench.node.receive(*id, bench.now, pipe);
+            for client in bench.clients.clone() {
+                bench.sends(client, b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n", 1);
             }
-            bench.settle();
+            bench.turn();
             // Each has the datastore asked for its version.
-            bench.store.output.clear();
+            bench.store().output.clear();
             bench.answer(b"$21\r\nredis_version:7.4.1\r\n\r\n", 50);
             bench.taken();
         }
@@ -383,7 +438,8 @@ fn nor_does_one_of_the_binary_protocol() {
 }
 
 fn costs_nothing(bench: &mut Bench, what: &str, request: &[u8], reply: &[u8], answer: &[u8]) {
-    for batch in [1, 16, 64] {
+    for (batch, together) in [(1, true), (16, true), (64, false)] {
+        bench.world.batches = together;
         // More than two sweeps, with their trimming.
         for _ in 0..45 {
             bench.round(request, reply, batch);
@@ -409,21 +465,17 @@ fn an_idle_client_costs_at_most_512_bytes() {
     // A number at which tables that grow by doubling are full.
     const CLIENTS: usize = 1 << 14;
     let before = LIVE_BYTES.get();
+    let pipe = bench.clients[0].1;
     for _ in 0..CLIENTS - 1 {
-        let id = bench
-            .node
-            .accepted(Kind::Client, None, bench.now)
-            .expect("no limit");
-        bench.clients[0].0 = id;
+        bench.clients[0] = (bench.join(pipe), pipe);
         bench.round(GET, VALUE, 1);
         assert_eq!(bench.taken(), VALUE.len());
     }
     let held = LIVE_BYTES.get() - before;
-    let each = held as usize / CLIENTS + dynomite::reactor::SOCKET_BYTES;
-    println!(
-        "{each} bytes for a client, {} of them for its socket",
-        dynomite::reactor::SOCKET_BYTES
-    );
+    // In the place of the socket is the number of a pipe here.
+    let socket = dynomite::reactor::SOCKET_BYTES;
+    let each = held as usize / CLIENTS + socket - size_of::<Option<Conn<usize>>>();
+    println!("{each} bytes for a client, {socket} of them for its socket");
     assert!(each <= 512, "{each} bytes");
 }
 
@@ -434,55 +486,38 @@ fn memory_comes_back_after_a_crowd_has_gone() {
     let mut bench = Bench::new(1);
     bench.round(GET, VALUE, 1);
     let before = LIVE_BYTES.get();
-    let (mut pipe, store_id) = (Pipe::new(), bench.store_id.expect("connected"));
     let mut crowd = Vec::with_capacity(CROWD);
+    // One pipe for all of them.
+    let pipe = bench.world.pipes.len();
+    bench.world.pipes.push(Pipe {
+        full: true,
+        ..Pipe::new()
+    });
     for _ in 0..CROWD {
-        let id = bench
-            .node
-            .accepted(Kind::Client, None, bench.now)
-            .expect("no limit");
+        let id = bench.join(pipe);
         crowd.push(id);
-        for _ in 0..32 {
-            pipe.fill(GET);
-        }
-        while pipe.has_input() {
-            bench.node.receive(id, bench.now, &mut pipe);
-        }
-        bench.settle();
-        bench.store.output.clear();
+        bench.sends((id, pipe), GET, 32);
+        bench.turn();
+        bench.store().output.clear();
         // Half of the requests are answered, and nobody reads the answers.
-        for _ in 0..16 {
-            bench.store.fill(VALUE);
-        }
-        while bench.store.has_input() {
-            bench.node.receive(store_id, bench.now, &mut bench.store);
-        }
-        bench.settle();
+        bench.answer(VALUE, 16);
     }
-    assert!(bench.node.memory().alloc_mbufs > 500, "a peak");
+    assert!(bench.driver.node.memory().alloc_mbufs > 500, "a peak");
     // They go, whatever is under way.
     for id in crowd {
-        bench
-            .node
-            .broken(id, bench.now, &io::ErrorKind::ConnectionReset.into());
+        let error = io::ErrorKind::ConnectionReset.into();
+        bench.driver.node.broken(id, bench.now, &error);
     }
-    bench.settle();
-    for _ in 0..16 * CROWD {
-        bench.store.fill(OK);
-    }
-    while bench.store.has_input() {
-        bench.node.receive(store_id, bench.now, &mut bench.store);
-    }
-    bench.settle();
-    bench.store = Pipe::new();
-    drop(pipe);
+    bench.turn();
+    bench.answer(OK, 16 * CROWD);
+    bench.world.pipes.truncate(1);
+    bench.world.pipes[STORE] = Pipe::new();
     for _ in 0..60 {
         bench.now.mono_us += 1_000_000;
         bench.now.wall_us += 1_000_000;
-        bench.node.tick(bench.now);
-        bench.settle();
+        bench.turn();
     }
-    let memory = bench.node.memory();
+    let memory = bench.driver.node.memory();
     assert_eq!(memory.alloc_msgs - memory.free_msgs, 0);
     assert!(
         memory.alloc_mbufs <= 64 + 2,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
-use dynomite::config::StoreKind;
-use dynomite::node::{Action, ConnId, Kind, Next, Node, Options};
+use dynomite::config::{Endpoint, StoreKind};
+use dynomite::driver::{Attempt, Driver, Edges};
+use dynomite::node::{ConnId, Kind, Node, Options};
 use dynomite::proto::dnode::payload::{Found, Payload};
 use dynomite::proto::memcache;
 use dynomite::proto::redis::reply;
@@ -27,18 +28,20 @@ struct Wire {
     ends: bool,
     sent: Vec<u8>,
     open: bool,
-    /// The node wants to read it again.
-    resumed: bool,
+    /// How often it was read.
+    reads: usize,
 }
 
 impl Read for Wire {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let Some(mut piece) = self.pieces.pop_front() else {
+            self.reads += usize::from(self.ends);
             return match self.ends {
                 true => Ok(0),
                 false => Err(ErrorKind::WouldBlock.into()),
             };
         };
+        self.reads += 1;
         let taken = piece.len().min(room.len());
         room[..taken].copy_from_slice(&piece[..taken]);
         if taken < piece.len() {
@@ -68,10 +71,56 @@ impl Write for Wire {
     }
 }
 
+/// Wires by their numbers. The first is the datastore's.
+#[derive(Default)]
+struct Wires {
+    wires: Vec<Wire>,
+    /// Connections that the node asked for.
+    asked: Vec<ConnId>,
+}
+
+impl Wires {
+    fn add(&mut self) -> usize {
+        self.wires.push(Wire {
+            open: true,
+            ..Wire::default()
+        });
+        self.wires.len() - 1
+    }
+}
+
+impl dynomite::driver::World for Wires {
+    type Conn = usize;
+    type Stream = Wire;
+
+    fn stream<'a>(&'a mut self, _: ConnId, wire: &'a mut usize) -> &'a mut Wire {
+        &mut self.wires[*wire]
+    }
+
+    fn take_error(&mut self, _: &mut usize) -> io::Error {
+        ErrorKind::ConnectionReset.into()
+    }
+
+    fn connect(&mut self, id: ConnId, _: &Endpoint) -> Attempt<usize> {
+        self.asked.push(id);
+        Attempt::Begun(self.add())
+    }
+
+    fn close(&mut self, _: ConnId, wire: Option<usize>) {
+        let wire = &mut self.wires[wire.expect("known")];
+        assert!(std::mem::take(&mut wire.open), "closed twice");
+    }
+
+    fn glance(&mut self, _: &mut Driver<usize>) -> io::Result<Option<Now>> {
+        Ok(None)
+    }
+}
+
 struct World {
-    node: Node,
-    /// The first is the datastore.
-    wires: Vec<(ConnId, Wire)>,
+    driver: Driver<usize>,
+    /// By their numbers, the names of connections.
+    ids: Vec<ConnId>,
+    wires: Wires,
 }
 
 impl World {
@@ -81,95 +130,61 @@ impl World {
             mbuf_size,
             ..Options::default()
         };
+        let node = Node::new(options, Arc::new(Topology::alone()), NOW);
         let mut world = World {
-            node: Node::new(options, Arc::new(Topology::alone()), NOW),
-            wires: Vec::new(),
+            driver: Driver::new(node),
+            ids: Vec::new(),
+            wires: Wires::default(),
         };
-        world.node.start(NOW);
-        world.settle();
+        world.driver.start(&mut world.wires, NOW);
+        world.turn();
         world
     }
 
     fn join(&mut self) -> usize {
-        let id = self
-            .node
-            .accepted(Kind::Client, None, NOW)
-            .expect("no limit");
-        self.add(id);
-        self.wires.len() - 1
+        let id = self.driver.node.accepted(Kind::Client, None, NOW);
+        let (id, wire) = (id.expect("no limit"), self.wires.add());
+        self.driver.accepted(&mut self.wires, id, wire, NOW);
+        self.ids.push(id);
+        wire
     }
 
-    fn add(&mut self, id: ConnId) {
-        let wire = Wire {
-            open: true,
-            ..Wire::default()
-        };
-        self.wires.push((id, wire));
-    }
-
-    fn settle(&mut self) {
-        self.node.end_turn(NOW);
+    /// A turn; connections asked for are made at once.
+    fn turn(&mut self) {
         loop {
-            let mut idle = true;
-            while let Some(action) = self.node.next_action() {
-                idle = false;
-                match action {
-                    Action::Connect(id) => {
-                        self.add(id);
-                        self.node.connected(id, NOW);
-                    }
-                    Action::Close(id) => {
-                        let (_, wire) = self.find(id);
-                        assert!(std::mem::take(&mut wire.open), "closed twice");
-                    }
-                    Action::Resume(id) => self.find(id).1.resumed = true,
-                }
-            }
-            while let Some(id) = self.node.next_dirty() {
-                idle = false;
-                let at = self.wires.iter().position(|(it, _)| *it == id);
-                let (_, wire) = &mut self.wires[at.expect("known")];
-                assert!(!self.node.transmit(id, NOW, wire));
-            }
-            if idle {
+            self.driver.finish(&mut self.wires, NOW).expect("no error");
+            if self.wires.asked.is_empty() {
                 return;
+            }
+            for id in std::mem::take(&mut self.wires.asked) {
+                self.ids.push(id);
+                self.driver.connected(id, NOW);
             }
         }
     }
 
-    fn find(&mut self, id: ConnId) -> &mut (ConnId, Wire) {
-        let found = self.wires.iter_mut().find(|(it, _)| *it == id);
-        found.expect("known")
-    }
-
     /// Lets the node read a connection until it wants no more.
     fn read(&mut self, at: usize, mut then: impl FnMut(&mut World)) {
-        let mut turns = 1_000 + 4 * self.wires[at].1.pieces.len() + 300_000;
+        let mut turns = 1_000 + 4 * self.wires.wires[at].pieces.len() + 300_000;
         loop {
-            let (id, wire) = &mut self.wires[at];
+            let wire = &self.wires.wires[at];
             if !wire.open || wire.pieces.is_empty() && !wire.ends {
                 return;
             }
-            let next = self.node.receive(*id, NOW, wire);
-            self.settle();
+            let before = wire.reads;
+            let edges = Edges {
+                readable: true,
+                ..Edges::default()
+            };
+            self.driver.ready(&mut self.wires, self.ids[at], edges, NOW);
+            self.turn();
             then(self);
-            let resumed = std::mem::take(&mut self.wires[at].1.resumed);
-            if next == Next::Paused
-                && !resumed
-                && (self.wires[at].1.pieces.is_empty() || self.is_deaf(at))
-            {
+            if self.wires.wires[at].reads == before && !self.driver.has_queued() {
                 return;
             }
             turns -= 1;
             assert!(turns > 0, "the connection does not end");
         }
-    }
-
-    /// Whether the node reads no more from a connection that has something to say.
-    fn is_deaf(&mut self, at: usize) -> bool {
-        let (id, wire) = &mut self.wires[at];
-        let before = wire.pieces.len();
-        self.node.receive(*id, NOW, wire) == Next::Paused && wire.pieces.len() == before
     }
 }
 
@@ -227,21 +242,21 @@ fn without_protocol_error(sent: &[u8]) -> &[u8] {
 fn serve(store: StoreKind, input: Vec<&[u8]>, mbuf_size: usize) -> (Vec<u8>, Vec<u8>) {
     let mut world = World::new(store, mbuf_size);
     let client = world.join();
-    let wire = &mut world.wires[client].1;
+    let wire = &mut world.wires.wires[client];
     wire.pieces = input.into_iter().map(<[u8]>::to_vec).collect();
     wire.ends = true;
     let mut answered = 0;
     world.read(client, |world| answer(store, world, &mut answered));
-    assert!(!world.wires[client].1.open, "left open");
-    let memory = world.node.memory();
+    assert!(!world.wires.wires[client].open, "left open");
+    let memory = world.driver.node.memory();
     assert_eq!(memory.alloc_msgs, memory.free_msgs, "a request is left");
-    let store = std::mem::take(&mut world.wires[0].1.sent);
-    (store, std::mem::take(&mut world.wires[client].1.sent))
+    let store = std::mem::take(&mut world.wires.wires[0].sent);
+    (store, std::mem::take(&mut world.wires.wires[client].sent))
 }
 
 /// The datastore answers what it was sent behind the first `answered` bytes.
 fn answer(kind: StoreKind, world: &mut World, answered: &mut usize) {
-    let (_, store) = &mut world.wires[0];
+    let store = &mut world.wires.wires[0];
     let mut replies = Vec::new();
     while *answered < store.sent.len() {
         let rest = &store.sent[*answered..];
@@ -313,22 +328,30 @@ fn hear(input: Vec<&[u8]>, mbuf_size: usize) -> Vec<Vec<u8>> {
         for line in ASKED {
             lines += &format!("{line}\r\n");
         }
-        let wire = &mut world.wires[*client].1;
+        let wire = &mut world.wires.wires[*client];
         wire.pieces.push_back(lines.into_bytes());
         world.read(*client, |_| ());
     }
-    let store = &mut world.wires[0].1;
+    let store = &mut world.wires.wires[0];
     store.pieces = input.into_iter().map(<[u8]>::to_vec).collect();
     store.ends = true;
     // One of them does not wait.
-    let gone = world.wires[clients[2]].0;
-    world.node.broken(gone, NOW, &ErrorKind::BrokenPipe.into());
-    world.settle();
+    let gone = world.ids[clients[2]];
+    world
+        .driver
+        .node
+        .broken(gone, NOW, &ErrorKind::BrokenPipe.into());
+    world.turn();
     world.read(0, |_| ());
-    assert!(!world.wires[0].1.open, "left open");
-    let memory = world.node.memory();
+    assert!(!world.wires.wires[0].open, "left open");
+    let memory = world.driver.node.memory();
     assert_eq!(memory.alloc_msgs, memory.free_msgs, "a request is left");
-    let sent: Vec<_> = world.wires.into_iter().map(|(_, wire)| wire.sent).collect();
+    let sent: Vec<_> = world
+        .wires
+        .wires
+        .into_iter()
+        .map(|wire| wire.sent)
+        .collect();
     let (mut parser, mut at, mut count) = (reply::Parser::default(), 0, 0);
     let answers = &sent[clients[0]];
     while let reply::Status::Complete(length) = parser.parse(&answers[at..], 0) {
