@@ -152,7 +152,7 @@ impl Node {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
-        let (unsent, _) = upstream.unsent(&mut self.msgs);
+        let (unsent, _) = upstream.unsent();
         let outstanding = u64::from(upstream.queue.len()) - unsent;
         log_at!(
             Warn,

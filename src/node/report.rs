@@ -1,7 +1,7 @@
 //! What a node tells of itself.
 
 use super::Node;
-use super::upstream::{State, Upstream};
+use super::upstream::State;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::cluster::topology::Distance;
@@ -12,12 +12,12 @@ use crate::proto::redis::req_stats::ReqStats;
 use crate::stats::{Memory, Stats};
 
 impl Node {
-    /// Everything counted so far, as of this moment: gauges of queues are read off the queues.
+    /// Everything counted so far, as of this moment. Costs the same however much is in flight.
     pub fn stats(&mut self, now: Now) -> Stats {
         self.stats.hist.roll(now);
         let mut stats = self.stats.clone();
         for upstream in &self.upstreams {
-            let lengths = queue_lengths(upstream, &mut self.msgs);
+            let lengths = upstream.queue_lengths();
             let (server, pool) = (&mut stats.server, &mut stats.pool);
             let gauges = match upstream.distance {
                 Distance::Me => [
@@ -113,16 +113,4 @@ impl Node {
     pub fn count_accept_pause(&mut self) {
         self.stats.own.accepts_paused += 1;
     }
-}
-
-/// Requests and bytes not written yet, then those written and awaiting their reply.
-pub(super) fn queue_lengths(upstream: &Upstream, msgs: &mut super::msg::Msgs) -> [u64; 4] {
-    let (unsent, unsent_bytes) = upstream.unsent(msgs);
-    let (all, all_bytes) = upstream.outstanding(msgs);
-    [
-        unsent,
-        unsent_bytes,
-        all - unsent,
-        all_bytes.saturating_sub(unsent_bytes),
-    ]
 }

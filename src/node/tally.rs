@@ -3,7 +3,6 @@
 use super::Node;
 use super::agreement::Setting;
 use super::refusals::Errors;
-use super::report::queue_lengths;
 use super::upstream::{Loss, State};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -104,8 +103,7 @@ impl Node {
                         .window
                         .as_ref()
                         .map_or(0, |window| window.size().into());
-                    let [unsent, unsent_bytes, awaited, awaited_bytes] =
-                        queue_lengths(peer, &mut self.msgs);
+                    let [unsent, unsent_bytes, awaited, awaited_bytes] = peer.queue_lengths();
                     stats.unsent += unsent;
                     stats.unsent_bytes += unsent_bytes;
                     stats.awaited += awaited;

@@ -51,6 +51,10 @@ pub(super) struct Upstream {
     pub holding: Holding,
     /// Requests whose reply is still to come, written or not, in order.
     pub queue: Queue<OfUpstream>,
+    /// Bytes of them, as they came in.
+    queue_bytes: u64,
+    /// Those at its end that are not wholly written.
+    unwritten: Unwritten,
     /// The message before the one that was taken last from behind others: where the next one is likely
     /// to stand. A peer that holds writes answers everything else past them.
     hint: u32,
@@ -95,6 +99,22 @@ pub(super) struct Overdue {
     pub count: u32,
     /// When the first of them began to wait, in µs.
     pub since: u64,
+}
+
+/// Requests at the end of a queue that are not wholly written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Unwritten {
+    count: u32,
+    first: u32,
+}
+
+impl Default for Unwritten {
+    fn default() -> Unwritten {
+        Unwritten {
+            count: 0,
+            first: NONE,
+        }
+    }
 }
 
 /// What an upstream speaks.
@@ -179,6 +199,8 @@ impl Upstream {
             window: None,
             holding: Holding::default(),
             queue: Queue::default(),
+            queue_bytes: 0,
+            unwritten: Unwritten::default(),
             hint: NONE,
             due: [NONE; 2],
             overdue: [Overdue::default(); 2],
@@ -316,6 +338,7 @@ impl Upstream {
             return;
         };
         self.left = self.left.max(msg.end);
+        self.queue_bytes -= u64::from(msg.len);
         if msg.is_expired() {
             let overdue = &mut self.overdue[lane(msg)];
             // All are forgotten before the queue of a lost connection is emptied.
@@ -375,6 +398,7 @@ impl Upstream {
         let mut due = [NONE; 2];
         let (mut end, mut last, mut hint) = (0, None, self.hint == NONE);
         let mut ids = HashSet::new();
+        let (mut bytes, mut unwritten) = (0, Unwritten::default());
         for (count, (key, msg)) in (1..).zip(self.queue.iter(msgs)) {
             let lane = lane(msg);
             if msg.is_expired() {
@@ -395,6 +419,13 @@ impl Upstream {
                 ));
             }
             hint |= key == self.hint;
+            bytes += u64::from(msg.len);
+            if msg.end > self.written {
+                unwritten.count += 1;
+                if unwritten.first == NONE {
+                    unwritten.first = key;
+                }
+            }
             (end, last) = (msg.end, Some((count, key)));
         }
         let (counted, tail) = last.map_or((0, None), |(count, key)| (count, Some(key)));
@@ -405,6 +436,20 @@ impl Upstream {
             (
                 counted == self.queue.len() && tail == self.queue.tail(),
                 format!("{counted} messages in a queue of {}", self.queue.len()),
+            ),
+            (
+                bytes == self.queue_bytes,
+                format!(
+                    "{bytes} bytes of requests in its queue, and {} are counted",
+                    self.queue_bytes
+                ),
+            ),
+            (
+                unwritten == self.unwritten,
+                format!(
+                    "{unwritten:?} at the end of its queue, and {:?} noted",
+                    self.unwritten
+                ),
             ),
             (
                 overdue == counts,
@@ -447,28 +492,47 @@ impl Upstream {
     }
 
     /// Requests not written yet, and their bytes.
-    pub fn unsent(&self, msgs: &mut Msgs) -> (u64, u64) {
-        let mut count = 0;
-        let mut entry = self.queue.head();
-        while let Some(key) = entry {
-            count += u64::from(
-                msgs.get(key as usize)
-                    .is_some_and(|msg| msg.end > self.written),
-            );
-            entry = Queue::<OfUpstream>::after(msgs, key);
-        }
-        (count, self.backlog() as u64)
+    pub fn unsent(&self) -> (u64, u64) {
+        (u64::from(self.unwritten.count), self.backlog() as u64)
     }
 
-    /// Requests whose reply is still to come, and their bytes.
-    pub fn outstanding(&self, msgs: &mut Msgs) -> (u64, u64) {
-        let mut bytes = 0;
-        let mut entry = self.queue.head();
-        while let Some(key) = entry {
-            bytes += msgs.get(key as usize).map_or(0, |msg| u64::from(msg.len));
-            entry = Queue::<OfUpstream>::after(msgs, key);
+    /// Requests and bytes not written yet, then those written and awaiting their reply.
+    pub fn queue_lengths(&self) -> [u64; 4] {
+        let (unsent, unsent_bytes) = self.unsent();
+        [
+            unsent,
+            unsent_bytes,
+            u64::from(self.queue.len()) - unsent,
+            self.queue_bytes.saturating_sub(unsent_bytes),
+        ]
+    }
+
+    /// Puts a request into the queue.
+    #[inline]
+    fn push(&mut self, msgs: &mut Msgs, entry: u32, len: u32) {
+        self.queue.push(msgs, entry);
+        self.queue_bytes += u64::from(len);
+        if self.unwritten.count == 0 {
+            self.unwritten.first = entry;
         }
-        (u64::from(self.queue.len()), bytes)
+        self.unwritten.count += 1;
+    }
+
+    /// Counts those no more that have been wholly written.
+    #[inline]
+    fn note_written(&mut self, msgs: &mut Msgs) {
+        if self.written == self.queued {
+            self.unwritten = Unwritten::default();
+            return;
+        }
+        // Each request is passed once, and only where the kernel does not take all there is.
+        while let Some(msg) = msgs.get(self.unwritten.first as usize)
+            && msg.end <= self.written
+        {
+            let next = Queue::<OfUpstream>::after(msgs, self.unwritten.first);
+            self.unwritten.first = next.unwrap_or(NONE);
+            self.unwritten.count -= 1;
+        }
     }
 
     /// Forgets the connection of a datastore, but not the requests of which nothing was written: they go out
@@ -516,6 +580,7 @@ impl Upstream {
         self.due = [NONE; 2];
         self.overdue = [Overdue::default(); 2];
         (self.queued, self.written, self.left) = (0, 0, 0);
+        self.unwritten = Unwritten::default();
         self.forget_connection();
     }
 
@@ -554,8 +619,8 @@ impl Node {
             // Until now there was nothing it could have said.
             upstream.heard = now.mono_us;
         }
-        let (lane, start) = (lane(msg), msg.start);
-        upstream.queue.push(&mut self.msgs, entry);
+        let (lane, start, len) = (lane(msg), msg.start, msg.len);
+        upstream.push(&mut self.msgs, entry, len);
         if upstream.due[lane] == NONE {
             upstream.due[lane] = entry;
             let due = start + self.granted[upstream.distance as usize][lane];
@@ -576,6 +641,7 @@ impl Node {
             return;
         };
         upstream.written += n as u64;
+        upstream.note_written(&mut self.msgs);
         upstream.trickle += n;
         if upstream.trickle >= limits::FLOW || upstream.out.is_empty() {
             upstream.flowed = now.mono_us;

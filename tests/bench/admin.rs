@@ -1,6 +1,6 @@
 //! What a client's request costs while the statistics port is asked much too often: 200 connections that
 //! say nothing, `/ping` several thousand times a second (50,000 in a whole run), a scrape of `/metrics`
-//! every 10 ms. All of the process' time is put down to the clients' requests.
+//! every 10 ms; with one request on each of 50 connections, with 16, and with 10,000 in flight. All of the process' time is put down to the clients' requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +18,7 @@ use crate::procfs::{Bystanders, cpu_ns};
 use crate::proxy::{Proxy, Running};
 use crate::redis::Redis;
 use crate::report::{Report, median};
-use crate::workload;
+use crate::workload::{self, Verb, Workload};
 
 /// Connections that say nothing.
 const SILENT: usize = 200;
@@ -34,6 +34,15 @@ const MOST: f64 = 1.05;
 const TURN: Duration = Duration::from_secs(2);
 /// What is measured.
 const ROWS: [&str; 2] = ["GET", "GET x16"];
+/// And with 10,000 requests in flight: so many on each of [`CONNECTIONS`].
+const IN_FLIGHT: Workload = Workload {
+    name: "GET x200",
+    verb: Verb::Get,
+    depth: 200,
+    value: 100,
+    to_nutcracker: None,
+    to_predixy: None,
+};
 
 /// What was asked of the statistics port in one turn.
 #[derive(Default)]
@@ -62,9 +71,10 @@ pub fn run(
         TURN
     };
     let (mut rows, mut figures) = (Vec::new(), serde_json::Map::new());
-    for name in ROWS {
+    let named = ROWS.iter().filter_map(|name| workload::named(name));
+    for workload in named.chain([&IN_FLIGHT]) {
+        let name = workload.name;
         eprintln!("admin: {name}");
-        let workload = workload::named(name).ok_or("no such workload")?;
         let mut clients = Clients::connect(running.address, CONNECTIONS)?;
         let filling = workload.filling();
         clients.drive(0, &filling, filling.len())?;

@@ -4,15 +4,19 @@
 //! the figure is the median batch, with the fastest and slowest beside it to show how quiet the machine
 //! was. Results pass through [`black_box`], so that nothing measured can be left out by the compiler.
 
+use dynomite::clock::Now;
 use dynomite::cluster::digest::digest;
 use dynomite::cluster::id::NodeId;
 use dynomite::cluster::ring::Ring;
+use dynomite::cluster::topology::Topology;
 use dynomite::config::StoreKind;
 use dynomite::hashkit::{HashKind, Token, hash};
 use dynomite::mbuf::{Chain, Pool};
+use dynomite::node::{self, Action, Node, Options};
 use dynomite::proto::dnode::{Data, Decoder, Header, Kind, MAX_ENCODED, Security};
 use dynomite::proto::redis::{lookup, reply, request};
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Batches per entry; an odd number has a middle.
@@ -42,6 +46,7 @@ fn entries() -> Vec<Entry> {
     all.extend(chains());
     all.extend(peers());
     all.extend(ring());
+    all.extend(figures());
     all
 }
 
@@ -175,6 +180,45 @@ fn ring() -> Vec<Entry> {
         ));
     }
     all
+}
+
+/// What `/metrics` asks a node for, with nothing under way and with very much.
+fn figures() -> Vec<Entry> {
+    let mut all = Vec::new();
+    for requests in [0, 10_000] {
+        let (mut node, now) = (in_flight(requests), Now::default());
+        let name = format!("figures with {requests} requests in flight");
+        all.push(entry(name, 0, move || {
+            let stats = node.stats(black_box(now));
+            assert_eq!(stats.server.out_queue, requests as u64);
+            (stats.own.mbufs_in_use, node.peers(now).len())
+        }));
+    }
+    all
+}
+
+/// A node whose datastore has not answered so many requests yet.
+fn in_flight(requests: usize) -> Node {
+    let now = Now {
+        mono_us: 1,
+        ..Now::default()
+    };
+    let topology = Arc::new(Topology::alone());
+    let mut node = Node::new(Options::default(), topology, now);
+    node.start(now);
+    if let Some(Action::Connect(id)) = node.next_action() {
+        node.connected(id, now);
+    }
+    let get = b"*2\r\n$3\r\nGET\r\n$16\r\nk000000000000001\r\n";
+    for _ in 0..requests {
+        let client = node.accepted(node::Kind::Client, None, now);
+        let id = client.expect("no limit");
+        node.receive(id, now, &mut &get[..]);
+    }
+    while let Some(id) = node.next_dirty_upstream() {
+        node.transmit(id, now, &mut std::io::sink());
+    }
+    node
 }
 
 /// Nanoseconds per call of one entry: fastest, median and slowest batch.
