@@ -9,7 +9,7 @@ use crate::cluster::route::Access;
 use crate::cluster::timeout::FACTORS;
 use crate::consistency::Consistency;
 use crate::logging;
-use crate::node::Node;
+use crate::node::Operator;
 use crate::node::control::SETTABLE;
 use std::borrow::Cow;
 
@@ -72,7 +72,7 @@ pub fn log_level_down(_: &mut Call<'_>) -> Outcome {
 
 /// `/historeset`.
 pub fn reset_histograms(call: &mut Call<'_>) -> Outcome {
-    call.control.node().reset_histograms();
+    call.control.operator().reset_histograms();
     made("histograms cleared".to_owned())
 }
 
@@ -87,7 +87,7 @@ pub fn consistency(call: &mut Call<'_>) -> Outcome {
     let Ok(level) = level.parse::<Consistency>() else {
         return bad("the level is dc_one, dc_quorum, dc_safe_quorum or dc_each_safe_quorum");
     };
-    let old = call.control.node().set_consistency(access_of, level);
+    let old = call.control.operator().set_consistency(access_of, level);
     made(format!("{access} consistency {old} -> {level}"))
 }
 
@@ -97,7 +97,7 @@ pub fn timeout_factor(call: &mut Call<'_>) -> Outcome {
         return bad("the timeout factor is a number from 1 to 10");
     };
     let factor = factor.clamp(*FACTORS.start(), *FACTORS.end());
-    let old = call.control.node().set_timeout_factor(factor);
+    let old = call.control.operator().set_timeout_factor(factor);
     made(format!("timeout factor {old} -> {factor}"))
 }
 
@@ -107,7 +107,7 @@ pub fn state(call: &mut Call<'_>) -> Outcome {
     let Some(&state) = SETTABLE.iter().find(named) else {
         return bad("the state is standby, writes_only, resuming or normal");
     };
-    match call.control.node().set_state(state, call.now) {
+    match call.control.operator().set_state(state, call.now) {
         Some(old) => made(format!("state {old} -> {state}")),
         None => bad("this state cannot be set"),
     }
@@ -151,8 +151,8 @@ pub fn peer(call: &mut Call<'_>) -> Outcome {
     if !matches!(verb, "down" | "up" | "reset") || name.is_empty() {
         return bad("it is /peer/down/<name>, /peer/up/<name> or /peer/reset/<name>");
     }
-    let node = call.control.node();
-    let peers = find(node, name)?;
+    let mut node = call.control.operator();
+    let peers = find(&node, name)?;
     let mut told = Vec::new();
     for peer in peers {
         let before = node.peer_state(peer);
@@ -181,7 +181,7 @@ pub fn peer(call: &mut Call<'_>) -> Outcome {
 }
 
 /// The peers of this name: one, or `all`.
-fn find(node: &Node, name: &str) -> Result<Vec<NodeId>, Denied> {
+fn find(node: &Operator<'_>, name: &str) -> Result<Vec<NodeId>, Denied> {
     let nodes = node.topology().nodes();
     let is_named = |member: &crate::cluster::member::Member| {
         let endpoint = member.endpoint.to_string();

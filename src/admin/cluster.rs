@@ -61,7 +61,7 @@ fn names(call: &mut Call<'_>, id: NodeId, node: &Node) -> Names {
 }
 
 fn topology(call: &mut Call<'_>) -> Arc<Topology> {
-    Arc::clone(call.control.node().topology())
+    Arc::clone(call.control.operator().topology())
 }
 
 /// The token written last, which is the one announced: lists are kept in reverse order of the text.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// `/livez`: 200 whenever it is answered, because the event loop that serves clients answers it.
 pub fn live(call: &mut Call<'_>) -> Response {
-    let state = call.control.node().state();
+    let state = call.control.operator().state();
     let uptime = call
         .now
         .mono_us
@@ -24,15 +24,13 @@ pub fn live(call: &mut Call<'_>) -> Response {
 /// from serving.
 pub fn ready(call: &mut Call<'_>) -> Response {
     let mut checks = call.control.doors();
-    let node = call.control.node();
-    node.watch_store(call.now);
-    checks.extend(node.health());
+    checks.extend(call.control.operator().health(call.now));
     let (status, word) = match checks.iter().all(|check| check.trouble.is_none()) {
         true => (Status::OK, "ready"),
         false => (Status::UNAVAILABLE, "not ready"),
     };
     let checks: Vec<Value> = checks.iter().map(shown).collect();
-    let state = call.control.node().state();
+    let state = call.control.operator().state();
     Response::json(
         status,
         &json!({"status": word, "state": state.name(), "checks": checks, "warnings": warnings(call)}),
@@ -41,7 +39,7 @@ pub fn ready(call: &mut Call<'_>) -> Response {
 
 /// What does not match between this node and others.
 pub(super) fn warnings(call: &mut Call<'_>) -> Vec<Value> {
-    let all = call.control.node().warnings();
+    let all = call.control.operator().warnings();
     all.iter().map(warning).collect()
 }
 

@@ -22,15 +22,15 @@ pub use server::{Admin, ConnId, Outcome};
 
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
-use crate::node::Node;
+use crate::node::Operator;
 use crate::node::health::Check;
 use crate::stats::Identity;
 use std::net::IpAddr;
 
 /// What the endpoint may ask of the node and of the world around it.
 pub trait Control {
-    /// The node.
-    fn node(&mut self) -> &mut Node;
+    /// The node's port for its operator.
+    fn operator(&mut self) -> Operator<'_>;
     /// Who it is.
     fn identity(&self) -> &Identity;
     /// Who may change it.

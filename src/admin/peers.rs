@@ -5,7 +5,6 @@ use super::response::{Response, Status};
 use super::routes::Call;
 use crate::cluster::id::NodeId;
 use crate::cluster::topology::Topology;
-use crate::node::Node;
 use crate::proto::dnode::Card;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -26,7 +25,7 @@ fn seconds(us: i64) -> f64 {
 /// shown one, its clock if that is known; and what does not match anywhere.
 pub fn peers(call: &mut Call<'_>) -> Response {
     let now = call.now;
-    let node: &mut Node = call.control.node();
+    let mut node = call.control.operator();
     let counted = node.peers(now);
     let topology: Arc<Topology> = Arc::clone(node.topology());
     let nodes = (0..).map(NodeId).zip(topology.nodes()).skip(1);

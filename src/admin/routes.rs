@@ -119,7 +119,7 @@ fn help(_: &mut Call<'_>) -> Response {
 }
 
 fn consistency(call: &mut Call<'_>) -> Response {
-    let node = call.control.node();
+    let node = call.control.operator();
     Response::legacy(format!(
         "Read Consistency: {}\r\nWrite Consistency: {}\r\n",
         node.consistency(Access::Read),
@@ -128,12 +128,12 @@ fn consistency(call: &mut Call<'_>) -> Response {
 }
 
 fn timeout_factor(call: &mut Call<'_>) -> Response {
-    let factor = call.control.node().timeout_factor();
+    let factor = call.control.operator().timeout_factor();
     Response::legacy(format!("Timeout factor: {factor}\n"))
 }
 
 fn state(call: &mut Call<'_>) -> Response {
-    Response::legacy(format!("State: {}\n", call.control.node().state()))
+    Response::legacy(format!("State: {}\n", call.control.operator().state()))
 }
 
 /// Answers a complete request from `routes`.
@@ -193,7 +193,7 @@ fn changed(
         Some(why) => Err(Denied(Status::FORBIDDEN, why.to_owned())),
         None => change(call),
     };
-    call.control.node().count_change(outcome.is_ok());
+    call.control.operator().count_change(outcome.is_ok());
     match outcome {
         Ok(Change { what, body }) => {
             log_at!(Always, "{what}, asked for by {caller}");

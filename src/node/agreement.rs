@@ -257,7 +257,7 @@ pub(super) fn listed_wrongly(mine: &Card, theirs: &Card) -> Option<Finding> {
 
 impl Node {
     /// What does not match between this node and each of a peer's connections, each thing once.
-    pub fn findings(&self, node: NodeId) -> Vec<Finding> {
+    pub(super) fn findings(&self, node: NodeId) -> Vec<Finding> {
         let mut found: Vec<Finding> = Vec::new();
         let upstreams = self.upstreams.get(self.slots_of(node)).unwrap_or_default();
         for upstream in upstreams.iter().filter(|upstream| !upstream.is_store()) {
@@ -291,7 +291,7 @@ impl Node {
     }
 
     /// Everything that does not match anywhere, for the operator.
-    pub fn warnings(&self) -> Vec<Warning> {
+    pub(super) fn warnings(&self) -> Vec<Warning> {
         let mut all = Vec::new();
         let nodes = (0..).map(NodeId).zip(self.topology.nodes()).skip(1);
         for (id, node) in nodes {

@@ -191,7 +191,7 @@ impl Node {
     }
 
     /// The card of a peer, of whichever connection has one.
-    pub fn card_of(&self, node: NodeId) -> Option<&Card> {
+    pub(super) fn card_of(&self, node: NodeId) -> Option<&Card> {
         let upstreams = self.upstreams.get(self.slots_of(node))?;
         upstreams
             .iter()
@@ -199,12 +199,12 @@ impl Node {
     }
 
     /// This node's own card.
-    pub fn own_card(&self) -> &Card {
+    pub(super) fn own_card(&self) -> &Card {
         &self.cards.own
     }
 
     /// By how much a peer's clock is ahead of this node's, and how far that may be wrong, both in µs.
-    pub fn clock_of(&self, node: NodeId, now: Now) -> Option<(i64, u64)> {
+    pub(super) fn clock_of(&self, node: NodeId, now: Now) -> Option<(i64, u64)> {
         let upstreams = self.upstreams.get(self.slots_of(node))?;
         let skews = upstreams.iter().filter_map(|peer| peer.exchange.skew);
         let best = skews.min_by_key(Skew::error_us)?;

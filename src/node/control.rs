@@ -2,12 +2,12 @@
 //!
 //! | verb | takes effect |
 //! |---|---|
-//! | [`Node::set_consistency`] | for requests read from now on, of clients that have chosen no level |
-//! | [`Node::set_timeout_factor`] | at once, also for requests under way |
-//! | [`Node::set_state`] | at once; what waited for a state that serves writes goes out first |
-//! | [`Node::bar_peer`] | for requests placed from now on; replies to earlier ones still count |
-//! | [`Node::renew_peer`] | for requests placed from now on; each connection is closed when its last reply has come |
-//! | [`Node::reset_histograms`] | at once |
+//! | [`Operator::set_consistency`](super::operator::Operator::set_consistency) | for requests read from now on, of clients that have chosen no level |
+//! | [`Operator::set_timeout_factor`](super::operator::Operator::set_timeout_factor) | at once, also for requests under way |
+//! | [`Operator::set_state`](super::operator::Operator::set_state) | at once; what waited for a state that serves writes goes out first |
+//! | [`Operator::bar_peer`](super::operator::Operator::bar_peer) | for requests placed from now on; replies to earlier ones still count |
+//! | [`Operator::renew_peer`](super::operator::Operator::renew_peer) | for requests placed from now on; each connection is closed when its last reply has come |
+//! | [`Operator::reset_histograms`](super::operator::Operator::reset_histograms) | at once |
 //!
 //! None of it outlives the process.
 
@@ -38,7 +38,7 @@ impl Node {
     }
 
     /// The level of requests whose client has chosen none.
-    pub fn consistency(&self, access: Access) -> Consistency {
+    pub(super) fn consistency(&self, access: Access) -> Consistency {
         match access {
             Access::Read => self.options.read_consistency,
             Access::Write => self.options.write_consistency,
@@ -46,7 +46,7 @@ impl Node {
     }
 
     /// Changes that level. Returns what it was.
-    pub fn set_consistency(&mut self, access: Access, level: Consistency) -> Consistency {
+    pub(super) fn set_consistency(&mut self, access: Access, level: Consistency) -> Consistency {
         let place = match access {
             Access::Read => &mut self.options.read_consistency,
             Access::Write => &mut self.options.write_consistency,
@@ -54,13 +54,8 @@ impl Node {
         std::mem::replace(place, level)
     }
 
-    /// What every request timeout is multiplied by, 1 to 10.
-    pub fn timeout_factor(&self) -> u32 {
-        self.timeout_factor
-    }
-
     /// Changes that factor; one outside of [`FACTORS`] is taken into them. Returns what it was.
-    pub fn set_timeout_factor(&mut self, factor: u32) -> u32 {
+    pub(super) fn set_timeout_factor(&mut self, factor: u32) -> u32 {
         let factor = factor.clamp(*FACTORS.start(), *FACTORS.end());
         self.granted = route::granted(self.options.timeout_us, factor);
         // Everything due is looked at again: it may be due earlier than was known.
@@ -69,13 +64,13 @@ impl Node {
     }
 
     /// The state of this node.
-    pub fn state(&self) -> PeerState {
+    pub(super) fn state(&self) -> PeerState {
         self.state
     }
 
     /// Changes the state to one of [`SETTABLE`]. Returns what it was; `None` and no change for
     /// another one.
-    pub fn set_state(&mut self, state: PeerState, now: Now) -> Option<PeerState> {
+    pub(super) fn set_state(&mut self, state: PeerState, now: Now) -> Option<PeerState> {
         if !SETTABLE.contains(&state) {
             return None;
         }
@@ -94,13 +89,13 @@ impl Node {
     }
 
     /// Forgets the samples of all histograms.
-    pub fn reset_histograms(&mut self) {
+    pub(super) fn reset_histograms(&mut self) {
         self.stats.hist.reset();
     }
 
     /// The state of a peer as far as this node knows: [`PeerState::Normal`] while requests are sent
     /// to it, [`PeerState::Reset`] while its connections are made anew, else [`PeerState::Down`].
-    pub fn peer_state(&self, node: NodeId) -> PeerState {
+    pub(super) fn peer_state(&self, node: NodeId) -> PeerState {
         let of = |is: fn(&Upstream) -> bool| self.peers_upstreams(node).any(is);
         if of(Upstream::takes_requests) {
             PeerState::Normal
@@ -112,12 +107,12 @@ impl Node {
     }
 
     /// Whether an operator keeps requests from a peer.
-    pub fn is_barred(&self, node: NodeId) -> bool {
+    pub(super) fn is_barred(&self, node: NodeId) -> bool {
         self.peers_upstreams(node).any(|peer| peer.barred)
     }
 
     /// Keeps requests from a peer, or no longer. Returns what was so before.
-    pub fn bar_peer(&mut self, node: NodeId, barred: bool) -> bool {
+    pub(super) fn bar_peer(&mut self, node: NodeId, barred: bool) -> bool {
         let before = self.is_barred(node);
         for slot in self.slots_of(node) {
             if let Some(peer) = self.upstreams.get_mut(slot).filter(|peer| !peer.is_store()) {
@@ -129,7 +124,7 @@ impl Node {
 
     /// Makes the connections to a peer anew: those that wait for replies when they have come, those
     /// that wait to be tried again at once.
-    pub fn renew_peer(&mut self, node: NodeId, now: Now) {
+    pub(super) fn renew_peer(&mut self, node: NodeId, now: Now) {
         for slot in self.slots_of(node) {
             let Some(peer) = self.upstreams.get_mut(slot).filter(|peer| !peer.is_store()) else {
                 continue;
@@ -182,7 +177,7 @@ impl Node {
     }
 
     /// The connections of this node to a peer that are there.
-    pub fn conns_of(&self, node: NodeId) -> impl Iterator<Item = ConnId> {
+    pub(super) fn conns_of(&self, node: NodeId) -> impl Iterator<Item = ConnId> {
         self.peers_upstreams(node)
             .filter(|peer| peer.state == State::Up)
             .map(|peer| peer.id)

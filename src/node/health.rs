@@ -22,7 +22,7 @@ impl Node {
     /// (`preconnect: false`), and it serves reads, see [`Node::watch_store`]. `quorum`: for the keys at this node's tokens, so many racks can be reached
     /// as the levels of clients that have chosen none ask for. `agreement`: it places keys as
     /// most nodes do ([`super::agreement`]).
-    pub fn health(&self) -> Vec<Check> {
+    pub(super) fn health(&self) -> Vec<Check> {
         let check = |name, trouble| Check { name, trouble };
         vec![
             check("state", self.state_trouble()),

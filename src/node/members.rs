@@ -52,7 +52,7 @@ impl Prepared {
 
 impl Node {
     /// The cluster as requests see it.
-    pub fn topology(&self) -> &Arc<Topology> {
+    pub(super) fn topology(&self) -> &Arc<Topology> {
         &self.topology
     }
 
@@ -62,7 +62,7 @@ impl Node {
     ///
     /// # Errors
     /// The list is no cluster; the old one stays.
-    pub fn set_members(
+    pub(super) fn set_members(
         &mut self,
         seeds: Vec<Member>,
         now: Now,

@@ -88,7 +88,7 @@
 //! | `native` | a reply in RESP3 that only the datastore can give |
 //! | `pressure` | who waits when too much is under way; `memory`: who may hold how much |
 //! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
-//! | `control` | what an operator may tell it; `hold` is what its state means for requests |
+//! | `operator` | what an operator may ask and tell; `control`: what he may tell; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `check` | whether the bookkeeping agrees with itself |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
@@ -126,6 +126,7 @@ mod memcache;
 mod memory;
 mod msg;
 mod native;
+pub mod operator;
 mod options;
 mod order;
 mod original;
@@ -152,6 +153,7 @@ mod upstream;
 mod version;
 
 pub use conn::{Action, ConnId, Kind, Next, Told};
+pub use operator::Operator;
 pub use options::Options;
 pub use switches::Switches;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 impl Node {
     /// `timeout`: at once, also for requests under way.
-    pub fn set_timeout(&mut self, timeout: Duration) {
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
         self.options.timeout_us = timeout.as_micros() as u64;
         self.granted = route::granted(self.options.timeout_us, self.timeout_factor);
         // Everything due is looked at again: it may be due earlier than was known.
@@ -17,12 +17,12 @@ impl Node {
     }
 
     /// `client_connections`: for clients to come. Those that are there stay; 0 is no limit.
-    pub fn set_client_connections(&mut self, most: u32) {
+    pub(super) fn set_client_connections(&mut self, most: u32) {
         self.options.client_connections = most as usize;
     }
 
     /// `server_retry_timeout`: from the next failure on.
-    pub fn set_server_retry_timeout(&mut self, ceiling: Duration) {
+    pub(super) fn set_server_retry_timeout(&mut self, ceiling: Duration) {
         self.options.retry_ceiling_us = ceiling.as_micros() as u64;
         for store in self
             .upstreams
@@ -34,7 +34,7 @@ impl Node {
     }
 
     /// `conn_msg_rate`: at once.
-    pub fn set_conn_msg_rate(&mut self, rate: u32, now: Now) {
+    pub(super) fn set_conn_msg_rate(&mut self, rate: u32, now: Now) {
         self.options.conn_msg_rate = rate;
         for upstream in &mut self.upstreams {
             if let Some(throttle) = &mut upstream.throttle {
@@ -45,7 +45,7 @@ impl Node {
     }
 
     /// The counters of [`OwnStats`], for what its driver does.
-    pub fn own_stats(&mut self) -> &mut OwnStats {
+    pub(super) fn own_stats(&mut self) -> &mut OwnStats {
         &mut self.stats.own
     }
 }

@@ -96,12 +96,12 @@ impl Node {
     }
 
     /// Counts a poll of the statistics.
-    pub fn count_poll(&mut self) {
+    pub(super) fn count_poll(&mut self) {
         self.stats.pool.stats_count += 1;
     }
 
     /// Counts a change by an operator, or one that was refused.
-    pub fn count_change(&mut self, made: bool) {
+    pub(super) fn count_change(&mut self, made: bool) {
         let own = &mut self.stats.own;
         *(match made {
             true => &mut own.changes,

@@ -58,7 +58,7 @@ impl StoreProbe {
 
 impl Node {
     /// Somebody wants to know whether the datastore serves: it is asked for a while.
-    pub fn watch_store(&mut self, now: Now) {
+    pub(super) fn watch_store(&mut self, now: Now) {
         let probe = &mut self.store_probe;
         probe.watched_until = now.mono_us + WATCHED_US;
         probe.next_us.get_or_insert(now.mono_us);

@@ -131,7 +131,8 @@ impl Reactor {
                         self.admit(which, stream, addr, now)
                     }
                     (Ok((stream, addr)), ListenerKind::Stats) => {
-                        self.admit_admin(stream, addr, now)
+                        let registry = self.kernel.registry();
+                        self.process.endpoint.admit(stream, addr, registry, now);
                     }
                     (Err(error), _) => self.accept_failed(which, &error, now),
                 }
@@ -144,7 +145,7 @@ impl Reactor {
     /// may have half of them in any case.
     fn has_files_for_clients(&self) -> bool {
         let [clients, peers, made] = self.driver.node.sockets();
-        let kept = KEPT_FILES + made + peers.max(made) + self.admin.len();
+        let kept = KEPT_FILES + made + peers.max(made) + self.process.endpoint.len();
         let files = files();
         clients < files.saturating_sub(kept).max(files / 2)
     }

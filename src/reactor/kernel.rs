@@ -5,6 +5,7 @@
 
 use super::accept::Listeners;
 use super::connect::Untried;
+use super::process::Arrived;
 use super::resolver::Resolver;
 use super::socket::Stream;
 use super::token::Name;
@@ -36,26 +37,9 @@ pub(super) struct Kernel {
     pub listeners: Listeners,
     pub resolver: Resolver,
     pub untried: Untried,
+    /// For the process.
     pub arrived: Arrived,
     started: Instant,
-}
-
-/// Events that concern no connection of the node, not acted on yet.
-#[derive(Default)]
-pub(super) struct Arrived {
-    /// HTTP connections that are ready.
-    pub admins: Vec<(u32, u32)>,
-    /// Signals. Asking for them costs a system call.
-    pub signalled: bool,
-    /// The resolver has an answer, or the provider of seeds a list.
-    pub woken: bool,
-}
-
-impl Arrived {
-    /// Returns true if there are any.
-    pub fn any(&self) -> bool {
-        self.signalled || self.woken || !self.admins.is_empty()
-    }
 }
 
 impl Kernel {
@@ -123,7 +107,7 @@ impl Kernel {
         for event in &events {
             match Name::of(event.token()) {
                 Some(Name::Conn(id)) => self.ready(driver, id, event, now),
-                Some(Name::Admin(key, generation)) => self.arrived.admins.push((key, generation)),
+                Some(Name::Admin(key, generation)) => self.arrived.http.push((key, generation)),
                 Some(Name::Listener(which)) => self.listeners.mark_ready(which),
                 Some(Name::Waker) => self.arrived.woken = true,
                 Some(Name::Signals) => self.arrived.signalled = true,

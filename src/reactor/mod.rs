@@ -4,16 +4,17 @@
 //! and has the [`driver`](crate::driver) run the turn. It decides nothing about requests.
 //!
 //! `kernel` is the driver's world: what epoll reports, sockets, `io_uring`. Taking connections in is `accept`, making
-//! them is `connect`. `seeds` and `reload` are what comes from outside and is no request: lists of nodes, and
-//! the configuration read again.
+//! them is `connect`. `process` is what comes from outside and is no request: signals, the configuration read
+//! again (`reload`), lists of nodes (`seeds`), HTTP (`endpoint`).
 
 mod accept;
-mod admin;
 mod connect;
+mod endpoint;
 mod kernel;
 mod known;
 mod listener;
 mod poller;
+mod process;
 mod reload;
 mod resolver;
 mod seeds;
@@ -22,22 +23,23 @@ mod token;
 
 pub use reload::{ConfFile, Reloaded, Sources};
 
-use crate::admin::{Admin, Policy};
+use crate::admin::Policy;
 use crate::clock::Now;
 use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
 use crate::config::{self, Endpoint, Settings};
 use crate::log_at;
 use crate::node::{Node, Options, Switches};
-use crate::process::notify::Heartbeat;
 use crate::process::signals::{Signal, Signals};
 use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
 use crate::sys;
 use accept::ListenerKind;
+use endpoint::Doors;
 use kernel::{Driver, Kernel, clock};
 use listener::Listener;
 use mio::{Interest, Poll, Waker};
+use process::Process;
 use reload::Configured;
 use resolver::Resolver;
 use seeds::Seeds;
@@ -55,16 +57,9 @@ pub const SOCKET_BYTES: usize = size_of::<Option<crate::driver::Conn<socket::Str
 pub struct Reactor {
     driver: Driver,
     kernel: Kernel,
-    admin: Admin,
-    policy: Policy,
-    identity: Identity,
-    admins: admin::Sockets,
-    configured: Configured,
-    signals: Signals,
+    process: Process,
     /// `io_uring` is to be used where the kernel has it.
     wants_ring: bool,
-    /// Tells the service manager, if there is one, that the loop turns.
-    heartbeat: Option<Heartbeat>,
 }
 
 /// Why the loop has ended.
@@ -151,25 +146,20 @@ impl Reactor {
         let node = Node::new(Options::new(settings, key_pair, switches), topology, now);
         let mut kernel = Kernel::new(poll, resolver, started);
         kernel.listeners.insert(ListenerKind::Stats, stats_listener);
+        let policy = Policy {
+            remote: switches.remote_admin,
+            lenient: switches.unknown_paths_ok,
+        };
+        let configured = Configured::new(settings, sources.conf_file, seeds);
+        let endpoint = endpoint::Endpoint::new(policy, identity);
         let mut reactor = Reactor {
             driver: Driver::new(node),
             kernel,
-            admin: Admin::new(),
-            policy: Policy {
-                remote: switches.remote_admin,
-                lenient: switches.unknown_paths_ok,
-            },
-            identity,
-            admins: admin::Sockets::default(),
-            configured: Configured::new(settings, sources.conf_file, seeds),
-            signals,
+            process: Process::new(signals, configured, endpoint),
             wants_ring: switches.io_uring,
-            heartbeat: Heartbeat::from_env(),
         };
-        reactor
-            .configured
-            .seeds
-            .count_early(&mut reactor.driver.node);
+        let mut operator = reactor.driver.node.operator();
+        reactor.process.count_early(&mut operator);
         reactor.driver.start(&mut reactor.kernel, now);
         reactor.open(
             ListenerKind::Clients,
@@ -250,15 +240,38 @@ impl Reactor {
         self.kernel.wait(self.timeout())?;
         let now = self.kernel.now();
         self.kernel.report(&mut self.driver, now);
-        if let Some(ended) = self.take_signals(now, on_signal) {
+        if let Some(ended) = self.run_process(now, on_signal) {
             return Ok(Some(ended));
         }
-        self.take_woken(now);
         self.accept_all(now);
-        self.drive_admins(now);
-        self.tick(now);
         self.driver.finish(&mut self.kernel, now)?;
         Ok(self.driver.node.is_drained().then_some(Ended::Stopped))
+    }
+
+    /// Gives the process what has arrived for it, and carries out its orders.
+    fn run_process(&mut self, now: Now, on_signal: &mut OnSignal<'_>) -> Option<Ended> {
+        let listeners = &mut self.kernel.listeners;
+        listeners.tick(now);
+        let doors = Doors {
+            is_listening: listeners.get(ListenerKind::Clients).is_some(),
+            is_accepting: listeners.paused_until.is_none(),
+        };
+        let (driver, arrived) = (&mut self.driver, &mut self.kernel.arrived);
+        let orders = self.process.turn(driver, arrived, doors, now, on_signal);
+        if std::mem::take(&mut self.kernel.arrived.woken) {
+            self.kernel.take_answers(&mut self.driver, now);
+        }
+        if orders.freed {
+            self.kernel.listeners.resume();
+        }
+        if orders.stop {
+            self.kernel.listeners.close(ListenerKind::Clients);
+            self.kernel.listeners.close(ListenerKind::Peers);
+            // What has arrived already is still served.
+            self.driver.read_all(&mut self.kernel, now);
+            self.driver.node.drain(now);
+        }
+        orders.kill.then_some(Ended::Killed)
     }
 
     /// How long to wait for events.
@@ -268,81 +281,14 @@ impl Reactor {
             return Duration::ZERO;
         }
         let mut deadline = self.driver.node.next_deadline();
-        let others = [
-            self.admin.next_deadline(),
-            self.kernel.listeners.paused_until,
-            self.heartbeat.as_ref().map(Heartbeat::next_deadline),
-        ];
-        for other in others.into_iter().flatten() {
-            deadline = deadline.min(other);
+        deadline = deadline.min(self.process.next_deadline());
+        if let Some(at) = self.kernel.listeners.paused_until {
+            deadline = deadline.min(at);
         }
         let now = self.kernel.now().mono_us;
         // Rounded up: the kernel waits in whole milliseconds, and must not wake us too early.
         Duration::from_millis(deadline.saturating_sub(now).div_ceil(1000))
     }
-
-    /// Takes what other threads have found.
-    fn take_woken(&mut self, now: Now) {
-        if std::mem::take(&mut self.kernel.arrived.woken) {
-            self.kernel.take_answers(&mut self.driver, now);
-            let node = &mut self.driver.node;
-            self.configured.seeds.take_lists(node, now);
-        }
-    }
-
-    /// Does what is due, but for the node.
-    fn tick(&mut self, now: Now) {
-        self.admin_tick(now);
-        self.kernel.listeners.tick(now);
-        if let Some(heartbeat) = &mut self.heartbeat {
-            let node = &mut self.driver.node;
-            heartbeat.tick(now.mono_us, || status(node, now));
-        }
-    }
-
-    /// Acts on signals. SIGTERM and SIGINT begin to stop; a second one stops at once.
-    fn take_signals(&mut self, now: Now, on_signal: &mut OnSignal<'_>) -> Option<Ended> {
-        if !std::mem::take(&mut self.kernel.arrived.signalled) {
-            return None;
-        }
-        let pending: Vec<Signal> = self.signals.pending().collect();
-        for signal in pending {
-            log_at!(Always, "{}", signal.text());
-            match signal {
-                Signal::Int | Signal::Term if self.driver.node.is_draining() => {
-                    return Some(Ended::Killed);
-                }
-                Signal::Int | Signal::Term => {
-                    self.kernel.listeners.close(ListenerKind::Clients);
-                    self.kernel.listeners.close(ListenerKind::Peers);
-                    // What has arrived already is still served.
-                    self.driver.read_all(&mut self.kernel, now);
-                    self.driver.node.drain(now);
-                }
-                _ => {}
-            }
-            on_signal(signal);
-            if signal == Signal::Hup && self.configured.has_file() {
-                // What comes of it stands in the log.
-                let _ = self.reload(now);
-            }
-        }
-        None
-    }
-}
-
-/// What `systemctl status` shows of a running node.
-fn status(node: &mut Node, now: Now) -> String {
-    let state = if node.is_draining() {
-        "stopping"
-    } else {
-        node.state().name()
-    };
-    let pool = node.stats(now).pool;
-    format!(
-        "{state}; connections: {} of clients, {} of peers, {} to peers",
-        pool.client_connections, pool.dnode_client_connections, pool.peer_connections
-    )
 }
 
 #[cfg(test)]

@@ -5,14 +5,13 @@
 //! until the node is started again. What an operator has changed over HTTP stays unless the file has
 //! changed there since it was last read.
 
-use super::Reactor;
 use super::seeds::{Seeds, change_members, tell};
 use crate::clock::Now;
 use crate::cluster::route::Access;
 use crate::config::keys::Effect;
 use crate::config::{self, Difference, Overrides, Settings, differences};
 use crate::log_at;
-use crate::node::Node;
+use crate::node::Operator;
 use crate::seeds::Provider;
 use std::path::PathBuf;
 
@@ -51,16 +50,6 @@ pub(super) struct Configured {
     pub seeds: Seeds,
 }
 
-impl Reactor {
-    /// Reads the configuration again. Logs and counts what comes of it.
-    ///
-    /// # Errors
-    /// What is wrong, a line each; nothing has been changed.
-    pub fn reload(&mut self, now: Now) -> Result<Reloaded, Vec<String>> {
-        self.configured.reload(&mut self.driver.node, now)
-    }
-}
-
 impl Configured {
     pub fn new(settings: &Settings, file: Option<ConfFile>, seeds: Seeds) -> Configured {
         Configured {
@@ -75,8 +64,11 @@ impl Configured {
         self.file.is_some()
     }
 
-    /// As [`Reactor::reload`].
-    pub fn reload(&mut self, node: &mut Node, now: Now) -> Result<Reloaded, Vec<String>> {
+    /// Reads the configuration again. Logs and counts what comes of it.
+    ///
+    /// # Errors
+    /// What is wrong, a line each; nothing has been changed.
+    pub fn reload(&mut self, node: &mut Operator<'_>, now: Now) -> Result<Reloaded, Vec<String>> {
         let result = self.reload_quietly(node, now);
         match &result {
             Ok(reloaded) => {
@@ -105,7 +97,11 @@ impl Configured {
         result
     }
 
-    fn reload_quietly(&mut self, node: &mut Node, now: Now) -> Result<Reloaded, Vec<String>> {
+    fn reload_quietly(
+        &mut self,
+        node: &mut Operator<'_>,
+        now: Now,
+    ) -> Result<Reloaded, Vec<String>> {
         let Some(file) = &self.file else {
             return Err(vec!["conf: there is no file to read again".to_owned()]);
         };

@@ -8,7 +8,7 @@ use crate::cluster::seeds::{Decision, Desired};
 use crate::config::{Note, Settings};
 use crate::log_at;
 use crate::logging;
-use crate::node::Node;
+use crate::node::Operator;
 use crate::seeds::Provider;
 use crate::stats::OwnStats;
 use mio::Waker;
@@ -76,7 +76,7 @@ impl Seeds {
 
 impl Seeds {
     /// Counts what happened before there was a node.
-    pub fn count_early(&mut self, node: &mut Node) {
+    pub fn count_early(&mut self, node: &mut Operator<'_>) {
         let early = std::mem::take(&mut self.early);
         let own = node.own_stats();
         own.seed_lists_refused += early.seed_lists_refused;
@@ -86,7 +86,7 @@ impl Seeds {
     }
 
     /// Goes on with what the provider has said.
-    pub fn take_lists(&mut self, node: &mut Node, now: Now) {
+    pub fn take_lists(&mut self, node: &mut Operator<'_>, now: Now) {
         while let Some(list) = self.poller.as_ref().and_then(Poller::next) {
             if node.is_draining() {
                 continue;
@@ -106,7 +106,7 @@ impl Seeds {
 }
 
 /// Lets the node have other members. Logs and counts each change.
-pub(super) fn change_members(node: &mut Node, members: Vec<Member>, now: Now) {
+pub(super) fn change_members(node: &mut Operator<'_>, members: Vec<Member>, now: Now) {
     match node.set_members(members, now) {
         Ok(changes) => {
             for change in &changes {

@@ -98,7 +98,11 @@ impl World {
         if let Some(machine) = &mut self.machines[node]
             && !(self.canary == Some(Canary::IsNotTold) && node == 0)
         {
-            let changed = machine.driver.node.set_members(members, self.now);
+            let changed = machine
+                .driver
+                .node
+                .operator()
+                .set_members(members, self.now);
             changed.map_err(|why| format!("node {node} refuses the members: {why}"))?;
         }
         self.note(|| format!("node {node} is told"));

@@ -4,7 +4,7 @@ use crate::admin::request::{MAX_BODY, MAX_HEAD};
 use crate::cluster::id::NodeId;
 use crate::cluster::topology::Topology;
 use crate::node::health::Check;
-use crate::node::{Node, Options};
+use crate::node::{Node, Operator, Options};
 use crate::stats::Identity;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -22,8 +22,8 @@ pub(crate) struct World {
 }
 
 impl Control for World {
-    fn node(&mut self) -> &mut Node {
-        &mut self.node
+    fn operator(&mut self) -> Operator<'_> {
+        self.node.operator()
     }
 
     fn identity(&self) -> &Identity {

@@ -10,7 +10,7 @@ use dynomite::clock::Now;
 use dynomite::cluster::id::NodeId;
 use dynomite::cluster::topology::Topology;
 use dynomite::node::health::Check;
-use dynomite::node::{Node, Options};
+use dynomite::node::{Node, Operator, Options};
 use dynomite::stats::Identity;
 
 use super::pieces;
@@ -82,8 +82,8 @@ struct World {
 }
 
 impl Control for World {
-    fn node(&mut self) -> &mut Node {
-        &mut self.node
+    fn operator(&mut self) -> Operator<'_> {
+        self.node.operator()
     }
 
     fn identity(&self) -> &Identity {

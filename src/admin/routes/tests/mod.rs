@@ -207,7 +207,7 @@ fn a_change_is_made_by_get_and_post_and_never_by_head() {
     for (method, factor) in [(Method::Get, 3), (Method::Post, 4)] {
         let path = format!("/set_timeout_factor/{factor}");
         assert_eq!(ask(method, &path, &mut world), Response::legacy("OK\r\n"));
-        assert_eq!(world.node.timeout_factor(), factor);
+        assert_eq!(world.node.operator().timeout_factor(), factor);
     }
     for method in [Method::Head, Method::Other] {
         let refused = ask(method, "/state/standby", &mut world);
@@ -275,11 +275,11 @@ fn the_timeout_factor_is_a_number_taken_into_its_bounds() {
         ("3x", None),
         ("+3", None),
     ] {
-        let before = world.node.timeout_factor();
+        let before = world.node.operator().timeout_factor();
         let (status, _) = get(&format!("/set_timeout_factor/{text}"), &mut world);
         assert_eq!(status, if becomes.is_some() { 200 } else { 400 }, "{text}");
         assert_eq!(
-            world.node.timeout_factor(),
+            world.node.operator().timeout_factor(),
             becomes.unwrap_or(before),
             "{text}"
         );
@@ -345,14 +345,14 @@ fn a_peer_is_named_by_host_address_or_place() {
     ] {
         let (found, body) = get(&format!("/peer/down/{name}"), &mut world);
         assert_eq!(found, status, "{name}: {body}");
-        let is_barred = |n: &u16| world.node.is_barred(NodeId(*n));
+        let is_barred = |n: &u16| world.node.operator().is_barred(NodeId(*n));
         assert_eq!(
             (0..5).filter(is_barred).collect::<Vec<u16>>(),
             barred,
             "{name}"
         );
         assert_eq!(get("/peer/up/all", &mut world).0, 200);
-        assert!(!(0..5).any(|n| world.node.is_barred(NodeId(n))));
+        assert!(!(0..5).any(|n| world.node.operator().is_barred(NodeId(n))));
     }
     assert_eq!(get("/peer/sideways/10.0.0.2", &mut world).0, 400);
 }

@@ -76,7 +76,7 @@ impl World {
             let Some(machine) = &mut self.machines[node] else {
                 continue;
             };
-            let node = &mut machine.driver.node;
+            let mut node = machine.driver.node.operator();
             node.set_state(PeerState::Normal, now);
             for peer in 0..node.topology().nodes().len() {
                 node.bar_peer(NodeId(peer as u16), false);

@@ -242,7 +242,7 @@ impl World {
         let Some(machine) = &mut self.machines[node] else {
             return;
         };
-        let node = &mut machine.driver.node;
+        let mut node = machine.driver.node.operator();
         let peers = node.topology().nodes().len();
         let peer = NodeId(story.below(peers) as u16);
         match story.below(9) {
@@ -285,7 +285,8 @@ impl World {
     pub fn set_members_of(&mut self, node: usize) -> Result<(), String> {
         let others = self.plan.others(node, &mut self.random);
         if let Some(machine) = &mut self.machines[node] {
-            let changed = machine.driver.node.set_members(others, self.now);
+            let mut operator = machine.driver.node.operator();
+            let changed = operator.set_members(others, self.now);
             changed.map_err(|why| format!("node {node} refuses the members: {why}"))?;
         }
         Ok(())
