@@ -223,7 +223,7 @@ impl Conn {
                 return;
             }
             match self.next() {
-                Ok(Some((request, body))) => self.answer(now, &request, &body, control),
+                Ok(Some(request)) => self.answer(now, &request, control),
                 Ok(None) if self.ended => self.end(now),
                 Ok(None) => return,
                 Err(refusal) => self.refuse(now, refusal),
@@ -231,8 +231,8 @@ impl Conn {
         }
     }
 
-    /// Takes the next complete request out of the input.
-    fn next(&mut self) -> Result<Option<(Request, BytesMut)>, Refusal> {
+    /// Takes the next complete request out of the input. Its body, of which no path has a use, is passed over.
+    fn next(&mut self) -> Result<Option<Request>, Refusal> {
         let request = match self.head.take() {
             Some(request) => request,
             None => {
@@ -252,13 +252,13 @@ impl Conn {
             self.head = Some(request);
             return Ok(None);
         }
-        let body = self.input.split_to(request.content_length);
-        Ok(Some((request, body)))
+        self.input.advance(request.content_length);
+        Ok(Some(request))
     }
 
-    fn answer(&mut self, now: Now, request: &Request, body: &[u8], control: &mut dyn Control) {
+    fn answer(&mut self, now: Now, request: &Request, control: &mut dyn Control) {
         self.answered += 1;
-        let response = answer(ROUTES, request, self.caller, body, now, control);
+        let response = answer(ROUTES, request, self.caller, now, control);
         let keep_alive = request.keep_alive && self.answered < REQUESTS && !response.http10;
         response.write(
             &mut self.output,

@@ -47,10 +47,6 @@ pub struct Call<'a> {
     pub now: Now,
     /// What stands for `*` in the pattern, percent-decoded; empty without one.
     pub rest: &'a str,
-    /// The query, as it came.
-    pub query: Option<&'a str>,
-    /// The body, at most [`MAX_BODY`](super::request::MAX_BODY) bytes.
-    pub body: &'a [u8],
 }
 
 impl Route {
@@ -141,7 +137,6 @@ pub fn answer(
     routes: &[Route],
     request: &Request,
     caller: Caller,
-    body: &[u8],
     now: Now,
     control: &mut dyn Control,
 ) -> Response {
@@ -172,8 +167,6 @@ pub fn answer(
         caller,
         now,
         rest,
-        query: request.query.as_deref(),
-        body,
     };
     match route.handler {
         Handler::Show(show) => show(&mut call),

@@ -3,7 +3,6 @@
 use crate::feed::{Got, MBUF, encrypt, feed, key_pair, security};
 use crate::vectors::{load, unhex};
 use dynomite::config::StoreKind;
-use dynomite::proto::dnode::gossip;
 use dynomite::proto::dnode::{Broken, Decoder, Kind, Security, SessionKey};
 use serde_json::Value;
 
@@ -91,18 +90,15 @@ fn what_a_replica_makes_of_hand_made_requests() {
             );
             assert_eq!((ids(&got), broken), expected, "{name} by {size}");
             for message in &got {
-                let payload = String::from_utf8_lossy(&message.payload);
-                match message.kind {
-                    Kind::Gossip => {
-                        let fine = gossip::parse(&message.payload).is_ok();
-                        assert_eq!(fine, !name.contains("malformed"), "{name}: {payload}");
-                    }
-                    _ => assert!(
-                        ["GET", "PING", "MGET", "FOOBAR"]
-                            .contains(&payload.split("\r\n").nth(2).unwrap()),
-                        "{name}: {payload}"
-                    ),
+                if message.kind == Kind::Gossip {
+                    continue;
                 }
+                let payload = String::from_utf8_lossy(&message.payload);
+                assert!(
+                    ["GET", "PING", "MGET", "FOOBAR"]
+                        .contains(&payload.split("\r\n").nth(2).unwrap()),
+                    "{name}: {payload}"
+                );
             }
             // What a reply repeats.
             let reply = case["reply_hex"].as_str().map(unhex).unwrap_or_default();

@@ -2,17 +2,6 @@
 
 use std::fmt;
 
-/// Whose fault it is that a connection has to be closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The node at the other end broke the protocol, or is none.
-    Peer,
-    /// The nodes' settings do not fit together.
-    Operator,
-    /// OpenSSL failed here.
-    Own,
-}
-
 /// Why a stream of messages cannot be read any further. Nothing that follows can be understood, or
 /// may be believed: the connection has to be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,25 +33,6 @@ pub enum Broken {
     Plaintext,
     /// OpenSSL failed.
     Library,
-}
-
-impl Broken {
-    /// Whose fault it is.
-    pub fn fault(self) -> Fault {
-        match self {
-            Broken::Payload(_)
-            | Broken::TooLong
-            | Broken::Garbage
-            | Broken::NoSessionKey
-            | Broken::CipherLength(_) => Fault::Peer,
-            Broken::NoKeyFile
-            | Broken::KeyLength { .. }
-            | Broken::KeyUnwrap
-            | Broken::Decrypt
-            | Broken::Plaintext => Fault::Operator,
-            Broken::Library => Fault::Own,
-        }
-    }
 }
 
 impl fmt::Display for Broken {

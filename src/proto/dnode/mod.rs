@@ -3,14 +3,13 @@ pub mod broken;
 pub mod card;
 pub mod cipher;
 pub mod decoder;
-pub mod gossip;
 pub mod header;
 pub mod keys;
 pub mod payload;
 mod pieces;
 pub mod scan;
 
-pub use broken::{Broken, Fault};
+pub use broken::Broken;
 pub use card::Card;
 pub use cipher::Cipher;
 pub use decoder::{Decoder, MAX_GARBAGE, MAX_GOSSIP, MAX_PAYLOAD, MAX_SKIP, Message, Security};

@@ -59,14 +59,7 @@ fn request(method: Method, path: &str) -> Request {
 }
 
 fn ask_as(caller: Caller, method: Method, path: &str, world: &mut World) -> Response {
-    answer(
-        ROUTES,
-        &request(method, path),
-        caller,
-        b"",
-        at(7_000_000),
-        world,
-    )
+    answer(ROUTES, &request(method, path), caller, at(7_000_000), world)
 }
 
 fn ask(method: Method, path: &str, world: &mut World) -> Response {
@@ -228,7 +221,7 @@ fn a_change_from_elsewhere_or_by_a_foreign_page_is_refused_and_counted() {
         host: Some("localhost:22222".into()),
         ..request(Method::Post, "/state/standby")
     };
-    let refused = answer(ROUTES, &page, here(), b"", at(0), &mut world);
+    let refused = answer(ROUTES, &page, here(), at(0), &mut world);
     assert_eq!(refused.status, Status::FORBIDDEN);
     assert_eq!(get("/state/get_state", &mut world).1, "State: NORMAL\n");
     // Whoever may not change may look.
@@ -406,7 +399,6 @@ fn the_rest_of_a_path_is_handed_over() {
             &routes,
             &request(Method::Get, path),
             here(),
-            b"",
             at(0),
             &mut node(),
         )
