@@ -156,6 +156,7 @@ impl Node {
             kind,
             request,
         });
+        self.note_backlog(slot);
         self.note_deadline(slot);
     }
 

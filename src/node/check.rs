@@ -57,6 +57,9 @@ impl Node {
             if upstream.dirty && !self.dirty_upstreams.contains(&upstream.id) {
                 return Err(of("to be flushed, and in no list of such".into()));
             }
+            if upstream.is_backlogged() && !self.backlogged.contains(&slot) {
+                return Err(of("its backlog is large, and in no list of such".into()));
+            }
             if !upstream.anew.is_empty() && !upstream.anew.is_awaited() {
                 return Err(of("requests are parked, and nothing is awaited".into()));
             }

@@ -238,6 +238,9 @@ pub struct Node {
     /// Connections to be flushed: those that answers go to, and those that requests go to.
     dirty_fronts: Vec<ConnId>,
     dirty_upstreams: Vec<ConnId>,
+    /// The slots of the upstreams with so large a backlog that fronts may have to wait, and maybe a few that had
+    /// one earlier in this turn. A read of a client looks at these instead of at every connection of the cluster.
+    backlogged: Vec<usize>,
     /// Clients that wait for the node's pressure to fall.
     waiting: Vec<ConnId>,
     /// Peers that do.
@@ -315,6 +318,7 @@ impl Node {
             actions: VecDeque::new(),
             dirty_fronts: Vec::new(),
             dirty_upstreams: Vec::new(),
+            backlogged: Vec::new(),
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
             client_pause: None,

@@ -115,10 +115,15 @@ impl Upstream {
 
     /// Whether it is a C node that replies, and as much is held for it as may be under way.
     fn holds_much(&self, now: Now) -> bool {
+        self.fills_window() && now.mono_us.saturating_sub(self.heard) < limits::STALLED_US
+    }
+
+    /// Returns true for a C node for which as much is held as may be under way.
+    #[inline]
+    pub fn fills_window(&self) -> bool {
         self.window
             .as_ref()
             .is_some_and(|window| self.held.len() >= window.size() as usize)
-            && now.mono_us.saturating_sub(self.heard) < limits::STALLED_US
     }
 
     /// A C node has replied to a message that has left the queue.
@@ -156,6 +161,7 @@ impl Node {
             copies,
             now.mono_us,
         ));
+        self.note_backlog(slot);
     }
 
     /// Replies of this peer have come: what it held back may go.

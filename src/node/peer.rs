@@ -288,6 +288,8 @@ impl Node {
                         if message.version < VERSION_MODERN {
                             peer.note_reply(&self.msgs, entry, now);
                             self.forget_skipped(slot, entry);
+                            // Its window may be smaller now.
+                            self.note_backlog(slot);
                         }
                         self.answered(slot, entry, now, Raw::from(&message.payload));
                     } else {

@@ -13,6 +13,7 @@
 //! has under way is bounded by the limit of its own connection.
 
 use super::front::{Fronts, Reading};
+use super::upstream::Upstream;
 use super::{Action, ConnId, Node};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -29,10 +30,7 @@ impl Node {
             return true;
         }
         if !self.alone {
-            return self
-                .upstreams
-                .iter()
-                .any(|upstream| upstream.is_congested(now));
+            return self.congested(now).next().is_some();
         }
         let stores = self.slots_of(NodeId::ME);
         let slot = match stores.len() {
@@ -50,18 +48,35 @@ impl Node {
             .fronts
             .peer(key)
             .is_some_and(super::dnode_client::DnodeClient::is_of_other_dc);
-        let upstreams = match forwards {
-            true => self.upstreams.as_slice(),
-            // The datastore's connections.
-            false => self
-                .upstreams
-                .get(self.slots_of(NodeId::ME))
-                .unwrap_or_default(),
-        };
         self.pool.is_overfull()
-            || upstreams.iter().any(|upstream| {
-                upstream.distance != Distance::OtherDc && upstream.is_congested(now)
+            || self.congested(now).any(|upstream| {
+                upstream.is_store() || forwards && upstream.distance != Distance::OtherDc
             })
+    }
+
+    /// The upstreams that fronts should wait for.
+    #[inline]
+    fn congested(&self, now: Now) -> impl Iterator<Item = &Upstream> {
+        let upstreams = self.backlogged.iter();
+        let upstreams = upstreams.filter_map(|slot| self.upstreams.get(*slot));
+        upstreams.filter(move |upstream| upstream.is_congested(now))
+    }
+
+    /// Notes an upstream if its backlog is so large that fronts may have to wait for it. To be called whenever
+    /// that may have grown.
+    #[cold]
+    pub(super) fn note_backlog(&mut self, slot: usize) {
+        let upstream = self.upstreams.get(slot);
+        if upstream.is_some_and(Upstream::is_backlogged) && !self.backlogged.contains(&slot) {
+            self.backlogged.push(slot);
+        }
+    }
+
+    /// Forgets the upstreams whose backlog has shrunk.
+    fn forget_backlogs(&mut self) {
+        let upstreams = &self.upstreams;
+        self.backlogged
+            .retain(|slot| upstreams.get(*slot).is_some_and(Upstream::is_backlogged));
     }
 
     /// Whether a limit of the node as a whole is reached.
@@ -85,10 +100,7 @@ impl Node {
     fn is_relaxed(&self, now: Now) -> bool {
         !self.has_under_way(self.options.max_msgs - self.options.max_msgs / 4, now)
             && self.has_memory_again()
-            && !self
-                .upstreams
-                .iter()
-                .any(|upstream| upstream.is_congested(now))
+            && self.congested(now).next().is_none()
     }
 
     /// Notes that a front waits for the pressure to fall.
@@ -110,6 +122,9 @@ impl Node {
         self.feed_starved();
         if self.holders > 0 {
             self.settle_holders(now);
+        }
+        if !self.backlogged.is_empty() {
+            self.forget_backlogs();
         }
         if !self.waiting.is_empty() && self.is_relaxed(now) {
             for id in std::mem::take(&mut self.waiting) {

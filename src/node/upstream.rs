@@ -279,6 +279,13 @@ impl Upstream {
         self.queue.is_empty() && self.anew.is_empty()
     }
 
+    /// Returns true if so much waits to be written, or for a reply of a C node, that fronts have to wait while the
+    /// other end moves.
+    #[inline]
+    pub fn is_backlogged(&self) -> bool {
+        self.backlog() >= limits::UPSTREAM_QUEUE || self.fills_window()
+    }
+
     /// Whether so much waits to be written that fronts should wait too. A peer that takes nothing,
     /// or next to nothing, must not hold up clients that could do without it.
     #[inline]
@@ -632,6 +639,9 @@ impl Node {
         if !upstream.dirty {
             upstream.dirty = true;
             self.dirty_upstreams.push(upstream.id);
+        }
+        if upstream.is_backlogged() {
+            self.note_backlog(slot);
         }
     }
 
