@@ -10,6 +10,7 @@ use super::id::{NodeId, RackId};
 use super::topology::Topology;
 use crate::hashkit::Token;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 /// A division of a request's keys, which are known by their places in the request. Meant to be kept
 /// and filled anew; it holds a few words for each key of the largest request it has seen, and the
@@ -23,7 +24,9 @@ pub struct Split {
     /// Where each piece ends in `places`.
     ends: Vec<u32>,
     /// While dividing: the piece of keys that were together so far and have this owner.
-    refined: HashMap<(u32, NodeId), u32>,
+    /// Hashed without a secret, so that equal requests cost the same in every run: whose keys these are decides, and
+    /// no client.
+    refined: HashMap<(u32, NodeId), u32, BuildHasherDefault<DefaultHasher>>,
 }
 
 impl Split {

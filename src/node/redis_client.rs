@@ -102,7 +102,7 @@ impl Node {
         if let Some(command) = command_of(raw, name)
             && command.is_direct()
             && command.accepts(argc as usize)
-            && let Some(form) = command.fixed_form()
+            && let Some(form) = self.form_without_arguments(key, command)
             && (!self.looks_closer || self.goes_straight(command, argc as usize))
             && self.is_placed_by_first(command)
             && !self.is_behind_multi(key)
@@ -116,6 +116,16 @@ impl Node {
             let args: Vec<&[u8]> = request::arguments(bytes).collect();
             self.serve_args(key, now, &args, raw);
         });
+    }
+
+    /// The form of the reply to a client's command, if its arguments do not matter: they never do to a client that
+    /// speaks RESP2.
+    #[inline]
+    fn form_without_arguments(&self, key: u32, command: &Command) -> Option<resp3::Form> {
+        command.fixed_form().or_else(|| {
+            let client = self.fronts.clients.get(key as usize)?;
+            (!client.session.resp3).then_some(resp3::Form::Plain)
+        })
     }
 
     /// Whether a client's request goes to the local datastore, which is the only one, without a look at
