@@ -66,9 +66,11 @@ extras = \
 	contrib/grafana/dynomite.json=$(datarootdir)/dynomite/dynomite-grafana.json \
 	$(foreach sample,$(wildcard conf/*.yml),$(sample)=$(docdir)/$(sample:conf/%=examples/%))
 
-# make bench: BENCH="micro cost latency memory spike cluster memcache admin copies" (default: all but copies), QUICK=1, STRICT=1,
-# RIVALS="predixy=/path c-dynomite=/path", DYNOMITE=/path (instead of building), BENCHFLAGS="--only GET"
+# make bench: BENCH="micro instructions cost latency memory spike cluster memcache admin copies" (default: all but
+# instructions and copies), QUICK=1, STRICT=1, RIVALS="predixy=/path c-dynomite=/path", DYNOMITE=/path (instead of
+# building), BENCHFLAGS="--only GET", RENEW=1 (instructions: writes the reference)
 BENCH      ?=
+RENEW      ?=
 QUICK      ?=
 STRICT     ?=
 RIVALS     ?=
@@ -88,7 +90,7 @@ TARGET ?=
 # make deps: what the tools are for
 FOR ?= build demo test
 
-.PHONY: all deps help install install-strip install-sidecar uninstall deb rpm test-deb test-rpm demo test lint bench sim fuzz fuzz-coverage fuzz-merge size clean
+.PHONY: all deps help install install-strip install-sidecar uninstall deb rpm test-deb test-rpm demo test instructions lint bench sim fuzz fuzz-coverage fuzz-merge size clean
 
 all:
 	@contrib/ensure-tools build
@@ -108,7 +110,8 @@ help:
 	@echo "                 that program, DYNOMITE_LONG_TESTS=1 takes longer"
 	@echo "make lint        formatting, clippy, links in the documentation, licences and advisories"
 	@echo "make bench       measure against nutcracker; RIVALS=\"name=/path ...\" adds proxies, QUICK=1 is short,"
-	@echo "                 BENCH=\"cost latency memory spike cluster memcache admin copies micro\" picks experiments"
+	@echo "                 BENCH=\"cost latency memory spike cluster memcache admin copies micro instructions\" picks"
+	@echo "                 experiments; BENCH=instructions RENEW=1 writes the counts that make test checks"
 	@echo "make sim         run a node and clusters in SEEDS=$(SEEDS) simulated worlds; SIM_SEED=number repeats one"
 	@echo "make fuzz        fuzz every parser and whole nodes, FUZZ_SECONDS=$(FUZZ_SECONDS) for each"
 	@echo "make fuzz-coverage"
@@ -196,11 +199,21 @@ demo:
 # The test runner's own summary is the last thing printed.
 test:
 	@$(MAKE) --no-print-directory deps FOR="build test"
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	@$(MAKE) --no-print-directory instructions; counted=$$?; \
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    set -x; $(CARGO) test $(CARGOFLAGS) --doc --quiet && $(CARGO) nextest run --no-fail-fast $(CARGOFLAGS); \
 	else \
 	    set -x; $(CARGO) test --no-fail-fast $(CARGOFLAGS); \
+	fi && { set +x; } 2>/dev/null && exit $$counted
+
+# Fails if a request costs more instructions than tests/bench/instructions/reference.txt says.
+instructions:
+	@if command -v valgrind >/dev/null 2>&1; then \
+	    $(count-instructions) --check; \
+	else \
+	    echo "valgrind is not installed: instructions per request were not counted"; \
 	fi
+count-instructions = $(CARGO) run --release --quiet $(CARGOFLAGS) --example instructions --
 
 lint:
 	@contrib/ensure-tools build lint
@@ -213,10 +226,11 @@ lint:
 	    echo "cargo-deny is not installed: licences and advisories were not checked"; \
 	fi
 
-experiments = $(filter-out micro,$(BENCH))
+experiments = $(filter-out micro instructions,$(BENCH))
 bench:
 	@contrib/ensure-tools build bench
 	$(if $(BENCH),$(if $(filter micro,$(BENCH)),$(CARGO) bench $(CARGOFLAGS) --bench micro),$(CARGO) bench $(CARGOFLAGS) --bench micro)
+	$(if $(filter instructions,$(BENCH)),$(count-instructions) $(if $(RENEW),--renew))
 	$(if $(BENCH),$(if $(experiments),$(end-to-end)),$(end-to-end))
 end-to-end = $(CARGO) bench $(CARGOFLAGS) --bench e2e -- $(if $(QUICK),--quick) $(if $(STRICT),--strict) \
 	$(if $(DYNOMITE),--dynomite "$(DYNOMITE)") $(foreach rival,$(RIVALS),--rival "$(rival)") $(BENCHFLAGS) $(experiments)
