@@ -59,6 +59,8 @@ impl Versions {
             };
         }
         match self.marks.get(&mark) {
+            // A node that all others have left marks none.
+            _ if mark == 0 && world.plan.leaves_one_alone() => Ok(()),
             _ if mark == 0 => Err("a version without a mark".into()),
             Some(node) if givers.contains(node) => Ok(()),
             Some(node) => Err(format!("that mark is the one of node {node}")),

@@ -225,6 +225,13 @@ impl Plan {
         owners
     }
 
+    /// Returns true if there is a time at which the cluster has one member only.
+    pub fn leaves_one_alone(&self) -> bool {
+        let is_one =
+            |members: &Vec<bool>| members.iter().filter(|is_member| **is_member).count() == 1;
+        self.epochs.iter().any(is_one)
+    }
+
     /// Who may own a key in a datacenter.
     pub fn owners_ever(&self, dc: usize, key: &str) -> Vec<usize> {
         let racks = 0..self.racks[dc];
