@@ -5,12 +5,12 @@ use super::response::Status;
 use super::routes::Call;
 use crate::cluster::id::NodeId;
 use crate::cluster::peer_state::PeerState;
-use crate::cluster::route::Access;
 use crate::cluster::timeout::FACTORS;
 use crate::consistency::Consistency;
 use crate::logging;
 use crate::node::Operator;
 use crate::node::control::SETTABLE;
+use crate::proto::Class;
 use std::borrow::Cow;
 
 /// A change that was made.
@@ -80,8 +80,8 @@ pub fn reset_histograms(call: &mut Call<'_>) -> Outcome {
 pub fn consistency(call: &mut Call<'_>) -> Outcome {
     let (access, level) = call.rest.split_once('/').unwrap_or((call.rest, ""));
     let access_of = match access {
-        "read" => Access::Read,
-        "write" => Access::Write,
+        "read" => Class::Read,
+        "write" => Class::Write,
         _ => return bad("it is /set_consistency/read/... or /set_consistency/write/..."),
     };
     let Ok(level) = level.parse::<Consistency>() else {

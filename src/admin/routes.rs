@@ -12,8 +12,8 @@ use super::request::{Method, Refusal, Request};
 use super::response::{Response, Status};
 use super::{Caller, Control, cluster, guard, health, peers};
 use crate::clock::Now;
-use crate::cluster::route::Access;
 use crate::log_at;
+use crate::proto::Class;
 use crate::stats::prometheus;
 
 /// One route.
@@ -118,8 +118,8 @@ fn consistency(call: &mut Call<'_>) -> Response {
     let node = call.control.operator();
     Response::legacy(format!(
         "Read Consistency: {}\r\nWrite Consistency: {}\r\n",
-        node.consistency(Access::Read),
-        node.consistency(Access::Write)
+        node.consistency(Class::Read),
+        node.consistency(Class::Write)
     ))
 }
 

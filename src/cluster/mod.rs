@@ -21,7 +21,6 @@
 //! | [`split`] | the pieces of a request with several keys |
 //! | [`quorum`] | the judge of one request's replies |
 //! | [`merge`] | the judge of replies that are lists of values, one position at a time |
-//! | [`digest`] | the number that stands for a reply's bytes |
 //! | [`peer_state`] | what a node says of itself, and what it may do then |
 //! | [`skew`] | how far a peer's clock is from this node's |
 //! | [`seeds`] | lists of other nodes, and the members they come to |
@@ -32,7 +31,6 @@
 
 pub mod backoff;
 pub mod change;
-pub mod digest;
 pub mod id;
 mod inline;
 pub mod member;

@@ -1,6 +1,6 @@
 //! What a node says of itself, and what it may do then.
 
-use super::route::Access;
+use crate::proto::Class;
 
 /// The state of a node, by the original's names. Only the local node's state has an effect, and
 /// only where a request is about to enter its datastore, from a client or a peer: a node in any
@@ -101,10 +101,10 @@ impl PeerState {
     }
 
     /// What happens to a request for the datastore while the local node is in this state.
-    pub fn gate(self, access: Access) -> Gate {
-        self.row().map_or(Gate::Refuse, |row| match access {
-            Access::Read => row.reads,
-            Access::Write => row.writes,
+    pub fn gate(self, class: Class) -> Gate {
+        self.row().map_or(Gate::Refuse, |row| match class {
+            Class::Read => row.reads,
+            Class::Write => row.writes,
         })
     }
 }
@@ -154,7 +154,7 @@ mod tests {
             (PeerState::Joining, Serve, Serve),
             (PeerState::Down, Refuse, Refuse),
         ] {
-            let gates = (state.gate(Access::Read), state.gate(Access::Write));
+            let gates = (state.gate(Class::Read), state.gate(Class::Write));
             assert_eq!(gates, (reads, writes), "{state}");
         }
     }

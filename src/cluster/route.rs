@@ -22,19 +22,11 @@ use super::inline::InlineList;
 use super::topology::{Scope, Topology};
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
+use crate::proto::Class;
 
 /// Targets of one request that take no memory of their own; more are on the heap. There are at most
 /// as many as the cluster has nodes.
 pub const INLINE_TARGETS: usize = 16;
-
-/// Whether a request changes data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// It does not.
-    Read,
-    /// It does, or may.
-    Write,
-}
 
 /// Where a command may go, whatever its key. The original's `ROUTING_…` classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,8 +55,8 @@ pub struct Demand {
     /// The command's class.
     pub routing: Routing,
     /// Read or write.
-    pub access: Access,
-    /// The level in force for this access on the client's connection.
+    pub class: Class,
+    /// The level in force for this class of request on the client's connection.
     pub level: Consistency,
     /// Of the (first) key; any token if the cluster does not need hashes
     /// ([`Topology::needs_hash`]) or the command has no key.
@@ -89,17 +81,17 @@ impl Demand {
     /// by keys of several owners is split by it ([`super::split`]).
     pub fn scope(&self) -> Scope {
         let each = self.level == Consistency::DcEachSafeQuorum;
-        match (self.routing, self.access) {
-            (Routing::Normal, Access::Write) => Scope::Everywhere,
-            (Routing::Normal, Access::Read) if each => Scope::Everywhere,
-            (Routing::Normal, Access::Read) if self.level == Consistency::DcOne => {
+        match (self.routing, self.class) {
+            (Routing::Normal, Class::Write) => Scope::Everywhere,
+            (Routing::Normal, Class::Read) if each => Scope::Everywhere,
+            (Routing::Normal, Class::Read) if self.level == Consistency::DcOne => {
                 if self.failover {
                     Scope::LocalDc
                 } else {
                     Scope::OwnRack
                 }
             }
-            (Routing::Normal, Access::Read) => Scope::LocalDc,
+            (Routing::Normal, Class::Read) => Scope::LocalDc,
             (Routing::FirstRack, _) => Scope::LocalDc,
             _ => Scope::OwnRack,
         }
@@ -263,7 +255,7 @@ impl<R: Fn(NodeId) -> bool> Placing<'_, R> {
     }
 
     fn add_by_level(&mut self, demand: &Demand) {
-        let write = demand.access == Access::Write;
+        let write = demand.class == Class::Write;
         match demand.level {
             Consistency::DcOne if !write => {
                 return self.add_first(

@@ -3,8 +3,8 @@
 //! The original's numbers (measured on it): what the requester grants a peer is more than the peer
 //! grants its own datastore, so that the peer's error arrives before the requester gives up.
 
-use super::route::Access;
 use super::topology::Distance;
+use crate::proto::Class;
 use std::time::Duration;
 
 /// Smallest and largest timeout factor (`/set_timeout_factor/…`).
@@ -24,14 +24,14 @@ pub fn request_timeout(
     timeout: Duration,
     factor: u32,
     distance: Distance,
-    access: Access,
+    class: Class,
 ) -> Duration {
     let allowance = ALLOWANCES
         .iter()
         .find(|(row, _, _)| *row == distance)
-        .map_or(0, |(_, read, write)| match access {
-            Access::Read => *read,
-            Access::Write => *write,
+        .map_or(0, |(_, read, write)| match class {
+            Class::Read => *read,
+            Class::Write => *write,
         });
     timeout
         .saturating_add(Duration::from_millis(allowance))
@@ -51,15 +51,15 @@ mod tests {
             (Distance::OtherDc, 5_500, 25_500),
         ] {
             for (factor, times) in [(1, 1), (3, 3), (10, 10), (0, 1), (11, 10)] {
-                let wait = |access| {
+                let wait = |class| {
                     let timeout = Duration::from_millis(500);
-                    request_timeout(timeout, factor, distance, access).as_millis()
+                    request_timeout(timeout, factor, distance, class).as_millis()
                 };
-                assert_eq!(wait(Access::Read), read * times, "{distance:?} x{factor}");
-                assert_eq!(wait(Access::Write), write * times, "{distance:?} x{factor}");
+                assert_eq!(wait(Class::Read), read * times, "{distance:?} x{factor}");
+                assert_eq!(wait(Class::Write), write * times, "{distance:?} x{factor}");
             }
         }
-        let long = request_timeout(Duration::MAX, 10, Distance::OtherDc, Access::Write);
+        let long = request_timeout(Duration::MAX, 10, Distance::OtherDc, Class::Write);
         assert_eq!(long, Duration::MAX);
     }
 }

@@ -1,4 +1,5 @@
-//! Hash functions over keys, and the ring tokens they are compared with.
+//! Hash functions over keys, and the ring tokens they are compared with; and [`digest`], by which replies are
+//! compared, which never leaves the process.
 //!
 //! Every node of a cluster must hash a key to the same 32-bit position, so each function here gives
 //! exactly what the C original gives, its oddities included; `tests/data/hash-vectors.json` holds
@@ -19,6 +20,7 @@
 //! | `murmur3` | a name only: the original never computed it, see [`HashKind::Murmur3`] |
 
 mod crc;
+pub mod digest;
 mod fnv;
 mod hsieh;
 mod jenkins;

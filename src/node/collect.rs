@@ -1,7 +1,6 @@
 //! Several replies to one answer: the judge of replicas, and the parts a joiner waits for.
 
 use super::Node;
-use super::alike;
 use super::frame::Frames;
 use super::front::Raw;
 use super::join::{Answer, Join};
@@ -21,6 +20,7 @@ use crate::proto::Failure;
 use crate::proto::redis::alike::Alike;
 use crate::proto::redis::command::{Class, Command, command};
 use crate::proto::redis::request;
+use crate::proto::{self, redis};
 use slab::Slab;
 
 /// The collectors at work, and the memory of finished judges: the next ones allocate nothing.
@@ -176,8 +176,8 @@ pub(super) enum Compare {
 impl Compare {
     fn digest(self, raw: Raw<'_>) -> u64 {
         match self {
-            Compare::Redis(alike) => alike::digest(raw.pieces(), alike),
-            Compare::Memcache => memcache::value_digest(raw),
+            Compare::Redis(alike) => redis::digest::digest(raw.pieces(), alike),
+            Compare::Memcache => proto::memcache::varying::digest(raw.pieces()),
         }
     }
 }

@@ -17,11 +17,11 @@ use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::cluster::peer_state::{Gate, PeerState};
-use crate::cluster::route::{Access, Target};
+use crate::cluster::route::Target;
 use crate::cluster::timeout::FACTORS;
 use crate::config::Endpoint;
 use crate::consistency::Consistency;
-use crate::proto::Failure;
+use crate::proto::{Class, Failure};
 
 /// The states an operator may choose.
 pub const SETTABLE: [PeerState; 4] = [
@@ -38,18 +38,18 @@ impl Node {
     }
 
     /// The level of requests whose client has chosen none.
-    pub(super) fn consistency(&self, access: Access) -> Consistency {
-        match access {
-            Access::Read => self.options.read_consistency,
-            Access::Write => self.options.write_consistency,
+    pub(super) fn consistency(&self, class: Class) -> Consistency {
+        match class {
+            Class::Read => self.options.read_consistency,
+            Class::Write => self.options.write_consistency,
         }
     }
 
     /// Changes that level. Returns what it was.
-    pub(super) fn set_consistency(&mut self, access: Access, level: Consistency) -> Consistency {
-        let place = match access {
-            Access::Read => &mut self.options.read_consistency,
-            Access::Write => &mut self.options.write_consistency,
+    pub(super) fn set_consistency(&mut self, class: Class, level: Consistency) -> Consistency {
+        let place = match class {
+            Class::Read => &mut self.options.read_consistency,
+            Class::Write => &mut self.options.write_consistency,
         };
         std::mem::replace(place, level)
     }
@@ -82,9 +82,9 @@ impl Node {
 
     /// Notes whether requests for the datastore have to be looked at before they are sent.
     pub(super) fn regate(&mut self) {
-        let open = [Access::Read, Access::Write]
+        let open = [Class::Read, Class::Write]
             .iter()
-            .all(|&access| self.state.gate(access) == Gate::Serve);
+            .all(|&class| self.state.gate(class) == Gate::Serve);
         self.is_gated = !open || !self.held.is_empty() || self.busy.is_on();
     }
 

@@ -2,16 +2,17 @@
 //!
 //! Texts, arguments and history are the datastore's own, so they are those of its version.
 
-use super::join::{Answer, values};
+use super::join::Answer;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Command, commands};
+use crate::proto::redis::cursor::{self, elements};
 use crate::proto::redis::encode;
 use crate::proto::redis::lookup::lookup;
 
 /// The answer made of the only reply, in RESP2: names and documents in turn. `with_own`: with those that no
 /// datastore knows.
 pub(super) fn served(replies: &[Chain], with_own: bool) -> Answer {
-    let documents = replies.first().map(values).unwrap_or_default();
+    let documents = replies.first().map(elements).unwrap_or_default();
     let mut text = Vec::new();
     let mut count = 0;
     for pair in documents.chunks_exact(2) {
@@ -45,7 +46,7 @@ fn push_document(command: &Command, document: &Chain, text: &mut Vec<u8>) {
     if !command.is_container() {
         return text.extend_from_slice(&document.to_vec());
     }
-    let parts = values(document);
+    let parts = elements(document);
     encode::array(text, parts.len());
     let mut is_list = false;
     for (place, part) in parts.iter().enumerate() {
@@ -60,7 +61,7 @@ fn push_document(command: &Command, document: &Chain, text: &mut Vec<u8>) {
 
 /// Appends those subcommands that are served, full names and documents in turn.
 fn push_subcommands(container: &Command, list: &Chain, text: &mut Vec<u8>) {
-    let parts = values(list);
+    let parts = elements(list);
     let is_served = |name: &Chain| {
         bulk(name).is_some_and(|name| {
             let word = name.splitn(2, |&byte| byte == b'|').nth(1);
@@ -80,10 +81,7 @@ fn push_subcommands(container: &Command, list: &Chain, text: &mut Vec<u8>) {
 /// The bytes of a short bulk string; of anything else nothing.
 fn bulk(reply: &Chain) -> Option<Vec<u8>> {
     const LONGEST: usize = 128;
-    if reply.len() > LONGEST || reply.first_byte() != Some(b'$') {
-        return None;
-    }
-    let bytes = reply.to_vec();
-    let start = memchr::memchr(b'\n', &bytes)? + 1;
-    Some(bytes.get(start..)?.strip_suffix(b"\r\n")?.to_vec())
+    cursor::over(reply)
+        .text(&mut [0; LONGEST])
+        .map(<[u8]>::to_vec)
 }

@@ -28,15 +28,15 @@ use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{
-    Access, Counts, Demand, Routing, Target, first_rack_candidates, read_candidates,
+    Counts, Demand, Routing, Target, first_rack_candidates, read_candidates,
 };
 use crate::config::StoreKind;
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
-use crate::proto::Failure;
 use crate::proto::redis::command::command;
 use crate::proto::redis::request;
+use crate::proto::{Class, Failure};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ impl Node {
         self.has_other_racks
             && demand.failover
             && matches!(demand.routing, Routing::Normal | Routing::FirstRack)
-            && demand.access == Access::Read
+            && demand.class == Class::Read
             && demand.level == Consistency::DcOne
     }
 

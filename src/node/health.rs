@@ -4,8 +4,8 @@ use super::Node;
 use super::upstream::{State, Upstream};
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::peer_state::{Gate, PeerState};
-use crate::cluster::route::Access;
 use crate::consistency::Consistency;
+use crate::proto::Class;
 
 /// One thing that must be so for the node to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ impl Node {
     }
 
     fn state_trouble(&self) -> Option<String> {
-        let serves = |access| self.state.gate(access) == Gate::Serve;
-        let trouble = match (serves(Access::Read), serves(Access::Write)) {
+        let serves = |class| self.state.gate(class) == Gate::Serve;
+        let trouble = match (serves(Class::Read), serves(Class::Write)) {
             (true, true) => return None,
             (false, true) => "reads are refused",
             _ if self.state == PeerState::WritesOnly => "reads are refused, writes are held",
@@ -60,10 +60,10 @@ impl Node {
     }
 
     fn quorum_trouble(&self) -> Option<String> {
-        let accesses = [(Access::Read, "reads"), (Access::Write, "writes")];
+        let accesses = [(Class::Read, "reads"), (Class::Write, "writes")];
         accesses
             .into_iter()
-            .find_map(|(access, what)| self.level_trouble(self.consistency(access), what))
+            .find_map(|(class, what)| self.level_trouble(self.consistency(class), what))
     }
 
     /// Why requests of this level for the keys at this node's tokens cannot be served.

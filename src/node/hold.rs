@@ -23,9 +23,9 @@ use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::cluster::peer_state::Gate;
-use crate::cluster::route::Access;
 use crate::log_at;
 use crate::mbuf::Chain;
+use crate::proto::Class;
 use crate::proto::Failure;
 use std::collections::VecDeque;
 
@@ -86,8 +86,8 @@ impl Node {
             .msgs
             .get(entry as usize)
             .is_some_and(|msg| msg.flags.has(Flags::WRITE));
-        let access = if write { Access::Write } else { Access::Read };
-        match self.state.gate(access) {
+        let class = if write { Class::Write } else { Class::Read };
+        match self.state.gate(class) {
             Gate::Serve if !write || self.held.is_empty() => {
                 return !self.refuses_as_busy(entry, now);
             }
@@ -174,7 +174,7 @@ impl Node {
     pub(super) fn release_held(&mut self, now: Now) {
         let stores = self.upstreams.get(self.slots_of(NodeId::ME));
         if self.held.is_empty()
-            || self.state.gate(Access::Write) != Gate::Serve
+            || self.state.gate(Class::Write) != Gate::Serve
             || !stores
                 .unwrap_or_default()
                 .iter()

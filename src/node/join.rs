@@ -8,9 +8,8 @@ use crate::config::StoreKind;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
 use crate::proto::memcache::naming::Naming;
+use crate::proto::redis::cursor::{self, Head, elements};
 use crate::proto::redis::encode;
-use crate::proto::redis::keys::integer;
-use crate::proto::redis::reply::{Parser, Status};
 
 /// How replies are joined. Which commands are joined how is Redis' own advice for clusters (its
 /// command tips `response_policy`), but for `SCAN` and `RANDOMKEY`.
@@ -130,7 +129,8 @@ impl Join {
                 true,
             ),
             Join::Any(chance) => {
-                let is_key = |reply: &Chain| reply.first_byte() == Some(b'$') && !is_nil(reply);
+                let is_key =
+                    |reply: &Chain| matches!(cursor::over(reply).head(), Some(Head::Bulk(b'$', _)));
                 let keys = replies.iter().filter(|reply| is_key(reply)).count() as u64;
                 let Some(wanted) = chance.checked_rem(keys) else {
                     return first_error(replies);
@@ -149,7 +149,10 @@ impl Join {
                 }
             }
             Join::Sum => {
-                let sum: i64 = replies.iter().filter_map(number).sum();
+                let sum: i64 = replies
+                    .iter()
+                    .filter_map(|reply| cursor::over(reply).integer())
+                    .sum();
                 let mut text = Vec::new();
                 encode::integer(&mut text, sum);
                 Answer::text(text, true)
@@ -157,7 +160,7 @@ impl Join {
             Join::Lists => {
                 let mut count = 0;
                 let mut body = Chain::new();
-                for mut value in replies.iter().flat_map(values) {
+                for mut value in replies.iter().flat_map(elements) {
                     body.append(&mut value);
                     count += 1;
                 }
@@ -210,7 +213,7 @@ fn not_killed(replies: &mut [Chain]) -> Answer {
 fn by_piece(replies: &[Chain], piece_of: &[u32]) -> Answer {
     let mut pieces: Vec<_> = replies
         .iter()
-        .map(|reply| values(reply).into_iter())
+        .map(|reply| elements(reply).into_iter())
         .collect();
     let mut body = Chain::new();
     for &piece in piece_of {
@@ -225,8 +228,11 @@ fn by_piece(replies: &[Chain], piece_of: &[u32]) -> Answer {
 
 /// At every position the least of the numbers there.
 fn and(replies: &[Chain]) -> Answer {
-    let numbers =
-        |reply: &Chain| -> Option<Vec<i64>> { values(reply).iter().map(number).collect() };
+    let numbers = |reply: &Chain| -> Option<Vec<i64>> {
+        let mut cursor = cursor::over(reply);
+        let count = cursor.array()?;
+        (0..count).map(|_| cursor.integer()).collect()
+    };
     let mut least: Option<Vec<i64>> = None;
     for reply in replies {
         least = match (least, numbers(reply)) {
@@ -250,13 +256,24 @@ fn and(replies: &[Chain]) -> Answer {
     Answer::text(text, true)
 }
 
+/// The number in a bulk string.
+fn cursor_of(reply: &Chain) -> Option<u64> {
+    let mut room = [0; 20];
+    let digits = cursor::over(reply).text(&mut room)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 /// One node's part of a `SCAN`, with the number of the node that goes on in its cursor.
 fn scan(replies: &[Chain], node: u16, of: u16) -> Answer {
-    let mut parts = replies.first().map(values).unwrap_or_default().into_iter();
+    let mut parts = replies
+        .first()
+        .map(elements)
+        .unwrap_or_default()
+        .into_iter();
     let (Some(cursor), Some(mut keys)) = (parts.next(), parts.next()) else {
         return Answer::failure(Failure::Internal, true);
     };
-    let next = match bulk_number(&cursor) {
+    let next = match cursor_of(&cursor) {
         Some(0) if node + 1 >= of => 0,
         Some(0) => u64::from(node + 1) << CURSOR_BITS,
         Some(inner) if inner >> CURSOR_BITS == 0 => u64::from(node) << CURSOR_BITS | inner,
@@ -277,15 +294,15 @@ fn scan(replies: &[Chain], node: u16, of: u16) -> Answer {
 /// The parameters of the local datastore with those values that hold for clients of the proxy: of its
 /// databases only number 0 is served, and clients ask how many there are.
 fn settings(replies: &mut [Chain]) -> Answer {
-    const DATABASES: &[u8] = b"$9\r\ndatabases\r\n";
+    const DATABASES: &[u8] = b"databases";
     const ONE: &[u8] = b"$1\r\n1\r\n";
     let Some(reply) = replies.first_mut() else {
         return Answer::failure(Failure::Internal, true);
     };
-    let found = values(reply);
+    let found = elements(reply);
     let mut names = found.iter().step_by(2);
-    let Some(at) =
-        names.position(|name| name.len() == DATABASES.len() && name.to_vec() == DATABASES)
+    let Some(at) = names
+        .position(|name| cursor::over(name).text(&mut [0; DATABASES.len()]) == Some(DATABASES))
     else {
         return Answer::reply(std::mem::take(reply), true);
     };
@@ -301,27 +318,6 @@ fn settings(replies: &mut [Chain]) -> Answer {
     Answer::text(text, true)
 }
 
-/// The values of a reply that is an array, or nothing.
-pub(super) fn values(reply: &Chain) -> Vec<Chain> {
-    let mut rest = Chain::new();
-    rest.append_shared(reply);
-    let mut head = [0; 24];
-    let n = rest.gather(0, &mut head);
-    let Some(end) = head.get(..n).and_then(|head| memchr::memchr(b'\n', head)) else {
-        return Vec::new();
-    };
-    if head.first() != Some(&b'*') {
-        return Vec::new();
-    }
-    rest.advance(end + 1);
-    let mut values = Vec::new();
-    let mut parser = Parser::default();
-    while let Status::Complete(len) = parser.find(&rest) {
-        values.push(rest.split_to(len));
-    }
-    values
-}
-
 /// An array of so many elements, whose bytes are given.
 pub(super) fn array(count: usize, body: Chain, agreed: bool) -> Answer {
     let mut text = Vec::new();
@@ -330,24 +326,4 @@ pub(super) fn array(count: usize, body: Chain, agreed: bool) -> Answer {
         text,
         ..Answer::reply(body, agreed)
     }
-}
-
-/// Whether a reply is the null bulk string.
-fn is_nil(reply: &Chain) -> bool {
-    let mut start = [0; 2];
-    reply.gather(0, &mut start) == 2 && start == *b"$-"
-}
-
-/// The number in an integer reply.
-fn number(reply: &Chain) -> Option<i64> {
-    let text = reply.to_vec();
-    integer(text.strip_prefix(b":")?.strip_suffix(b"\r\n")?)
-}
-
-/// The number in a bulk string.
-fn bulk_number(reply: &Chain) -> Option<u64> {
-    let text = reply.to_vec();
-    let end = memchr::memchr(b'\n', &text)?;
-    let digits = text.get(end + 1..)?.strip_suffix(b"\r\n")?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }

@@ -4,20 +4,21 @@
 use super::Node;
 use super::collect::{Collector, Lists};
 use super::front::Raw;
-use super::join::{Answer, Join, array, values};
+use super::join::{Answer, Join, array};
 use super::memcache;
 use super::msg::Msg;
 use super::route::Ask;
 use crate::clock::Now;
-use crate::cluster::digest::digest;
 use crate::cluster::id::DcId;
 use crate::cluster::merge::{self, Merge};
 use crate::cluster::topology::Scope;
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
+use crate::hashkit::digest::digest;
 use crate::mbuf::Chain;
 use crate::proto::Failure;
 use crate::proto::redis::command::Command;
+use crate::proto::redis::cursor::elements;
 use crate::proto::redis::join::JoinRule;
 use crate::proto::redis::keys::Key;
 use crate::proto::redis::{encode, resp3};
@@ -172,7 +173,7 @@ fn merged_in(level: Consistency, replies: &[&Chain]) -> Option<Answer> {
         .filter(|reply| reply.first_byte() == Some(b'*'))
         .copied()
         .collect();
-    let good: Vec<Vec<Chain>> = lists.iter().map(|list| values(list)).collect();
+    let good: Vec<Vec<Chain>> = lists.iter().map(|list| elements(list)).collect();
     let digests: Vec<Vec<u64>> = good
         .iter()
         .map(|values| {

@@ -75,7 +75,7 @@
 //! | `output` | what is to be written to a connection |
 //! | `msg` | a request in flight |
 //! | `route` | where a request goes; `frame` is what a peer gets |
-//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `alike` what has to be equal, `docs` what clients are told of commands |
+//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `docs` what clients are told of commands |
 //! | `many` | requests by keys of several owners |
 //! | `patterns` | keys that a datastore makes from patterns, which must be on the node that is asked |
 //! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
@@ -95,7 +95,6 @@
 
 mod admission;
 pub mod agreement;
-mod alike;
 mod anew;
 mod answer;
 mod busy;

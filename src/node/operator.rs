@@ -18,9 +18,9 @@ use crate::cluster::change::Change;
 use crate::cluster::id::NodeId;
 use crate::cluster::member::{Member, TopologyError};
 use crate::cluster::peer_state::PeerState;
-use crate::cluster::route::Access;
 use crate::cluster::topology::Topology;
 use crate::consistency::Consistency;
+use crate::proto::Class;
 use crate::proto::dnode::Card;
 use crate::stats::{Memory, OwnStats, Peer, Stats};
 use std::sync::Arc;
@@ -55,13 +55,13 @@ impl Operator<'_> {
     }
 
     /// The level of requests whose client has chosen none.
-    pub fn consistency(&self, access: Access) -> Consistency {
-        self.0.consistency(access)
+    pub fn consistency(&self, class: Class) -> Consistency {
+        self.0.consistency(class)
     }
 
     /// Changes that level. Returns what it was.
-    pub fn set_consistency(&mut self, access: Access, level: Consistency) -> Consistency {
-        self.0.set_consistency(access, level)
+    pub fn set_consistency(&mut self, class: Class, level: Consistency) -> Consistency {
+        self.0.set_consistency(class, level)
     }
 
     /// What every request timeout is multiplied by, 1 to 10.

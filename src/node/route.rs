@@ -9,9 +9,7 @@ use super::side;
 use super::upstream::{State, Upstream, Wire};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
-use crate::cluster::route::{
-    Access, Counts, Demand, How, Routing, Target, Targets, first_rack_candidates,
-};
+use crate::cluster::route::{Counts, Demand, How, Routing, Target, Targets, first_rack_candidates};
 use crate::cluster::split;
 use crate::cluster::topology::Distance;
 use crate::config::SecureOption;
@@ -87,14 +85,6 @@ impl<'a> Ask<'a> {
             routing: Routing::LocalNode,
             ..Ask::redis(command, Class::Read, Token::default(), raw)
         })
-    }
-}
-
-/// The cluster's word for a command's class.
-fn access(class: Class) -> Access {
-    match class {
-        Class::Read => Access::Read,
-        Class::Write => Access::Write,
     }
 }
 
@@ -180,7 +170,7 @@ impl Node {
     pub(super) fn demand(&self, ask: &Ask<'_>, level: Consistency) -> Demand {
         Demand {
             routing: ask.routing,
-            access: access(ask.class),
+            class: ask.class,
             level,
             token: ask.token,
             failover: self.options.read_failover,
@@ -228,7 +218,7 @@ impl Node {
             true => first_rack_candidates(&self.topology, ask.token).any(answers),
             // A majority would wait for the first rack's version.
             false => {
-                demand.access == Access::Read
+                demand.class == Class::Read
                     && demand.level != Consistency::DcOne
                     && self.tells_versions(entry)
             }
@@ -596,8 +586,8 @@ pub(super) fn granted(timeout_us: u64, factor: u32) -> [[u64; 2]; 4] {
         Distance::OtherDc,
     ]
     .map(|distance| {
-        [Access::Read, Access::Write].map(|access| {
-            crate::cluster::timeout::request_timeout(timeout, factor, distance, access).as_micros()
+        [Class::Read, Class::Write].map(|class| {
+            crate::cluster::timeout::request_timeout(timeout, factor, distance, class).as_micros()
                 as u64
         })
     })

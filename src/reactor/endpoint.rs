@@ -7,12 +7,12 @@ use super::token::Name;
 use crate::admin::{Admin, Caller, ConnId, Control, Outcome, Policy};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
-use crate::cluster::route::Access;
 use crate::log_at;
 use crate::node::Operator;
 use crate::node::control::SETTABLE;
 use crate::node::health::Check;
 use crate::process::{figures, memory};
+use crate::proto::Class;
 use crate::stats::{Identity, Report, info, prometheus};
 use mio::Registry;
 use slab::Slab;
@@ -114,7 +114,7 @@ impl Control for View<'_> {
             memory: &node.memory(),
             process: &figures::figures(),
             states: &states,
-            consistency: [Access::Read, Access::Write].map(|access| node.consistency(access)),
+            consistency: [Class::Read, Class::Write].map(|class| node.consistency(class)),
         })
     }
 

@@ -7,11 +7,11 @@
 
 use super::seeds::{Seeds, change_members, tell};
 use crate::clock::Now;
-use crate::cluster::route::Access;
 use crate::config::keys::Effect;
 use crate::config::{self, Difference, Overrides, Settings, differences};
 use crate::log_at;
 use crate::node::Operator;
+use crate::proto::Class;
 use crate::seeds::Provider;
 use std::path::PathBuf;
 
@@ -134,10 +134,10 @@ impl Configured {
             node.set_conn_msg_rate(new.conn_msg_rate, now);
         }
         if changed("read_consistency") {
-            node.set_consistency(Access::Read, new.read_consistency);
+            node.set_consistency(Class::Read, new.read_consistency);
         }
         if changed("write_consistency") {
-            node.set_consistency(Access::Write, new.write_consistency);
+            node.set_consistency(Class::Write, new.write_consistency);
         }
         if !applied.is_empty() || !waiting.is_empty() {
             tell(&loaded.notes);

@@ -5,11 +5,11 @@
 //! was. Results pass through [`black_box`], so that nothing measured can be left out by the compiler.
 
 use dynomite::clock::Now;
-use dynomite::cluster::digest::digest;
 use dynomite::cluster::id::NodeId;
 use dynomite::cluster::ring::Ring;
 use dynomite::cluster::topology::Topology;
 use dynomite::config::StoreKind;
+use dynomite::hashkit::digest::digest;
 use dynomite::hashkit::{HashKind, Token, hash};
 use dynomite::mbuf::{Chain, Pool};
 use dynomite::node::{self, Action, Node, Options};

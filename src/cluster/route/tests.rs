@@ -43,7 +43,7 @@ fn text(topology: &Topology, targets: &Targets) -> String {
 
 const NORMAL: Demand = Demand {
     routing: Routing::Normal,
-    access: Access::Read,
+    class: Class::Read,
     level: Consistency::DcOne,
     token: Token::of_hash(7),
     failover: true,
@@ -74,10 +74,10 @@ const EACH: &str = "x1:3=here x2:local=here w3:3=here f1:3=far f2:3=far f3:3=far
 
 #[test]
 fn levels_choose_replicas() {
-    use Access::{Read, Write};
+    use Class::{Read, Write};
     use Consistency::{DcEachSafeQuorum, DcOne, DcQuorum, DcSafeQuorum};
     let quorum_write = format!("{QUORUM} f2:4");
-    for (level, access, expected) in [
+    for (level, class, expected) in [
         (DcOne, Read, "x2:local=here"),
         (DcOne, Write, "x1:3 x2:local=here w3:3 f2:4"),
         (DcQuorum, Read, QUORUM),
@@ -89,27 +89,23 @@ fn levels_choose_replicas() {
     ] {
         let demand = Demand {
             level,
-            access,
+            class,
             ..NORMAL
         };
-        assert_eq!(placed(demand, &[]), expected, "{level} {access:?}");
+        assert_eq!(placed(demand, &[]), expected, "{level} {class:?}");
     }
 }
 
 #[test]
 fn any_node_coordinates_for_any_owner() {
     let token = Token::of_hash(150);
-    for (level, access, expected) in [
-        (Consistency::DcOne, Access::Read, "y2:3=here"),
-        (
-            Consistency::DcOne,
-            Access::Write,
-            "y1:3 y2:3=here w3:3 f2:4",
-        ),
+    for (level, class, expected) in [
+        (Consistency::DcOne, Class::Read, "y2:3=here"),
+        (Consistency::DcOne, Class::Write, "y1:3 y2:3=here w3:3 f2:4"),
     ] {
         let demand = Demand {
             level,
-            access,
+            class,
             token,
             ..NORMAL
         };
@@ -143,7 +139,7 @@ fn classes_override_levels() {
 fn what_cannot_be_reached_is_an_error_or_another_rack() {
     let read = NORMAL;
     let write = Demand {
-        access: Access::Write,
+        class: Class::Write,
         ..NORMAL
     };
     let strict = Demand {
@@ -217,7 +213,7 @@ fn replies_are_counted_by_datacenter() {
     ] {
         let demand = Demand {
             level,
-            access: Access::Write,
+            class: Class::Write,
             ..NORMAL
         };
         // Nobody reachable: the replies that cannot come are counted all the same.
@@ -237,7 +233,7 @@ fn a_cluster_of_many_racks_has_as_many_targets() {
     let topology = built(&racks).topology;
     let mut targets = Targets::default();
     let write = Demand {
-        access: Access::Write,
+        class: Class::Write,
         ..NORMAL
     };
     targets.place(&topology, &write, |_| true);
@@ -249,10 +245,10 @@ fn a_cluster_of_many_racks_has_as_many_targets() {
 
 #[test]
 fn the_scope_is_every_rack_that_may_see_the_request() {
-    use Access::{Read, Write};
+    use Class::{Read, Write};
     use Consistency::{DcEachSafeQuorum, DcOne, DcQuorum, DcSafeQuorum};
     use Routing::{Normal, OwnRackOnly};
-    for (routing, access, level, failover, scope) in [
+    for (routing, class, level, failover, scope) in [
         (Normal, Read, DcOne, false, Scope::OwnRack),
         (Normal, Read, DcOne, true, Scope::LocalDc),
         (Normal, Read, DcQuorum, false, Scope::LocalDc),
@@ -264,7 +260,7 @@ fn the_scope_is_every_rack_that_may_see_the_request() {
     ] {
         let demand = Demand {
             routing,
-            access,
+            class,
             level,
             failover,
             token: Token::of_hash(0),

@@ -1,6 +1,5 @@
 //! What a reply means to the request it answers.
 
-use super::many::value_digest;
 use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::node::Node;
@@ -9,7 +8,7 @@ use crate::node::replicate::Effect;
 use crate::proto::memcache::call::is_suppressed;
 use crate::proto::memcache::command::command;
 use crate::proto::memcache::line::{self, Outcome};
-use crate::proto::memcache::rewrite;
+use crate::proto::memcache::{rewrite, varying};
 
 /// Whether a reply is one that a client which asked for quiet does not get.
 pub(in crate::node) fn is_nominal(row: u16, raw: Raw<'_>) -> bool {
@@ -51,7 +50,7 @@ impl Node {
         Some(Effect {
             row: effect.command.index(),
             requests: vec![self.rewritten(&effect, line.len(), Raw::from(request))],
-            agreed: value_digest(reply),
+            agreed: varying::digest(reply.pieces()),
         })
     }
 

@@ -1,10 +1,10 @@
 //! A request by several keys: its pieces, and the values they bring.
 
 use crate::clock::Now;
-use crate::cluster::digest::digest;
 use crate::cluster::merge::{self, Merge};
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
+use crate::hashkit::digest::digest;
 use crate::mbuf::Chain;
 use crate::node::Node;
 use crate::node::collect::{Collector, Lists};
@@ -171,12 +171,7 @@ pub(in crate::node) fn merged(
 /// The digest of a key's value, or of its absence.
 fn digest_of(block: &Option<Chain>) -> u64 {
     match block {
-        Some(block) => value_digest(Raw::from(block)),
+        Some(block) => varying::digest(block.slices().map(|slice| &slice[..])),
         None => digest(std::iter::empty()),
     }
-}
-
-/// The digest of what a reply says of values, whichever replica says it.
-pub(in crate::node) fn value_digest(raw: Raw<'_>) -> u64 {
-    digest(varying::counted(raw.pieces()))
 }

@@ -63,5 +63,5 @@ mod unique;
 
 pub(super) use answer::{first_line, is_miss, is_nominal, is_other_version};
 pub(super) use binary::{respond, response};
-pub(super) use many::{joined, lists, merged, value_digest};
+pub(super) use many::{joined, lists, merged};
 pub(super) use unique::Marks;

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::cluster::peer_state::PeerState;
-use crate::cluster::route::Access;
 use crate::consistency::Consistency;
 use crate::node::hold::{HOLD_BYTES, HOLD_US};
 use crate::node::limits::DRAIN_US;
+use crate::proto::Class;
 
 pub const FORBIDDEN: &str =
     "-ERR Dynomite: Dynomite's current state does not allow this request\r\n";
@@ -277,12 +277,10 @@ fn a_quorum_does_without_a_node_in_standby_and_waits_for_no_held_write() {
 fn levels_apply_to_clients_that_have_chosen_none() {
     let mut rig = Rig::new(&THREE_RACKS, Options::default());
     let client = rig.client();
-    let old = rig
-        .node
-        .set_consistency(Access::Read, Consistency::DcQuorum);
+    let old = rig.node.set_consistency(Class::Read, Consistency::DcQuorum);
     assert_eq!(old, Consistency::DcOne);
-    assert_eq!(rig.node.consistency(Access::Read), Consistency::DcQuorum);
-    assert_eq!(rig.node.consistency(Access::Write), Consistency::DcOne);
+    assert_eq!(rig.node.consistency(Class::Read), Consistency::DcQuorum);
+    assert_eq!(rig.node.consistency(Class::Write), Consistency::DcOne);
     rig.asks(client, &["get k"]);
     for node in 0..3 {
         assert_eq!(rig.sees(node), ["get k"]);

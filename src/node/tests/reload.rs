@@ -1,8 +1,8 @@
 //! Settings that change while requests are under way.
 
 use super::*;
-use crate::cluster::route::Access;
 use crate::consistency::Consistency;
+use crate::proto::Class;
 use std::time::Duration;
 
 const ME: u16 = 0;
@@ -57,7 +57,7 @@ fn limits_and_levels_are_for_what_comes_later() {
     assert!(rig.node.accepted(Kind::Client, None, rig.now).is_err());
     let before = rig
         .node
-        .set_consistency(Access::Write, Consistency::DcQuorum);
+        .set_consistency(Class::Write, Consistency::DcQuorum);
     assert_eq!(before, Consistency::DcOne);
     rig.asks(second, &["SET k v"]);
     rig.says(ME, "+OK\r\n");

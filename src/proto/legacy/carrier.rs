@@ -5,8 +5,8 @@
 //! that holds the reply as Redis would have written it (RESP2); [`unwrap`] takes it out again.
 
 use crate::mbuf::Chain;
+use crate::proto::redis::cursor::{self, Head};
 use crate::proto::redis::encode;
-use crate::proto::redis::reply::{Parser, Status};
 
 /// The script, with the given text for null. It must be shorter than 400 bytes or so: a C node with
 /// the smallest `mbuf_size` has buffers of 448.
@@ -69,23 +69,23 @@ impl Carrier {
 /// # Errors
 /// What came is no carrier's reply; the text says why.
 pub fn unwrap(mut reply: Chain) -> Result<Chain, &'static str> {
-    match reply.first_byte() {
-        Some(b'-') => return Ok(reply),
-        Some(b'$') => {}
-        _ => return Err("carried reply is no bulk string"),
+    if reply.first_byte() == Some(b'-') {
+        return Ok(reply);
     }
-    let mut head = [0; 24];
-    let seen = reply.gather(0, &mut head);
-    let head = head.get(..seen).unwrap_or_default();
-    let line = memchr::memchr(b'\n', head).ok_or("carried reply has no length")?;
-    reply.advance(line + 1);
-    let mut inner = reply;
-    let rest = inner.len().checked_sub(2).ok_or("carried reply is null")?;
-    let mut only = inner.split_to(rest);
-    match Parser::default().find(&only) {
-        Status::Complete(len) if len == only.len() => Ok(std::mem::take(&mut only)),
-        _ => Err("carried reply is not one reply"),
+    let mut cursor = cursor::over(&reply);
+    let Some(Head::Bulk(b'$', len)) = cursor.head() else {
+        return Err("carried reply is no bulk string");
+    };
+    let from = cursor.at();
+    let is_one = cursor.skip().is_some() && (cursor.at() - from) as u64 == len;
+    if !is_one {
+        return Err("carried reply is not one reply");
     }
+    let end = cursor.at();
+    drop(cursor);
+    let mut inner = reply.split_to(end);
+    inner.advance(from);
+    Ok(inner)
 }
 
 #[cfg(test)]

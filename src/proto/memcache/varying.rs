@@ -10,6 +10,11 @@
 //! although a read marks the replica it went to only: it is what a majority has to settle, so that
 //! of two clients not both are told that they have won.
 
+/// The digest of what a reply says of values, whichever replica says it. The reply comes in pieces, cut anywhere.
+pub fn digest<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> u64 {
+    crate::hashkit::digest::digest(counted(pieces))
+}
+
 /// The pieces of a reply, cut anywhere, without what varies in it.
 pub fn counted<'a, I>(pieces: I) -> Counted<'a, I>
 where

@@ -4,7 +4,7 @@
 //! times that are left or idle are each replica's own, as are encodings, memory and what `DUMP` writes.
 //! Replies are compared by what follows from the data alone, so that equal data agree. What is left out of
 //! the comparison may differ unseen, so as little is left out as that allows. The digests are made in
-//! `node/alike.rs`.
+//! `digest.rs`.
 
 /// What of a reply, or of a part of it, counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

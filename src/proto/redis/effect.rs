@@ -4,6 +4,7 @@
 //! request, and its reply becomes requests with the same effect for the others.
 
 use super::command::{Command, EffectOf, Replicate};
+use super::cursor::{Cursor, Head};
 use super::encode;
 use super::request;
 use super::rewrite::Rewritten;
@@ -112,11 +113,11 @@ pub fn effect<'a>(command: &Command, args: &[&'a [u8]], reply: &'a [u8]) -> Opti
 
 /// The bytes of a bulk string.
 fn bulk(reply: &[u8]) -> Option<&[u8]> {
-    let rest = reply.strip_prefix(b"$")?;
-    let end = memchr::memchr(b'\r', rest)?;
-    let (length, rest) = rest.split_at(end);
-    let length: usize = std::str::from_utf8(length).ok()?.parse().ok()?;
-    rest.get(2..)?.get(..length)
+    let mut cursor = Cursor::of(reply);
+    match cursor.head()? {
+        Head::Bulk(b'$', len) => cursor.rest().get(..usize::try_from(len).ok()?),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

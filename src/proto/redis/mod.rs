@@ -12,14 +12,17 @@
 //! | [`inline`] | commands typed by hand |
 //! | [`encode`] | canonical requests and replies |
 //! | [`request`], [`reply`] | where a message ends: resumable, in place |
+//! | [`cursor`] | what stands in a reply, element by element |
 //! | [`resp3`] | RESP2 replies in RESP3 |
 //! | [`rewrite`], [`relative`] | writes with relative times made absolute, and the way back |
 //! | [`effect`] | what a request has done, as requests for the other replicas |
-//! | [`alike`] | what may differ between the replies of equal replicas |
+//! | [`alike`], [`digest`] | what may differ between the replies of equal replicas; the number by which the rest is compared |
 //! | [`session`] | one client's connection state, and the commands the proxy answers itself |
 
 pub mod alike;
 pub mod command;
+pub mod cursor;
+pub mod digest;
 pub mod effect;
 pub mod encode;
 pub mod errors;

@@ -8,234 +8,17 @@
 //! expected) that part passes as it is. Source: Redis 7.0.15 asked in both protocols, which is
 //! also what the tests do.
 
-use memchr::memchr;
+mod form;
+mod shape;
 
-use super::command::Command;
+pub use form::{Form, form};
+pub(super) use form::{FormRule, vemb, vsim};
+
+use self::shape::Shape;
+use super::cursor::{Cursor, Head};
 use super::encode::header;
-use super::keys::{integer, is};
-
-/// What becomes of a command's reply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
-    /// Only nulls change.
-    #[default]
-    Plain,
-    /// A flat array of names and values.
-    Map,
-    /// An array of such arrays.
-    Maps,
-    /// `SMEMBERS` and its like.
-    Set,
-    /// A score.
-    Double,
-    /// 1 or 0 for yes or no.
-    Bool,
-    /// An array of them.
-    Bools,
-    /// An array of scores.
-    Doubles,
-    /// `[member, score]`, or empty.
-    FlatScore,
-    /// Members and scores in turn become pairs.
-    ScorePairs,
-    /// Fields and values in turn become pairs.
-    FieldPairs,
-    /// Elements and scores in turn become a map.
-    ScoreMap,
-    /// An array of such arrays.
-    ScoreMaps,
-    /// Elements, scores and attributes in turn become a map to pairs.
-    ScoredAttributes,
-    /// `[key, [[member, score], …]]`.
-    KeyScores,
-    /// An array of coordinates.
-    Positions,
-    /// Members of a search, each with coordinates at its end if they were asked for.
-    GeoMembers,
-    /// An array of streams with their entries becomes a map.
-    Streams,
-    /// `XINFO STREAM`, with or without `FULL`.
-    StreamInfo,
-    /// `FUNCTION LIST`.
-    Functions,
-    /// `FUNCTION STATS`.
-    FunctionStats,
-    /// `MEMORY STATS`.
-    MemoryStats,
-    /// `LATENCY HISTOGRAM`.
-    Histograms,
-    /// `COMMAND DOCS`.
-    Docs,
-    /// Text for people.
-    Verbatim,
-    /// What a script or function returns: only the datastore knows. Of a RESP2 reply only nulls change.
-    Native,
-}
-
-macro_rules! arguments {
-    ($inner:expr) => {
-        Shape::Each(&Shape::Named(&[
-            ("flags", &Shape::Set),
-            ("arguments", &$inner),
-        ]))
-    };
-}
-
-/// The document of a command; that of a container's subcommand holds no more subcommands.
-const DOCUMENT: Shape = Shape::Named(&[
-    ("doc_flags", &Shape::Set),
-    ("history", &Shape::Set),
-    ("arguments", &ARGUMENTS),
-    ("subcommands", &Shape::Map(&SUBCOMMAND)),
-]);
-const SUBCOMMAND: Shape = Shape::Named(&[
-    ("doc_flags", &Shape::Set),
-    ("history", &Shape::Set),
-    ("arguments", &ARGUMENTS),
-]);
-/// Arguments may be made of arguments. Redis' own are so at most four levels deep; what is deeper passes
-/// as it is.
-const ARGUMENTS: Shape = arguments!(arguments!(arguments!(arguments!(arguments!(Shape::Plain)))));
-
-/// How a command's form follows from its arguments: a column of the command table.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum FormRule {
-    /// It does not.
-    Is(Form),
-    /// The second form from this number of arguments on, below it the first.
-    Args(u8, Form, Form),
-    /// The form if this word is at or behind an argument; else plain.
-    Word(u8, &'static [u8], Form),
-    /// The form if this word follows the keys counted by argument 1; else plain.
-    Counted(&'static [u8], Form),
-    /// As this says of the whole request.
-    By(fn(&[&[u8]]) -> Form),
-}
-
-/// Of `VSIM key (ELE|FP32|VALUES) … [WITHSCORES] [WITHATTRIBS]`.
-pub(super) fn vsim(args: &[&[u8]]) -> Form {
-    let options = args.get(4..).unwrap_or_default();
-    let has = |name: &str| options.iter().any(|word| is(word, name));
-    match (has("withscores"), has("withattribs")) {
-        (true, true) => Form::ScoredAttributes,
-        (true, false) => Form::ScoreMap,
-        (false, true) => Form::Map,
-        (false, false) => Form::Plain,
-    }
-}
-
-/// Of `VEMB key element [RAW]`.
-pub(super) fn vemb(args: &[&[u8]]) -> Form {
-    match args.len() {
-        3 => Form::Doubles,
-        _ => Form::Plain,
-    }
-}
-
-/// One node of what a form does to a reply.
-enum Shape {
-    Plain,
-    Set,
-    Double,
-    /// The integers 1 and 0.
-    Bool,
-    Verbatim,
-    /// A flat array becomes a map from every third element to a pair, whose first is by the shape.
-    Triples(&'static Shape),
-    /// An array, each element by the shape.
-    Each(&'static Shape),
-    /// A flat array of names and values becomes a map; values by the shape.
-    Map(&'static Shape),
-    /// The same; values by the shape of their name, plain if not listed.
-    Named(&'static [(&'static str, &'static Shape)]),
-    /// A flat array becomes an array of pairs; every second one by the shape.
-    Pairs(&'static Shape),
-    /// An array whose second element is by the shape.
-    Second(&'static Shape),
-    /// An array whose last element is by the shape if it is an array itself.
-    LastArray(&'static Shape),
-    /// An array of `[key, value]` becomes a map.
-    Entries,
-    /// A double, or a map if it is an array.
-    Gauge,
-}
-
-impl Form {
-    fn shape(self) -> &'static Shape {
-        use Shape::*;
-        match self {
-            Form::Plain | Form::Native => &Plain,
-            Form::Map => &Map(&Plain),
-            Form::Maps => &Each(&Map(&Plain)),
-            Form::Set => &Set,
-            Form::Double => &Double,
-            Form::Bool => &Bool,
-            Form::Bools => &Each(&Bool),
-            Form::ScoreMap => &Map(&Double),
-            Form::ScoreMaps => &Each(&Map(&Double)),
-            Form::ScoredAttributes => &Triples(&Double),
-            Form::Doubles => &Each(&Double),
-            Form::FlatScore => &Second(&Double),
-            Form::ScorePairs => &Pairs(&Double),
-            Form::FieldPairs => &Pairs(&Plain),
-            Form::KeyScores => &Second(&Each(&Second(&Double))),
-            Form::Positions => &Each(&Each(&Double)),
-            Form::GeoMembers => &Each(&LastArray(&Each(&Double))),
-            Form::Streams => &Entries,
-            Form::StreamInfo => &Named(&[(
-                "groups",
-                &Each(&Named(&[("consumers", &Each(&Map(&Plain)))])),
-            )]),
-            Form::Functions => &Each(&Named(&[("functions", &Each(&Named(&[("flags", &Set)])))])),
-            Form::FunctionStats => &Named(&[
-                ("running_script", &Map(&Plain)),
-                ("engines", &Map(&Map(&Plain))),
-            ]),
-            Form::MemoryStats => &Map(&Gauge),
-            Form::Histograms => &Map(&Named(&[("histogram_usec", &Map(&Plain))])),
-            Form::Docs => &Map(&DOCUMENT),
-            Form::Verbatim => &Verbatim,
-        }
-    }
-}
-
-/// The form of a request's reply. `args` is the whole request, name first.
-pub fn form(command: &Command, args: &[&[u8]]) -> Form {
-    let (from, word, form) = match command.form {
-        FormRule::Is(form) => return form,
-        FormRule::Args(count, below, form) => {
-            return if args.len() >= usize::from(count) {
-                form
-            } else {
-                below
-            };
-        }
-        FormRule::Word(from, word, form) => (usize::from(from), word, form),
-        FormRule::By(rule) => return rule(args),
-        FormRule::Counted(word, form) => {
-            let count = args.get(1).and_then(|text| integer(text)).unwrap_or(0);
-            let count = usize::try_from(count).unwrap_or(0);
-            (count.saturating_add(2), word, form)
-        }
-    };
-    let options = args.get(from..).unwrap_or_default();
-    if options.iter().any(|arg| arg.eq_ignore_ascii_case(word)) {
-        form
-    } else {
-        Form::Plain
-    }
-}
-
-impl Command {
-    /// The form of its replies if the arguments do not matter; otherwise ask [`form`].
-    #[inline]
-    pub fn fixed_form(&self) -> Option<Form> {
-        match self.form {
-            FormRule::Is(form) => Some(form),
-            _ => None,
-        }
-    }
-}
+use super::keys::is;
+use std::iter::Empty;
 
 /// Whether a reply passes unchanged, from its first bytes. Two bytes decide for everything that is
 /// not an array; fewer, or an array, are answered `false`, which is always safe.
@@ -257,10 +40,10 @@ pub fn is_identity(form: Form, start: &[u8]) -> bool {
 pub fn convert(form: Form, reply: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     let mut walk = Walk {
-        rest: reply,
+        cursor: Cursor::of(reply),
         out: &mut *out,
     };
-    let whole = walk.shaped(form.shape()).is_some() && walk.rest.is_empty();
+    let whole = walk.shaped(form.shape()).is_some() && walk.cursor.is_done();
     if !whole {
         out.truncate(start);
         out.extend_from_slice(reply);
@@ -270,60 +53,20 @@ pub fn convert(form: Form, reply: &[u8], out: &mut Vec<u8>) {
 /// A place in the reply, and where the converted part goes. `None` from any step means that the
 /// reply is not valid. Recursion follows the shape, which is a few levels deep, never the reply.
 struct Walk<'a, 'b> {
-    rest: &'a [u8],
+    cursor: Cursor<'a, Empty<&'a [u8]>>,
     out: &'b mut Vec<u8>,
 }
 
-/// An element's first line.
-struct Head<'a> {
-    kind: u8,
-    line: &'a [u8],
-    /// Length of a bulk string or an array; -1 for null; 0 for the rest.
-    count: i64,
-}
-
 impl<'a> Walk<'a, '_> {
-    fn peek(&self) -> Option<Head<'a>> {
-        let end = memchr(b'\n', self.rest)? + 1;
-        let line = self.rest.get(..end)?;
-        let kind = *line.first()?;
-        let count = match kind {
-            b'$' | b'*' => integer(line.get(1..end.checked_sub(2)?)?)?,
-            b'+' | b'-' | b':' => 0,
-            _ => return None,
-        };
-        Some(Head { kind, line, count })
-    }
-
-    fn skip(&mut self, bytes: usize) -> Option<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(bytes)?;
-        self.rest = rest;
-        Some(head)
-    }
-
-    /// Takes a bulk string, header and end included, and returns its payload.
-    fn payload(&mut self, head: &Head<'a>) -> Option<&'a [u8]> {
-        self.skip(head.line.len())?;
-        let bytes = self.skip(usize::try_from(head.count).ok()?)?;
-        self.skip(2)?;
-        Some(bytes)
+    fn peek(&self) -> Option<Head> {
+        self.cursor.clone().head()
     }
 
     /// Passes over a line and writes this one.
     fn replaced(&mut self, line: &[u8]) -> Option<()> {
-        self.skip(self.peek()?.line.len())?;
+        self.cursor.skip()?;
         self.out.extend_from_slice(line);
         Some(())
-    }
-
-    /// Enters an array and returns how many elements it has, `None` inside if it is no array.
-    fn enter(&mut self) -> Option<Option<usize>> {
-        let head = self.peek()?;
-        if head.kind != b'*' || head.count < 0 {
-            return Some(None);
-        }
-        self.skip(head.line.len())?;
-        Some(Some(usize::try_from(head.count).ok()?))
     }
 
     fn shaped(&mut self, shape: &Shape) -> Option<()> {
@@ -333,9 +76,9 @@ impl<'a> Walk<'a, '_> {
                 out.push(b',');
                 out.extend_from_slice(bytes);
             }),
-            Shape::Bool => match self.peek()?.line {
-                b":1\r\n" => self.replaced(b"#t\r\n"),
-                b":0\r\n" => self.replaced(b"#f\r\n"),
+            Shape::Bool => match self.cursor.rest() {
+                [b':', b'1', b'\r', ..] => self.replaced(b"#t\r\n"),
+                [b':', b'0', b'\r', ..] => self.replaced(b"#f\r\n"),
                 _ => self.plain(),
             },
             Shape::Verbatim => self.leaf(|bytes, out| {
@@ -344,24 +87,30 @@ impl<'a> Walk<'a, '_> {
                 out.extend_from_slice(bytes);
             }),
             Shape::Gauge => {
-                let inner = match self.peek()?.kind {
-                    b'*' => &Shape::Map(&Shape::Plain),
+                let inner = match self.peek()? {
+                    Head::List(..) => &Shape::Map(&Shape::Plain),
                     _ => &Shape::Double,
                 };
                 self.shaped(inner)
             }
             _ => {
-                let before = self.rest;
-                match self.enter()? {
-                    None => self.plain(),
-                    Some(count) => self.inside(shape, count, before),
+                let before = self.cursor.clone();
+                let done = match self.cursor.head()? {
+                    Head::List(b'*', count) => self.inside(shape, usize::try_from(count).ok()?)?,
+                    _ => false,
+                };
+                if done {
+                    return Some(());
                 }
+                self.cursor = before;
+                self.plain()
             }
         }
     }
 
-    /// An array of `count` elements whose header, the first line of `before`, has been taken.
-    fn inside(&mut self, shape: &Shape, count: usize, before: &'a [u8]) -> Option<()> {
+    /// An array of `count` elements whose header has been passed. Answers whether the shape is one for so many;
+    /// if not, nothing was written.
+    fn inside(&mut self, shape: &Shape, count: usize) -> Option<bool> {
         let number = count as i64;
         match shape {
             Shape::Set => {
@@ -381,8 +130,8 @@ impl<'a> Walk<'a, '_> {
             }
             Shape::LastArray(inner) => {
                 header(self.out, b'*', number);
-                (0..count).try_for_each(|at| match self.peek()?.kind {
-                    b'*' if at + 1 == count => self.shaped(inner),
+                (0..count).try_for_each(|at| match self.peek()? {
+                    Head::List(b'*', _) if at + 1 == count => self.shaped(inner),
                     _ => self.plain(),
                 })
             }
@@ -421,41 +170,38 @@ impl<'a> Walk<'a, '_> {
             Shape::Entries => {
                 header(self.out, b'%', number);
                 (0..count).try_for_each(|_| {
-                    if self.enter()?? != 2 {
+                    if self.cursor.head()? != Head::List(b'*', 2) {
                         return None;
                     }
                     self.plain()?;
                     self.plain()
                 })
             }
-            _ => {
-                self.rest = before;
-                self.plain()
-            }
-        }
+            _ => return Some(false),
+        }?;
+        Some(true)
     }
 
     /// The shape listed for the name that comes next.
     fn named(&self, list: &'static [(&'static str, &'static Shape)]) -> Option<&'static Shape> {
-        let head = self.peek()?;
-        if head.kind != b'$' || head.count < 0 {
+        let mut cursor = self.cursor.clone();
+        let Head::Bulk(b'$', len) = cursor.head()? else {
             return Some(&Shape::Plain);
-        }
-        let from = head.line.len();
-        let name = self
-            .rest
-            .get(from..from + usize::try_from(head.count).ok()?)?;
+        };
+        let name = cursor.rest().get(..usize::try_from(len).ok()?)?;
         let found = list.iter().find(|(listed, _)| is(name, listed));
         Some(found.map_or(&Shape::Plain, |(_, shape)| shape))
     }
 
     /// A bulk string by `write`, which leaves out the last CR LF; anything else as it is.
     fn leaf(&mut self, write: impl Fn(&[u8], &mut Vec<u8>)) -> Option<()> {
-        let head = self.peek()?;
-        if head.kind != b'$' || head.count < 0 {
+        let before = self.cursor.clone();
+        let Head::Bulk(b'$', len) = self.cursor.head()? else {
+            self.cursor = before;
             return self.plain();
-        }
-        let bytes = self.payload(&head)?;
+        };
+        let bytes = self.cursor.rest().get(..usize::try_from(len).ok()?)?;
+        self.cursor.content(len, |_| {})?;
         write(bytes, self.out);
         self.out.extend_from_slice(b"\r\n");
         Some(())
@@ -463,33 +209,25 @@ impl<'a> Walk<'a, '_> {
 
     /// One element with all it contains, only nulls changed. Copies whole stretches between nulls.
     fn plain(&mut self) -> Option<()> {
-        let mut from = self.rest;
+        let mut from = self.cursor.rest();
         let mut left: u64 = 1;
         while left > 0 {
             left -= 1;
-            let head = self.peek()?;
-            match head.kind {
-                b'$' | b'*' if head.count < 0 => {
+            let before = self.cursor.rest();
+            match self.cursor.head()? {
+                Head::Null => {
                     self.out
-                        .extend_from_slice(from.get(..from.len() - self.rest.len())?);
+                        .extend_from_slice(from.get(..from.len() - before.len())?);
                     self.out.extend_from_slice(b"_\r\n");
-                    self.skip(head.line.len())?;
-                    from = self.rest;
+                    from = self.cursor.rest();
                 }
-                b'$' => {
-                    self.payload(&head)?;
-                }
-                b'*' => {
-                    self.skip(head.line.len())?;
-                    left = left.checked_add(u64::try_from(head.count).ok()?)?;
-                }
-                _ => {
-                    self.skip(head.line.len())?;
-                }
+                Head::Bulk(_, len) => self.cursor.content(len, |_| {})?,
+                Head::List(_, count) => left = left.checked_add(count)?,
+                Head::Line(_) => self.cursor.line(|_| {})?,
             }
         }
         self.out
-            .extend_from_slice(from.get(..from.len() - self.rest.len())?);
+            .extend_from_slice(from.get(..from.len() - self.cursor.rest().len())?);
         Some(())
     }
 }

@@ -6,9 +6,9 @@ use super::story::Story;
 use super::world::World;
 use crate::simulated::network::Far;
 use dynomite::cluster::id::NodeId;
-use dynomite::cluster::route::Access;
 use dynomite::consistency::Consistency;
 use dynomite::node::control::SETTABLE;
+use dynomite::proto::Class;
 use dynomite::proto::dnode::{Data, Header, Kind};
 
 /// Clients of a story, at most.
@@ -246,8 +246,8 @@ impl World {
         let peers = node.topology().nodes().len();
         let peer = NodeId(story.below(peers) as u16);
         match story.below(9) {
-            0 => _ = node.set_consistency(Access::Read, story.pick(&Consistency::ALL)),
-            1 => _ = node.set_consistency(Access::Write, story.pick(&Consistency::ALL)),
+            0 => _ = node.set_consistency(Class::Read, story.pick(&Consistency::ALL)),
+            1 => _ = node.set_consistency(Class::Write, story.pick(&Consistency::ALL)),
             2 => _ = node.set_timeout_factor(story.below(11) as u32),
             3 | 4 => _ = node.set_state(story.pick(&SETTABLE), now),
             5 => _ = node.bar_peer(peer, true),

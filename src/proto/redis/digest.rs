@@ -5,13 +5,12 @@
 //! and nulls of RESP3 count as the RESP2 that Redis would have written in their place, so that a reply of a
 //! C node can be compared with one of ours.
 
-use crate::cluster::digest::{Hasher, combine, digest as digest_of_bytes};
+use crate::hashkit::digest::{Hasher, combine, digest as digest_of_bytes};
 use crate::proto::redis::alike::Alike;
+use crate::proto::redis::cursor::{Cursor, Head, MAX_SHORT};
 
 /// Deepest nesting that is walked; a deeper reply is its bytes.
 const MAX_DEPTH: u32 = 128;
-/// Longest first line of an element that has a length, or is an integer, a boolean or null, in bytes.
-const MAX_HEAD: usize = 32;
 /// Bytes of a verbatim string before its text.
 const FORMAT: u64 = 4;
 
@@ -21,7 +20,7 @@ const SOME_INTEGER: u64 = 2;
 const LIST: u64 = 3;
 
 /// The digest of a reply that comes in these pieces. One that is not one whole reply is its bytes.
-pub(super) fn digest<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone, alike: Alike) -> u64 {
+pub fn digest<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone, alike: Alike) -> u64 {
     let walked = match alike {
         Alike::Bytes | Alike::Values => None,
         _ => walk(pieces.clone(), alike),
@@ -30,138 +29,56 @@ pub(super) fn digest<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone, alike: 
 }
 
 fn walk<'a>(pieces: impl Iterator<Item = &'a [u8]>, alike: Alike) -> Option<u64> {
-    let mut reader = Reader { pieces, piece: &[] };
-    let digest = reader.value(alike, MAX_DEPTH)?;
-    reader.fill().is_none().then_some(digest)
+    let mut walk = Walk {
+        cursor: Cursor::new(pieces),
+    };
+    let digest = walk.value(alike, MAX_DEPTH)?;
+    walk.cursor.is_done().then_some(digest)
 }
 
 /// A text of this kind.
 fn text(kind: u8, bytes: &[u8]) -> u64 {
-    let mut hasher = Hasher::default();
-    hasher.write(&[kind]);
+    let mut hasher = begin(kind);
     hasher.write(bytes);
     hasher.finish()
 }
 
-/// Reads pieces as if they were one.
-struct Reader<'a, I> {
-    pieces: I,
-    piece: &'a [u8],
+/// The digest of something of this kind, as far as that says.
+fn begin(kind: u8) -> Hasher {
+    let mut hasher = Hasher::default();
+    hasher.write(&[kind]);
+    hasher
 }
 
-impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
-    /// At least one byte, unless all are read.
-    fn fill(&mut self) -> Option<&'a [u8]> {
-        while self.piece.is_empty() {
-            self.piece = self.pieces.next()?;
-        }
-        Some(self.piece)
-    }
+struct Walk<'a, I> {
+    cursor: Cursor<'a, I>,
+}
 
-    fn byte(&mut self) -> Option<u8> {
-        let (byte, rest) = self.fill()?.split_first()?;
-        self.piece = rest;
-        Some(*byte)
-    }
-
-    /// Hashes so many bytes; `None` if there are fewer.
-    fn bytes(&mut self, mut count: u64, hasher: &mut Hasher) -> Option<()> {
-        while count > 0 {
-            let piece = self.fill()?;
-            let most = usize::try_from(count).unwrap_or(usize::MAX);
-            let (here, rest) = piece.split_at(most.min(piece.len()));
-            hasher.write(here);
-            self.piece = rest;
-            count -= here.len() as u64;
-        }
-        Some(())
-    }
-
-    /// Hashes a line up to its CR LF.
-    fn line(&mut self, hasher: &mut Hasher) -> Option<()> {
-        loop {
-            let piece = self.fill()?;
-            let end = memchr::memchr(b'\r', piece);
-            let (here, rest) = piece.split_at(end.unwrap_or(piece.len()));
-            hasher.write(here);
-            self.piece = rest;
-            if end.is_some() {
-                self.byte()?;
-                return (self.byte()? == b'\n').then_some(());
-            }
-        }
-    }
-
-    /// A short line without its CR LF.
-    fn head<'r>(&mut self, room: &'r mut [u8; MAX_HEAD]) -> Option<&'r [u8]> {
-        let mut len = 0;
-        loop {
-            match self.byte()? {
-                b'\r' => break,
-                byte => *room.get_mut(len)? = byte,
-            }
-            len += 1;
-        }
-        (self.byte()? == b'\n').then_some(room.get(..len)?)
-    }
-
-    /// A line that is a length; `None` inside if there is no value.
-    fn length(&mut self) -> Option<Option<u64>> {
-        let mut room = [0; MAX_HEAD];
-        let line = self.head(&mut room)?;
-        if line == b"-1" {
-            return Some(None);
-        }
-        if !line.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        Some(Some(std::str::from_utf8(line).ok()?.parse().ok()?))
-    }
-
-    /// Hashes so many bytes of text and the CR LF behind them.
-    fn payload(&mut self, kind: u8, count: u64) -> Option<u64> {
-        let mut hasher = Hasher::default();
-        hasher.write(&[kind]);
-        self.bytes(count, &mut hasher)?;
-        let ends = [self.byte()?, self.byte()?] == *b"\r\n";
-        ends.then(|| hasher.finish())
-    }
-
+impl<'a, I: Iterator<Item = &'a [u8]>> Walk<'a, I> {
     fn value(&mut self, alike: Alike, depth: u32) -> Option<u64> {
-        let kind = self.byte()?;
         let only_kind = alike == Alike::Kind;
-        let mut room = [0; MAX_HEAD];
-        let digest = match kind {
-            b'*' | b'~' | b'%' => {
-                let Some(count) = self.length()? else {
-                    return Some(NULL);
+        match self.cursor.head()? {
+            Head::Null => Some(NULL),
+            Head::List(_, count) => self.list(alike, count, depth.checked_sub(1)?),
+            Head::Bulk(kind, count) => {
+                let (kind, count) = match kind {
+                    b'=' => {
+                        self.cursor.bytes(FORMAT, |_| {})?;
+                        (b'$', count.checked_sub(FORMAT)?)
+                    }
+                    b'!' => (b'-', count),
+                    _ => (kind, count),
                 };
-                let count = if kind == b'%' {
-                    count.checked_mul(2)?
-                } else {
-                    count
-                };
-                return self.list(alike, count, depth.checked_sub(1)?);
+                let mut hasher = begin(kind);
+                self.cursor.content(count, |piece| hasher.write(piece))?;
+                Some(match kind {
+                    b'$' if only_kind => u64::from(kind),
+                    _ => hasher.finish(),
+                })
             }
-            b'_' => {
-                self.head(&mut room)?;
-                return Some(NULL);
-            }
-            b'$' => match self.length()? {
-                Some(count) => self.payload(b'$', count)?,
-                None => return Some(NULL),
-            },
-            b'=' => {
-                let count = self.length()??.checked_sub(FORMAT)?;
-                self.bytes(FORMAT, &mut Hasher::default())?;
-                self.payload(b'$', count)?
-            }
-            b'!' => {
-                let count = self.length()??;
-                self.payload(b'-', count)?
-            }
-            b':' | b'#' => {
-                let number = match (kind, self.head(&mut room)?) {
+            Head::Line(kind @ (b':' | b'#')) => {
+                let mut room = [0; MAX_SHORT];
+                let number = match (kind, self.cursor.short_line(&mut room)?) {
                     (b'#', b"t") => b"1",
                     (b'#', b"f") => b"0",
                     (b'#', _) => return None,
@@ -171,24 +88,16 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Reader<'a, I> {
                 if (only_kind || alike == Alike::Integer) && !negative {
                     return Some(SOME_INTEGER);
                 }
-                return Some(text(b':', number));
+                Some(text(b':', number))
             }
-            b',' | b'(' | b'+' | b'-' => {
-                let kind = if matches!(kind, b',' | b'(') {
-                    b'$'
-                } else {
-                    kind
-                };
-                let mut hasher = Hasher::default();
-                hasher.write(&[kind]);
-                self.line(&mut hasher)?;
-                hasher.finish()
+            Head::Line(kind) => {
+                let mut hasher = begin(match kind {
+                    b',' | b'(' => b'$',
+                    other => other,
+                });
+                self.cursor.line(|piece| hasher.write(piece))?;
+                Some(hasher.finish())
             }
-            _ => return None,
-        };
-        match kind {
-            b'$' | b'=' if only_kind => Some(u64::from(kind)),
-            _ => Some(digest),
         }
     }
 
