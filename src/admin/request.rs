@@ -5,8 +5,15 @@
 //! a bare line feed, empty lines before the request line are skipped, and `Host` may be missing,
 //! because checks written by hand against the C original do all three.
 
+mod fields;
+mod target;
+
+use std::borrow::Cow;
+
 use memchr::memchr;
 
+use self::fields::Fields;
+use self::target::Target;
 use super::response::Status;
 
 /// Longest head, with its empty line. A longer request line is 414, longer fields are 431.
@@ -115,7 +122,13 @@ impl HeadScan {
             match (first, line.is_empty()) {
                 (true, true) => self.start = end,
                 (true, false) => {
-                    request_line(line)?;
+                    let line = input.get(self.start..end).unwrap_or_default();
+                    let line = with_known_minor(line);
+                    let mut parsed = httparse::Request::new(&mut []);
+                    if let Err(error) = parsed.parse(&line) {
+                        return Err(unreadable(error, &parsed, &line));
+                    }
+                    request_line(&parsed)?;
                 }
                 (false, true) => return Ok(Some((self.start, end))),
                 (false, false) => {}
@@ -146,23 +159,26 @@ impl Request {
     /// A [`Refusal`]; the connection cannot be used any further then, because where the next
     /// request begins is not known for sure.
     pub fn parse(head: &[u8]) -> Result<Request, Refusal> {
-        let mut lines = head.split_inclusive(|&b| b == b'\n').map(line_of);
-        let (method, target, http11) = request_line(lines.next().unwrap_or_default())?;
+        let head = with_known_minor(head);
+        let mut room = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut parsed = httparse::Request::new(&mut room);
+        match parsed.parse(&head) {
+            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
+            // Its end is elsewhere than it was found to be.
+            Ok(_) => return Err(bad("the header is malformed")),
+            Err(error) => return Err(unreadable(error, &parsed, &head)),
+        }
+        let (method, target, http11) = request_line(&parsed)?;
         let Target {
             path,
             query,
             authority,
             is_plain_path,
-        } = split_target(target)?;
+        } = target::split(target)?;
 
         let mut fields = Fields::default();
-        let mut count = 0;
-        for line in lines.take_while(|line| !line.is_empty()) {
-            count += 1;
-            if count > MAX_FIELDS {
-                return Err(Refusal(Status::FIELDS_TOO_LARGE, "too many header fields"));
-            }
-            fields.take(line)?;
+        for field in parsed.headers.iter() {
+            fields.take(field)?;
         }
         if fields.transfer_encoding {
             return Err(Refusal(
@@ -199,200 +215,83 @@ impl Request {
     }
 }
 
-/// Method, target, and whether it is HTTP/1.1 rather than 1.0.
-fn request_line(line: &[u8]) -> Result<(Method, &[u8], bool), Refusal> {
-    let mut words = line.split(|&b| b == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (words.next(), words.next(), words.next(), words.next())
+/// Checks what was read of a request line: method, target, and whether it is HTTP/1.1 rather than 1.0.
+fn request_line<'h>(
+    parsed: &httparse::Request<'_, 'h>,
+) -> Result<(Method, &'h str, bool), Refusal> {
+    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version)
     else {
-        return Err(bad("the request line is not: method target version"));
+        return Err(bad(NO_REQUEST_LINE));
     };
-    if method.is_empty() || !method.iter().all(|&b| is_token(b)) {
-        return Err(bad("the method is malformed"));
-    }
-    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+    if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(bad("the target is malformed"));
     }
-    let http11 = match version {
-        b"HTTP/1.0" => false,
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => true,
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
-            return Err(Refusal(
-                Status::VERSION_NOT_SUPPORTED,
-                "only HTTP/1.0 and HTTP/1.1 are spoken",
-            ));
-        }
-        _ => return Err(bad("the version is malformed")),
-    };
-    let method = match method {
-        b"GET" => Method::Get,
-        b"HEAD" => Method::Head,
-        b"POST" => Method::Post,
-        _ => Method::Other,
-    };
-    Ok((method, target, http11))
+    let method = [Method::Get, Method::Head, Method::Post]
+        .into_iter()
+        .find(|known| known.name() == method);
+    Ok((method.unwrap_or(Method::Other), target, minor > 0))
 }
 
-/// What a target says.
-struct Target {
-    path: String,
-    query: Option<String>,
-    authority: Option<String>,
-    is_plain_path: bool,
-}
+const NO_REQUEST_LINE: &str = "the request line is not: method target version";
 
-/// Takes apart a target in origin form, absolute form (`http://host/path`) or `*`.
-fn split_target(target: &[u8]) -> Result<Target, Refusal> {
-    // Checked to be visible ASCII.
-    let target = str::from_utf8(target).map_err(|_| bad("the target is malformed"))?;
-    let absolute = ["http://", "https://"].iter().find_map(|scheme| {
-        let start = target.get(..scheme.len())?;
-        start
-            .eq_ignore_ascii_case(scheme)
-            .then(|| target.get(scheme.len()..))?
-    });
-    let mut authority = None;
-    let local = match absolute {
-        Some(rest) => {
-            let end = rest.find(['/', '?']).unwrap_or(rest.len());
-            let (host, local) = rest.split_at(end);
-            authority = Some(host.to_owned());
-            if local.is_empty() { "/" } else { local }
+/// The answer to a head that cannot be read; `parsed` is what was read before.
+fn unreadable(error: httparse::Error, parsed: &httparse::Request<'_, '_>, head: &[u8]) -> Refusal {
+    use httparse::Error;
+    let mut lines = head.split(|&byte| byte == b'\n');
+    let line = line_of(lines.next().unwrap_or_default());
+    match error {
+        Error::TooManyHeaders => Refusal(Status::FIELDS_TOO_LARGE, "too many header fields"),
+        Error::HeaderValue => bad("the value of a header field is malformed"),
+        Error::HeaderName => {
+            let mut fields = lines.map(line_of).take_while(|line| !line.is_empty());
+            match fields.all(|field| memchr(b':', field).is_some()) {
+                true => bad("the name of a header field is malformed"),
+                false => bad("a header field has no colon"),
+            }
         }
-        None if target.starts_with('/') || target == "*" => target,
-        None => return Err(bad("the target is malformed")),
-    };
-    let (path, query) = match local.split_once('?') {
-        Some((path, query)) => (path, Some(query.to_owned())),
-        None => (local, None),
-    };
-    Ok(Target {
-        is_plain_path: !path.contains('%'),
-        path: if path.is_empty() {
-            "/".to_owned()
-        } else {
-            percent_decode(path)?
+        _ if line.split(|&byte| byte == b' ').count() != 3 => bad(NO_REQUEST_LINE),
+        _ if parsed.method.is_none() => bad("the method is malformed"),
+        _ if parsed.path.is_none() => bad("the target is malformed"),
+        _ => match line.split(|&byte| byte == b' ').next_back() {
+            Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+                if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            {
+                Refusal(
+                    Status::VERSION_NOT_SUPPORTED,
+                    "only HTTP/1.0 and HTTP/1.1 are spoken",
+                )
+            }
+            _ => bad("the version is malformed"),
         },
-        query,
-        authority,
-    })
-}
-
-/// `%41` becomes `A`; what is no UTF-8 afterwards, or no escape, is refused.
-fn percent_decode(path: &str) -> Result<String, Refusal> {
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut bytes = path.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
-        let (Some(high), Some(low)) = (digit(), digit()) else {
-            return Err(bad("the path has a broken percent escape"));
-        };
-        // Two hexadecimal digits make a byte.
-        decoded.push((high * 16 + low) as u8);
     }
-    String::from_utf8(decoded).map_err(|_| bad("the path is not UTF-8"))
 }
 
-/// The header fields that mean something here.
-#[derive(Default)]
-struct Fields {
-    content_length: Option<u64>,
-    transfer_encoding: bool,
-    close: bool,
-    expects_continue: bool,
-    unknown_expectation: bool,
-    host: Option<String>,
-    origin: Option<String>,
-    fetch_site: Option<String>,
-    referer: Option<String>,
-    is_browser: bool,
-}
-
-impl Fields {
-    fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
-        let colon = memchr(b':', line).ok_or(bad("a header field has no colon"))?;
-        let (name, value) = line.split_at(colon);
-        // A blank here is a folded line, or a name that ends in one.
-        if name.is_empty() || !name.iter().all(|&b| is_token(b)) {
-            return Err(bad("the name of a header field is malformed"));
-        }
-        let value = value.get(1..).unwrap_or_default();
-        if value.iter().any(|&b| b.is_ascii_control() && b != b'\t') {
-            return Err(bad("the value of a header field is malformed"));
-        }
-        let value = value.trim_ascii();
-        if name.eq_ignore_ascii_case(b"content-length") {
-            let length = length(value).ok_or(bad("Content-Length is malformed"))?;
-            if self.content_length.is_some_and(|before| before != length) {
-                return Err(bad("Content-Length contradicts itself"));
+/// The head as one of HTTP/1.1 if it is of a later HTTP/1, which is read the same (RFC 9110, 2.5).
+fn with_known_minor(head: &[u8]) -> Cow<'_, [u8]> {
+    let line = head.split(|&byte| byte == b'\n').next().map(line_of);
+    match line {
+        Some(
+            [
+                before @ ..,
+                b' ',
+                b'H',
+                b'T',
+                b'T',
+                b'P',
+                b'/',
+                b'1',
+                b'.',
+                b'2'..=b'9',
+            ],
+        ) => {
+            let mut head = head.to_vec();
+            if let Some(minor) = head.get_mut(before.len() + b" HTTP/1.".len()) {
+                *minor = b'1';
             }
-            self.content_length = Some(length);
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.transfer_encoding = true;
-        } else if name.eq_ignore_ascii_case(b"connection") {
-            self.close |= value
-                .split(|&b| b == b',')
-                .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
-        } else if name.eq_ignore_ascii_case(b"expect") {
-            let known = value.eq_ignore_ascii_case(b"100-continue");
-            self.expects_continue |= known;
-            self.unknown_expectation |= !known;
-        } else if name.eq_ignore_ascii_case(b"host") {
-            // Two could be understood differently by different readers (RFC 9112, 3.2).
-            once(&mut self.host, value).ok_or(bad("Host contradicts itself"))?;
-        } else if name.eq_ignore_ascii_case(b"origin") {
-            once(&mut self.origin, value).ok_or(bad("Origin contradicts itself"))?;
-        } else if name.eq_ignore_ascii_case(b"referer") {
-            once(&mut self.referer, value).ok_or(bad("Referer contradicts itself"))?;
-        } else if name.eq_ignore_ascii_case(b"user-agent") {
-            self.is_browser |= begins_with(value, b"Mozilla/");
-        } else if begins_with(name, b"sec-fetch-") {
-            self.is_browser = true;
-            if name.eq_ignore_ascii_case(b"sec-fetch-site") {
-                once(&mut self.fetch_site, value)
-                    .ok_or(bad("Sec-Fetch-Site contradicts itself"))?;
-            }
+            Cow::Owned(head)
         }
-        Ok(())
+        _ => Cow::Borrowed(head),
     }
-}
-
-/// Whether `text` begins with `start`, in letters of either case.
-fn begins_with(text: &[u8], start: &[u8]) -> bool {
-    let head = text.get(..start.len());
-    head.is_some_and(|head| head.eq_ignore_ascii_case(start))
-}
-
-/// Keeps the value of a field that may come once, or again with the same value.
-fn once(place: &mut Option<String>, value: &[u8]) -> Option<()> {
-    let value = String::from_utf8_lossy(value);
-    if place.as_ref().is_some_and(|before| *before != value) {
-        return None;
-    }
-    *place = Some(value.into_owned());
-    Some(())
-}
-
-/// Decimal digits only; what does not fit is as long as can be.
-fn length(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let length = value.iter().fold(0u64, |n, &b| {
-        n.saturating_mul(10).saturating_add(u64::from(b - b'0'))
-    });
-    Some(length)
-}
-
-/// RFC 9110, 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

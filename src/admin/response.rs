@@ -1,6 +1,7 @@
 //! A response, and its bytes (RFC 9112).
 
 use std::fmt::Write;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::BytesMut;
 
@@ -121,32 +122,9 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// A date as `Date` has it (RFC 9110, 5.6.7), of seconds since the Unix epoch.
 fn http_date(unix_secs: u64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let (days, secs) = (unix_secs / 86_400, unix_secs % 86_400);
-    // Years are counted from March, so that the leap day comes last: day 719468 of the calendar
-    // that began on 1 March of year 0 is the Unix epoch. 400 years have 146097 days.
-    let since_march = days + 719_468;
-    let (era, day_of_era) = (since_march / 146_097, since_march % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12;
-    let year = era * 400 + year_of_era + u64::from(month < 2);
-    let name =
-        |names: &[&'static str], index: u64| names.get(index as usize).copied().unwrap_or_default();
-    format!(
-        "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
-        name(&DAYS, days % 7),
-        name(&MONTHS, month),
-        secs / 3600,
-        secs / 60 % 60,
-        secs % 60,
-    )
+    // The format has four digits for the year: none after 9999.
+    const LAST: u64 = 253_402_300_799;
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix_secs.min(LAST)))
 }
 
 #[cfg(test)]
@@ -164,6 +142,7 @@ mod tests {
             (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
             (1_709_251_200, "Fri, 01 Mar 2024 00:00:00 GMT"),
             (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+            (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
             assert_eq!(http_date(secs), date);
         }

@@ -1,9 +1,11 @@
-//! The little of HTTP that a list needs: one answer to one request, of a server of any version.
+//! The little of HTTP that a list needs: one answer to one request, of a server of HTTP/1.
 
 use std::io::{self, ErrorKind, Read};
 
 /// Most bytes of the lines before a body, and of the lines between the pieces of one.
 const MAX_HEAD: usize = 64 << 10;
+/// Most fields of a head.
+const MAX_FIELDS: usize = 100;
 
 /// Reads an answer and returns its body, of at most `limit` bytes. Lines may end without a carriage
 /// return. The body ends where `Transfer-Encoding: chunked` or `Content-Length` says (then the server
@@ -43,6 +45,30 @@ struct Head {
     line: String,
     chunked: bool,
     length: Option<usize>,
+}
+
+impl Head {
+    /// Takes in a field.
+    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
+        if name.eq_ignore_ascii_case("transfer-encoding") {
+            if !value.eq_ignore_ascii_case("chunked") {
+                return Err(format!("the answer is encoded as {}", shown(value)));
+            }
+            self.chunked = true;
+        } else if name.eq_ignore_ascii_case("content-length") {
+            let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+            let length = value.parse().ok().filter(|_| digits);
+            if length.is_none() || (self.length.is_some() && self.length != length) {
+                return Err(format!("the answer has a bad length: {}", shown(value)));
+            }
+            self.length = length;
+        } else if name.eq_ignore_ascii_case("content-encoding")
+            && !value.eq_ignore_ascii_case("identity")
+        {
+            return Err(format!("the answer is encoded as {}", shown(value)));
+        }
+        Ok(())
+    }
 }
 
 struct Reader<'a, R> {
@@ -100,47 +126,45 @@ impl<R: Read> Reader<'_, R> {
         }
     }
 
+    /// All lines up to an empty one.
     fn head(&mut self) -> Result<Head, String> {
-        let line = self.line()?;
-        let no_http = || format!("the answer is no HTTP: {}", shown(&line));
-        let mut words = line.split(' ').filter(|word| !word.is_empty());
-        let version = words.next().unwrap_or_default();
-        if !version.starts_with("HTTP/1.") {
+        let first = self.line()?;
+        let mut text = format!("{first}\r\n");
+        let no_http = || format!("the answer is no HTTP: {}", shown(&first));
+        // A stream that is none may never have an empty line.
+        if parser()
+            .parse_response(&mut httparse::Response::new(&mut []), text.as_bytes())
+            .is_err()
+        {
             return Err(no_http());
         }
-        let status = words.next().filter(|word| word.len() == 3);
-        let status = status.and_then(|word| word.parse().ok());
+        loop {
+            let line = self.line()?;
+            text.push_str(&line);
+            text.push_str("\r\n");
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut fields);
+        let parsed = parser().parse_response(&mut response, text.as_bytes());
+        if let Err(httparse::Error::TooManyHeaders) = parsed {
+            return Err(too_long_a_head());
+        }
+        let (Ok(httparse::Status::Complete(_)), Some(status)) = (parsed, response.code) else {
+            return Err(no_http());
+        };
         let mut head = Head {
-            status: status.ok_or_else(no_http)?,
-            line: shown(&line),
+            status,
+            line: shown(&first),
             chunked: false,
             length: None,
         };
-        loop {
-            let line = self.line()?;
-            if line.is_empty() {
-                return Ok(head);
-            }
-            let (name, value) = line.split_once(':').unwrap_or((&line, ""));
-            let (name, value) = (name.trim(), value.trim());
-            if name.eq_ignore_ascii_case("transfer-encoding") {
-                if !value.eq_ignore_ascii_case("chunked") {
-                    return Err(format!("the answer is encoded as {}", shown(value)));
-                }
-                head.chunked = true;
-            } else if name.eq_ignore_ascii_case("content-length") {
-                let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-                let length = value.parse().ok().filter(|_| digits);
-                if length.is_none() || (head.length.is_some() && head.length != length) {
-                    return Err(format!("the answer has a bad length: {}", shown(value)));
-                }
-                head.length = length;
-            } else if name.eq_ignore_ascii_case("content-encoding")
-                && !value.eq_ignore_ascii_case("identity")
-            {
-                return Err(format!("the answer is encoded as {}", shown(value)));
-            }
+        for field in response.headers.iter() {
+            head.take(field.name, String::from_utf8_lossy(field.value).trim())?;
         }
+        Ok(head)
     }
 
     /// Exactly so many bytes.
@@ -169,11 +193,17 @@ impl<R: Read> Reader<'_, R> {
         let mut body = Vec::new();
         loop {
             let line = self.line()?;
-            let size = line.split(';').next().unwrap_or_default().trim();
-            let digits = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_hexdigit());
-            let size = usize::from_str_radix(size, 16).ok().filter(|_| digits);
-            let size =
-                size.ok_or_else(|| format!("the answer has a bad chunk: {}", shown(&line)))?;
+            let bad = || format!("the answer has a bad chunk: {}", shown(&line));
+            if !line.starts_with(|first: char| first.is_ascii_hexdigit()) {
+                return Err(bad());
+            }
+            let size = match httparse::parse_chunk_size(format!("{line}\r\n").as_bytes()) {
+                Ok(httparse::Status::Complete((_, size))) => size,
+                Ok(httparse::Status::Partial) | Err(httparse::InvalidChunkSize) => {
+                    return Err(bad());
+                }
+            };
+            let size = usize::try_from(size).map_err(|_| too_long())?;
             if size == 0 {
                 return Ok(body);
             }
@@ -188,6 +218,16 @@ impl<R: Read> Reader<'_, R> {
             }
         }
     }
+}
+
+/// As lenient as servers are careless.
+fn parser() -> httparse::ParserConfig {
+    let mut parser = httparse::ParserConfig::default();
+    parser
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_multiple_spaces_in_response_status_delimiters(true)
+        .ignore_invalid_headers_in_responses(true);
+    parser
 }
 
 fn cut_short() -> String {
