@@ -147,17 +147,6 @@ pub fn process_exists(pid: u32) -> bool {
     !matches!(result, Err(e) if e.raw_os_error() == Some(libc::ESRCH))
 }
 
-/// Takes an exclusive advisory lock on a file without waiting; it lasts until the file is closed.
-/// `Ok(false)` if another open file holds it; errors where locks are not supported.
-pub fn try_lock(file: &File) -> io::Result<bool> {
-    // SAFETY: the descriptor is open; no memory is involved.
-    match check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }) {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
-        Err(e) => Err(e),
-    }
-}
-
 /// Waits until `fd` can be written to without blocking, or for `millis`. Whether it can.
 pub fn poll_writable(fd: BorrowedFd<'_>, millis: u16) -> bool {
     let mut poll = libc::pollfd {

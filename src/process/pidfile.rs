@@ -9,7 +9,7 @@
 //! The file is written in place, not replaced: the directory often belongs to root and only the
 //! file to us.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -90,14 +90,14 @@ fn open_locked(path: &Path) -> Result<File, String> {
         if special {
             return Ok(file);
         }
-        match sys::try_lock(&file) {
-            // The holder before us removes the file and then lets go of the lock: what we locked
-            // may no longer be what the path names.
-            Ok(true) if !is_at(&file, path) => {}
-            Ok(true) => return Ok(file),
-            Ok(false) => return Err(held(path)),
+        match file.try_lock() {
+            // The holder before us removes the file and then releases the lock: the locked file
+            // may no longer be the one at the path.
+            Ok(()) if !is_at(&file, path) => {}
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => return Err(held(path)),
             // A file system without locks: as good as the original.
-            Err(_) => return Ok(file),
+            Err(TryLockError::Error(_)) => return Ok(file),
         }
     }
     Err(format!(
