@@ -6,7 +6,7 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`sys`] | every call to the operating system that needs `unsafe` |
+//! | [`sys`] | every call that needs `unsafe`: to the operating system, and to a port of C's YAML parser |
 //! | [`clock`], [`logging`] | what time it is, as an argument; the log gate |
 //! | [`mbuf`] | the pool of fixed-size buffers, shared slices of them, chains of slices |
 //! | [`consistency`] | the four consistency levels |

@@ -1,8 +1,9 @@
-//! The system calls that neither the standard library nor a kept crate offers: with `ring`, the one place
-//! outside `mbuf` with `unsafe`. Each function is safe to call from anywhere unless it says
+//! The system calls that neither the standard library nor a kept crate offers: with `ring` and `yaml`, the one
+//! place outside `mbuf` with `unsafe`. Each function is safe to call from anywhere unless it says
 //! otherwise.
 
 pub mod ring;
+pub mod yaml;
 
 use std::ffi::CStr;
 use std::fs::File;

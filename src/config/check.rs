@@ -4,13 +4,13 @@
 
 use super::address::{Endpoint, Listen};
 use super::keys::{self, Key, Status};
-use super::place::Places;
+use super::pool::{INDENTED, Pool};
 use super::problem::{MAX_PROBLEMS, Note, Place, Problem};
 use super::server::{Datastore, Seed};
 use super::settings::Settings;
 use super::value_check::check_value;
 use super::values::{SecureOption, SeedProvider, StoreKind, digits};
-use super::yaml::{INDENTED, Pool, Word};
+use super::yaml::Word;
 use super::{Loaded, Overrides};
 use crate::consistency::Consistency;
 use crate::hashkit::{MAX_TOKENS, Token, parse_list};
@@ -19,15 +19,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Checks the file's pool and makes settings of it.
-pub(super) fn check(
-    pool: &Pool,
-    places: &Places<'_>,
-    file: &str,
-    cli: &Overrides,
-) -> Result<Loaded, Vec<Problem>> {
+pub(super) fn check(pool: &Pool, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
     let mut checker = Checker {
         pool,
-        places,
         given: Vec::new(),
         refused: HashSet::new(),
         problems: Vec::new(),
@@ -58,7 +52,6 @@ pub(super) fn check(
 
 struct Checker<'a> {
     pool: &'a Pool,
-    places: &'a Places<'a>,
     /// Every value of a known key, in the order of the file.
     given: Vec<(&'static Key, &'a Word)>,
     /// Keys that had a value which was refused.
@@ -70,23 +63,19 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn refuse(&mut self, text: String, node: Option<usize>) {
+    fn refuse(&mut self, text: String, place: Option<Place>) {
         if self.problems.len() >= MAX_PROBLEMS {
             self.more += 1;
             return;
         }
-        self.problems.push(match node {
-            Some(node) => self.places.problem(text, node),
-            None => Problem::new(text),
-        });
+        self.problems.push(Problem { text, place });
     }
 
-    /// Warns of something that stands at a node.
-    fn warn(&mut self, text: impl Into<String>, node: Option<usize>) {
-        self.notes.push(Note::warn(match node {
-            Some(node) => self.places.problem(text, node).to_string(),
-            None => text.into(),
-        }));
+    /// Warns of something that stands at a place.
+    fn warn(&mut self, text: impl Into<String>, place: Option<Place>) {
+        let text = text.into();
+        self.notes
+            .push(Note::warn(Problem { text, place }.to_string()));
     }
 
     /// Goes through the file: known keys, each value by its kind, repetitions.
@@ -94,15 +83,15 @@ impl<'a> Checker<'a> {
         let pool = self.pool;
         for word in &pool.beside {
             if word.text == "auto_bootstrap" {
-                self.warn(deprecated(&word.text), Some(word.node));
+                self.warn(deprecated(&word.text), Some(word.place));
             } else {
                 let text =
                     format!("conf: '{file}' has invalid mapping \"key:\" at depth 1, {INDENTED}");
-                self.refuse(text, Some(word.node));
+                self.refuse(text, Some(word.place));
             }
         }
-        // With the node of the first value.
-        let mut seen: HashMap<&'static str, usize> = HashMap::new();
+        // With the place of the first value.
+        let mut seen: HashMap<&'static str, Place> = HashMap::new();
         for entry in &pool.entries {
             let name = &entry.key.text;
             let Some(key) = keys::find(name) else {
@@ -113,25 +102,24 @@ impl<'a> Checker<'a> {
                 {
                     text.push_str(&format!("; did you mean \"{near}\"?"));
                 }
-                self.refuse(text, Some(entry.key.node));
+                self.refuse(text, Some(entry.key.place));
                 continue;
             };
             if matches!(key.status, Status::Deprecated | Status::Older) {
-                self.warn(deprecated(key.name), Some(entry.key.node));
+                self.warn(deprecated(key.name), Some(entry.key.place));
             }
             for value in &entry.values {
                 let first = match value.text.is_empty() {
-                    true => value.node,
-                    false => *seen.entry(key.name).or_insert(value.node),
+                    true => value.place,
+                    false => *seen.entry(key.name).or_insert(value.place),
                 };
                 let checked = if value.text.is_empty() {
                     Err(format!("conf: directive \"{name}\" has an empty value"))
-                } else if first != value.node && !key.kind.repeats() {
-                    let text = format!("conf: directive \"{name}\" is a duplicate");
-                    Err(match self.places.place(first) {
-                        Some(place) => format!("{text} of line {}", place.line),
-                        None => text,
-                    })
+                } else if first != value.place && !key.kind.repeats() {
+                    Err(format!(
+                        "conf: directive \"{name}\" is a duplicate of line {}",
+                        first.line
+                    ))
                 } else {
                     check_value(key, &value.text)
                         .map_err(|text| format!("{text}; the value is '{}'", shown(&value.text)))
@@ -140,7 +128,7 @@ impl<'a> Checker<'a> {
                     Ok(()) => self.given.push((key, value)),
                     Err(text) => {
                         self.refused.insert(key.name);
-                        self.refuse(text, Some(value.node));
+                        self.refuse(text, Some(value.place));
                     }
                 }
             }
@@ -190,7 +178,7 @@ impl<'a> Checker<'a> {
         if self.last(name).is_some() && !matches!(default, "" | "0") {
             let text =
                 format!("conf: directive \"{name}\" is 0, which stands for its default, {default}");
-            self.warn(text, self.node(name));
+            self.warn(text, self.place(name));
         }
     }
 
@@ -309,7 +297,7 @@ impl<'a> Checker<'a> {
         for word in self.all("tokens").collect::<Vec<_>>() {
             for token in parse_list(&word.text).unwrap_or_default() {
                 if token.folded {
-                    self.warn(folded("tokens", &word.text), Some(word.node));
+                    self.warn(folded("tokens", &word.text), Some(word.place));
                 }
                 tokens.push(token.token);
             }
@@ -318,9 +306,9 @@ impl<'a> Checker<'a> {
             self.missing("tokens");
         } else if tokens.len() > MAX_TOKENS {
             let text = format!("conf: directive \"tokens\" has more than {MAX_TOKENS} tokens");
-            self.refuse(text, self.node("tokens"));
+            self.refuse(text, self.place("tokens"));
         } else if tokens.len() > 1 {
-            self.warn("conf: more than one token: nodes that run the C original can crash on learning of this node", self.node("tokens"));
+            self.warn("conf: more than one token: nodes that run the C original can crash on learning of this node", self.place("tokens"));
         }
         tokens
     }
@@ -346,14 +334,14 @@ impl<'a> Checker<'a> {
                 datastore.text,
                 shown(&texts.join(", "))
             );
-            self.warn(text, Some(ignored.node));
+            self.warn(text, Some(ignored.place));
         }
         if digits(&datastore.weight).is_none() {
             let text = format!(
                 "conf: directive \"servers\" has a weight that is not a number, it is ignored: {}",
                 datastore.text
             );
-            self.warn(text, self.node("servers"));
+            self.warn(text, self.place("servers"));
         }
         Some(datastore)
     }
@@ -413,7 +401,7 @@ impl<'a> Checker<'a> {
                     "conf: directive \"{key}\" has a '{letter}', which separates the fields and entries of \"dyn_seeds\": other nodes cannot name this node; the value is '{}'",
                     shown(name)
                 );
-                self.warn(text, self.node(key));
+                self.warn(text, self.place(key));
             }
         }
     }
@@ -426,7 +414,7 @@ impl<'a> Checker<'a> {
             let text = format!(
                 "conf: directive \"dyn_port\" is ignored, peers connect to the port of \"dyn_listen\": {port}"
             );
-            self.warn(text, self.node("dyn_port"));
+            self.warn(text, self.place("dyn_port"));
         }
     }
 
@@ -444,41 +432,39 @@ impl<'a> Checker<'a> {
                 let text = format!(
                     "conf: directive \"{name}\" is where \"{other}\" listens already: {address}"
                 );
-                self.refuse(text, self.node(name));
+                self.refuse(text, self.place(name));
             }
             if address.is_reached_at(&settings.datastore.endpoint) {
                 let text = format!(
                     "conf: directive \"servers\" is this node itself, see \"{name}\": {}",
                     settings.datastore.text
                 );
-                self.refuse(text, self.node("servers"));
+                self.refuse(text, self.place("servers"));
             }
         }
     }
 
     /// Where the last good value of a key stands.
-    fn node(&self, name: &str) -> Option<usize> {
+    fn place(&self, name: &str) -> Option<Place> {
         let mut all = self.given.iter().filter(|(key, _)| key.name == name);
-        all.next_back().map(|(_, word)| word.node)
+        all.next_back().map(|(_, word)| word.place)
     }
 
     /// Where the values of these keys stand, of those that are given.
     fn places_of(&self, names: &[&'static str]) -> Vec<(&'static str, Place)> {
-        let given = names
-            .iter()
-            .filter_map(|name| Some((*name, self.node(name)?)));
+        let given = names.iter();
         given
-            .filter_map(|(name, node)| Some((name, self.places.place(node)?)))
+            .filter_map(|name| Some((*name, self.place(name)?)))
             .collect()
     }
 
     /// Warns of what an operator would miss who relies on it.
     fn without_effect(&mut self, settings: &Settings) {
         if settings.enable_gossip {
-            self.warn("conf: gossip has no effect in this version: name the other nodes in \"dyn_seeds\", or choose a \"dyn_seed_provider\"", self.node("enable_gossip"));
+            self.warn("conf: gossip has no effect in this version: name the other nodes in \"dyn_seeds\", or choose a \"dyn_seed_provider\"", self.place("enable_gossip"));
         }
         if settings.read_repairs_enabled {
-            self.warn("conf: directive \"read_repairs_enabled\" has no effect in this version: a replica that missed a write keeps its older value", self.node("read_repairs_enabled"));
+            self.warn("conf: directive \"read_repairs_enabled\" has no effect in this version: a replica that missed a write keeps its older value", self.place("read_repairs_enabled"));
         }
     }
 
@@ -487,30 +473,30 @@ impl<'a> Checker<'a> {
         let mut known = HashSet::new();
         let mut seeds = Vec::new();
         for word in self.all("dyn_seeds").collect::<Vec<_>>() {
-            let (text, node) = (word.text.as_str(), Some(word.node));
+            let (text, place) = (word.text.as_str(), Some(word.place));
             let Ok((seed, has_folded)) = Seed::parse(text) else {
                 continue;
             };
             if has_folded {
-                self.warn(folded("dyn_seeds", text), node);
+                self.warn(folded("dyn_seeds", text), place);
             }
             let mut tokens = seed.tokens.clone();
             tokens.sort_unstable();
             if tokens.len() > 1 {
-                self.warn(format!("conf: directive \"dyn_seeds\" has an entry with more than one token; nodes that run the C original can crash on it: {text}"), node);
+                self.warn(format!("conf: directive \"dyn_seeds\" has an entry with more than one token; nodes that run the C original can crash on it: {text}"), place);
             }
             if seed.is_node(&settings.datacenter, &settings.rack, &settings.tokens) {
                 let text = format!(
                     "conf: directive \"dyn_seeds\" names this node, the entry is ignored: {text}"
                 );
-                self.warn(text, node);
+                self.warn(text, place);
             } else if known.insert((seed.endpoint(), seed.rack.clone(), seed.dc.clone(), tokens)) {
                 seeds.push(seed);
             } else {
                 let text = format!(
                     "conf: directive \"dyn_seeds\" names a node twice, the entry is ignored: {text}"
                 );
-                self.warn(text, node);
+                self.warn(text, place);
             }
         }
         seeds

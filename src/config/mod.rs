@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `keys` | the one table of keys |
-//! | `yaml`, `place` | the file's text as keys and values, and where they stand |
+//! | `yaml`, `pool` | the file's text as nodes with their places, and as the pool of keys |
 //! | `value_check`, `check` | each value by its row, then what needs several keys |
 //! | `address`, `server`, `values` | what values mean |
 //! | `settings` | the result |
@@ -22,7 +22,7 @@ mod difference;
 pub mod keys;
 pub mod manual;
 mod pem;
-mod place;
+mod pool;
 mod problem;
 mod server;
 mod settings;
@@ -211,9 +211,8 @@ pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Prob
             "conf: '{file}' has more than {MAX_FILE} bytes"
         ))]);
     }
-    let places = place::Places::new(text);
-    let pool = yaml::read(&places, file)?;
-    check::check(&pool, &places, file, cli)
+    let pool = pool::read(text, file)?;
+    check::check(&pool, file, cli)
 }
 
 /// The line that says whether a configuration can be used; also the last word of a start that

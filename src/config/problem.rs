@@ -43,6 +43,14 @@ impl Problem {
             place: None,
         }
     }
+
+    /// A problem at a place.
+    pub fn at(text: impl Into<String>, place: Place) -> Problem {
+        Problem {
+            text: text.into(),
+            place: Some(place),
+        }
+    }
 }
 
 impl fmt::Display for Problem {

@@ -25,11 +25,6 @@ pub const ROWS: &[Row] = &[
         "Save it as UTF-8.",
     ),
     row(
-        "conf: what begins with one of & * ! { needs quotes",
-        "YAML gives these characters a meaning.",
-        "Quote the value.",
-    ),
-    row(
         "conf: ... token (...) is disallowed",
         "The file uses a part of YAML that the configuration does not, such as braces, anchors or tags.",
         "Write keys and values, and lists with a dash for each line.",
@@ -38,6 +33,11 @@ pub const ROWS: &[Row] = &[
         "conf: '...' must contain only 1 document; found ... documents",
         "The file has a second '---'.",
         "Remove it.",
+    ),
+    row(
+        "conf: '...' has a depth greater than 2",
+        "Something stands indented below a key or in a list that is itself a key and a value, or a list.",
+        "Give each key a text, or a list of texts.",
     ),
     row(
         "conf: '...' has invalid mapping \"key:\" at depth 1, ...",
@@ -55,7 +55,7 @@ pub const ROWS: &[Row] = &[
         "Give one, or remove the key.",
     ),
     row(
-        "conf: directive \"...\" is a duplicate",
+        "conf: directive \"...\" is a duplicate of line ...",
         "The key is given twice.",
         "Remove one.",
     ),
