@@ -130,6 +130,7 @@ impl Options {
             mbuf_size: self.mbuf_size,
             max_msgs: self.max_msgs,
             gossip: self.gossip,
+            admin_operation: self.admin_operation,
         }
     }
 }

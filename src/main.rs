@@ -75,9 +75,7 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
         ExitCode::FAILURE
     };
     let log = log_sink::install(options.output.as_deref(), options.verbosity).map_err(told)?;
-    // Also for what is wrong with the configuration.
-    log.show_severity(startup::shows_severity(|name| std::env::var_os(name)));
-    let checked = configure(options)?;
+    let checked = configure(options, &log)?;
     let mut report = if options.daemonize {
         Some(daemon::daemonize().map_err(told)?)
     } else {
@@ -117,9 +115,11 @@ fn wrong_configuration() -> ExitCode {
 }
 
 /// Reads and checks what a start needs, and logs what is worth it.
-fn configure(options: &Options) -> Result<Checked, ExitCode> {
-    let variable = |name: &str| std::env::var_os(name);
-    let checked = startup::check(&options.conf_file, &options.overrides(), variable);
+fn configure(options: &Options, log: &LogHandle) -> Result<Checked, ExitCode> {
+    let variables = |name: &str| std::env::var_os(name);
+    // Of what is wrong with the files only the variable can say how it is logged.
+    log.show_severity(variables("DYNOMITE_LOG_SEVERITY").is_some_and(|value| value == "1"));
+    let checked = startup::check(&options.conf_file, &options.overrides(), &variables);
     let checked = checked.map_err(|problems| {
         for problem in &problems {
             log_at!(Alert, "{problem}");
@@ -135,6 +135,7 @@ fn configure(options: &Options) -> Result<Checked, ExitCode> {
         tell(&(config::verdict(&options.conf_file, false) + "\n"));
         wrong_configuration()
     })?;
+    log.show_severity(checked.settings.log_severity);
     for note in options.notes.iter().chain(&checked.notes) {
         if logging::enabled(note.level) {
             log::log!(note.level.to_log(), "{}", note.text);
@@ -152,10 +153,7 @@ fn live(
     report: &mut Option<Report>,
 ) -> Result<Ended, String> {
     let Checked {
-        settings,
-        mut switches,
-        provider,
-        ..
+        settings, provider, ..
     } = checked;
     let _pid_file = options
         .pid_file
@@ -182,7 +180,6 @@ fn live(
             options.admin_operation
         );
     }
-    switches.admin_operation = options.admin_operation;
     let sources = Sources {
         provider,
         conf_file: Some(ConfFile {
@@ -190,7 +187,7 @@ fn live(
             overrides: options.overrides(),
         }),
     };
-    let mut reactor = Reactor::new(&settings, identity(&settings), &switches, sources)?;
+    let mut reactor = Reactor::new(&settings, identity(&settings), sources)?;
     if let Some(report) = report.take() {
         report.ready();
     }
@@ -242,7 +239,7 @@ fn identity(settings: &Settings) -> Identity {
         rack: settings.rack.clone(),
         dc: settings.datacenter.clone(),
         pool_name: settings.pool_name.clone(),
-        server_name: settings.datastore.name.clone(),
+        server_name: settings.servers.name.clone(),
         started: Now {
             mono_us: 0,
             wall_us: wall.as_micros() as u64,

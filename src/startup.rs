@@ -7,11 +7,9 @@
 
 use crate::cluster::member::Warning;
 use crate::cluster::topology::Topology;
-use crate::config::{self, Endpoint, Note, Overrides, Problem, Settings};
+use crate::config::{self, Endpoint, Note, Overrides, Problem, Settings, Variables};
 use crate::logging::Level;
-use crate::node::Switches;
 use crate::seeds::Provider;
-use std::ffi::OsString;
 use std::net::{IpAddr, TcpListener};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -21,26 +19,28 @@ use std::path::Path;
 pub struct Checked {
     /// The configuration.
     pub settings: Settings,
-    /// What environment variables switch.
-    pub switches: Switches,
     /// Where further nodes are learned from; none for `simple_provider`.
     pub provider: Option<Provider>,
     /// What to log, in order.
     pub notes: Vec<Note>,
+    /// The keys that keep the main file from nodes of the C original: a warning for a test.
+    pub refused_by_the_original: Vec<Note>,
+    /// The line that says which files have been read, if there are several: for a test.
+    pub files_line: Option<String>,
 }
 
-/// Reads the configuration at `path` and the environment, which `variable` looks up, and checks all
-/// that a start needs of them: the file itself, the names of listeners and datastore, the key file, the
-/// places of the listeners, the cluster that the seeds make, the switches. May block in the resolver.
+/// Reads the configuration at `path` and the environment, which `variables` looks up, and checks all
+/// that a start needs of them: the files themselves, the names of listeners and datastore, the key file, the
+/// places of the listeners, the cluster that the seeds make. May block in the resolver.
 ///
 /// # Errors
 /// Everything for which a start has to be refused.
 pub fn check(
     path: &Path,
     overrides: &Overrides,
-    variable: impl Fn(&str) -> Option<OsString>,
+    variables: Variables<'_>,
 ) -> Result<Checked, Vec<Problem>> {
-    let loaded = config::load(path, overrides)?;
+    let loaded = config::load(path, overrides, variables)?;
     let settings = &loaded.settings;
     let (mut notes, mut problems) = (Vec::new(), Vec::new());
     for (key, endpoint) in [
@@ -73,39 +73,36 @@ pub fn check(
         }
         Err(error) => problems.push(Problem::new(error.to_string())),
     }
-    let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
-    let (switches, complaints) = Switches::read(text);
-    notes.extend(complaints.into_iter().map(Note::warn));
-    let (provider, about) = Provider::new(settings.dyn_seed_provider, &variable);
+    let (provider, about) = Provider::new(settings);
     notes.extend(about);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let mut all = loaded.notes;
+    let files_line = loaded.files_line();
+    let refused_by_the_original = loaded.refused_by_the_original(path);
+    let mut all = vec![Note::new(Level::Notice, files_line.clone())];
+    all.extend(loaded.notes);
     all.append(&mut notes);
     Ok(Checked {
-        settings: loaded.settings,
-        switches,
         provider,
         notes: all,
+        refused_by_the_original,
+        files_line: (loaded.files.len() > 1).then_some(files_line),
+        settings: loaded.settings,
     })
-}
-
-/// Whether lines of the log are to show how serious they are (`DYNOMITE_LOG_SEVERITY`), which is needed
-/// before anything else is read. [`check`] says what is wrong with the variable.
-pub fn shows_severity(variable: impl Fn(&str) -> Option<OsString>) -> bool {
-    let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
-    Switches::read(text).0.log_severity
 }
 
 /// What `-t` says of the configuration at `path`: the lines for stderr and the exit code, 0 or 1.
 /// Warnings and reasons come first, the verdict is the last line. `notes` are those of the command line.
 pub fn test(path: &Path, overrides: &Overrides, notes: &[Note]) -> (Vec<String>, i32) {
     let (mut notes, mut problems) = (notes.to_vec(), Vec::new());
-    match check(path, overrides, |name| std::env::var_os(name)) {
+    let mut files_line = None;
+    match check(path, overrides, &|name| std::env::var_os(name)) {
         Ok(checked) => {
             notes.extend(checked.notes);
+            notes.extend(checked.refused_by_the_original);
             notes.extend(config::look_up_others(&checked.settings));
+            files_line = checked.files_line;
         }
         Err(found) => problems = found,
     }
@@ -115,6 +112,7 @@ pub fn test(path: &Path, overrides: &Overrides, notes: &[Note]) -> (Vec<String>,
         .filter(|note| note.level == Level::Warn)
         .map(|note| format!("warning: {}", note.text))
         .chain(problems.iter().map(Problem::to_string))
+        .chain(files_line)
         .chain([config::verdict(path, valid)])
         .collect();
     (lines, i32::from(!valid))

@@ -272,7 +272,7 @@ fn the_least_file_gets_the_defaults() {
     );
     let s = parse(BASE).settings;
     assert_eq!(s.pool_name, "dyn_o_mite");
-    assert_eq!(s.datastore.name, "127.0.0.1:22122");
+    assert_eq!(s.servers.name, "127.0.0.1:22122");
     assert_eq!(s.tokens[0].value(), 1);
     let millis = [
         s.stats_interval,
@@ -640,6 +640,7 @@ fn file_and_command_line() {
         mbuf_size: Some(512),
         max_msgs: Some(100_000),
         gossip: true,
+        ..Overrides::default()
     };
     let always = |loaded: &Loaded| -> Vec<String> {
         loaded

@@ -151,14 +151,9 @@ fn every_option_stands_in_the_manual() {
 }
 
 #[test]
-fn every_switch_stands_in_the_manual() {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "man", "dynomite.8"]
-        .iter()
-        .collect();
-    let manual = std::fs::read_to_string(path).unwrap();
-    for (name, _) in dynomite::node::switches::SWITCHES {
-        assert!(manual.contains(&format!("\n.B {name}\n")), "{name}");
-    }
+fn the_variables_in_the_manual_are_those_of_the_table() {
+    use dynomite::config::manual::{VARIABLE_MARKS, variables};
+    generated(&["man", "dynomite.8"], VARIABLE_MARKS, &variables());
 }
 
 #[test]

@@ -131,7 +131,8 @@ fn a_test_takes_the_file_and_what_overrides_it() {
             overrides: Overrides {
                 mbuf_size: Some(1024),
                 max_msgs: None,
-                gossip: true
+                gossip: true,
+                ..Overrides::default()
             },
             notes: vec![Note::warn(
                 "-m or --mbuf-size command line arguments has been deprecated. Use configuration file."

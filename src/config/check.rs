@@ -1,35 +1,60 @@
-//! From the words of the file to [`Settings`]: every value by its key's row, then what needs
-//! several keys at once. Everything wrong is reported, in the order of the file, then what is
-//! missing.
+//! From the words of the files and of the environment to [`Settings`]: every value by its key's row, then what
+//! needs several keys at once. Everything wrong is reported, in the order of the files, then what is missing.
+//!
+//! There are up to three layers, and each overrides those before it, key by key: the main file, which the C
+//! original can read too; the `.local` file beside it, for the keys that the original refuses; and the
+//! environment. The environment comes last because it belongs to one process: what a unit or a container sets
+//! must not be undone by a file that a tool wrote, and installations that set variables keep what they have.
 
-use super::address::{Endpoint, Listen};
-use super::keys::{self, Key, Status};
+use super::address::Endpoint;
+use super::keys::{self, Key, Kind, Status};
 use super::pool::{INDENTED, Pool};
 use super::problem::{MAX_PROBLEMS, Note, Place, Problem};
 use super::server::{Datastore, Seed};
-use super::settings::Settings;
-use super::value_check::check_value;
-use super::values::{SecureOption, SeedProvider, StoreKind, digits};
-use super::yaml::Word;
-use super::{Loaded, Overrides};
-use crate::consistency::Consistency;
+use super::table::{KEYS, Settings};
+use super::value_check::{check_value, check_words};
+use super::values::digits;
+use super::{Loaded, Overrides, Variables};
 use crate::hashkit::{MAX_TOKENS, Token, parse_list};
 use crate::logging::Level;
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
-/// Checks the file's pool and makes settings of it.
-pub(super) fn check(pool: &Pool, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
+/// One file.
+pub(super) struct Layer {
+    /// What it holds.
+    pub pool: Pool,
+    /// Its name in messages.
+    pub name: String,
+}
+
+/// Checks the pools of the main file and of the one that overrides it, and the environment, and makes settings
+/// of them.
+pub(super) fn check(
+    main: &Layer,
+    local: Option<&Layer>,
+    variables: Variables<'_>,
+    cli: &Overrides,
+) -> Result<Loaded, Vec<Problem>> {
     let mut checker = Checker {
-        pool,
+        pool_name: main.pool.name.clone(),
+        cli,
         given: Vec::new(),
         refused: HashSet::new(),
         problems: Vec::new(),
         more: 0,
         notes: Vec::new(),
     };
-    checker.collect(file);
-    let settings = checker.settings(cli);
+    checker.collect(main);
+    let new = checker.given.iter();
+    let new: Vec<_> = new
+        .filter(|given| given.key.status == Status::New)
+        .filter_map(|given| Some((given.key.name, given.place.clone()?)))
+        .collect();
+    if let Some(local) = local {
+        checker.override_by(local);
+    }
+    checker.collect_variables(variables);
+    let settings = checker.settings();
     if checker.more > 0 {
         let more = format!("conf: and {} more problems", checker.more);
         checker.problems.push(Problem::new(more));
@@ -44,16 +69,29 @@ pub(super) fn check(pool: &Pool, file: &str, cli: &Overrides) -> Result<Loaded, 
                 "servers",
                 "pem_key_file",
             ]),
+            new,
             notes: checker.notes,
+            files: Vec::new(),
         }),
         _ => Err(checker.problems),
     }
 }
 
-struct Checker<'a> {
-    pool: &'a Pool,
-    /// Every value of a known key, in the order of the file.
-    given: Vec<(&'static Key, &'a Word)>,
+/// A good value of a known key.
+struct Given {
+    key: &'static Key,
+    text: String,
+    /// Where it stands; nothing for one of the environment.
+    place: Option<Place>,
+}
+
+/// The values of all layers, and what is to be said of them.
+pub(super) struct Checker<'a> {
+    /// The root key of the main file.
+    pub pool_name: String,
+    cli: &'a Overrides,
+    /// The values in force, in the order of the files.
+    given: Vec<Given>,
     /// Keys that had a value which was refused.
     refused: HashSet<&'static str>,
     problems: Vec<Problem>,
@@ -62,7 +100,7 @@ struct Checker<'a> {
     notes: Vec<Note>,
 }
 
-impl<'a> Checker<'a> {
+impl Checker<'_> {
     fn refuse(&mut self, text: String, place: Option<Place>) {
         if self.problems.len() >= MAX_PROBLEMS {
             self.more += 1;
@@ -71,29 +109,58 @@ impl<'a> Checker<'a> {
         self.problems.push(Problem { text, place });
     }
 
+    /// Something to log.
+    pub fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+
     /// Warns of something that stands at a place.
     fn warn(&mut self, text: impl Into<String>, place: Option<Place>) {
         let text = text.into();
-        self.notes
-            .push(Note::warn(Problem { text, place }.to_string()));
+        self.note(Note::warn(Problem { text, place }.to_string()));
     }
 
-    /// Goes through the file: known keys, each value by its kind, repetitions.
-    fn collect(&mut self, file: &str) {
-        let pool = self.pool;
-        for word in &pool.beside {
+    /// Takes the values of a file in the place of those that the same keys have so far.
+    fn override_by(&mut self, layer: &Layer) {
+        let entries = layer.pool.entries.iter();
+        let keys = entries.filter_map(|entry| keys::find(&entry.key.text));
+        let names: HashSet<&str> = keys.map(Key::effective_name).collect();
+        let mut overridden: Vec<&str> = Vec::new();
+        self.given.retain(|given| {
+            let name = given.key.name;
+            let stays = !names.contains(name);
+            if !stays && !overridden.contains(&name) {
+                overridden.push(name);
+            }
+            stays
+        });
+        if !overridden.is_empty() {
+            let text = format!("conf: '{}' overrides {}", layer.name, overridden.join(", "));
+            self.note(Note::new(Level::Notice, text));
+        }
+        self.collect(layer);
+    }
+
+    /// Goes through a file: known keys, each value by its kind, repetitions.
+    fn collect(&mut self, layer: &Layer) {
+        for word in &layer.pool.beside {
+            let place = Some(word.place.clone());
             if word.text == "auto_bootstrap" {
-                self.warn(deprecated(&word.text), Some(word.place));
+                self.warn(deprecated(&word.text), place);
             } else {
-                let text =
-                    format!("conf: '{file}' has invalid mapping \"key:\" at depth 1, {INDENTED}");
-                self.refuse(text, Some(word.place));
+                let text = format!(
+                    "conf: '{}' has invalid mapping \"key:\" at depth 1, {INDENTED}",
+                    layer.name
+                );
+                self.refuse(text, place);
             }
         }
         // With the place of the first value.
-        let mut seen: HashMap<&'static str, Place> = HashMap::new();
-        for entry in &pool.entries {
+        let mut seen: HashMap<&'static str, &Place> = HashMap::new();
+        let mut older = Vec::new();
+        for entry in &layer.pool.entries {
             let name = &entry.key.text;
+            let place = || Some(entry.key.place.clone());
             let Some(key) = keys::find(name) else {
                 let mut text = format!("conf: directive \"{name}\" is unknown");
                 // For those that are only counted nobody reads it.
@@ -102,20 +169,20 @@ impl<'a> Checker<'a> {
                 {
                     text.push_str(&format!("; did you mean \"{near}\"?"));
                 }
-                self.refuse(text, Some(entry.key.place));
+                self.refuse(text, place());
                 continue;
             };
             if matches!(key.status, Status::Deprecated | Status::Older) {
-                self.warn(deprecated(key.name), Some(entry.key.place));
+                self.warn(deprecated(key.name), place());
             }
             for value in &entry.values {
                 let first = match value.text.is_empty() {
-                    true => value.place,
-                    false => *seen.entry(key.name).or_insert(value.place),
+                    true => &value.place,
+                    false => *seen.entry(key.name).or_insert(&value.place),
                 };
                 let checked = if value.text.is_empty() {
                     Err(format!("conf: directive \"{name}\" has an empty value"))
-                } else if first != value.place && !key.kind.repeats() {
+                } else if *first != value.place && !key.kind.repeats() {
                     Err(format!(
                         "conf: directive \"{name}\" is a duplicate of line {}",
                         first.line
@@ -124,56 +191,127 @@ impl<'a> Checker<'a> {
                     check_value(key, &value.text)
                         .map_err(|text| format!("{text}; the value is '{}'", shown(&value.text)))
                 };
-                match checked {
-                    Ok(()) => self.given.push((key, value)),
-                    Err(text) => {
-                        self.refused.insert(key.name);
-                        self.refuse(text, Some(value.place));
-                    }
+                let place = Some(value.place.clone());
+                if let Err(text) = checked {
+                    self.refused.insert(key.effective_name());
+                    self.refuse(text, place);
+                } else if let Some(other) = key.stands_for {
+                    older.extend((other.value)(&value.text).map(|text| (other.name, text, place)));
+                } else {
+                    let text = value.text.clone();
+                    self.given.push(Given { key, text, place });
                 }
+            }
+        }
+        // The key itself wins over its older name.
+        for (name, text, place) in older {
+            if let Some(key) = keys::find(name)
+                && self.last(name).is_none()
+            {
+                self.given.push(Given { key, text, place });
             }
         }
     }
 
-    /// The good values of a key.
-    fn all(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &'a Word> {
+    /// Takes the values of environment variables. A wrong one is a warning, and the files count.
+    fn collect_variables(&mut self, variables: Variables<'_>) {
+        for key in KEYS {
+            let Some(variable) = key.variable() else {
+                continue;
+            };
+            let Some(value) = variables(&variable).filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            let words = match (value.to_str(), key.kind) {
+                (None, _) => Err("is not UTF-8".to_owned()),
+                (Some("1"), Kind::Bool) => Ok("true"),
+                (Some("0"), Kind::Bool) => Ok("false"),
+                (Some(_), Kind::Bool) => Err("is neither 0 nor 1".to_owned()),
+                (Some(text), _) => check_words(key, text).map(|()| text),
+            };
+            match words {
+                Ok(text) => {
+                    if let Some(place) = self.place(key.name) {
+                        let text = format!(
+                            "conf: directive \"{}\" has no effect, because {variable} is set",
+                            key.name
+                        );
+                        let text = Problem::at(text, place).to_string();
+                        self.note(Note::new(Level::Notice, text));
+                    }
+                    self.given.retain(|given| given.key.name != key.name);
+                    self.given.push(Given {
+                        key,
+                        text: text.to_owned(),
+                        place: None,
+                    });
+                }
+                Err(words) => self.note(Note::warn(format!(
+                    "{variable} {words} and has no effect: {}",
+                    shown(&value.to_string_lossy())
+                ))),
+            }
+        }
+    }
+
+    /// The good values of a key, in order.
+    fn all(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &Given> {
         debug_assert!(keys::find(name).is_some(), "no row for {name}");
-        let given = self.given.iter();
-        let of_key = given.filter(move |(key, _)| key.name == name);
-        of_key.map(|(_, word)| *word)
+        self.given
+            .iter()
+            .filter(move |given| given.key.name == name)
     }
 
     /// The last good value of a key.
-    fn last(&self, name: &'static str) -> Option<&'a str> {
-        self.all(name).next_back().map(|word| word.text.as_str())
+    pub fn last(&self, name: &'static str) -> Option<&str> {
+        self.all(name).next_back().map(|given| given.text.as_str())
     }
 
-    /// The value of a key, or its row's default with a note about it.
-    fn text(&mut self, name: &'static str) -> &'a str {
-        if let Some(text) = self.last(name) {
-            return text;
-        }
+    /// Where the last good value of a key stands.
+    fn place(&self, name: &'static str) -> Option<Place> {
+        let last = self.all(name).next_back();
+        last.and_then(|given| given.place.clone())
+    }
+
+    /// Where the values of these keys stand, of those that stand in a file.
+    fn places_of(&self, names: &[&'static str]) -> Vec<(&'static str, Place)> {
+        let names = names.iter();
+        names
+            .filter_map(|name| Some((*name, self.place(name)?)))
+            .collect()
+    }
+
+    /// The value of a key, or its row's default.
+    fn given_or_default(&self, name: &'static str) -> &str {
         let default = keys::find(name).map_or("", |key| key.default);
-        if !default.is_empty() {
-            let note = format!("setting {name} to default value:{default}");
-            self.notes.push(Note::new(Level::Info, note));
-        }
-        default
+        self.last(name).unwrap_or(default)
     }
 
-    fn number(&mut self, name: &'static str) -> u32 {
+    /// The same, with a note about a default that is used.
+    pub fn text(&mut self, name: &'static str) -> String {
+        let text = self.given_or_default(name).to_owned();
+        if !text.is_empty() && self.last(name).is_none() {
+            let note = format!("setting {name} to default value:{text}");
+            self.note(Note::new(Level::Info, note));
+        }
+        text
+    }
+
+    /// A number; for the keys of the original, 0 stands for the default.
+    pub fn number(&mut self, name: &'static str) -> u32 {
+        let is_new = keys::find(name).is_some_and(|key| key.status == Status::New);
         match self.last(name).and_then(digits) {
-            Some(number) if number != 0 => number,
+            Some(number) if number != 0 || is_new => number,
             _ => {
-                self.zero(name);
-                self.given.retain(|(key, _)| key.name != name);
-                digits(self.text(name)).unwrap_or(0)
+                self.warn_of_zero(name);
+                self.given.retain(|given| given.key.name != name);
+                digits(&self.text(name)).unwrap_or(0)
             }
         }
     }
 
     /// Warns of a 0 that stands for another number, which the original does not say.
-    fn zero(&mut self, name: &'static str) {
+    fn warn_of_zero(&mut self, name: &'static str) {
         let default = keys::find(name).map_or("", |key| key.default);
         if self.last(name).is_some() && !matches!(default, "" | "0") {
             let text =
@@ -182,125 +320,59 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn count(&mut self, name: &'static str) -> u8 {
-        u8::try_from(self.number(name)).unwrap_or(u8::MAX)
-    }
-
-    fn millis(&mut self, name: &'static str) -> Duration {
-        Duration::from_millis(self.number(name).into())
-    }
-
-    fn flag(&mut self, name: &'static str) -> bool {
-        self.text(name) == "true"
-    }
-
-    fn consistency(&mut self, name: &'static str) -> Consistency {
-        Consistency::from_bytes(self.text(name).as_bytes()).unwrap_or_default()
-    }
-
-    /// A listener; `None` if it is not given and has no default.
-    fn listen(&mut self, name: &'static str) -> Option<Listen> {
-        if let Some(listen) = self.last(name).and_then(|text| Listen::parse(text).ok()) {
-            return Some(listen);
-        }
-        let default = keys::find(name).map_or("", |key| key.default);
-        if default.is_empty() {
-            self.missing(name);
-            return None;
-        }
-        self.notes.push(Note::new(
-            Level::Notice,
-            format!("conf: directive \"{name}:\" is missing - using defaults {default}"),
-        ));
-        Listen::parse(default).ok()
+    /// `mbuf_size` or `max_msgs`: the file, then the command line, then the default.
+    pub fn size(&mut self, name: &'static str) -> usize {
+        let default = keys::find(name).and_then(|key| digits(key.default));
+        // The original has two blanks in one of the two lines; tools may look for them.
+        let (cli, blank) = match name {
+            "mbuf_size" => (self.cli.mbuf_size, "  "),
+            _ => (self.cli.max_msgs, " "),
+        };
+        let (text, size) = match self.last(name).and_then(digits).filter(|n| *n != 0) {
+            Some(number) => (format!("YAML provided {name}: {number}"), number as usize),
+            None => {
+                self.warn_of_zero(name);
+                let size = cli.unwrap_or(default.unwrap_or(0) as usize);
+                let text = format!("{name} not in YAML: using deprecated way{blank}{size}");
+                (text, size)
+            }
+        };
+        self.note(Note::new(Level::Always, text));
+        size
     }
 
     /// Refuses the absence of a required key, unless it was there and refused already.
-    fn missing(&mut self, name: &'static str) {
+    pub fn missing(&mut self, name: &'static str) {
         if !self.refused.contains(name) {
             self.refuse(format!("conf: directive \"{name}:\" is missing"), None);
         }
     }
 
-    fn settings(&mut self, cli: &Overrides) -> Option<Settings> {
-        let listen = self.listen("listen");
-        let dyn_listen = self.listen("dyn_listen");
-        let stats_listen = self.stats_listen();
-        let tokens = self.tokens();
-        let datastore = self.datastore();
-        let data_store = self.data_store();
-        let mbuf_size = self.size("mbuf_size", cli.mbuf_size);
-        let max_msgs = self.size("max_msgs", cli.max_msgs);
-        let hash_tag = self
-            .last("hash_tag")
-            .and_then(|tag| <[u8; 2]>::try_from(tag.as_bytes()).ok());
-        let mut settings = Settings {
-            pool_name: self.pool.name.clone(),
-            listen: listen?,
-            dyn_listen: dyn_listen?,
-            stats_listen: stats_listen?,
-            stats_interval: self.millis("stats_interval"),
-            datastore: datastore?,
-            data_store,
-            tokens,
-            dyn_seeds: Vec::new(),
-            dyn_seed_provider: self.seed_provider(),
-            datacenter: self.text("datacenter").to_owned(),
-            rack: self.text("rack").to_owned(),
-            env: self.text("env").to_owned(),
-            enable_gossip: self.flag("enable_gossip") || cli.gossip,
-            gos_interval: self.millis("gos_interval"),
-            hash: self.text("hash").parse().unwrap_or_default(),
-            hash_tag,
-            timeout: self.millis("timeout"),
-            preconnect: self.flag("preconnect"),
-            auto_eject_hosts: self.flag("auto_eject_hosts"),
-            server_retry_timeout: self.millis("server_retry_timeout"),
-            server_failure_limit: self.number("server_failure_limit"),
-            backlog: self.number("backlog"),
-            client_connections: self.number("client_connections"),
-            datastore_connections: self.count("datastore_connections"),
-            local_peer_connections: self.count("local_peer_connections"),
-            remote_peer_connections: self.count("remote_peer_connections"),
-            secure_server_option: SecureOption::parse(self.text("secure_server_option"))
-                .unwrap_or_default(),
-            pem_key_file: self.text("pem_key_file").into(),
-            recon_key_file: self.text("recon_key_file").into(),
-            recon_iv_file: self.text("recon_iv_file").into(),
-            read_consistency: self.consistency("read_consistency"),
-            write_consistency: self.consistency("write_consistency"),
-            read_repairs_enabled: self.flag("read_repairs_enabled"),
-            conn_msg_rate: self.number("conn_msg_rate"),
-            mbuf_size,
-            max_msgs,
-        };
+    /// The settings, if every one has a value; checks those that depend on each other.
+    fn settings(&mut self) -> Option<Settings> {
+        let cli = self.cli;
+        let mut settings = Settings::read(self, cli)?;
+        settings.enable_gossip |= cli.gossip;
         self.names(&settings);
         self.dyn_port(&settings);
         self.addresses(&settings);
         self.without_effect(&settings);
-        settings.dyn_seeds = self.seeds(&settings);
         Some(settings)
     }
 
-    /// `stats_listen`, or the older `stats_port` on every address.
-    fn stats_listen(&mut self) -> Option<Listen> {
-        match self.last("stats_port").and_then(digits) {
-            Some(port) if self.last("stats_listen").is_none() && port != 0 => {
-                Listen::parse(&format!("0.0.0.0:{port}")).ok()
-            }
-            _ => self.listen("stats_listen"),
-        }
-    }
-
-    fn tokens(&mut self) -> Vec<Token> {
-        let mut tokens = Vec::new();
-        for word in self.all("tokens").collect::<Vec<_>>() {
-            for token in parse_list(&word.text).unwrap_or_default() {
+    /// This node's tokens.
+    pub fn tokens(&mut self) -> Vec<Token> {
+        let (mut tokens, mut warnings) = (Vec::new(), Vec::new());
+        for given in self.all("tokens") {
+            for token in parse_list(&given.text).unwrap_or_default() {
                 if token.folded {
-                    self.warn(folded("tokens", &word.text), Some(word.place));
+                    warnings.push((folded("tokens", &given.text), given.place.clone()));
                 }
                 tokens.push(token.token);
             }
+        }
+        for (text, place) in warnings {
+            self.warn(text, place);
         }
         if tokens.is_empty() {
             self.missing("tokens");
@@ -313,28 +385,33 @@ impl<'a> Checker<'a> {
         tokens
     }
 
-    fn datastore(&mut self) -> Option<Datastore> {
-        let mut given: Vec<_> = self.all("servers").collect();
-        let last = given.pop();
-        let Some(datastore) = last.and_then(|word| Datastore::parse(&word.text).ok()) else {
+    /// The one datastore.
+    pub fn datastore(&mut self) -> Option<Datastore> {
+        let given: Vec<_> = self.all("servers").collect();
+        let (last, ignored) = match given.split_last() {
+            Some((last, ignored)) => (Datastore::parse(&last.text).ok(), ignored),
+            None => (None, &[][..]),
+        };
+        let first = ignored.first().and_then(|given| given.place.clone());
+        let texts: Vec<_> = ignored.iter().map(|given| shown(&given.text)).collect();
+        let Some(datastore) = last else {
             if !self.refused.contains("servers") {
                 let text = format!(
                     "conf: pool '{}' has no datastores: directive \"servers:\" is missing",
-                    self.pool.name
+                    self.pool_name
                 );
                 self.refuse(text, None);
             }
             return None;
         };
-        if let Some(ignored) = given.first() {
-            let texts: Vec<_> = given.iter().map(|word| shown(&word.text)).collect();
+        if !texts.is_empty() {
             let text = format!(
                 "conf: directive \"servers\" has {} entries, but a node has one datastore, only the last is used: {}; ignored: {}",
-                given.len() + 1,
+                texts.len() + 1,
                 datastore.text,
                 shown(&texts.join(", "))
             );
-            self.warn(text, Some(ignored.place));
+            self.warn(text, first);
         }
         if digits(&datastore.weight).is_none() {
             let text = format!(
@@ -346,45 +423,49 @@ impl<'a> Checker<'a> {
         Some(datastore)
     }
 
-    /// `data_store`, or the older `redis: true | false`.
-    fn data_store(&mut self) -> StoreKind {
-        match (self.last("data_store"), self.last("redis")) {
-            (Some("1"), _) | (None, Some("false")) => StoreKind::Memcache,
-            (Some(text), _) if digits(text) == Some(1) => StoreKind::Memcache,
-            (None, Some(_)) => StoreKind::Redis,
-            _ => {
-                self.text("data_store");
-                StoreKind::Redis
+    /// The seeds without this node and without repetitions.
+    pub fn seeds(&mut self) -> Vec<Seed> {
+        let own: Vec<Token> = self
+            .all("tokens")
+            .flat_map(|given| parse_list(&given.text).unwrap_or_default())
+            .map(|token| token.token)
+            .collect();
+        let dc = self.given_or_default("datacenter");
+        let rack = self.given_or_default("rack");
+        let mut known = HashSet::new();
+        let (mut seeds, mut warnings) = (Vec::new(), Vec::new());
+        for given in self.all("dyn_seeds") {
+            let text = given.text.as_str();
+            let mut warn = |text: String| warnings.push((text, given.place.clone()));
+            let Ok((seed, has_folded)) = Seed::parse(text) else {
+                continue;
+            };
+            if has_folded {
+                warn(folded("dyn_seeds", text));
+            }
+            let mut tokens = seed.tokens.clone();
+            tokens.sort_unstable();
+            if tokens.len() > 1 {
+                warn(format!(
+                    "conf: directive \"dyn_seeds\" has an entry with more than one token; nodes that run the C original can crash on it: {text}"
+                ));
+            }
+            if seed.is_node(dc, rack, &own) {
+                warn(format!(
+                    "conf: directive \"dyn_seeds\" names this node, the entry is ignored: {text}"
+                ));
+            } else if known.insert((seed.endpoint(), seed.rack.clone(), seed.dc.clone(), tokens)) {
+                seeds.push(seed);
+            } else {
+                warn(format!(
+                    "conf: directive \"dyn_seeds\" names a node twice, the entry is ignored: {text}"
+                ));
             }
         }
-    }
-
-    fn seed_provider(&mut self) -> SeedProvider {
-        let provider = match (self.last("dyn_seed_provider"), self.last("seed_provider")) {
-            (None, Some(older)) => older,
-            _ => self.text("dyn_seed_provider"),
-        };
-        SeedProvider::parse(provider).unwrap_or_default()
-    }
-
-    /// `mbuf_size` and `max_msgs`: the file, then the command line, then the default.
-    fn size(&mut self, name: &'static str, cli: Option<usize>) -> usize {
-        let default = keys::find(name).and_then(|key| digits(key.default));
-        let (text, size) = match self.last(name).and_then(digits).filter(|n| *n != 0) {
-            Some(number) => (format!("YAML provided {name}: {number}"), number as usize),
-            None => {
-                self.zero(name);
-                let size = cli.unwrap_or(default.unwrap_or(0) as usize);
-                // The original has two blanks in one of the two lines; tools may look for them.
-                let blank = if name == "mbuf_size" { "  " } else { " " };
-                (
-                    format!("{name} not in YAML: using deprecated way{blank}{size}"),
-                    size,
-                )
-            }
-        };
-        self.notes.push(Note::new(Level::Always, text));
-        size
+        for (text, place) in warnings {
+            self.warn(text, place);
+        }
+        seeds
     }
 
     /// Warns of names that other nodes cannot write into their lists of seeds. The original takes them.
@@ -434,28 +515,14 @@ impl<'a> Checker<'a> {
                 );
                 self.refuse(text, self.place(name));
             }
-            if address.is_reached_at(&settings.datastore.endpoint) {
+            if address.is_reached_at(&settings.servers.endpoint) {
                 let text = format!(
                     "conf: directive \"servers\" is this node itself, see \"{name}\": {}",
-                    settings.datastore.text
+                    settings.servers.text
                 );
                 self.refuse(text, self.place("servers"));
             }
         }
-    }
-
-    /// Where the last good value of a key stands.
-    fn place(&self, name: &str) -> Option<Place> {
-        let mut all = self.given.iter().filter(|(key, _)| key.name == name);
-        all.next_back().map(|(_, word)| word.place)
-    }
-
-    /// Where the values of these keys stand, of those that are given.
-    fn places_of(&self, names: &[&'static str]) -> Vec<(&'static str, Place)> {
-        let given = names.iter();
-        given
-            .filter_map(|name| Some((*name, self.place(name)?)))
-            .collect()
     }
 
     /// Warns of what an operator would miss who relies on it.
@@ -466,40 +533,6 @@ impl<'a> Checker<'a> {
         if settings.read_repairs_enabled {
             self.warn("conf: directive \"read_repairs_enabled\" has no effect in this version: a replica that missed a write keeps its older value", self.place("read_repairs_enabled"));
         }
-    }
-
-    /// The seeds without this node and without repetitions.
-    fn seeds(&mut self, settings: &Settings) -> Vec<Seed> {
-        let mut known = HashSet::new();
-        let mut seeds = Vec::new();
-        for word in self.all("dyn_seeds").collect::<Vec<_>>() {
-            let (text, place) = (word.text.as_str(), Some(word.place));
-            let Ok((seed, has_folded)) = Seed::parse(text) else {
-                continue;
-            };
-            if has_folded {
-                self.warn(folded("dyn_seeds", text), place);
-            }
-            let mut tokens = seed.tokens.clone();
-            tokens.sort_unstable();
-            if tokens.len() > 1 {
-                self.warn(format!("conf: directive \"dyn_seeds\" has an entry with more than one token; nodes that run the C original can crash on it: {text}"), place);
-            }
-            if seed.is_node(&settings.datacenter, &settings.rack, &settings.tokens) {
-                let text = format!(
-                    "conf: directive \"dyn_seeds\" names this node, the entry is ignored: {text}"
-                );
-                self.warn(text, place);
-            } else if known.insert((seed.endpoint(), seed.rack.clone(), seed.dc.clone(), tokens)) {
-                seeds.push(seed);
-            } else {
-                let text = format!(
-                    "conf: directive \"dyn_seeds\" names a node twice, the entry is ignored: {text}"
-                );
-                self.warn(text, place);
-            }
-        }
-        seeds
     }
 }
 

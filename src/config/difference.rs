@@ -1,16 +1,8 @@
 //! What is different between two configurations, key by key.
 
-use super::keys::{Key, find};
-use super::settings::Settings;
+use super::keys::{Effect, Key};
+use super::table::{KEYS, Settings};
 use std::fmt;
-use std::time::Duration;
-
-/// A key whose value is another.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    name: &'static str,
-    text: fn(&Settings) -> String,
-}
 
 /// One difference between two configurations.
 #[derive(Clone, Debug)]
@@ -38,94 +30,33 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Every key that has an effect, as the settings have it.
-const ROWS: &[Row] = &[
-    row("listen", |s| s.listen.text.clone()),
-    row("dyn_listen", |s| s.dyn_listen.text.clone()),
-    row("stats_listen", |s| s.stats_listen.text.clone()),
-    row("servers", |s| s.datastore.text.clone()),
-    row("data_store", |s| (s.data_store as u8).to_string()),
-    row("tokens", |s| {
-        let texts: Vec<String> = s.tokens.iter().rev().map(ToString::to_string).collect();
-        texts.join(",")
-    }),
-    row("dyn_seeds", |s| {
-        let texts: Vec<&str> = s.dyn_seeds.iter().map(|seed| &*seed.text).collect();
-        texts.join(" | ")
-    }),
-    row("dyn_seed_provider", |s| {
-        s.dyn_seed_provider.name().to_owned()
-    }),
-    row("datacenter", |s| s.datacenter.clone()),
-    row("rack", |s| s.rack.clone()),
-    row("env", |s| s.env.clone()),
-    row("hash", |s| s.hash.to_string()),
-    row("hash_tag", |s| {
-        let tag = s.hash_tag.unwrap_or_default();
-        String::from_utf8_lossy(&tag).trim_matches('\0').to_owned()
-    }),
-    row("timeout", |s| millis(s.timeout)),
-    row("preconnect", |s| s.preconnect.to_string()),
-    row("server_retry_timeout", |s| millis(s.server_retry_timeout)),
-    row("backlog", |s| s.backlog.to_string()),
-    row("client_connections", |s| s.client_connections.to_string()),
-    row("datastore_connections", |s| {
-        s.datastore_connections.to_string()
-    }),
-    row("local_peer_connections", |s| {
-        s.local_peer_connections.to_string()
-    }),
-    row("remote_peer_connections", |s| {
-        s.remote_peer_connections.to_string()
-    }),
-    row("secure_server_option", |s| {
-        s.secure_server_option.name().to_owned()
-    }),
-    row("pem_key_file", |s| s.pem_key_file.display().to_string()),
-    row("read_consistency", |s| s.read_consistency.to_string()),
-    row("write_consistency", |s| s.write_consistency.to_string()),
-    row("conn_msg_rate", |s| s.conn_msg_rate.to_string()),
-    row("mbuf_size", |s| s.mbuf_size.to_string()),
-    row("max_msgs", |s| s.max_msgs.to_string()),
-];
-
-const fn row(name: &'static str, text: fn(&Settings) -> String) -> Row {
-    Row { name, text }
-}
-
-fn millis(time: Duration) -> String {
-    time.as_millis().to_string()
-}
-
 /// The keys whose effect is another, in the order of the table. Two ways to write the same are no
 /// difference.
 pub fn differences(from: &Settings, to: &Settings) -> Vec<Difference> {
-    ROWS.iter()
-        .filter_map(|row| {
-            let (from, to) = ((row.text)(from), (row.text)(to));
-            let key = find(row.name)?;
-            (from != to).then_some(Difference { key, from, to })
-        })
-        .collect()
+    let keys = KEYS.iter().filter(|key| key.effect != Effect::Nothing);
+    let differences = keys.filter_map(|key| {
+        let text = key.field?.text;
+        let (from, to) = (text(from), text(to));
+        (from != to).then_some(Difference { key, from, to })
+    });
+    differences.collect()
 }
 
 impl Settings {
     /// Takes from others what may change while a node runs.
-    pub fn take_reloadable(&mut self, from: Settings) {
-        self.timeout = from.timeout;
-        self.client_connections = from.client_connections;
-        self.server_retry_timeout = from.server_retry_timeout;
-        self.conn_msg_rate = from.conn_msg_rate;
-        self.read_consistency = from.read_consistency;
-        self.write_consistency = from.write_consistency;
-        self.dyn_seeds = from.dyn_seeds;
+    pub fn take_reloadable(&mut self, from: &Settings) {
+        for key in KEYS.iter().filter(|key| key.effect == Effect::Reload) {
+            if let Some(field) = key.field {
+                (field.copy)(self, from);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::keys::{Effect, KEYS, Status};
+    use crate::config::keys::Status;
     use crate::config::{Overrides, parse};
 
     const BASE: &str = "d:\n  listen: h:1\n  dyn_listen: h:2\n  tokens: '1'\n  servers: h:3:1\n";
@@ -135,13 +66,14 @@ mod tests {
     }
 
     #[test]
-    fn every_key_that_has_an_effect_is_compared() {
-        for key in KEYS.iter().filter(|key| key.status == Status::Live) {
-            assert!(ROWS.iter().any(|row| row.name == key.name), "{}", key.name);
-            assert_ne!(key.effect, Effect::Nothing, "{}", key.name);
-        }
-        for row in ROWS {
-            assert_eq!(find(row.name).map(|key| key.status), Some(Status::Live));
+    fn every_key_that_is_honoured_has_a_setting_and_an_effect() {
+        for key in KEYS {
+            let is_honoured = matches!(key.status, Status::Live | Status::New);
+            assert!(!is_honoured || key.field.is_some(), "{}", key.name);
+            let has_effect = is_honoured || key.stands_for.is_some();
+            // An address names no rack.
+            let has_effect = has_effect && key.name != "dns_type";
+            assert_eq!(key.effect != Effect::Nothing, has_effect, "{}", key.name);
         }
     }
 
@@ -156,12 +88,18 @@ mod tests {
             datastore_connections: 14\n  local_peer_connections: 15\n  remote_peer_connections: 16\n  \
             secure_server_option: all\n  pem_key_file: k\n  read_consistency: DC_QUORUM\n  \
             write_consistency: dc_quorum\n  conn_msg_rate: 17\n  \
-            mbuf_size: 512\n  max_msgs: 100000\n";
+            mbuf_size: 512\n  max_msgs: 100000\n  local_scan: true\n  enable_flush: true\n  \
+            read_failover: false\n  refuse_plaintext: true\n  remote_admin: true\n  \
+            unknown_paths_ok: true\n  io_uring: false\n  log_severity: true\n  \
+            seeds_interval_ms: 18\n  seeds_grace_ms: 19\n  dns_name: n\n  dns_server: '::1'\n  \
+            florida_ip: i\n  florida_port: 20\n  florida_request: /\n  seeds_file: f\n";
         let new = settings(other);
         let all = differences(&old, &new);
-        assert_eq!(all.len(), ROWS.len());
+        let with_effect = KEYS.iter().filter(|key| key.effect != Effect::Nothing);
+        let with_setting = with_effect.filter(|key| key.field.is_some());
+        assert_eq!(all.len(), with_setting.count());
         let mut running = old.clone();
-        running.take_reloadable(new.clone());
+        running.take_reloadable(&new);
         for change in all {
             let name = change.key.name;
             let taken = !differences(&old, &running)

@@ -1,6 +1,7 @@
-//! The table of keys as the body of a manual page.
+//! The table of settings as parts of manual pages.
 
-use super::keys::{Effect, KEYS, Key, Status};
+use super::keys::{Effect, Key, Status};
+use super::table::KEYS;
 use std::fmt::Write;
 
 /// What stands before and after the generated part of the manual page.
@@ -9,17 +10,49 @@ pub const ROFF_MARKS: (&str, &str) = (
     ".\\\" End of the keys.",
 );
 
+/// What stands before the keys that the C original does not know.
+const NEW: &str = "\
+The C original does not start with one of these in its file: put them into the
+.I .local
+file, see FILES, or set the environment variable whose name is DYNOMITE_ and the key in capitals,
+.B DYNOMITE_LOCAL_SCAN
+for
+.BR local_scan ;
+in a variable, 1 stands for true and 0 for false.
+";
+
+/// What stands before and after the environment variables in dynomite(8).
+pub const VARIABLE_MARKS: (&str, &str) = (
+    ".\\\" The variables below are written from the table of settings; a test compares them.",
+    ".\\\" End of the variables.",
+);
+
+/// The environment variables of keys as a list in man(7) macros.
+pub fn variables() -> String {
+    let names: Vec<String> = KEYS.iter().filter_map(Key::variable).collect();
+    let last = names.len().saturating_sub(1);
+    let lines = names.iter().enumerate().map(|(n, name)| match n {
+        n if n == last => format!(".BR {name} .\n"),
+        _ => format!(".BR {name} ,\n"),
+    });
+    lines.collect()
+}
+
 /// The keys as the body of a manual page in man(7) macros.
 pub fn roff() -> String {
     let mut page = String::new();
     for (status, title) in [
         (Status::Live, "KEYS"),
+        (Status::New, "KEYS THAT THE C ORIGINAL REFUSES"),
         (Status::Inert, "KEYS WITHOUT EFFECT"),
         (Status::Deprecated, "DEPRECATED KEYS"),
         (Status::Older, "KEYS OF OLDER VERSIONS"),
     ] {
         // Writing to a string cannot fail.
         let _ = writeln!(page, ".SH {title}");
+        if status == Status::New {
+            page.push_str(NEW);
+        }
         for key in KEYS.iter().filter(|key| key.status == status) {
             let _ = writeln!(page, ".TP\n.B {}", roff_text(key.name));
             let _ = writeln!(page, "{}", roff_text(key.help));

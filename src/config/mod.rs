@@ -1,16 +1,19 @@
-//! The configuration file: from YAML text to checked [`Settings`].
+//! The configuration: from YAML text and environment variables to checked [`Settings`].
 //!
 //! | file | what |
 //! |---|---|
-//! | `keys` | the one table of keys |
-//! | `yaml`, `pool` | the file's text as nodes with their places, and as the pool of keys |
+//! | `table` | the one table of settings |
+//! | `keys` | what a row of it says |
+//! | `yaml`, `pool` | a file's text as nodes with their places, and as the pool of keys |
 //! | `value_check`, `check` | each value by its row, then what needs several keys |
-//! | `address`, `server`, `values` | what values mean |
-//! | `settings` | the result |
+//! | `value`, `values`, `address`, `server` | the types of settings |
 //! | `difference` | what is another in a second result, and what of it can change while a node runs |
 //! | `pem` | the key file of encrypted peer connections |
-//! | `manual` | the table as manual page and Markdown |
+//! | `manual` | the table as parts of manual pages |
 //! | `problem` | what is wrong, and what is worth logging |
+//!
+//! The main file, `-c FILE`, is one that the C original can read too. What the original would refuse stands in a
+//! second file beside it, if there is one: `dynomite.local.yml` for `dynomite.yml`.
 //!
 //! Nothing here logs or starts anything: what should be logged comes back as [`Note`]s. [`parse`] is a function of its text alone; [`load`] also reads files and asks the
 //! resolver, as the original does at start, so that a start that must fail fails before anything
@@ -25,28 +28,32 @@ mod pem;
 mod pool;
 mod problem;
 mod server;
-mod settings;
+mod table;
+mod value;
 mod value_check;
 mod values;
 mod yaml;
 
 pub use address::{Endpoint, Listen, MAX_UNIX_PATH};
 pub use difference::{Difference, differences};
-pub use keys::KEYS;
 pub use pem::{KEY_BITS, KeyFileError, ORIGINAL_BITS, parse_key};
 pub use problem::{MAX_PROBLEMS, Note, Place, Problem};
 pub use server::{Datastore, Seed};
-pub use settings::Settings;
+pub use table::{KEYS, Settings};
 pub use value_check::{MAX_MSGS, MBUF_SIZE, check_max_msgs, check_mbuf_size};
 pub use values::{SecureOption, SeedProvider, StoreKind, digits};
 
+use check::Layer;
 use openssl::pkey::Private;
 use openssl::rsa::Rsa;
-use std::borrow::Cow;
+use pool::Empty;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use yaml::Source;
 
 /// Most bytes a configuration file may have; a larger one is refused.
 pub const MAX_FILE: usize = 1 << 20;
@@ -64,7 +71,12 @@ pub struct Overrides {
     pub max_msgs: Option<usize>,
     /// `-g`; wins over the file's `enable_gossip: false`.
     pub gossip: bool,
+    /// `-x`.
+    pub admin_operation: u32,
 }
+
+/// Looks up an environment variable.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// A configuration that may be used.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +88,10 @@ pub struct Loaded {
     /// Where the values of some keys stand in the file: of those that are checked against more than the
     /// file.
     pub places: Vec<(&'static str, Place)>,
+    /// The keys in the main file that the C original does not know, and where they stand.
+    pub new: Vec<(&'static str, Place)>,
+    /// The files that have been read.
+    pub files: Vec<PathBuf>,
 }
 
 impl Loaded {
@@ -84,20 +100,63 @@ impl Loaded {
         let place = self.places.iter().find(|(name, _)| *name == key);
         Problem {
             text: text.into(),
-            place: place.map(|(_, place)| *place),
+            place: place.map(|(_, place)| place.clone()),
         }
+    }
+
+    /// The line that says which files have been read.
+    pub fn files_line(&self) -> String {
+        let names = self.files.iter();
+        let names: Vec<_> = names.map(|path| format!("'{}'", path.display())).collect();
+        format!("conf: read {}", names.join(" and "))
+    }
+
+    /// Warns of each key in the main file at which a node of the C original would not start.
+    pub fn refused_by_the_original(&self, path: &Path) -> Vec<Note> {
+        let local = local_file(path);
+        let warning = |(name, place): &(&str, Place)| {
+            let text = format!(
+                "conf: the C original refuses a file with directive \"{name}\", which can stand in '{}'",
+                local.display()
+            );
+            Note::warn(Problem::at(text, place.clone()).to_string())
+        };
+        self.new.iter().map(warning).collect()
     }
 }
 
-/// Reads and checks the file at `path`, then what a start needs besides it: the addresses of the
+/// The file that overrides the one at `path`, key by key, if it exists: the same name with `.local` before the
+/// suffix.
+///
+/// ```
+/// use dynomite::config::local_file;
+/// use std::path::Path;
+/// let local = local_file(Path::new("conf/dynomite.yml"));
+/// assert_eq!(local, Path::new("conf/dynomite.local.yml"));
+/// ```
+pub fn local_file(path: &Path) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(".local");
+    if let Some(suffix) = path.extension() {
+        name.push(".");
+        name.push(suffix);
+    }
+    path.with_file_name(name)
+}
+
+/// Reads and checks the file at `path`, its `.local` file and the environment, then what a start needs besides: the addresses of the
 /// listeners resolve, and the key file holds a key if peers are encrypted. The datastore and seeds
 /// are not looked up: a container's name may come later, and no node of a cluster could restart while a seed
 /// has lost its name. May block in the resolver.
 ///
 /// # Errors
-/// Everything that is wrong with the file; or, if nothing is, everything else that is.
-pub fn load(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
-    let mut loaded = read_settings(path, cli)?;
+/// Everything that is wrong with the files; or, if nothing is, everything else that is.
+pub fn load(
+    path: &Path,
+    cli: &Overrides,
+    variables: Variables<'_>,
+) -> Result<Loaded, Vec<Problem>> {
+    let mut loaded = read_settings(path, cli, variables)?;
     let settings = &loaded.settings;
     let mut problems = Vec::new();
     for (key, endpoint) in [
@@ -129,7 +188,7 @@ pub fn look_up_others(settings: &Settings) -> Vec<Note> {
     let begun = Instant::now();
     let seeds = settings.dyn_seeds.iter();
     let seeds = seeds.take_while(|_| begun.elapsed() < SEED_NAMES);
-    let datastore = std::iter::once(settings.datastore.endpoint.clone());
+    let datastore = std::iter::once(settings.servers.endpoint.clone());
     let names = datastore.chain(seeds.map(Seed::endpoint));
     let unknown = names.filter_map(|endpoint| {
         let error = endpoint.resolve().err()?;
@@ -138,43 +197,67 @@ pub fn look_up_others(settings: &Settings) -> Vec<Note> {
     unknown.collect()
 }
 
-/// Reads and checks the file at `path` again, for a node that runs: as [`load`], but the resolver is
-/// not asked, which may block, and the file must be one that can be read twice.
+/// Reads and checks the same again, for a node that runs: as [`load`], but the resolver is not asked, which may
+/// block, and the files must be ones that can be read twice.
 ///
 /// # Errors
 /// Everything that is wrong.
-pub fn reload(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
-    // Opening a pipe would wait for somebody to write to it. What is not there is told by opening.
-    if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
-        return Err(vec![Problem::new(format!(
-            "conf: failed to open configuration '{}': not a regular file",
-            path.display()
-        ))]);
+pub fn reload(
+    path: &Path,
+    cli: &Overrides,
+    variables: Variables<'_>,
+) -> Result<Loaded, Vec<Problem>> {
+    for path in [path, &local_file(path)] {
+        // Opening a pipe would wait for somebody to write to it. What is not there is told by opening.
+        if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+            return Err(vec![Problem::new(format!(
+                "conf: failed to open configuration '{}': not a regular file",
+                path.display()
+            ))]);
+        }
     }
-    let mut loaded = read_settings(path, cli)?;
+    let mut loaded = read_settings(path, cli, variables)?;
     let notes = check_key(&loaded.settings)
         .map_err(|problem| vec![loaded.problem("pem_key_file", problem.text)])?;
     loaded.notes.extend(notes);
     Ok(loaded)
 }
 
-/// What the file at `path` alone says.
-fn read_settings(path: &Path, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
-    let file = path.display().to_string();
-    let bytes = read(path).map_err(|error| {
-        let reason = strerror(&error);
-        let looked = match (path.is_relative(), std::env::current_dir()) {
-            (true, Ok(dir)) => {
-                format!("; it was looked for in {}, -c names another", dir.display())
-            }
-            _ => String::new(),
-        };
-        vec![Problem::new(format!(
-            "conf: failed to open configuration '{file}': {reason}{looked}"
-        ))]
-    })?;
-    let text = decode(&bytes).map_err(|problem| vec![problem])?;
-    parse(&text, &file, cli)
+/// What the file at `path`, its `.local` file and the environment say.
+fn read_settings(
+    path: &Path,
+    cli: &Overrides,
+    variables: Variables<'_>,
+) -> Result<Loaded, Vec<Problem>> {
+    let local_path = local_file(path);
+    let mut files = vec![path.to_owned()];
+    // A link to nothing is there, and cannot be read.
+    if std::fs::symlink_metadata(&local_path).is_ok() {
+        files.push(local_path);
+    }
+    let several = files.len() > 1;
+    let (mut texts, mut problems) = (Vec::new(), Vec::new());
+    for (n, path) in files.iter().enumerate() {
+        let named = several.then(|| Arc::from(path.display().to_string()));
+        match read(path, n == 0).and_then(|bytes| decode(bytes, named.clone())) {
+            Ok(text) => texts.push((text, path.display().to_string(), named)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut sources = texts.iter().map(|(text, name, named)| Source {
+        text,
+        name,
+        named: named.as_ref(),
+    });
+    let Some(main) = sources.next() else {
+        return Err(Vec::new());
+    };
+    let mut loaded = parse_sources(&main, sources.next().as_ref(), cli, variables)?;
+    loaded.files = files;
+    Ok(loaded)
 }
 
 /// The key file. Without encryption it is not needed, but used for what peers send encrypted.
@@ -199,20 +282,52 @@ pub fn load_key(settings: &Settings) -> Result<Option<Rsa<Private>>, Problem> {
     }
 }
 
-/// Checks the text of a configuration file; `file` is its name in messages.
+/// Checks the text of a configuration file alone; `file` is its name in messages.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the file, then what is missing; at most
 /// [`MAX_PROBLEMS`] and a count of the rest.
 pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.len() > MAX_FILE {
-        return Err(vec![Problem::new(format!(
-            "conf: '{file}' has more than {MAX_FILE} bytes"
-        ))]);
+    let source = Source {
+        text,
+        name: file,
+        named: None,
+    };
+    parse_sources(&source, None, cli, &|_| None)
+}
+
+/// Checks the texts of the main file and of the one that overrides it.
+fn parse_sources(
+    main: &Source<'_>,
+    local: Option<&Source<'_>>,
+    cli: &Overrides,
+    variables: Variables<'_>,
+) -> Result<Loaded, Vec<Problem>> {
+    let layer = |source: &Source<'_>, empty: Empty| {
+        let mut source = *source;
+        source.text = source.text.strip_prefix('\u{feff}').unwrap_or(source.text);
+        if source.text.len() > MAX_FILE {
+            return Err(vec![Problem::new(format!(
+                "conf: '{}' has more than {MAX_FILE} bytes",
+                source.name
+            ))]);
+        }
+        Ok(Layer {
+            pool: pool::read(&source, empty)?,
+            name: source.name.to_owned(),
+        })
+    };
+    let main = layer(main, Empty::Refused);
+    let local = local
+        .map(|source| layer(source, Empty::Allowed))
+        .transpose();
+    match (main, local) {
+        (Ok(main), Ok(local)) => check::check(&main, local.as_ref(), variables, cli),
+        (main, local) => {
+            let problems = [main.err(), local.err()];
+            Err(problems.into_iter().flatten().flatten().collect())
+        }
     }
-    let pool = pool::read(text, file)?;
-    check::check(&pool, file, cli)
 }
 
 /// The line that says whether a configuration can be used; also the last word of a start that
@@ -226,29 +341,43 @@ pub fn verdict(path: &Path, valid: bool) -> String {
 }
 
 /// At most one byte more than [`MAX_FILE`], which is enough to refuse it.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+fn read(path: &Path, is_main: bool) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_FILE as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let file = File::open(path);
+    let read = file.and_then(|file| file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => {
+            let looked = match (path.is_relative(), std::env::current_dir()) {
+                (true, Ok(dir)) if is_main => {
+                    format!("; it was looked for in {}, -c names another", dir.display())
+                }
+                _ => String::new(),
+            };
+            Err(Problem::new(format!(
+                "conf: failed to open configuration '{}': {}{looked}",
+                path.display(),
+                strerror(&error)
+            )))
+        }
+    }
 }
 
-/// UTF-8, or UTF-16 with a byte order mark.
-fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Problem> {
-    let text = match bytes {
+/// UTF-8, or UTF-16 with a byte order mark. `named` is the file's name, if places have to name it.
+fn decode(bytes: Vec<u8>, named: Option<Arc<str>>) -> Result<String, Problem> {
+    let text = match bytes.as_slice() {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
         _ => {
-            return std::str::from_utf8(bytes)
-                .map(Cow::Borrowed)
-                .map_err(|error| {
-                    let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                    not_utf(Some(Place::after(&String::from_utf8_lossy(good))))
-                });
+            return String::from_utf8(bytes).map_err(|error| {
+                let end = error.utf8_error().valid_up_to();
+                let good = error.as_bytes().get(..end).unwrap_or_default();
+                let place = Place::after(&String::from_utf8_lossy(good), named);
+                not_utf(Some(place))
+            });
         }
     };
-    text.map(Cow::Owned).ok_or_else(|| not_utf(None))
+    text.ok_or_else(|| not_utf(None))
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {

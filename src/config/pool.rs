@@ -5,7 +5,7 @@
 //! brackets, which generators write for an empty list.
 
 use super::problem::{MAX_PROBLEMS, Place, Problem};
-use super::yaml::{self, Node, Word};
+use super::yaml::{self, Node, Source, Word};
 
 /// One key and its values; a list has one value for each item.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,16 +31,28 @@ pub struct Pool {
 pub(super) const INDENTED: &str =
     "keys stand indented below the pool's name, each with a blank after its colon";
 
-/// Reads the pool of a file's text; `file` is the name messages use.
+/// Whether a file may have no key at all, as one that only overrides another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Empty {
+    Allowed,
+    Refused,
+}
+
+/// Reads the pool of a file's text.
 ///
 /// # Errors
 /// What is wrong with the text as YAML, or everything wrong with its shape, in the original's words.
-pub fn read(text: &str, file: &str) -> Result<Pool, Vec<Problem>> {
-    let root = yaml::document(text, file)?;
+pub(super) fn read(source: &Source<'_>, empty: Empty) -> Result<Pool, Vec<Problem>> {
+    let root = match yaml::document(source)? {
+        Some(root) => root,
+        None if empty == Empty::Allowed => return Ok(Pool::default()),
+        None => return Err(vec![yaml::no_document(source, 0)]),
+    };
     let mut problems = Vec::new();
-    let pool = pool(root, &mut |place, what| {
+    let pool = pool(root, empty, &mut |place, what| {
         if problems.len() < MAX_PROBLEMS {
-            problems.push(Problem::at(format!("conf: '{file}' has {what}"), place));
+            let text = format!("conf: '{}' has {what}", source.name);
+            problems.push(Problem::at(text, place));
         }
     });
     if problems.is_empty() {
@@ -50,9 +62,10 @@ pub fn read(text: &str, file: &str) -> Result<Pool, Vec<Problem>> {
     }
 }
 
-fn pool(root: Node, refuse: &mut impl FnMut(Place, &str)) -> Pool {
+fn pool(root: Node, empty: Empty, refuse: &mut impl FnMut(Place, &str)) -> Pool {
     let mut pool = Pool::default();
     let (root, entries) = match root {
+        Node::Scalar(word) if word.text.is_empty() && empty == Empty::Allowed => return pool,
         Node::Scalar(word) => {
             refuse(word.place, "invalid empty \"key:\" at depth 0");
             return pool;
@@ -70,22 +83,29 @@ fn pool(root: Node, refuse: &mut impl FnMut(Place, &str)) -> Pool {
             refuse(key.place(), "invalid \"key:value\" at depth 1");
             continue;
         };
-        match value {
-            Node::Mapping(_, below) => {
-                pools += 1;
-                if pools > 1 {
-                    refuse(key.place, "more than one pool; only one is served");
-                }
-                pool.name = key.text;
-                pool.entries = below
-                    .into_iter()
-                    .filter_map(|(key, value)| entry(key, value, refuse))
-                    .collect();
+        let below = match value {
+            Node::Mapping(_, below) => below,
+            Node::List(place, _) => {
+                refuse(place, "sequence at depth 1 instead of 2");
+                continue;
             }
-            Node::List(place, _) => refuse(place, "sequence at depth 1 instead of 2"),
+            // A pool of which every key is commented out.
+            Node::Scalar(word) if word.text.is_empty() && empty == Empty::Allowed => Vec::new(),
             // Whether it is a known key of an older version is checked later.
-            Node::Scalar(_) => pool.beside.push(key),
+            Node::Scalar(_) => {
+                pool.beside.push(key);
+                continue;
+            }
+        };
+        pools += 1;
+        if pools > 1 {
+            refuse(key.place, "more than one pool; only one is served");
         }
+        pool.name = key.text;
+        pool.entries = below
+            .into_iter()
+            .filter_map(|(key, value)| entry(key, value, refuse))
+            .collect();
     }
     if pools == 0 {
         let what = format!("invalid mapping \"key:\" at depth 1, {INDENTED}");

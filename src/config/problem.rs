@@ -2,13 +2,16 @@
 
 use crate::logging::Level;
 use std::fmt;
+use std::sync::Arc;
 
 /// Most problems one load reports; the rest are only counted.
 pub const MAX_PROBLEMS: usize = 50;
 
-/// A position in the file. Both count from 1; the column counts characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A position in a file. Lines and columns count from 1; the column counts characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// The file's name, if it is not the only one.
+    pub file: Option<Arc<str>>,
     /// Line.
     pub line: usize,
     /// Column.
@@ -16,10 +19,11 @@ pub struct Place {
 }
 
 impl Place {
-    /// The position behind this beginning of the file.
-    pub fn after(text: &str) -> Place {
+    /// The position behind this beginning of a file.
+    pub fn after(text: &str, file: Option<Arc<str>>) -> Place {
         let line = text.rsplit('\n').next().unwrap_or_default();
         Place {
+            file,
             line: 1 + text.matches('\n').count(),
             column: 1 + line.chars().count(),
         }
@@ -53,12 +57,23 @@ impl Problem {
     }
 }
 
+impl fmt::Display for Place {
+    /// `line L, column C`, with the file before it if it has to be named.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { file, line, column } = self;
+        if let Some(file) = file {
+            write!(f, "{file}, ")?;
+        }
+        write!(f, "line {line}, column {column}")
+    }
+}
+
 impl fmt::Display for Problem {
     /// The text, then ` (line L, column C)` where known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)?;
-        match self.place {
-            Some(Place { line, column }) => write!(f, " (line {line}, column {column})"),
+        match &self.place {
+            Some(place) => write!(f, " ({place})"),
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use super::address::Listen;
 use super::keys::{Key, Kind};
 use super::server::{Datastore, Seed};
-use super::values::{SecureOption, SeedProvider, digits};
+use super::values::{MAX_NUMBER, SecureOption, SeedProvider, digits, name_server};
 use crate::consistency::Consistency;
 use crate::hashkit::{HashKind, parse_list};
 
@@ -15,64 +15,79 @@ pub const MAX_MSGS: (u32, u32) = (100_000, 1_000_000);
 /// Checks one value by its key's row. An error is the whole text of the problem.
 pub(super) fn check_value(key: &Key, text: &str) -> Result<(), String> {
     let name = key.name;
-    let about = |words: String| format!("conf: directive \"{name}\" {words}");
-    let number = || digits(text).ok_or_else(|| about(not_a_number(text)));
-    match key.kind {
-        Kind::Number => {
-            let number = number()?;
-            match name {
-                "mbuf_size" if number != 0 => check_mbuf_size(number)
-                    .map_err(|words| format!("mbuf_size: mbuf {words}")),
-                "max_msgs" if number != 0 => {
-                    check_max_msgs(number).map_err(|words| format!("max_msgs: {words}"))
-                }
-                "data_store" if number > 1 => Err(format!(
-                    "Invalid datastore in conf file: \"{name}\" must be 0 (redis) or 1 (memcache)"
-                )),
-                "stats_port" if number > 65535 => {
-                    Err(about("has an invalid value: a port is at most 65535".to_owned()))
-                }
-                _ => Ok(()),
-            }
+    check_words(key, text).map_err(|words| match key.kind {
+        // So says the original.
+        Kind::Consistency | Kind::Secure => format!("conf: directive \"{name}:\"{words}"),
+        _ => format!("conf: directive \"{name}\" {words}"),
+    })?;
+    // The original's words for these begin otherwise.
+    match (name, digits(text)) {
+        ("mbuf_size", Some(number)) if number != 0 => {
+            check_mbuf_size(number).map_err(|words| format!("mbuf_size: mbuf {words}"))
         }
-        Kind::Count => match number()? {
-            0..=255 => Ok(()),
-            _ => Err(about("must be between 1 and 255".to_owned())),
-        },
-        Kind::Bool => match text {
-            "true" | "false" => Ok(()),
-            _ => Err(about("is not \"true\" or \"false\"".to_owned())),
-        },
-        Kind::Listen => Listen::parse(text).map(drop).map_err(about),
-        Kind::Server => Datastore::parse(text).map(drop).map_err(about),
-        Kind::Seeds => Seed::parse(text).map(drop).map_err(about),
-        Kind::Tokens => parse_list(text)
-            .map(drop)
-            .map_err(|error| about(error.to_string())),
-        Kind::Hash => match text.parse::<HashKind>() {
-            Ok(HashKind::Murmur3) => Err(about(
-                "is not a valid hash: murmur3 is a name the C original knows but never computes, every key goes to one node; use murmur".to_owned(),
+        ("max_msgs", Some(number)) if number != 0 => {
+            check_max_msgs(number).map_err(|words| format!("max_msgs: {words}"))
+        }
+        ("data_store", Some(2..)) => Err(format!(
+            "Invalid datastore in conf file: \"{name}\" must be 0 (redis) or 1 (memcache)"
+        )),
+        ("stats_port", Some(65536..)) => Err(format!(
+            "conf: directive \"{name}\" has an invalid value: a port is at most 65535"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Checks one value by its key's row. An error is what comes after the name of the key or variable.
+pub(super) fn check_words(key: &Key, text: &str) -> Result<(), String> {
+    let number = || digits(text).ok_or_else(|| not_a_number(text));
+    let is = |good: bool, words: &str| good.then_some(()).ok_or_else(|| words.to_owned());
+    match key.kind {
+        Kind::Number => number().map(drop),
+        Kind::Count => is(number()? <= 255, "must be between 1 and 255"),
+        Kind::Range(least, most) => match digits(text) {
+            Some(number) if (least..=most).contains(&number) => Ok(()),
+            _ => Err(format!(
+                "is not a number of {} from {least} to {most}",
+                key.unit
             )),
-            Ok(_) => Ok(()),
-            Err(error) => Err(about(error.to_string())),
         },
-        Kind::HashTag if text.len() == 2 => Ok(()),
-        Kind::HashTag => Err(about(
-            "is not a valid hash tag string with two characters".to_owned(),
-        )),
-        Kind::Consistency if Consistency::from_bytes(text.as_bytes()).is_some() => Ok(()),
-        Kind::Consistency => Err(format!(
-            "conf: directive \"{name}:\"must be one of 'DC_ONE' 'DC_QUORUM' 'DC_SAFE_QUORUM' 'DC_EACH_SAFE_QUORUM'"
-        )),
-        Kind::Secure if SecureOption::parse(text).is_some() => Ok(()),
-        Kind::Secure => Err(format!(
-            "conf: directive \"{name}:\"must be one of 'none' 'rack' 'datacenter' 'all'"
-        )),
-        Kind::Provider if SeedProvider::parse(text).is_some() => Ok(()),
-        Kind::Provider => Err(about(
-            "must be one of 'simple_provider' 'florida_provider' 'dns_provider' 'file_provider'"
-                .to_owned(),
-        )),
+        Kind::Port => is(
+            matches!(digits(text), Some(1..=65535)),
+            "is not a port",
+        ),
+        Kind::Bool => is(
+            matches!(text, "true" | "false"),
+            "is not \"true\" or \"false\"",
+        ),
+        Kind::Listen => Listen::parse(text).map(drop),
+        Kind::Server => Datastore::parse(text).map(drop),
+        Kind::Seeds => Seed::parse(text).map(drop),
+        Kind::NameServer => is(name_server(text).is_some(), "is not an address"),
+        Kind::Tokens => parse_list(text).map(drop).map_err(|error| error.to_string()),
+        Kind::Hash => match text.parse::<HashKind>() {
+            Ok(HashKind::Murmur3) => Err(
+                "is not a valid hash: murmur3 is a name the C original knows but never computes, every key goes to one node; use murmur".to_owned(),
+            ),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        },
+        Kind::HashTag => is(
+            text.len() == 2,
+            "is not a valid hash tag string with two characters",
+        ),
+        Kind::Consistency => is(
+            Consistency::from_bytes(text.as_bytes()).is_some(),
+            "must be one of 'DC_ONE' 'DC_QUORUM' 'DC_SAFE_QUORUM' 'DC_EACH_SAFE_QUORUM'",
+        ),
+        Kind::Secure => is(
+            SecureOption::parse(text).is_some(),
+            "must be one of 'none' 'rack' 'datacenter' 'all'",
+        ),
+        Kind::Provider => is(
+            SeedProvider::parse(text).is_some(),
+            "must be one of 'simple_provider' 'florida_provider' 'dns_provider' 'file_provider'",
+        ),
         Kind::Text | Kind::Any => Ok(()),
     }
 }
@@ -80,7 +95,7 @@ pub(super) fn check_value(key: &Key, text: &str) -> Result<(), String> {
 /// Why a text is none of the numbers that [`digits`] reads.
 pub fn not_a_number(text: &str) -> String {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        format!("is too large a number, the largest is {}", i32::MAX)
+        format!("is too large a number, the largest is {MAX_NUMBER}")
     } else {
         "is not a number".to_owned()
     }

@@ -1,6 +1,10 @@
 //! Numbers, booleans and names with a fixed set of values.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// The largest number in a configuration.
+pub const MAX_NUMBER: u32 = i32::MAX as u32;
 
 /// Decimal digits without sign, space or prefix, at most 2147483647; else `None`.
 ///
@@ -17,9 +21,18 @@ pub fn digits(text: &str) -> Option<u32> {
         number
             .checked_mul(10)?
             .checked_add(digit)
-            .filter(|number| *number <= i32::MAX as u32)
+            .filter(|number| *number <= MAX_NUMBER)
     })?;
     (!text.is_empty()).then_some(number)
+}
+
+/// The address of a name server: `address`, `address:port` or `[address]:port`.
+pub fn name_server(text: &str) -> Option<SocketAddr> {
+    const PORT: u16 = 53;
+    let alone = || text.parse::<IpAddr>().ok();
+    text.parse()
+        .ok()
+        .or_else(|| alone().map(|address| SocketAddr::new(address, PORT)))
 }
 
 /// What the datastore speaks (`data_store:`).

@@ -6,6 +6,7 @@
 
 use super::problem::{Place, Problem};
 use crate::sys::yaml::{Error, Event, Kind, Mark, Parser};
+use std::sync::Arc;
 
 /// Most levels of nesting that are read; a configuration has three.
 const MAX_DEPTH: usize = 64;
@@ -31,8 +32,8 @@ impl Node {
     /// Where the node begins.
     pub fn place(&self) -> Place {
         match self {
-            Node::Scalar(word) => word.place,
-            Node::List(place, _) | Node::Mapping(place, _) => *place,
+            Node::Scalar(word) => word.place.clone(),
+            Node::List(place, _) | Node::Mapping(place, _) => place.clone(),
         }
     }
 }
@@ -58,34 +59,60 @@ impl Open {
     }
 }
 
-/// The root of the one document in `text`; `file` is the file's name in messages.
+/// A file's text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    /// The text, without a byte order mark.
+    pub text: &'a str,
+    /// The file's name in messages.
+    pub name: &'a str,
+    /// The same, if places have to name it.
+    pub named: Option<&'a Arc<str>>,
+}
+
+impl Source<'_> {
+    fn place(&self, mark: Mark) -> Place {
+        Place {
+            file: self.named.cloned(),
+            line: mark.line + 1,
+            column: mark.column + 1,
+        }
+    }
+
+    /// The character at a mark.
+    fn byte_at(&self, mark: Mark) -> Option<u8> {
+        self.text.as_bytes().get(mark.index).copied()
+    }
+}
+
+/// The root of the document in a file; nothing if it has none.
 ///
 /// # Errors
-/// A YAML error, another number of documents, or what the original refuses: all directives, and the first
-/// node of that kind.
-pub(super) fn document(text: &str, file: &str) -> Result<Node, Vec<Problem>> {
+/// A YAML error, several documents, or what the original refuses: all directives, and the first node of that
+/// kind.
+pub(super) fn document(source: &Source<'_>) -> Result<Option<Node>, Vec<Problem>> {
     let mut documents = 0;
     let (mut directives, mut disallowed) = (Vec::new(), None);
     let mut open: Vec<Open> = Vec::new();
     let mut root = None;
-    for event in Parser::new(text) {
-        let event = event.map_err(|error| vec![syntax(text, &error)])?;
-        let place = Place::from(event.start);
+    for event in Parser::new(source.text) {
+        let event = event.map_err(|error| vec![syntax(source, &error)])?;
+        let place = source.place(event.start);
         if disallowed.is_none() {
-            disallowed = disallowed_node(text, &event);
+            disallowed = disallowed_node(source, &event);
         }
         let node = match event.kind {
             Kind::Other => continue,
             Kind::Document { has_directives } => {
                 documents += 1;
                 if has_directives {
-                    directives.extend(directive_lines(text, event.start, event.end));
+                    directives.extend(directive_lines(source, event.start, event.end));
                 }
                 continue;
             }
             Kind::List | Kind::Mapping { .. } => {
                 if open.len() == MAX_DEPTH {
-                    let text = format!("conf: '{file}' has a depth greater than 2");
+                    let text = format!("conf: '{}' has a depth greater than 2", source.name);
                     return Err(vec![Problem::at(text, place)]);
                 }
                 open.push(Open {
@@ -105,49 +132,37 @@ pub(super) fn document(text: &str, file: &str) -> Result<Node, Vec<Problem>> {
             None => root = node,
         }
     }
-    match root {
-        Some(root) if documents == 1 => {
-            let refused: Vec<Problem> = directives.into_iter().chain(disallowed).collect();
-            if refused.is_empty() {
-                Ok(root)
-            } else {
-                Err(refused)
-            }
-        }
-        _ => Err(vec![no_document(file, documents)]),
+    if documents > 1 {
+        return Err(vec![no_document(source, documents)]);
     }
-}
-
-impl From<Mark> for Place {
-    fn from(mark: Mark) -> Place {
-        Place {
-            line: mark.line + 1,
-            column: mark.column + 1,
-        }
+    let refused: Vec<Problem> = directives.into_iter().chain(disallowed).collect();
+    if refused.is_empty() {
+        Ok(root)
+    } else {
+        Err(refused)
     }
-}
-
-/// The character at a mark.
-fn byte_at(text: &str, mark: Mark) -> Option<u8> {
-    text.as_bytes().get(mark.index).copied()
 }
 
 /// The original's words for a file that does not hold exactly one document.
-fn no_document(file: &str, found: usize) -> Problem {
+pub(super) fn no_document(source: &Source<'_>, found: usize) -> Problem {
     Problem::new(format!(
-        "conf: '{file}' must contain only 1 document; found {found} documents"
+        "conf: '{}' must contain only 1 document; found {found} documents",
+        source.name
     ))
 }
 
 /// A YAML error in the original's words and numbers (2 characters, 3 scanner, 4 parser), with the parser's
 /// own words after them.
-fn syntax(text: &str, error: &Error) -> Problem {
+fn syntax(source: &Source<'_>, error: &Error) -> Problem {
     const CHARACTERS: u8 = 2;
     let place = match error.number {
-        CHARACTERS => Place::after(text.get(..error.offset).unwrap_or_default()),
-        _ => error.mark.into(),
+        CHARACTERS => {
+            let before = source.text.get(..error.offset).unwrap_or_default();
+            Place::after(before, source.named.cloned())
+        }
+        _ => source.place(error.mark),
     };
-    match byte_at(text, error.mark) {
+    match source.byte_at(error.mark) {
         // An alias without a name, a tag whose handle is not declared.
         Some(b'*') => return Problem::at(disallowed("alias", 18), place),
         Some(b'!') => return Problem::at(disallowed("tag", 20), place),
@@ -158,7 +173,7 @@ fn syntax(text: &str, error: &Error) -> Problem {
         words.push_str(&format!(", {context}"));
         // Where the context begins is often the line to be mended.
         if mark.index != 0 && *mark != error.mark {
-            let Place { line, column } = (*mark).into();
+            let (line, column) = (mark.line + 1, mark.column + 1);
             words.push_str(&format!(" at line {line} column {column}"));
         }
     }
@@ -167,12 +182,12 @@ fn syntax(text: &str, error: &Error) -> Problem {
 }
 
 /// The node that an event begins, if the original refuses it.
-fn disallowed_node(text: &str, event: &Event) -> Option<Problem> {
+fn disallowed_node(source: &Source<'_>, event: &Event) -> Option<Problem> {
     let is_flow_mapping = event.kind == Kind::Mapping { is_flow: true };
     if !event.has_properties && !is_flow_mapping {
         return None;
     }
-    let (what, number) = match byte_at(text, event.start)? {
+    let (what, number) = match source.byte_at(event.start)? {
         b'*' => ("alias", 18),
         b'&' => ("anchor", 19),
         b'!' => ("tag", 20),
@@ -180,20 +195,24 @@ fn disallowed_node(text: &str, event: &Event) -> Option<Problem> {
         // A pair in a list in brackets.
         _ => return None,
     };
-    Some(Problem::at(disallowed(what, number), event.start.into()))
+    let text = disallowed(what, number);
+    Some(Problem::at(text, source.place(event.start)))
 }
 
 /// The directives between two marks.
-fn directive_lines(text: &str, begin: Mark, end: Mark) -> impl Iterator<Item = Problem> {
-    let (begin, end) = (Place::from(begin).line, Place::from(end).line);
-    let lines = text.lines().zip(1..);
-    let lines = lines.filter(move |(_, line)| (begin..=end).contains(line));
+fn directive_lines(source: &Source<'_>, begin: Mark, end: Mark) -> impl Iterator<Item = Problem> {
+    let lines = source.text.lines().zip(0..);
+    let lines = lines.filter(move |(_, line)| (begin.line..=end.line).contains(line));
     lines.filter_map(|(text, line)| {
         let (what, number) = match text.strip_prefix('%')? {
             rest if rest.starts_with("YAML") => ("version directive", 3),
             _ => ("tag directive", 4),
         };
-        let place = Place { line, column: 1 };
+        let place = Place {
+            file: source.named.cloned(),
+            line: line + 1,
+            column: 1,
+        };
         Some(Problem::at(disallowed(what, number), place))
     })
 }

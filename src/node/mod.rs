@@ -146,7 +146,6 @@ mod scripts;
 mod side;
 mod store;
 mod store_probe;
-pub mod switches;
 mod tally;
 mod upstream;
 mod version;
@@ -154,7 +153,6 @@ mod version;
 pub use conn::{Action, ConnId, Kind, Next, Told};
 pub use operator::Operator;
 pub use options::Options;
-pub use switches::Switches;
 
 use crate::clock::Now;
 use crate::cluster::peer_state::PeerState;

@@ -123,6 +123,21 @@ impl Operator<'_> {
     pub fn set_conn_msg_rate(&mut self, rate: u32, now: Now) {
         self.0.set_conn_msg_rate(rate, now);
     }
+
+    /// `local_scan`: for requests to come.
+    pub fn set_local_scan(&mut self, is_local: bool) {
+        self.0.set_local_scan(is_local);
+    }
+
+    /// `enable_flush`: for requests to come.
+    pub fn set_enable_flush(&mut self, is_enabled: bool) {
+        self.0.set_enable_flush(is_enabled);
+    }
+
+    /// `read_failover`: for requests to come.
+    pub fn set_read_failover(&mut self, is_enabled: bool) {
+        self.0.set_read_failover(is_enabled);
+    }
 }
 
 /// Members.

@@ -1,6 +1,5 @@
 //! What a node needs to know of its configuration.
 
-use super::switches::Switches;
 use crate::cluster::topology::Distance;
 use crate::config::{Endpoint, SecureOption, Settings, StoreKind};
 use crate::consistency::Consistency;
@@ -54,13 +53,13 @@ pub struct Options {
     pub key_pair: Option<Rc<KeyPair>>,
     /// Whether a `DC_ONE` read is served by another rack when the owner in this one cannot answer.
     pub read_failover: bool,
-    /// See [`Switches`].
+    /// Whether `SCAN`, `KEYS`, `DBSIZE` and `RANDOMKEY` ask this node's datastore alone.
     pub local_scan: bool,
-    /// See [`Switches`].
+    /// Whether `FLUSHALL` and `FLUSHDB` empty every node of the cluster, and are not refused.
     pub enable_flush: bool,
-    /// See [`Switches`].
+    /// Whether a peer whose message is not encrypted is closed.
     pub refuse_plaintext: bool,
-    /// See [`Switches`].
+    /// The number behind `-x`; see [`Settings::admin_operation`].
     pub admin_operation: u32,
 }
 
@@ -101,8 +100,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What the configuration and the switches say. `key_pair` is what stands in its `pem_key_file`.
-    pub fn new(settings: &Settings, key_pair: Option<Rc<KeyPair>>, switches: &Switches) -> Options {
+    /// What the settings say. `key_pair` is what stands in its `pem_key_file`.
+    pub fn new(settings: &Settings, key_pair: Option<Rc<KeyPair>>) -> Options {
         Options {
             listen: settings.listen.target.to_string(),
             stats_listen: match &settings.stats_listen.target {
@@ -110,7 +109,7 @@ impl Options {
                 tcp => tcp.to_string(),
             },
             store: settings.data_store,
-            datastore: settings.datastore.endpoint.clone(),
+            datastore: settings.servers.endpoint.clone(),
             timeout_us: settings.timeout.as_micros() as u64,
             retry_ceiling_us: settings.server_retry_timeout.as_micros() as u64,
             datastore_connections: usize::from(settings.datastore_connections),
@@ -127,11 +126,11 @@ impl Options {
             conn_msg_rate: settings.conn_msg_rate,
             secure_server_option: settings.secure_server_option,
             key_pair,
-            read_failover: switches.read_failover,
-            local_scan: switches.local_scan,
-            enable_flush: switches.enable_flush,
-            refuse_plaintext: switches.refuse_plaintext,
-            admin_operation: switches.admin_operation,
+            read_failover: settings.read_failover,
+            local_scan: settings.local_scan,
+            enable_flush: settings.enable_flush,
+            refuse_plaintext: settings.refuse_plaintext,
+            admin_operation: settings.admin_operation,
         }
     }
 

@@ -44,6 +44,21 @@ impl Node {
         self.earliest = 0;
     }
 
+    /// `local_scan`: for requests to come.
+    pub fn set_local_scan(&mut self, is_local: bool) {
+        self.options.local_scan = is_local;
+    }
+
+    /// `enable_flush`: for requests to come.
+    pub fn set_enable_flush(&mut self, is_enabled: bool) {
+        self.options.enable_flush = is_enabled;
+    }
+
+    /// `read_failover`: for requests to come.
+    pub fn set_read_failover(&mut self, is_enabled: bool) {
+        self.options.read_failover = is_enabled;
+    }
+
     /// The counters of [`OwnStats`], for what its driver does.
     pub(super) fn own_stats(&mut self) -> &mut OwnStats {
         &mut self.stats.own

@@ -29,7 +29,7 @@ use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
 use crate::config::{self, Endpoint, Settings};
 use crate::log_at;
-use crate::node::{Node, Options, Switches};
+use crate::node::{Node, Options};
 use crate::process::signals::{Signal, Signals};
 use crate::proto::dnode::KeyPair;
 use crate::stats::Identity;
@@ -98,7 +98,6 @@ impl Reactor {
     pub fn new(
         settings: &Settings,
         identity: Identity,
-        switches: &Switches,
         sources: Sources,
     ) -> Result<Reactor, String> {
         let setup = |error: io::Error| format!("event loop failed: {}", sys::reason(&error));
@@ -143,12 +142,12 @@ impl Reactor {
         };
         let topology = Arc::new(built.topology);
         let now = clock(started);
-        let node = Node::new(Options::new(settings, key_pair, switches), topology, now);
+        let node = Node::new(Options::new(settings, key_pair), topology, now);
         let mut kernel = Kernel::new(poll, resolver, started);
         kernel.listeners.insert(ListenerKind::Stats, stats_listener);
         let policy = Policy {
-            remote: switches.remote_admin,
-            lenient: switches.unknown_paths_ok,
+            remote: settings.remote_admin,
+            lenient: settings.unknown_paths_ok,
         };
         let configured = Configured::new(settings, sources.conf_file, seeds);
         let endpoint = endpoint::Endpoint::new(policy, identity);
@@ -156,7 +155,7 @@ impl Reactor {
             driver: Driver::new(node),
             kernel,
             process: Process::new(signals, configured, endpoint),
-            wants_ring: switches.io_uring,
+            wants_ring: settings.io_uring,
         };
         let mut operator = reactor.driver.node.operator();
         reactor.process.count_early(&mut operator);

@@ -8,12 +8,86 @@
 use super::seeds::{Seeds, change_members, tell};
 use crate::clock::Now;
 use crate::config::keys::Effect;
-use crate::config::{self, Difference, Overrides, Settings, differences};
+use crate::config::{self, Difference, KEYS, Overrides, Settings, differences};
 use crate::log_at;
 use crate::node::Operator;
 use crate::proto::Class;
 use crate::seeds::Provider;
 use std::path::PathBuf;
+
+/// The row of the one key whose change can fail. It is applied before the others, so that a reload that fails
+/// changes nothing.
+const FIRST: &str = "dyn_seeds";
+
+/// What applies the new value of a key.
+type Apply = fn(&mut Operator<'_>, &Settings, Now);
+
+/// Who applies each key that can change while the node runs, besides [`FIRST`].
+const APPLIED: &[(&str, Apply)] = &[
+    ("timeout", |node, new, _| node.set_timeout(new.timeout)),
+    ("client_connections", |node, new, _| {
+        node.set_client_connections(new.client_connections);
+    }),
+    ("server_retry_timeout", |node, new, _| {
+        node.set_server_retry_timeout(new.server_retry_timeout);
+    }),
+    ("conn_msg_rate", |node, new, now| {
+        node.set_conn_msg_rate(new.conn_msg_rate, now);
+    }),
+    ("read_consistency", |node, new, _| {
+        node.set_consistency(Class::Read, new.read_consistency);
+    }),
+    ("write_consistency", |node, new, _| {
+        node.set_consistency(Class::Write, new.write_consistency);
+    }),
+    ("local_scan", |node, new, _| {
+        node.set_local_scan(new.local_scan)
+    }),
+    ("enable_flush", |node, new, _| {
+        node.set_enable_flush(new.enable_flush);
+    }),
+    ("read_failover", |node, new, _| {
+        node.set_read_failover(new.read_failover);
+    }),
+];
+
+// A key that a reload changes and nobody applies would be logged as in force and do nothing.
+const _: () = {
+    let mut n = 0;
+    while n < KEYS.len() {
+        let is_applied = is_same(KEYS[n].name, FIRST) || has_row(KEYS[n].name);
+        let is_reloaded = matches!(KEYS[n].effect, Effect::Reload);
+        assert!(
+            is_applied == is_reloaded,
+            "a key with Effect::Reload needs a row in APPLIED, and no other has one"
+        );
+        n += 1;
+    }
+};
+
+const fn has_row(name: &str) -> bool {
+    let mut n = 0;
+    while n < APPLIED.len() {
+        if is_same(APPLIED[n].0, name) {
+            return true;
+        }
+        n += 1;
+    }
+    false
+}
+
+/// `==`, which constants cannot use.
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut n = 0;
+    while n < one.len() && n < other.len() {
+        if one[n] != other[n] {
+            return false;
+        }
+        n += 1;
+    }
+    one.len() == other.len()
+}
 
 /// Where the configuration is read from, and what the command line adds to it.
 #[derive(Clone, Debug)]
@@ -105,15 +179,15 @@ impl Configured {
         let Some(file) = &self.file else {
             return Err(vec!["conf: there is no file to read again".to_owned()]);
         };
-        let loaded = config::reload(&file.path, &file.overrides)
+        let variables = |name: &str| std::env::var_os(name);
+        let loaded = config::reload(&file.path, &file.overrides, &variables)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        log_at!(Notice, "{}", loaded.files_line());
         let new = loaded.settings;
         let (applied, waiting): (Vec<_>, Vec<_>) = differences(&self.settings, &new)
             .into_iter()
             .partition(|change| change.key.effect == Effect::Reload);
-        let changed = |name: &str| applied.iter().any(|change| change.key.name == name);
-        // The only one that can fail comes first.
-        if changed("dyn_seeds") {
+        if applied.iter().any(|change| change.key.name == FIRST) {
             let members = self.seeds.reconfigure(&new);
             let members =
                 members.map_err(|why| vec![format!("conf: directive \"dyn_seeds\": {why}")])?;
@@ -121,28 +195,16 @@ impl Configured {
                 change_members(node, members, now);
             }
         }
-        if changed("timeout") {
-            node.set_timeout(new.timeout);
-        }
-        if changed("client_connections") {
-            node.set_client_connections(new.client_connections);
-        }
-        if changed("server_retry_timeout") {
-            node.set_server_retry_timeout(new.server_retry_timeout);
-        }
-        if changed("conn_msg_rate") {
-            node.set_conn_msg_rate(new.conn_msg_rate, now);
-        }
-        if changed("read_consistency") {
-            node.set_consistency(Class::Read, new.read_consistency);
-        }
-        if changed("write_consistency") {
-            node.set_consistency(Class::Write, new.write_consistency);
+        for change in &applied {
+            let row = APPLIED.iter().find(|(name, _)| *name == change.key.name);
+            if let Some((_, apply)) = row {
+                apply(node, &new, now);
+            }
         }
         if !applied.is_empty() || !waiting.is_empty() {
             tell(&loaded.notes);
         }
-        self.settings.take_reloadable(new);
+        self.settings.take_reloadable(&new);
         Ok(Reloaded { applied, waiting })
     }
 }

@@ -34,13 +34,7 @@ fn reactor_with(dir: &std::path::Path, servers: &str, more: &str) -> Reactor {
         started: Now::default(),
         ..Identity::default()
     };
-    Reactor::new(
-        &settings,
-        identity,
-        &Switches::default(),
-        Sources::default(),
-    )
-    .unwrap()
+    Reactor::new(&settings, identity, Sources::default()).unwrap()
 }
 
 fn connections(reactor: &mut Reactor) -> u64 {

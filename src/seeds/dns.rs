@@ -7,16 +7,13 @@
 pub mod packet;
 mod resolv_conf;
 
-use crate::config::Note;
+use crate::config::{Note, Settings};
 use packet::{Answer, Question};
 use resolv_conf::Servers;
-use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// The original's.
-const NAME: &str = "_dynomite.ec2-internal";
 const PORT: u16 = 53;
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
@@ -29,29 +26,17 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// As `DYNOMITE_DNS_NAME` and `DYNOMITE_DNS_SERVER` (`address` or `address:port`) say.
-    /// `DYNOMITE_DNS_TYPE=A` is noticed only: an address names no rack.
-    pub fn new(set: &impl Fn(&str) -> Option<OsString>, notes: &mut Vec<Note>) -> Dns {
-        let name = set("DYNOMITE_DNS_NAME").map(|name| name.to_string_lossy().into_owned());
-        let server = set("DYNOMITE_DNS_SERVER").and_then(|text| {
-            let server = text.to_str().and_then(server);
-            if server.is_none() {
-                notes.push(Note::warn(format!(
-                    "DYNOMITE_DNS_SERVER is not an address and has no effect: {}",
-                    text.to_string_lossy().escape_debug()
-                )));
-            }
-            server
-        });
-        if set("DYNOMITE_DNS_TYPE").is_some_and(|kind| kind == "A") {
+    /// As `dns_name` and `dns_server` say. `dns_type: A` is noticed only: an address names no rack.
+    pub fn new(settings: &Settings, notes: &mut Vec<Note>) -> Dns {
+        if settings.dns_type == "A" {
             notes.push(Note::new(
                 crate::logging::Level::Notice,
-                "DYNOMITE_DNS_TYPE=A has no effect, seeds are asked for in TXT records",
+                "conf: directive \"dns_type\" is A, which has no effect: seeds are asked for in TXT records",
             ));
         }
         Dns {
-            name: name.unwrap_or_else(|| NAME.to_owned()),
-            server,
+            name: settings.dns_name.clone(),
+            server: settings.dns_server,
         }
     }
 
@@ -97,14 +82,6 @@ impl Dns {
 fn joined(mut records: Vec<Vec<u8>>) -> Result<String, String> {
     records.sort_unstable();
     String::from_utf8(records.join(&b'|')).map_err(|_| "the records are not UTF-8".to_owned())
-}
-
-/// `address`, `address:port` or `[address]:port`.
-fn server(text: &str) -> Option<SocketAddr> {
-    let alone = || text.parse::<IpAddr>().ok();
-    text.parse()
-        .ok()
-        .or_else(|| alone().map(|ip| SocketAddr::new(ip, PORT)))
 }
 
 fn reason(error: &io::Error) -> String {

@@ -2,15 +2,10 @@
 
 use super::Asked;
 use crate::cluster::seeds::MAX_LIST;
-use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-/// Where the list is unless `DYNOMITE_SEEDS_FILE` says otherwise: where the server the original
-/// comes with reads it.
-const PATH: &str = "/etc/dynomite/seeds.list";
 
 /// What tells one version of a file from another: device, inode, size, times of change.
 type Version = [i64; 7];
@@ -25,9 +20,8 @@ pub struct File {
 }
 
 impl File {
-    /// As `DYNOMITE_SEEDS_FILE` says.
-    pub fn new(set: &impl Fn(&str) -> Option<OsString>, again: Duration) -> File {
-        let path = set("DYNOMITE_SEEDS_FILE").map_or_else(|| PATH.into(), PathBuf::from);
+    /// The file at `path`.
+    pub fn new(path: PathBuf, again: Duration) -> File {
         File {
             path,
             again,
@@ -105,7 +99,7 @@ mod tests {
     fn a_file_is_read_again_when_it_has_changed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("seeds");
-        let mut file = File::new(&|_| Some(path.clone().into()), Duration::from_secs(3600));
+        let mut file = File::new(path.clone(), Duration::from_secs(3600));
         let list = |text: &str| Asked::List(text.to_owned());
         assert!(
             matches!(file.ask(), Asked::Failed(why) if why.ends_with("No such file or directory"))

@@ -2,11 +2,9 @@
 
 use super::http;
 use crate::cluster::seeds::MAX_LIST;
-use crate::config::{Note, digits};
-use std::ffi::OsString;
+use crate::config::Settings;
 use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 /// How long connecting may take, all addresses of the host together.
@@ -14,8 +12,8 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// How long the answer may take from then on, to its last byte.
 const ANSWER: Duration = Duration::from_secs(5);
 
-const HOST: &str = "127.0.0.1";
-const PORT: u16 = 8080;
+/// The path of the original's request.
+const PATH: &str = "/REST/v1/admin/get_seeds";
 /// The original's request, byte for byte.
 const REQUEST: &[u8] =
     b"GET /REST/v1/admin/get_seeds HTTP/1.0\r\nHost: 127.0.0.1\r\nUser-Agent: HTMLGET 1.0\r\n\r\n";
@@ -29,38 +27,22 @@ pub struct Florida {
 }
 
 impl Florida {
-    /// As `DYNOMITE_FLORIDA_IP` (an address or a name), `DYNOMITE_FLORIDA_PORT` and
-    /// `DYNOMITE_FLORIDA_REQUEST` say: the whole request, sent as it stands, or the path if it begins
-    /// with `/` (as the server the original comes with takes the same variable).
-    pub fn new(set: &impl Fn(&str) -> Option<OsString>, notes: &mut Vec<Note>) -> Florida {
-        let host = set("DYNOMITE_FLORIDA_IP").map(|host| host.to_string_lossy().into_owned());
-        let host = host.unwrap_or_else(|| HOST.to_owned());
-        let port = match set("DYNOMITE_FLORIDA_PORT") {
-            None => PORT,
-            Some(text) => {
-                let port = text.to_str().and_then(digits);
-                let port = port.and_then(|port| u16::try_from(port).ok());
-                port.filter(|port| *port != 0).unwrap_or_else(|| {
-                    notes.push(Note::warn(format!(
-                        "DYNOMITE_FLORIDA_PORT is not a port and has no effect: {}",
-                        text.to_string_lossy().escape_debug()
-                    )));
-                    PORT
-                })
-            }
-        };
-        let request = match set("DYNOMITE_FLORIDA_REQUEST") {
-            None => REQUEST.to_vec(),
-            Some(path) if path.as_bytes().starts_with(b"/") => {
-                let path = path.as_bytes().trim_ascii_end();
+    /// As `florida_ip` (an address or a name), `florida_port` and `florida_request` say: the whole request, sent
+    /// as it stands, or the path if it begins with `/`.
+    pub fn new(settings: &Settings) -> Florida {
+        let host = settings.florida_ip.clone();
+        let request = match settings.florida_request.as_str() {
+            PATH => REQUEST.to_vec(),
+            path if path.starts_with('/') => {
+                let path = path.trim_ascii_end();
                 let rest = format!(" HTTP/1.0\r\nHost: {host}\r\nUser-Agent: HTMLGET 1.0\r\n\r\n");
-                [b"GET ", path, rest.as_bytes()].concat()
+                ["GET ", path, &rest].concat().into_bytes()
             }
-            Some(request) => request.as_bytes().to_vec(),
+            request => request.as_bytes().to_vec(),
         };
         Florida {
             host,
-            port,
+            port: settings.florida_port,
             request,
         }
     }

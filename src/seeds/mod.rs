@@ -8,26 +8,20 @@
 //!
 //! Asking blocks, for seconds where time limits allow it and longer where the system's resolver does,
 //! so it is done on a thread of its own. What a list means is decided elsewhere
-//! ([`cluster::seeds`](crate::cluster::seeds)). Each of the environment variables is read once, at
-//! start.
+//! ([`cluster::seeds`](crate::cluster::seeds)). The settings are read once, at start.
 
 pub mod dns;
 mod file;
 mod florida;
 pub mod http;
 
-use crate::cluster::seeds::GRACE;
-use crate::config::{Note, SeedProvider, digits};
-use std::ffi::OsString;
+use crate::config::{Note, SeedProvider, Settings};
 use std::time::Duration;
-
-/// Between two polls, unless `DYNOMITE_SEEDS_INTERVAL_MS` says otherwise: the original's.
-pub const INTERVAL: Duration = Duration::from_secs(30);
 
 /// How often a file is looked at, unless the interval is shorter.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A provider, with what it was told by the environment.
+/// A provider, with what the settings say of it.
 #[derive(Debug)]
 pub struct Provider {
     kind: Kind,
@@ -56,36 +50,18 @@ pub enum Asked {
 }
 
 impl Provider {
-    /// The provider of this kind, as the environment says; none for `simple_provider`. With it, what
-    /// to log about the variables.
-    pub fn new(
-        kind: SeedProvider,
-        variable: impl Fn(&str) -> Option<OsString>,
-    ) -> (Option<Provider>, Vec<Note>) {
+    /// The provider that the settings name; none for `simple_provider`. With it, what to log about it.
+    pub fn new(settings: &Settings) -> (Option<Provider>, Vec<Note>) {
         let mut notes = Vec::new();
-        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let mut millis = |name: &str, default: Duration, least: u32| {
-            let Some(text) = set(name) else {
-                return default;
-            };
-            match text.to_str().and_then(digits).filter(|n| *n >= least) {
-                Some(number) => Duration::from_millis(number.into()),
-                None => {
-                    notes.push(Note::warn(format!(
-                        "{name} is not a number of milliseconds from {least} to 2147483647 and has no effect: {}",
-                        text.to_string_lossy().escape_debug()
-                    )));
-                    default
-                }
-            }
-        };
-        let interval = millis("DYNOMITE_SEEDS_INTERVAL_MS", INTERVAL, 1);
-        let grace = millis("DYNOMITE_SEEDS_GRACE_MS", GRACE, 0);
-        let kind = match kind {
+        let interval = settings.seeds_interval_ms;
+        let grace = settings.seeds_grace_ms;
+        let kind = match settings.dyn_seed_provider {
             SeedProvider::Simple => return (None, Vec::new()),
-            SeedProvider::Florida => Kind::Florida(florida::Florida::new(&set, &mut notes)),
-            SeedProvider::Dns => Kind::Dns(dns::Dns::new(&set, &mut notes)),
-            SeedProvider::File => Kind::File(file::File::new(&set, interval)),
+            SeedProvider::Florida => Kind::Florida(florida::Florida::new(settings)),
+            SeedProvider::Dns => Kind::Dns(dns::Dns::new(settings, &mut notes)),
+            SeedProvider::File => {
+                Kind::File(file::File::new(settings.seeds_file.clone(), interval))
+            }
         };
         let provider = Provider {
             kind,
@@ -131,33 +107,37 @@ impl Provider {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::cluster::seeds::GRACE;
+    use crate::config::{Overrides, parse};
+
+    /// The settings of a file with these lines.
+    pub fn settings(lines: &str) -> Settings {
+        let base = "d:\n  listen: h:1\n  dyn_listen: h:2\n  tokens: 1\n  servers: h:3:1\n";
+        let text = format!("{base}{lines}");
+        let parsed = parse(&text, "test.yml", &Overrides::default());
+        parsed.unwrap().settings
+    }
 
     #[test]
-    fn the_environment_says_how_often_and_how_long() {
-        let made = |values: &'static [(&str, &str)]| {
-            Provider::new(SeedProvider::File, |name| {
-                let found = values.iter().find(|(known, _)| *known == name);
-                found.map(|(_, value)| (*value).into())
-            })
+    fn the_settings_say_how_often_and_how_long() {
+        let made = |lines: &str| {
+            Provider::new(&settings(&format!(
+                "  dyn_seed_provider: file_provider\n{lines}"
+            )))
         };
-        let (provider, notes) = made(&[]);
+        let (provider, notes) = made("");
         let provider = provider.unwrap();
-        assert_eq!((provider.interval, provider.grace), (INTERVAL, GRACE));
+        assert_eq!(provider.interval, Duration::from_secs(30));
+        assert_eq!(provider.grace, GRACE);
         assert_eq!(provider.pause(), LOOK);
         assert_eq!(notes.len(), 1, "{notes:?}");
-        let (provider, _) = made(&[
-            ("DYNOMITE_SEEDS_INTERVAL_MS", "20"),
-            ("DYNOMITE_SEEDS_GRACE_MS", "0"),
-        ]);
+        let (provider, _) = made("  seeds_interval_ms: 20\n  seeds_grace_ms: 0\n");
         let provider = provider.unwrap();
         assert_eq!(provider.interval, Duration::from_millis(20));
         assert_eq!(provider.pause(), Duration::from_millis(20));
         assert_eq!(provider.grace, Duration::ZERO);
-        let (provider, notes) = made(&[("DYNOMITE_SEEDS_INTERVAL_MS", "0")]);
-        assert_eq!(provider.unwrap().interval, INTERVAL);
-        assert!(notes[0].text.contains("has no effect: 0"), "{notes:?}");
-        assert!(Provider::new(SeedProvider::Simple, |_| None).0.is_none());
+        assert!(Provider::new(&settings("")).0.is_none());
     }
 }

@@ -220,6 +220,41 @@ pub const ROWS: &[Row] = &[
         "Restart it.",
     ),
     row(
+        "conf: directive \"...\" has an invalid value: a port is at most 65535",
+        "The number is no port.",
+        "Use stats_listen.",
+    ),
+    row(
+        "DYNOMITE_... is ... and has no effect: ...",
+        "The value of this environment variable is wrong; the node runs as if the variable were not set.",
+        "Correct it, see the key of the same name in dynomite.yml(5), and restart the node.",
+    ),
+    row(
+        "conf: read ...",
+        "These files are the configuration, the later over the earlier.",
+        "None.",
+    ),
+    row(
+        "conf: '...' overrides ...",
+        "The file has these keys, and the main file has them too.",
+        "None, if that is wanted.",
+    ),
+    row(
+        "conf: directive \"...\" has no effect, because ... is set",
+        "An environment variable of the process wins over the files.",
+        "Change the variable and restart the node, or remove one of the two.",
+    ),
+    row(
+        "conf: the C original refuses a file with directive \"...\", which can stand in '...'",
+        "The node can use the file; a node of the C original could not.",
+        "Move the key into the named file as long as you may go back to the C original.",
+    ),
+    row(
+        "conf: directive \"dns_type\" is A, which has no effect: seeds are asked for in TXT records",
+        "An address does not name a rack.",
+        "Publish TXT records, see SEEDS in dynomite(8).",
+    ),
+    row(
         "conf: nothing has changed",
         "SIGHUP or POST /reload found the file as it was.",
         "None.",

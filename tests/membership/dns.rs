@@ -91,7 +91,7 @@ fn item_7_records_come_and_turn_and_fail() {
         .with_env("DYNOMITE_SEEDS_GRACE_MS", 0)
         .start();
     assert_eq!(node.stat("members_added"), 3);
-    logged(&node, "DYNOMITE_DNS_TYPE=A has no effect");
+    logged(&node, "directive \"dns_type\" is A, which has no effect");
     let question = names.asked.lock().expect("a lock")[0].clone();
     assert!(question.ends_with(b"\x05nodes\x07example\0\0\x10\0\x01"));
 

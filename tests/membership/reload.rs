@@ -70,6 +70,52 @@ fn what_can_change_does_and_what_needs_a_restart_is_named() {
 }
 
 #[test]
+fn a_file_that_overrides_is_read_again_too() {
+    let store = Redis::start();
+    let mut node = Setup::before(&store).with("timeout", 4000).start();
+    let (main, local) = (text(&node), node.dir().join("dynomite.local.yml"));
+    let flush = |node: &Node| {
+        let mut client = node.client();
+        let reply = client.ask("flushall");
+        String::from_utf8_lossy(&reply).into_owned()
+    };
+    assert!(flush(&node).contains("DYNOMITE_ENABLE_FLUSH=1"));
+    std::fs::write(
+        &local,
+        "d:\n  timeout: 3000\n  enable_flush: true\n  io_uring: false\n",
+    )
+    .expect("the file");
+    let log = reload(&node, &main, "\"io_uring\" is");
+    for line in [
+        "dynomite.yml' and '",
+        "dynomite.local.yml' overrides timeout",
+        "conf: directive \"timeout\" is '3000', it was '4000'\n",
+        "conf: directive \"enable_flush\" is 'true', it was 'false'\n",
+        "conf: directive \"io_uring\" is 'false', it was 'true', at the next start\n",
+    ] {
+        assert_eq!(log.matches(line).count(), 1, "{line} {log}");
+    }
+    assert_eq!(flush(&node), "+OK\r\n");
+    // Nothing of either takes effect if one is wrong.
+    std::fs::write(&local, "d:\n  timeout: x\n").expect("the file");
+    let log = reload(
+        &node,
+        &main.replace("timeout: 4000", "timeout: 2000"),
+        "nothing is changed",
+    );
+    assert!(
+        log.contains("dynomite.local.yml, line 2, column 12)"),
+        "{log}"
+    );
+    // Without it the main file counts again.
+    std::fs::remove_file(&local).expect("the file");
+    let log = reload(&node, &main, "\"timeout\" is '4000', it was '3000'");
+    assert!(log.contains("\"enable_flush\" is 'false'"), "{log}");
+    assert!(flush(&node).contains("DYNOMITE_ENABLE_FLUSH=1"));
+    node.expect_alive();
+}
+
+#[test]
 fn nothing_changes_if_anything_is_wrong() {
     let store = Redis::start();
     let mut node = Setup::before(&store).start();

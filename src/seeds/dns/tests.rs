@@ -1,15 +1,12 @@
 //! Against name servers played by a thread.
 
 use super::*;
+use crate::seeds::tests::settings;
 use std::net::TcpListener;
 
-fn dns(values: &[(&str, &str)]) -> (Dns, Vec<Note>) {
+fn dns(lines: &str) -> (Dns, Vec<Note>) {
     let mut notes = Vec::new();
-    let set = |name: &str| {
-        let found = values.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| OsString::from(value))
-    };
-    (Dns::new(&set, &mut notes), notes)
+    (Dns::new(&settings(lines), &mut notes), notes)
 }
 
 /// The answer to a question: its bytes with other flags, then records of a type.
@@ -60,7 +57,7 @@ fn servers(addresses: Vec<SocketAddr>) -> Servers {
 
 fn asked(records: &'static [(u16, &'static [&'static str])]) -> Result<String, String> {
     let server = serve(vec![move |q: &[u8]| vec![answer(q, 0x8180, records)]]);
-    dns(&[]).0.ask_these(&servers(vec![server]))
+    dns("").0.ask_these(&servers(vec![server]))
 }
 
 #[test]
@@ -88,16 +85,16 @@ fn item_7_all_strings_of_all_records_in_sorted_order() {
 fn item_7_errors_and_silence_are_failures() {
     let failing = |flags: u16| {
         let server = serve(vec![move |q: &[u8]| vec![answer(q, flags, &[])]]);
-        dns(&[]).0.ask_these(&servers(vec![server])).unwrap_err()
+        dns("").0.ask_these(&servers(vec![server])).unwrap_err()
     };
     assert_eq!(failing(0x8183), "there is no such name");
     assert!(failing(0x8182).ends_with("answers with error 2"));
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let addr = silent.local_addr().unwrap();
-    let why = dns(&[]).0.ask_these(&servers(vec![addr])).unwrap_err();
+    let why = dns("").0.ask_these(&servers(vec![addr])).unwrap_err();
     assert_eq!(why, format!("{addr}: timed out"));
     drop(silent);
-    let why = dns(&[]).0.ask_these(&servers(vec![addr])).unwrap_err();
+    let why = dns("").0.ask_these(&servers(vec![addr])).unwrap_err();
     assert_eq!(why, format!("{addr}: Connection refused"));
 }
 
@@ -105,7 +102,7 @@ fn item_7_errors_and_silence_are_failures() {
 fn the_next_server_is_asked_when_one_fails() {
     let failing = serve(vec![|q: &[u8]| vec![answer(q, 0x8182, &[])]]);
     let good = serve(vec![|q: &[u8]| vec![answer(q, 0x8180, &[(16, &["a"])])]]);
-    let list = dns(&[]).0.ask_these(&servers(vec![failing, good]));
+    let list = dns("").0.ask_these(&servers(vec![failing, good]));
     assert_eq!(list, Ok("a".to_owned()));
 }
 
@@ -119,7 +116,7 @@ fn answers_to_other_questions_are_passed_over() {
         other_name[13] ^= 1;
         vec![b"x".to_vec(), other_number, other_name, q.to_vec(), right]
     }]);
-    let list = dns(&[]).0.ask_these(&servers(vec![server]));
+    let list = dns("").0.ask_these(&servers(vec![server]));
     assert_eq!(list, Ok("right".to_owned()));
 }
 
@@ -152,24 +149,20 @@ fn a_list_too_long_for_a_datagram_comes_over_tcp() {
             .unwrap();
         stream.write_all(&bytes).unwrap();
     });
-    let list = dns(&[]).0.ask_these(&servers(vec![addr]));
+    let list = dns("").0.ask_these(&servers(vec![addr]));
     assert_eq!(list, Ok("x".repeat(1000)));
 }
 
 #[test]
-fn the_environment_says_what_to_ask_for() {
-    let (asked, notes) = dns(&[]);
-    assert_eq!((&*asked.name, asked.server), (NAME, None));
-    assert_eq!(notes, []);
-    let (asked, notes) = dns(&[
-        ("DYNOMITE_DNS_NAME", "x.y"),
-        ("DYNOMITE_DNS_TYPE", "A"),
-        ("DYNOMITE_DNS_SERVER", "127.0.0.1:8600"),
-    ]);
+fn the_settings_say_what_to_ask_for() {
+    let (asked, notes) = dns("");
+    assert_eq!(asked.told(), "dns_provider for _dynomite.ec2-internal");
+    assert_eq!((asked.server, notes), (None, vec![]));
+    let (asked, notes) = dns("  dns_name: x.y\n  dns_type: A\n  dns_server: 127.0.0.1:8600\n");
     assert_eq!(asked.told(), "dns_provider for x.y");
     assert_eq!(asked.server, Some("127.0.0.1:8600".parse().unwrap()));
     assert_eq!(notes.len(), 1);
     assert!(notes[0].text.contains("TXT"), "{notes:?}");
-    assert_eq!(server("fd00::1"), Some("[fd00::1]:53".parse().unwrap()));
-    assert_eq!(dns(&[("DYNOMITE_DNS_SERVER", "x")]).1.len(), 1);
+    let (asked, _) = dns("  dns_server: fd00::1\n");
+    assert_eq!(asked.server, Some("[fd00::1]:53".parse().unwrap()));
 }

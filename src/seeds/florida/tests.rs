@@ -1,17 +1,13 @@
 //! Against servers played by a thread.
 
 use super::*;
+use crate::seeds::tests::settings;
 use std::io::Read;
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
-fn florida(values: &[(&str, &str)]) -> (Florida, Vec<Note>) {
-    let mut notes = Vec::new();
-    let set = |name: &str| {
-        let found = values.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| OsString::from(value))
-    };
-    (Florida::new(&set, &mut notes), notes)
+fn florida(lines: &str) -> Florida {
+    Florida::new(&settings(lines))
 }
 
 /// Answers one connection with a text, and returns what it was asked.
@@ -34,8 +30,7 @@ fn serve(answer: &'static str) -> (u16, JoinHandle<Vec<u8>>) {
 #[test]
 fn item_4_the_default_request_is_the_originals_byte_for_byte() {
     let (port, server) = serve("HTTP/1.0 200 OK\r\n\r\na|b");
-    let (florida, notes) = florida(&[("DYNOMITE_FLORIDA_PORT", &port.to_string())]);
-    assert_eq!(notes, []);
+    let florida = florida(&format!("  florida_port: {port}\n"));
     assert_eq!(florida.ask().as_deref(), Ok("a|b"));
     assert_eq!(
         String::from_utf8(server.join().unwrap()).unwrap(),
@@ -44,15 +39,13 @@ fn item_4_the_default_request_is_the_originals_byte_for_byte() {
 }
 
 #[test]
-fn item_4_the_three_variables_are_honoured() {
+fn item_4_the_three_keys_are_honoured() {
     let asked = |request: &str| {
         let (port, server) = serve("HTTP/1.0 200 OK\r\n\r\nx");
-        let (florida, _) = florida(&[
-            // A name to us, and an address to every resolver.
-            ("DYNOMITE_FLORIDA_IP", "127.1"),
-            ("DYNOMITE_FLORIDA_PORT", &port.to_string()),
-            ("DYNOMITE_FLORIDA_REQUEST", request),
-        ]);
+        // The host is a name to us, and an address to every resolver.
+        let florida = florida(&format!(
+            "  florida_ip: '127.1'\n  florida_port: {port}\n  florida_request: {request:?}\n"
+        ));
         assert_eq!(florida.ask().as_deref(), Ok("x"));
         String::from_utf8(server.join().unwrap()).unwrap()
     };
@@ -63,9 +56,7 @@ fn item_4_the_three_variables_are_honoured() {
     let whole = "POST /x HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n";
     assert_eq!(asked(whole), whole);
 
-    let (florida, notes) = florida(&[("DYNOMITE_FLORIDA_PORT", "x")]);
-    assert_eq!((florida.port, notes.len()), (PORT, 1));
-    assert_eq!(florida.told(), "florida_provider at 127.0.0.1:8080");
+    assert_eq!(florida("").told(), "florida_provider at 127.0.0.1:8080");
 }
 
 #[test]
@@ -74,10 +65,7 @@ fn item_6_ten_thousand_failures_leave_no_descriptor_behind() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().port()
     });
-    let (florida, _) = florida(&[
-        ("DYNOMITE_FLORIDA_IP", host),
-        ("DYNOMITE_FLORIDA_PORT", &port.to_string()),
-    ]);
+    let florida = florida(&format!("  florida_ip: {host}\n  florida_port: {port}\n"));
     // Sockets to this port, of which other tests have none.
     let open = || {
         let text = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
@@ -92,6 +80,6 @@ fn item_6_ten_thousand_failures_leave_no_descriptor_behind() {
 
 #[test]
 fn a_name_that_does_not_resolve_is_a_failure() {
-    let (florida, _) = florida(&[("DYNOMITE_FLORIDA_IP", "no.such.host.invalid")]);
+    let florida = florida("  florida_ip: no.such.host.invalid\n");
     assert!(florida.ask().is_err());
 }
