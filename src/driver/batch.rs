@@ -14,7 +14,7 @@ use super::world::{APART, Fault, Step, World};
 use crate::clock::Now;
 use crate::node::ConnId;
 use crate::sys::ring::BATCH;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 
 /// Output longer than this is written apart, in bytes: its call costs little beside its bytes.
 const LONG: usize = 16 * 1024;
@@ -133,8 +133,14 @@ impl<S: Read> Read for Ahead<'_, S> {
         }
         let has_room = parts.iter().any(|part| !part.is_empty());
         if self.full && has_room {
-            // What makes this read fail, or ends the stream, makes the next one do so too.
-            count += self.stream.read_vectored(parts).unwrap_or(0);
+            // What makes this read fail, or ends the stream, makes the next one do so too. Not so an
+            // interruption: taken for the end of what there is, it would leave bytes in the kernel, and no edge.
+            count += loop {
+                match self.stream.read_vectored(parts) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    read => break read.unwrap_or(0),
+                }
+            };
         }
         Ok(count)
     }

@@ -86,6 +86,27 @@ fn a_read_that_failed_is_reported_as_it_failed() {
     assert_eq!(ended.read(&mut [0; 16]).unwrap(), 0);
 }
 
+/// A stream whose next read is interrupted.
+struct Interrupted<'a>(&'a [u8], bool);
+
+impl Read for Interrupted<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match std::mem::take(&mut self.1) {
+            true => Err(io::ErrorKind::Interrupted.into()),
+            false => self.0.read(out),
+        }
+    }
+}
+
+/// The client waited for the rest of its request to be read, and was closed for it.
+#[test]
+fn an_interruption_behind_what_was_read_ahead_leaves_nothing_in_the_kernel() {
+    let mut stream = Interrupted(b" and the rest", true);
+    let mut out = [0; 64];
+    let read = Ahead::new(5, b"begun", &mut stream).read(&mut out).unwrap();
+    assert_eq!(&out[..read], b"begun and the rest");
+}
+
 proptest! {
     /// However much the reader takes at a time, it gets what was read ahead and then what the socket has, each byte
     /// once. A read that does not fill its room means that nothing is left in the kernel: no event would tell of it.
