@@ -3,11 +3,16 @@
 //! A node is driven through connections in memory, in this thread. The allocator counts what this thread
 //! asks it for; the harness itself works in buffers it made before.
 
+mod in_memory;
+
 use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
 use dynomite::config::{Endpoint, StoreKind};
+use dynomite::consistency::Consistency;
 use dynomite::driver::{APART, Attempt, Conn, Driver, Edges, World};
 use dynomite::node::{ConnId, Kind, Node, Options};
+use dynomite::proto::redis::encode;
+use in_memory::{Replies, Rig, Setup};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -439,6 +444,50 @@ fn nor_does_one_of_the_binary_protocol() {
         let mut bench = Bench::before(StoreKind::Memcache, clients);
         bench.asked = Some(asked);
         costs_nothing(&mut bench, what, &request, &reply, &answer);
+    }
+}
+
+/// A time to live is made absolute for the other racks.
+#[test]
+fn nor_does_a_write_with_a_time_to_live_that_goes_to_three_racks() {
+    let ok: Replies<'_> = &[(b"", OK)];
+    let one: Replies<'_> = &[(b"", b":1\r\n")];
+    for (request, replies) in [
+        ("SET {} value EX 100", ok),
+        ("SET {} value NX PX 100000 GET", ok),
+        ("SETEX {} 100 value", ok),
+        ("EXPIRE {} 100", one),
+        ("GETEX {} EX 100", ok),
+        ("SET {} value", ok),
+    ] {
+        for level in [Consistency::DcOne, Consistency::DcQuorum] {
+            for batch in [1, 16] {
+                let mut rig = Rig::new(Setup {
+                    store: StoreKind::Redis,
+                    racks: 3,
+                    nodes: 1,
+                    level,
+                    clients: 5,
+                });
+                let request = request.replace("{}", &rig.key(true));
+                let mut requests = Vec::new();
+                let words: Vec<&str> = request.split(' ').collect();
+                for _ in 0..batch {
+                    encode::command(&mut requests, &words);
+                }
+                // More than two sweeps, with their trimming, and less than the time between two cards.
+                let mut turn = || {
+                    rig.round(50_000, &requests, replies);
+                    let length = replies[0].1.len() * batch;
+                    rig.take_answers(|answer| assert_eq!(answer.len(), length, "{request}"));
+                };
+                (0..60).for_each(|_| turn());
+                let before = ALLOCATIONS.get();
+                (0..60).for_each(|_| turn());
+                let allocations = ALLOCATIONS.get() - before;
+                assert_eq!(allocations, 0, "{request}, {batch} at a time, {level:?}");
+            }
+        }
     }
 }
 

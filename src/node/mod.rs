@@ -255,7 +255,7 @@ pub struct Node {
     /// Clients whose next request need not wait for a write in two steps any more.
     in_order: Vec<ConnId>,
     memory: Memory,
-    /// A reply on its way from RESP2 to RESP3; empty in between.
+    /// Text on its way into a buffer, a reply in RESP3 or a request in other words; empty in between.
     converted: Vec<u8>,
     /// See [`Node::pause`].
     pause_us: u32,

@@ -103,19 +103,28 @@ impl Node {
             && command.is_direct()
             && command.accepts(argc as usize)
             && let Some(form) = self.form_without_arguments(key, command)
-            && (!self.looks_closer || self.goes_straight(command, argc as usize))
             && self.is_placed_by_first(command)
             && !self.is_behind_multi(key)
         {
             let token = self.token_of(raw, first);
             let ask = Ask::redis(command, command.class, token, raw);
-            self.forward(key, now, form, &ask);
-            return;
+            if !self.looks_closer || self.goes_straight(command, argc as usize) {
+                return self.forward(key, now, form, &ask);
+            }
+            if !self.is_purge(command) {
+                return self.with_arguments_of(raw, |node, args| {
+                    node.replicate(key, now, form, &ask, command, args);
+                });
+            }
         }
-        raw.with_bytes(|bytes| {
-            let args: Vec<&[u8]> = request::arguments(bytes).collect();
-            self.serve_args(key, now, &args, raw);
-        });
+        self.with_arguments_of(raw, |node, args| node.serve_args(key, now, args, raw));
+    }
+
+    /// Runs `f` on the arguments of a request. In a function of its own, so that the requests that need none do not
+    /// pay for their room.
+    #[inline(never)]
+    fn with_arguments_of(&mut self, raw: Raw<'_>, f: impl FnOnce(&mut Node, &[&[u8]])) {
+        raw.with_bytes(|bytes| request::with_arguments(bytes, |args| f(self, args)));
     }
 
     /// The form of the reply to a client's command, if its arguments do not matter: they never do to a client that

@@ -31,7 +31,6 @@
 //! that the replica may have done what others have not: as with any write whose reply is lost. What the same
 //! client asks behind step 1 waits where it would overtake step 2 ([`super::order`]).
 
-use super::Node;
 use super::collect::{Collector, Compare, Lists};
 use super::frame::Frames;
 use super::front::Raw;
@@ -41,6 +40,7 @@ use super::msg::{Flags, Msg, NONE};
 use super::order::{self, Begun};
 use super::route::Ask;
 use super::upstream::Upstream;
+use super::{Node, limits};
 use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{Counts, How, Routing, Target, read_candidates};
@@ -53,7 +53,7 @@ use crate::proto::Failure;
 use crate::proto::redis::alike::Alike;
 use crate::proto::redis::command::{Class, Command};
 use crate::proto::redis::effect;
-use crate::proto::redis::rewrite::{self, Rewritten};
+use crate::proto::redis::rewrite::{self, Absolute, Rewritten};
 use crate::proto::redis::{encode, errors, request, resp3};
 use std::sync::Arc;
 
@@ -130,9 +130,13 @@ impl Node {
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
-        rewritten: &Rewritten<'_>,
+        rewritten: &Absolute<'_>,
     ) {
-        let chain = self.encoded(rewritten);
+        let mut chain = Chain::new();
+        rewritten.write(&mut self.converted);
+        self.pool.copy(&self.converted, &mut chain);
+        self.converted.clear();
+        self.converted.shrink_to(limits::CONVERTED_KEPT);
         let ask = Ask {
             row: rewritten.command.index(),
             raw: Raw::from(&chain),

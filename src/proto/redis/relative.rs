@@ -82,7 +82,8 @@ mod tests {
         let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let command = resolve(&args, &mut Vec::new()).unwrap();
         let there = absolute(command, &args, NOW).expect("it has a relative time");
-        let args: Vec<&[u8]> = there.words.iter().map(|word| &**word).collect();
+        let words = there.words();
+        let args: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let back = relative(there.command, &args, NOW + later_ms)?;
         Some(back.line())
     }

@@ -380,9 +380,43 @@ pub fn arguments(request: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Runs `f` on the [`arguments`] of a request. Sixteen of them need no memory.
+pub fn with_arguments<T>(request: &[u8], f: impl FnOnce(&[&[u8]]) -> T) -> T {
+    let mut few: [&[u8]; 16] = [&[]; 16];
+    let mut rest = arguments(request);
+    let mut count = 0;
+    for (room, argument) in few.iter_mut().zip(&mut rest) {
+        *room = argument;
+        count += 1;
+    }
+    match rest.next() {
+        None => f(few.get(..count).unwrap_or_default()),
+        Some(next) => {
+            let many: Vec<_> = few.into_iter().chain([next]).chain(rest).collect();
+            f(&many)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_number_of_arguments_is_handed_on() {
+        for count in [0, 1, 15, 16, 17, 40] {
+            let words: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+            let mut bytes = Vec::new();
+            super::super::encode::command(&mut bytes, &words);
+            let found = with_arguments(&bytes, |args| {
+                let args = args
+                    .iter()
+                    .map(|arg| String::from_utf8_lossy(arg).into_owned());
+                args.collect::<Vec<_>>()
+            });
+            assert_eq!(found, words);
+        }
+    }
     use crate::mbuf::Pool;
     use proptest::prelude::*;
 

@@ -10,6 +10,7 @@
 //! Redis would refuse is left as it is, because its error names the command.
 
 use super::command::{Command, Replicate};
+use super::encode;
 use super::expiry::{Expiry, MILLISECOND, SECOND};
 use super::keys::integer;
 use super::lookup::lookup;
@@ -38,7 +39,76 @@ impl<'a> Rewritten<'a> {
     }
 }
 
+#[cfg(test)]
 impl Rewritten<'_> {
+    /// The request as one line.
+    pub(super) fn line(&self) -> String {
+        let words = self.words.iter().map(|word| String::from_utf8_lossy(word));
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A request with an absolute time in place of one that counted from now. It refers to the words of the original.
+#[derive(Debug)]
+pub struct Absolute<'a> {
+    /// The command's row.
+    pub command: &'static Command,
+    name: &'static str,
+    /// Words of the original behind the name.
+    before: &'a [&'a [u8]],
+    /// The time, and words that go with it.
+    time: [Word<'a>; 3],
+    /// Words of the original behind those.
+    after: &'a [&'a [u8]],
+}
+
+/// A word in the place of one of the original.
+#[derive(Clone, Copy, Debug)]
+enum Word<'a> {
+    Nothing,
+    Text(&'a [u8]),
+    /// Milliseconds since the Unix epoch.
+    Time(i64),
+}
+
+impl<'a> Absolute<'a> {
+    fn new(
+        name: &'static str,
+        before: &'a [&'a [u8]],
+        time: [Word<'a>; 3],
+        after: &'a [&'a [u8]],
+    ) -> Option<Self> {
+        Some(Absolute {
+            command: lookup(name.as_bytes())?,
+            name,
+            before,
+            time,
+            after,
+        })
+    }
+
+    /// How many words it has.
+    fn len(&self) -> usize {
+        let time = self.time.iter();
+        let time = time.filter(|word| !matches!(word, Word::Nothing)).count();
+        1 + self.before.len() + time + self.after.len()
+    }
+
+    /// Appends the request to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        encode::array(out, self.len());
+        encode::bulk(out, self.name.as_bytes());
+        self.before.iter().for_each(|word| encode::bulk(out, word));
+        for word in self.time {
+            match word {
+                Word::Nothing => {}
+                Word::Text(text) => encode::bulk(out, text),
+                Word::Time(at) => encode::bulk(out, itoa::Buffer::new().format(at).as_bytes()),
+            }
+        }
+        self.after.iter().for_each(|word| encode::bulk(out, word));
+    }
+
     /// Whether a Redis that knows the original may not know this: `SET` has `PXAT` since 6.2, `RESTORE` has
     /// `ABSTTL` since 5.0.
     pub fn is_recent(&self) -> bool {
@@ -48,22 +118,24 @@ impl Rewritten<'_> {
         )
     }
 
-    /// The request as one line.
-    #[cfg(test)]
-    pub(super) fn line(&self) -> String {
-        let words = self.words.iter().map(|word| String::from_utf8_lossy(word));
-        words.collect::<Vec<_>>().join(" ")
-    }
-
     /// Whether there are words of the client's beside key, value and time, which may be wrong.
     pub fn has_options(&self) -> bool {
-        self.words.len() > 5
+        self.len() > 5
+    }
+
+    /// All words, name first.
+    #[cfg(test)]
+    pub(super) fn words(&self) -> Vec<Vec<u8>> {
+        let mut text = Vec::new();
+        self.write(&mut text);
+        let words = super::request::arguments(&text);
+        words.map(<[u8]>::to_vec).collect()
     }
 }
 
 /// The request with absolute times in place of those that count from `now_ms`, milliseconds since the
 /// Unix epoch. `None` if there is none, or none that Redis takes.
-pub fn absolute<'a>(command: &Command, args: &[&'a [u8]], now_ms: u64) -> Option<Rewritten<'a>> {
+pub fn absolute<'a>(command: &Command, args: &'a [&'a [u8]], now_ms: u64) -> Option<Absolute<'a>> {
     let Replicate::Absolute(least) = command.replicate else {
         return None;
     };
@@ -94,65 +166,50 @@ fn later(text: &[u8], now: i64, unit: i64) -> Option<i64> {
     moment(text, now, unit).filter(|at| *at > now)
 }
 
-fn number<'a>(value: i64) -> Cow<'a, [u8]> {
-    Cow::Owned(value.to_string().into_bytes())
-}
-
 /// `EXPIRE key seconds [condition]`, `HEXPIRE key seconds [condition] FIELDS …`, by the name that takes a
 /// moment. A time in the past is one: the key, or the fields, are removed; of fields one below zero is an
 /// error.
 fn expire<'a>(
     name: &'static str,
-    args: &[&'a [u8]],
+    args: &'a [&'a [u8]],
     now: i64,
     unit: i64,
     may_be_past: bool,
-) -> Option<Rewritten<'a>> {
-    let [_, key, time, conditions @ ..] = args else {
+) -> Option<Absolute<'a>> {
+    let [_, _, time, conditions @ ..] = args else {
         return None;
     };
     if !may_be_past && integer(time)? < 0 {
         return None;
     }
-    let at = moment(time, now, unit)?;
-    let conditions = conditions.iter().map(|word| Cow::Borrowed(*word));
-    Rewritten::new(
-        name,
-        [Cow::Borrowed(*key), number(at)]
-            .into_iter()
-            .chain(conditions),
-    )
+    let at = Word::Time(moment(time, now, unit)?);
+    let time = [at, Word::Nothing, Word::Nothing];
+    Absolute::new(name, args.get(1..2)?, time, conditions)
 }
 
 /// `SETEX key seconds value`.
-fn set_for<'a>(args: &[&'a [u8]], now: i64, unit: i64) -> Option<Rewritten<'a>> {
-    let [_, key, time, value] = args else {
+fn set_for<'a>(args: &'a [&'a [u8]], now: i64, unit: i64) -> Option<Absolute<'a>> {
+    let [_, _, time, value] = args else {
         return None;
     };
-    let at = later(time, now, unit)?;
-    let [key, value, option] = [*key, *value, b"PXAT"].map(Cow::Borrowed);
-    Rewritten::new("SET", [key, value, option, number(at)])
+    let at = Word::Time(later(time, now, unit)?);
+    let time = [Word::Text(value), Word::Text(b"PXAT"), at];
+    Absolute::new("SET", args.get(1..2)?, time, &[])
 }
 
 /// `RESTORE key milliseconds payload [options]`; 0 is no time. The word that makes the time absolute comes
 /// before the options, so that what is wrong with them stays what it is.
-fn restore<'a>(name: &'static str, args: &[&'a [u8]], now: i64) -> Option<Rewritten<'a>> {
-    let [_, key, time, payload, options @ ..] = args else {
+fn restore<'a>(name: &'static str, args: &'a [&'a [u8]], now: i64) -> Option<Absolute<'a>> {
+    let [_, _, time, payload, options @ ..] = args else {
         return None;
     };
     let is_absolute = |word: &&[u8]| word.eq_ignore_ascii_case(b"absttl");
     if options.iter().any(is_absolute) {
         return None;
     }
-    let at = later(time, now, MILLISECOND)?;
-    let [key, payload, absolute] = [*key, *payload, b"ABSTTL"].map(Cow::Borrowed);
-    let options = options.iter().map(|word| Cow::Borrowed(*word));
-    Rewritten::new(
-        name,
-        [key, number(at), payload, absolute]
-            .into_iter()
-            .chain(options),
-    )
+    let at = Word::Time(later(time, now, MILLISECOND)?);
+    let time = [at, Word::Text(payload), Word::Text(b"ABSTTL")];
+    Absolute::new(name, args.get(1..2)?, time, options)
 }
 
 /// Options beside the time, of any of these commands: one of another command is an error all the same.
@@ -165,10 +222,10 @@ const WITH_VALUE: &[&str] = &[
 /// `SET`, `GETEX` and the like: `EX` or `PX` among the options, which begin at `from`.
 fn with_options<'a>(
     name: &'static str,
-    args: &[&'a [u8]],
+    args: &'a [&'a [u8]],
     from: usize,
     now: i64,
-) -> Option<Rewritten<'a>> {
+) -> Option<Absolute<'a>> {
     let mut found = None;
     let mut at = from;
     while let Some(word) = args.get(at) {
@@ -198,16 +255,8 @@ fn with_options<'a>(
         at += 2;
     }
     let (place, time) = found?;
-    let words = args.iter().enumerate().skip(1).map(|(at, word)| {
-        if at == place {
-            Cow::Borrowed(&b"PXAT"[..])
-        } else if at == place + 1 {
-            number(time)
-        } else {
-            Cow::Borrowed(*word)
-        }
-    });
-    Rewritten::new(name, words)
+    let words = [Word::Text(b"PXAT"), Word::Time(time), Word::Nothing];
+    Absolute::new(name, args.get(1..place)?, words, args.get(place + 2..)?)
 }
 
 #[cfg(test)]
@@ -224,9 +273,10 @@ pub(super) mod tests {
         let rewritten = absolute(command, &args, NOW)?;
         assert_eq!(
             rewritten.command.name.as_bytes(),
-            rewritten.words[0].to_ascii_lowercase()
+            rewritten.words()[0].to_ascii_lowercase()
         );
-        Some(rewritten.line())
+        let words = rewritten.words();
+        Some(String::from_utf8_lossy(&words.join(&b' ')).into_owned())
     }
 
     #[test]
@@ -364,9 +414,10 @@ pub(super) mod tests {
             let command = resolve(&args, &mut Vec::new());
             prop_assume!(command.is_some());
             if let Some(found) = absolute(command.unwrap(), &args, NOW) {
-                prop_assert_eq!(&*found.words[1], args[1]);
-                prop_assert!(found.command.accepts(found.words.len()));
-                let again: Vec<&[u8]> = found.words.iter().map(|word| &**word).collect();
+                let words = found.words();
+                prop_assert_eq!(&*words[1], args[1]);
+                prop_assert!(found.command.accepts(words.len()));
+                let again: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
                 prop_assert!(absolute(found.command, &again, NOW).is_none());
             }
         }

@@ -67,7 +67,7 @@ fn an_absolute_time_is_answered_like_the_relative_one() {
                 .expect("a clock");
             let other = absolute(command, &args, now.as_millis() as u64);
             rewritten += usize::from(other.is_some());
-            let words_of_other = other.map(|other| other.words).unwrap_or_default();
+            let words_of_other = other.map(|other| other.words()).unwrap_or_default();
             let other: Vec<&[u8]> = match words_of_other.is_empty() {
                 true => args.clone(),
                 false => words_of_other.iter().map(|word| &**word).collect(),
