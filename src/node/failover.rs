@@ -50,7 +50,8 @@ struct Due {
     wire_id: u64,
 }
 
-/// The attempts under way, with some that are over: each kind in the order of their making, and of their times.
+/// The attempts under way, with some that are over: each kind in the order of their times, which nearly is that
+/// of their making.
 #[derive(Debug, Default)]
 pub(super) struct Retries {
     /// First attempts, that may go on to the next rack.
@@ -59,14 +60,10 @@ pub(super) struct Retries {
     seconds: VecDeque<Due>,
 }
 
-/// Appends an attempt and returns when it has to be given up: not before the one in front of it, since only the
-/// first is looked at. A request that has waited before it was sent, or one for a nearer node, may be due earlier.
-fn push(attempts: &mut VecDeque<Due>, due: Due) -> u64 {
-    let at = attempts
-        .back()
-        .map_or(due.at, |before| due.at.max(before.at));
-    attempts.push_back(Due { at, ..due });
-    at
+/// Inserts an attempt behind those that are due no later.
+fn insert(attempts: &mut VecDeque<Due>, due: Due) {
+    let place = attempts.partition_point(|other| other.at <= due.at);
+    attempts.insert(place, due);
 }
 
 impl Retries {
@@ -199,8 +196,8 @@ impl Node {
             }
             self.retries.firsts.pop_front();
         }
-        let at = push(&mut self.retries.firsts, due);
-        self.earliest = self.earliest.min(at);
+        insert(&mut self.retries.firsts, due);
+        self.earliest = self.earliest.min(due.at);
     }
 
     /// The connection on which a front's request to a node has just been sent.
@@ -275,8 +272,8 @@ impl Node {
             }
             self.retries.seconds.pop_front();
         }
-        let at = push(&mut self.retries.seconds, due);
-        self.earliest = self.earliest.min(at);
+        insert(&mut self.retries.seconds, due);
+        self.earliest = self.earliest.min(due.at);
     }
 
     /// Whether an attempt still waits for its reply.
@@ -319,31 +316,5 @@ impl Node {
         {
             self.expire_one(due.slot as usize, due.entry, due.at - start, now);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The next deadline was a later one's, and then lay in the past when that one was over.
-    #[test]
-    fn an_attempt_is_not_due_before_the_one_in_front_of_it() {
-        let mut retries = Retries::default();
-        let due = |at| Due {
-            at,
-            slot: 0,
-            entry: 0,
-            wire_id: 0,
-        };
-        assert_eq!(push(&mut retries.firsts, due(20)), 20);
-        assert_eq!(push(&mut retries.firsts, due(10)), 20);
-        assert_eq!(push(&mut retries.firsts, due(30)), 30);
-        let mut next = Vec::new();
-        while let Some(at) = retries.next_us() {
-            next.push(at);
-            retries.firsts.pop_front();
-        }
-        assert_eq!(next, [20, 20, 30]);
     }
 }

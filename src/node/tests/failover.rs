@@ -123,6 +123,38 @@ fn a_second_attempt_behind_younger_requests_is_given_up_in_time() {
     rig.assert_at_rest();
 }
 
+/// It was given up with the one before it, which had more time left.
+#[test]
+fn a_second_attempt_is_given_up_in_time_behind_one_that_is_due_later() {
+    let members = ["a d r1 0", "b d r1 2147483648", "c d r2 0"];
+    let options = Options {
+        timeout_us: 500_000,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&members, options);
+    let (old, young) = (rig.client(), rig.client());
+    let (of_a, of_b) = (key_of(&rig, ME), key_of(&rig, 1));
+    rig.asks(old, &[&format!("GET {of_a}")]);
+    rig.wait(300);
+    rig.asks(young, &[&format!("GET {of_b}")]);
+    rig.loses(1);
+    rig.loses(ME);
+    let both = [format!("GET {of_b}"), format!("GET {of_a}")];
+    assert_eq!(rig.sees(2), both);
+    let error = "-ERR Peer: Peer Node refused connection\r\n";
+    // Each is granted 700 ms since it came in.
+    rig.wait(400);
+    assert_eq!(
+        (rig.hears(old), rig.hears(young)),
+        (error.into(), String::new())
+    );
+    rig.wait(300);
+    assert_eq!(rig.hears(young), error);
+    rig.says(2, VALUE);
+    rig.says(2, VALUE);
+    rig.assert_at_rest();
+}
+
 #[test]
 fn a_peer_without_its_datastore_is_passed_over() {
     // The key belongs to b, and in the other rack to c.
