@@ -286,15 +286,23 @@ impl Node {
         let Some((ask, command)) = ask.zip(command) else {
             return self.finish(entry, now, &out);
         };
+        if tokens.len() < 2 || !self.divide_forwarded(&tokens) {
+            return self.place_peer(entry, key, now, forward, &ask);
+        }
         let several = Several {
             command,
             args,
             keys: &keys,
             tokens: &tokens,
         };
-        let is_several = tokens.len() > 1 && command.serve == Serve::Split;
-        if !is_several || !self.split_forwarded(entry, key, now, &ask, &several) {
-            self.place_peer(entry, key, now, forward, &ask);
+        match command.serve {
+            Serve::Split => self.send_forwarded_pieces(entry, key, now, &ask, &several),
+            // Run where its first key belongs, RENAME would lose the value, and SUNIONSTORE replace one by less.
+            _ if self.fronts.peer(key).is_some_and(DnodeClient::is_modern) => {
+                self.finish(entry, now, errors::spans_nodes(command).as_bytes());
+            }
+            // A C node runs it there too, in its own datacenter.
+            _ => self.place_peer(entry, key, now, forward, &ask),
         }
     }
 

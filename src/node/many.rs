@@ -53,26 +53,27 @@ impl Node {
         });
     }
 
-    /// Splits a request that a peer wants to be forwarded, if its keys have different owners in some rack of this
-    /// datacenter. They have one for the peer, so this happens only while it goes by another list of members.
-    /// Returns true if it did.
-    pub(super) fn split_forwarded(
+    /// Divides the keys of a request that a peer wants to be forwarded. Returns true if they have different owners in
+    /// some rack of this datacenter. They have one for the peer, so this happens only while it goes by another list of
+    /// members, or if it is a C node and racks have different tokens.
+    pub(super) fn divide_forwarded(&mut self, tokens: &[Token]) -> bool {
+        let racks = self.topology.rings(Scope::LocalDc);
+        self.split.divide(&self.topology, tokens, racks);
+        self.split.pieces().len() > 1
+    }
+
+    /// Forwards each of the pieces into which a peer's request has been divided.
+    pub(super) fn send_forwarded_pieces(
         &mut self,
         entry: u32,
         key: u32,
         now: Now,
         ask: &Ask<'_>,
         several: &Several<'_>,
-    ) -> bool {
-        let racks = self.topology.rings(Scope::LocalDc);
-        self.split.divide(&self.topology, several.tokens, racks);
-        if self.split.pieces().count() < 2 {
-            return false;
-        }
+    ) {
         self.send_pieces(entry, now, ask, several, |node, fragment, ask| {
             node.place_peer(fragment, key, now, true, ask);
         });
-        true
     }
 
     /// Sends the pieces into which a request has been divided.

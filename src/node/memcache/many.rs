@@ -20,7 +20,7 @@ use crate::proto::memcache::line::{self, Outcome};
 use crate::proto::memcache::varying;
 
 impl Node {
-    /// Splits a request by its keys' owners, and into lines that are not too long, and sends the pieces.
+    /// Splits a client's request by its keys' owners, and into lines that are not too long, and sends the pieces.
     pub(super) fn split_get(
         &mut self,
         entry: u32,
@@ -30,11 +30,42 @@ impl Node {
         call: &Call<'_>,
         tokens: &[Token],
     ) {
+        let level = self.level_of(key, ask.class);
+        self.divide(key, ask, tokens);
+        self.send_lines(entry, now, ask, call, tokens, |node, msg, ask| {
+            node.count_request(ask);
+            node.place(msg, key, now, level, ask);
+        });
+    }
+
+    /// Forwards each of the pieces into which a peer's request has been divided ([`Node::divide_forwarded`]).
+    pub(super) fn send_forwarded_gets(
+        &mut self,
+        entry: u32,
+        key: u32,
+        now: Now,
+        ask: &Ask<'_>,
+        call: &Call<'_>,
+        tokens: &[Token],
+    ) {
+        self.send_lines(entry, now, ask, call, tokens, |node, msg, ask| {
+            node.place_peer(msg, key, now, true, ask);
+        });
+    }
+
+    /// Sends the pieces into which a request has been divided, each in lines that are not too long.
+    fn send_lines(
+        &mut self,
+        entry: u32,
+        now: Now,
+        ask: &Ask<'_>,
+        call: &Call<'_>,
+        tokens: &[Token],
+        send: impl Fn(&mut Node, u32, &Ask<'_>),
+    ) {
         let Body::Get { keys, .. } = &call.body else {
             return self.finish_failed(entry, now, Failure::Internal);
         };
-        let level = self.level_of(key, ask.class);
-        self.divide(key, ask, tokens);
         let key_at = |at: &u32| keys.get(*at as usize).copied().unwrap_or_default();
         let mut pieces: Vec<Vec<u32>> = Vec::new();
         for mut piece in self.split.pieces() {
@@ -75,8 +106,7 @@ impl Node {
                 raw: Raw::from(&chain),
                 ..*ask
             };
-            self.count_request(&ask);
-            self.place(msg, key, now, level, &ask);
+            send(self, msg, &ask);
         }
     }
 }

@@ -79,12 +79,15 @@ impl Node {
             let silent = call.quiet == Quiet::All;
             return self.tell_peer(key, now, id, errors::FLUSH_DISABLED.as_bytes(), silent);
         }
-        let token = call.keys().next().map(|key| self.token(&key));
+        // Where all keys are for one node, the first says which.
+        let counted = if forward { usize::MAX } else { 1 };
+        let keys = call.keys().take(counted);
+        let tokens: Vec<Token> = keys.map(|key| self.token(&key)).collect();
         let chain = self.rewritten(&call, line.len(), raw);
         let ask = Ask::memcache(
             call.command,
             call.class(),
-            token.unwrap_or_default(),
+            tokens.first().copied().unwrap_or_default(),
             Raw::from(&chain),
         );
         if is_too_long(&call, &ask) {
@@ -97,7 +100,11 @@ impl Node {
         if let Some(msg) = self.msgs.get_mut(entry as usize) {
             msg.flags = msg.flags.with(quiet_flags(call.quiet));
         }
-        self.place_peer(entry, key, now, forward, &ask);
+        if tokens.len() > 1 && self.divide_forwarded(&tokens) {
+            self.send_forwarded_gets(entry, key, now, &ask, &call, &tokens);
+        } else {
+            self.place_peer(entry, key, now, forward, &ask);
+        }
     }
 
     /// Answers a peer's request here, unless it wants no answer.

@@ -3,7 +3,7 @@
 use super::{ME, Rig, THREE_RACKS, encoded, key_of};
 use crate::config::StoreKind;
 use crate::node::{ConnId, Kind, Next, Options, limits};
-use crate::proto::dnode;
+use crate::proto::dnode::{self, VERSION_ORIGINAL};
 
 /// Two nodes of one rack, which is all there is.
 const ONE_RACK: [&str; 2] = ["a d r 0", "b d r 2147483648"];
@@ -53,9 +53,15 @@ impl Rig {
     }
 }
 
-/// The same from another datacenter, to be passed on in this one.
+/// The same from another datacenter, to be passed on in this one, by a C node.
 pub fn message_to_all(id: u64, payload: &[u8]) -> Vec<u8> {
-    let head = format!("   $2014$ {id} 4 0 1 0 *1 d *{}\r\n", payload.len());
+    message_to_all_by(VERSION_ORIGINAL, id, payload)
+}
+
+/// The same by a node that writes this version.
+pub fn message_to_all_by(version: u32, id: u64, payload: &[u8]) -> Vec<u8> {
+    let length = payload.len();
+    let head = format!("   $2014$ {id} 4 0 {version} 0 *1 d *{length}\r\n");
     [head.as_bytes(), payload].concat()
 }
 

@@ -1,9 +1,11 @@
-use super::limits::message_to_all;
+use super::limits::{message_to_all, message_to_all_by};
+use super::memcache::at;
 use super::{ME, Rig, THREE_RACKS, encoded, key_of, member};
 use crate::cluster::change::Change;
 use crate::cluster::id::NodeId;
 use crate::consistency::Consistency;
 use crate::node::Options;
+use crate::proto::dnode::VERSION_MODERN;
 
 const OK: &str = "+OK\r\n";
 
@@ -223,20 +225,21 @@ fn the_second_step_of_a_write_goes_to_who_owns_the_key_since_a_join() {
     }
 }
 
+/// A key that a node owns in its rack.
+fn owned_by(rig: &Rig, node: u16) -> String {
+    let topology = &rig.node.topology;
+    let rack = topology.nodes()[usize::from(node)].rack;
+    let owner = |key: &String| topology.owner(rack, rig.node.token(key.as_bytes()));
+    let mut keys = (0..).map(|number| format!("key:{number}"));
+    keys.find(|key| owner(key) == Some(NodeId(node))).unwrap()
+}
+
 /// It went whole to the owner of its first key, and the other key's owner never heard of the write.
 #[test]
 fn a_forwarded_write_of_several_keys_is_split_by_the_owners_of_this_list_of_members() {
     let members = ["me d r1 0", "a d r2 0", "b d r2 2147483648", "far e r1 0"];
     let mut rig = Rig::new(&members, Options::default());
-    let of = |node| {
-        let owner = |key: &String| {
-            let (topology, token) = (&rig.node.topology, rig.node.token(key.as_bytes()));
-            topology.owner(topology.nodes()[usize::from(node)].rack, token)
-        };
-        let mut keys = (0..).map(|number| format!("key:{number}"));
-        keys.find(|key| owner(key) == Some(NodeId(node))).unwrap()
-    };
-    let (of_a, of_b) = (of(1), of(2));
+    let (of_a, of_b) = (owned_by(&rig, 1), owned_by(&rig, 2));
     let peer = rig.peer();
     let line = format!("MSET {of_a} 1 {of_b} 2");
     rig.reads(peer, &message_to_all(7, &encoded(&line)));
@@ -246,6 +249,65 @@ fn a_forwarded_write_of_several_keys_is_split_by_the_owners_of_this_list_of_memb
     let here = rig.sees(ME);
     assert_eq!(here.len(), 2, "{here:?}");
     for node in [ME, ME, 1, 2] {
+        rig.says(node, "+OK\r\n");
+    }
+    assert!(rig.hears(peer).ends_with("+OK\r\n"));
+    rig.assert_at_rest();
+}
+
+/// The other key's owner never heard that the item is to live longer.
+#[test]
+fn a_forwarded_gat_of_several_keys_is_split_by_the_owners_of_this_list_of_members() {
+    let members = ["me d r1 0", "a d r2 0", "b d r2 2147483648", "far e r1 0"];
+    let mut rig = Rig::new(&members, at(Consistency::DcOne));
+    let (of_a, of_b) = (owned_by(&rig, 1), owned_by(&rig, 2));
+    let peer = rig.peer();
+    let line = format!("gat 9 {of_b} {of_a} {of_b}\r\n");
+    rig.reads(peer, &message_to_all(7, line.as_bytes()));
+    rig.turn();
+    assert_eq!(rig.sees(1), [format!("gat 9 {of_a}")]);
+    assert_eq!(rig.sees(2), [format!("gat 9 {of_b} {of_b}")]);
+    let (a, b) = (format!("gat 9 {of_a}"), format!("gat 9 {of_b} {of_b}"));
+    assert_eq!(rig.sees(ME), [b, a]);
+    let value = |key: &str| format!("VALUE {key} 0 1\r\n{}\r\n", &key[key.len() - 1..]);
+    let (a, b) = (value(&of_a), value(&of_b));
+    for (node, values) in [
+        (2, [&b, &b].as_slice()),
+        (1, &[&a]),
+        (ME, &[&b, &b]),
+        (ME, &[&a]),
+    ] {
+        let values: String = values.iter().copied().map(String::as_str).collect();
+        rig.says(node, &format!("{values}END\r\n"));
+    }
+    let heard = rig.hears(peer);
+    assert!(heard.ends_with(&format!("{b}{a}{b}END\r\n")), "{heard}");
+    rig.assert_at_rest();
+}
+
+/// It ran at the owner of its first key, where the other one does not belong. What a C node forwards is run there,
+/// because the C node has run it there itself.
+#[test]
+fn a_forwarded_write_that_cannot_be_split_is_refused_where_its_keys_have_different_owners() {
+    let members = ["me d r1 0", "a d r2 0", "b d r2 2147483648", "far e r1 0"];
+    let mut rig = Rig::new(&members, Options::default());
+    let (of_a, of_b) = (owned_by(&rig, 1), owned_by(&rig, 2));
+    let rename = format!("RENAME {of_a} {of_b}");
+    let peer = rig.peer();
+    rig.reads(
+        peer,
+        &message_to_all_by(VERSION_MODERN, 7, &encoded(&rename)),
+    );
+    rig.turn();
+    for node in [ME, 1, 2] {
+        assert_eq!(rig.sees(node), [""; 0]);
+    }
+    assert!(rig.hears(peer).contains("-CROSSSLOT "));
+    rig.reads(peer, &message_to_all(8, &encoded(&rename)));
+    rig.turn();
+    assert_eq!(rig.sees(2), [""; 0]);
+    for node in [ME, 1] {
+        assert_eq!(rig.sees(node), [rename.as_str()]);
         rig.says(node, "+OK\r\n");
     }
     assert!(rig.hears(peer).ends_with("+OK\r\n"));
