@@ -59,8 +59,8 @@ impl Versions {
             };
         }
         match self.marks.get(&mark) {
-            // A node that all others have left marks none.
-            _ if mark == 0 && world.plan.leaves_one_alone() => Ok(()),
+            // A node that the others have left, or not joined yet, is no cluster: it marks none.
+            _ if mark == 0 && world.plan.was_alone(node) => Ok(()),
             _ if mark == 0 => Err("a version without a mark".into()),
             Some(node) if givers.contains(node) => Ok(()),
             Some(node) => Err(format!("that mark is the one of node {node}")),

@@ -94,6 +94,16 @@ impl Plan {
         self.epochs.iter().any(|members| members[node])
     }
 
+    /// Returns true if a node has ever been the only member.
+    pub fn was_alone(&self, node: usize) -> bool {
+        let is_alone = |members: &Vec<bool>| {
+            (0..)
+                .zip(members)
+                .all(|(other, &is_member)| is_member == (other == node))
+        };
+        self.epochs.iter().any(is_alone)
+    }
+
     /// Whether a rack would be left with a member if this one left.
     pub fn can_leave(&self, node: usize) -> bool {
         let at = |node: usize| (self.nodes[node].dc, self.nodes[node].rack);
@@ -223,13 +233,6 @@ impl Plan {
         owners.sort_unstable();
         owners.dedup();
         owners
-    }
-
-    /// Returns true if there is a time at which the cluster has one member only.
-    pub fn leaves_one_alone(&self) -> bool {
-        let is_one =
-            |members: &Vec<bool>| members.iter().filter(|is_member| **is_member).count() == 1;
-        self.epochs.iter().any(is_one)
     }
 
     /// Who may own a key in a datacenter.
