@@ -24,7 +24,7 @@ pub enum Merge {
 /// majority there.
 ///
 /// `expected` is how many replies could have come, and a majority is one of those; `replies` are
-/// the good ones in order of arrival, each as the digests of its values ([`super::digest`]).
+/// the good ones in order of arrival, each as the digests of its values ([`crate::hashkit::digest`]).
 /// `chosen` is filled with indexes into `replies`, one for each position; unless the merge is
 /// [`Merge::Impossible`] it is as long as the replies.
 pub fn merge(

@@ -34,7 +34,7 @@ const INLINE_VALUES: usize = 8;
 /// A reply, as far as judging is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// A good one, by its [digest](super::digest).
+    /// A good one, by its [digest](crate::hashkit::digest).
     Good(u64),
     /// An error, or a target that could not be sent.
     Error,

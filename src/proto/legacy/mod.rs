@@ -3,7 +3,7 @@
 //!
 //! | part | what it knows |
 //! |---|---|
-//! | [`column`] | what the Redis table says of each command |
+//! | [`mod@column`] | what the Redis table says of each command |
 //! | [`redis`], [`memcache`] | which requests a C node takes, and how the others are said to it |
 //! | [`carrier`] | the script in which a request travels that a C node does not know |
 //!
