@@ -16,7 +16,8 @@
 //!
 //! [`PEER_QUIET_US`]: super::limits::PEER_QUIET_US
 
-use super::front::{Front, Fronts};
+use super::front::Front;
+use super::ids::FrontId;
 use super::{ConnId, Kind, Node, limits};
 use crate::clock::Now;
 use crate::cluster::topology::Topology;
@@ -176,7 +177,7 @@ impl Node {
     /// it was chosen.
     fn may_replace(&self, of: Candidate, newcomer: Option<SocketAddr>, now: Now) -> bool {
         let is_member = self.admission.is_member(newcomer);
-        let key = Fronts::key(of.id);
+        let key = FrontId::of(of.id);
         let Some(peer) = self.fronts.peer(key).filter(|peer| peer.front.id == of.id) else {
             return false;
         };
@@ -223,7 +224,7 @@ impl Node {
     }
 
     fn evict_peer(&mut self, candidate: Candidate) {
-        let key = Fronts::key(candidate.id);
+        let key = FrontId::of(candidate.id);
         if let Some(front) = self.fronts.get(key) {
             log_at!(
                 Warn,
@@ -253,7 +254,7 @@ impl Node {
             self.admission.clients = idle.iter().map(|front| front.id).collect();
         }
         while let Some(id) = self.admission.clients.pop() {
-            let key = Fronts::key(id);
+            let key = FrontId::of(id);
             let front = self.fronts.get(key).filter(|front| front.id == id);
             if let Some(front) = front.filter(|front| is_idle(front)) {
                 log_at!(
@@ -286,7 +287,7 @@ impl Node {
         for (id, since) in silent {
             debug_assert_eq!(id.kind, Kind::DnodeClient);
             if now.mono_us.saturating_sub(since) >= FIRST_REQUEST_US {
-                self.close_front(Fronts::key(id), false);
+                self.close_front(FrontId::of(id), false);
                 closed += 1;
             }
         }

@@ -21,6 +21,7 @@
 
 use super::frame::Frames;
 use super::front::Raw;
+use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream};
 use super::{Action, Node, limits};
@@ -47,7 +48,7 @@ pub(super) struct Anew {
 
 /// A request for a peer that is awaited.
 struct Parked {
-    entry: u32,
+    entry: ReqId,
     kind: dnode::Kind,
     request: Chain,
 }
@@ -103,7 +104,7 @@ impl Upstream {
 impl Node {
     /// Makes a connection that was lost anew at once, if it is one of those. `false` if not; nothing is
     /// changed then.
-    pub(super) fn make_anew(&mut self, slot: usize, now: Now, loss: Loss) -> bool {
+    pub(super) fn make_anew(&mut self, slot: SlotId, now: Now, loss: Loss) -> bool {
         let draining = self.is_draining();
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return false;
@@ -128,18 +129,16 @@ impl Node {
 
     /// Whether requests for this connection are parked.
     #[inline]
-    pub(super) fn is_parking(&self, slot: usize) -> bool {
+    pub(super) fn is_parking(&self, slot: SlotId) -> bool {
         self.upstreams
             .get(slot)
             .is_some_and(|upstream| !upstream.known && upstream.anew.is_awaited())
     }
 
     /// Lets a request wait for a peer that is awaited.
-    pub(super) fn park(&mut self, slot: usize, entry: u32, kind: dnode::Kind, raw: Raw<'_>) {
-        let (Some(upstream), Some(msg)) = (
-            self.upstreams.get_mut(slot),
-            self.msgs.get_mut(entry as usize),
-        ) else {
+    pub(super) fn park(&mut self, slot: SlotId, entry: ReqId, kind: dnode::Kind, raw: Raw<'_>) {
+        let (Some(upstream), Some(msg)) = (self.upstreams.get_mut(slot), self.msgs.get_mut(entry))
+        else {
             return;
         };
         msg.flags = msg.flags.with(Flags::PARKED);
@@ -167,14 +166,14 @@ impl Node {
     }
 
     /// Whether that time is over.
-    pub(super) fn have_parked_too_long(&self, slot: usize, now: Now) -> bool {
+    pub(super) fn have_parked_too_long(&self, slot: SlotId, now: Now) -> bool {
         let upstream = self.upstreams.get(slot);
         let until = upstream.and_then(|upstream| self.parked_until(upstream));
         until.is_some_and(|at| at <= now.mono_us)
     }
 
     /// It is known what the peer is: what was parked is sent.
-    pub(super) fn send_parked(&mut self, slot: usize, now: Now) {
+    pub(super) fn send_parked(&mut self, slot: SlotId, now: Now) {
         for parked in self.take_parked(slot) {
             let mut frames = Frames::new(self.next_wire_id(), Raw::from(&parked.request));
             self.send_to_peer(slot, parked.entry, now, parked.kind, &mut frames);
@@ -182,14 +181,14 @@ impl Node {
     }
 
     /// The peer could not be reached anew: what was parked fails. Nothing of it was sent.
-    pub(super) fn fail_parked(&mut self, slot: usize, now: Now) {
+    pub(super) fn fail_parked(&mut self, slot: SlotId, now: Now) {
         let Some(node) = self.upstreams.get(slot).map(|upstream| upstream.node) else {
             return;
         };
         for Parked { entry, .. } in self.take_parked(slot) {
-            if self.msgs.get(entry as usize).is_some_and(Msg::is_over) {
+            if self.msgs.get(entry).is_some_and(Msg::is_over) {
                 self.count_unsendable(node);
-                self.msgs.remove(entry as usize);
+                self.msgs.remove(entry);
             } else {
                 self.fail(entry, now, node, Failure::PeerNotConnected);
             }
@@ -197,7 +196,7 @@ impl Node {
     }
 
     /// The peer is awaited no more.
-    fn take_parked(&mut self, slot: usize) -> VecDeque<Parked> {
+    fn take_parked(&mut self, slot: SlotId) -> VecDeque<Parked> {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return VecDeque::new();
         };
@@ -206,7 +205,7 @@ impl Node {
         anew.bytes = 0;
         let parked = std::mem::take(&mut anew.parked);
         for Parked { entry, .. } in &parked {
-            if let Some(msg) = self.msgs.get_mut(*entry as usize) {
+            if let Some(msg) = self.msgs.get_mut(*entry) {
                 msg.flags = msg.flags.without(Flags::PARKED);
             }
         }

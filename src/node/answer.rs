@@ -1,9 +1,10 @@
 //! From a reply to the client's output, in the order of the client's requests.
 
 use super::client::reply_flags;
-use super::front::{Front, Fronts, Raw, Reading};
+use super::front::{Front, Raw, Reading};
+use super::ids::{FrontId, ReqId};
 use super::memcache;
-use super::msg::{Flags, Msg, NO_COMMAND, NONE};
+use super::msg::{Flags, Msg, NO_COMMAND};
 use super::{Action, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
@@ -17,22 +18,22 @@ const STOWED: usize = 512;
 
 impl Node {
     /// Answers a request with a reply made here.
-    pub(super) fn finish(&mut self, entry: u32, now: Now, reply: &[u8]) {
+    pub(super) fn finish(&mut self, entry: ReqId, now: Now, reply: &[u8]) {
         let mut chain = Chain::new();
         self.pool.copy(reply, &mut chain);
         self.finish_raw(entry, now, Raw::from(&chain));
     }
 
     /// Answers a request with a failure.
-    pub(super) fn finish_failed(&mut self, entry: u32, now: Now, failure: Failure) {
+    pub(super) fn finish_failed(&mut self, entry: ReqId, now: Now, failure: Failure) {
         self.finish(entry, now, failure.line(self.options.store).as_bytes());
     }
 
     /// Answers a request. If it is its front's oldest, the reply goes straight to the output, and
     /// with it what was only waiting for it.
     #[inline]
-    pub(super) fn finish_raw(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+    pub(super) fn finish_raw(&mut self, entry: ReqId, now: Now, raw: Raw<'_>) {
+        let Some(msg) = self.msgs.get_mut(entry) else {
             return;
         };
         if msg.flags.has_any(Flags::BEFORE_ANSWER) {
@@ -46,25 +47,29 @@ impl Node {
                 return self.finish_carried(entry, now, &request, raw);
             }
         }
-        if msg.parent != NONE {
+        if msg.parent.is_some() {
             return self.collect(entry, now, raw);
         }
         let key = msg.front;
-        if msg.flags.has(Flags::BESIDE_SCRIPTS) && Fronts::is_peer(key) {
+        if let Some(key) = key
+            && msg.flags.has(Flags::BESIDE_SCRIPTS)
+            && key.is_peer()
+        {
             self.reply_beside_scripts(entry, key, raw);
         }
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+        let Some(msg) = self.msgs.get_mut(entry) else {
             return;
         };
-        let Some(front) = self.fronts.get_mut(key) else {
+        let front = key.and_then(|key| Some((key, self.fronts.get_mut(key)?)));
+        let Some((key, front)) = front else {
             // Whoever asked is gone.
             if msg.is_over() {
-                self.msgs.remove(entry as usize);
+                self.msgs.remove(entry);
             }
             return;
         };
         if raw.is_error(self.options.store) {
-            if Fronts::is_peer(key) {
+            if key.is_peer() {
                 self.stats.pool.peer_forward_error += 1;
             } else {
                 self.stats.pool.forward_error += 1;
@@ -75,7 +80,7 @@ impl Node {
         }
         front.expect_like(raw.len());
         let first = front.queue.head() == Some(entry);
-        let is_client = !Fronts::is_peer(key);
+        let is_client = !key.is_peer();
         if first && is_client && !msg.flags.has(Flags::RESP3) && msg.front_id == 0 {
             if !msg.flags.has(Flags::SILENT) {
                 raw.append_to(&mut front.out);
@@ -109,10 +114,8 @@ impl Node {
 
     /// Gives a peer an answer that must not wait for a script's, which comes first in the order of its
     /// requests. A C node gets its answers in that order only.
-    fn reply_beside_scripts(&mut self, entry: u32, key: u32, raw: Raw<'_>) {
-        let (Some(peer), Some(msg)) =
-            (self.fronts.peer_mut(key), self.msgs.get_mut(entry as usize))
-        else {
+    fn reply_beside_scripts(&mut self, entry: ReqId, key: FrontId, raw: Raw<'_>) {
+        let (Some(peer), Some(msg)) = (self.fronts.peer_mut(key), self.msgs.get_mut(entry)) else {
             return;
         };
         let front = &peer.front;
@@ -131,13 +134,9 @@ impl Node {
     }
 
     /// Puts every answer that is known and due into the front's output.
-    fn release(&mut self, now: Now, key: u32) {
+    fn release(&mut self, now: Now, key: FrontId) {
         while let Some(entry) = self.fronts.get(key).and_then(|front| front.queue.head()) {
-            let Some(msg) = self
-                .msgs
-                .get_mut(entry as usize)
-                .filter(|msg| msg.is_answered())
-            else {
+            let Some(msg) = self.msgs.get_mut(entry).filter(|msg| msg.is_answered()) else {
                 break;
             };
             let mut reply = std::mem::take(&mut msg.reply);
@@ -160,17 +159,17 @@ impl Node {
             };
             front.waiting -= reply.len();
             front.answered -= 1;
-            if !Fronts::is_peer(key) && !flags.has(Flags::SILENT) {
+            if !key.is_peer() && !flags.has(Flags::SILENT) {
                 front.out.append(&mut reply);
             }
             if flags.has(Flags::LAST) {
                 front.stop();
             }
             front.queue.pop(&mut self.msgs);
-            if let Some(msg) = self.msgs.get_mut(entry as usize) {
-                msg.front = NONE;
+            if let Some(msg) = self.msgs.get_mut(entry) {
+                msg.front = None;
                 if msg.is_over() {
-                    self.msgs.remove(entry as usize);
+                    self.msgs.remove(entry);
                 }
             }
         }
@@ -188,8 +187,8 @@ impl Node {
 
     /// Answers a client's newest request with a reply made here, in its turn. `last`: the
     /// connection closes behind it.
-    pub(super) fn answer(&mut self, key: u32, now: Now, reply: &[u8], last: bool) {
-        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
+    pub(super) fn answer(&mut self, key: FrontId, now: Now, reply: &[u8], last: bool) {
+        let Some(client) = self.fronts.client_mut(key) else {
             return;
         };
         let flags = reply_flags(&mut client.session);
@@ -199,7 +198,7 @@ impl Node {
     /// The same when it is known already how the reply is to be delivered.
     pub(super) fn push_answer(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         reply: &[u8],
         flags: Flags,
@@ -220,7 +219,7 @@ impl Node {
         self.pool.copy(reply, &mut msg.reply);
         front.answered += 1;
         front.waiting += msg.reply.len();
-        let entry = self.msgs.insert(msg) as u32;
+        let entry = self.msgs.insert(msg);
         front.queue.push(&mut self.msgs, entry);
         if front.queue.head() == Some(entry) {
             self.release(now, key);
@@ -230,7 +229,7 @@ impl Node {
     }
 
     /// Reads a front again whose own load has drained.
-    pub(super) fn resume_if_drained(&mut self, key: u32) {
+    pub(super) fn resume_if_drained(&mut self, key: FrontId) {
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
@@ -245,7 +244,7 @@ impl Node {
     }
 
     /// Closes a front that has more replies to take than any may have.
-    fn close_if_overdrawn(&mut self, key: u32) {
+    fn close_if_overdrawn(&mut self, key: FrontId) {
         if let Some(front) = self.fronts.get(key)
             && front.untaken() > limits::CLIENT_OUT_MAX
         {
@@ -260,14 +259,14 @@ impl Node {
     }
 
     /// Closes a front: what it still waits for is executed, and nobody hears of it.
-    pub(super) fn close_front(&mut self, key: u32, orderly: bool) {
+    pub(super) fn close_front(&mut self, key: FrontId, orderly: bool) {
         let Some(mut front) = self.fronts.remove(key) else {
             return;
         };
         let dropped = front.queue.len();
         log_at!(Notice, "close {} Dropped {dropped} requests", front.told());
         let pool = &mut self.stats.pool;
-        let (connections, eof, err) = if Fronts::is_peer(key) {
+        let (connections, eof, err) = if key.is_peer() {
             (
                 &mut pool.dnode_client_connections,
                 &mut pool.dnode_client_eof,
@@ -290,15 +289,15 @@ impl Node {
     /// Takes a front's name off the requests it waits for.
     fn abandon(&mut self, front: &mut Front) {
         while let Some(entry) = front.queue.pop(&mut self.msgs) {
-            let Some(msg) = self.msgs.get_mut(entry as usize) else {
+            let Some(msg) = self.msgs.get_mut(entry) else {
                 continue;
             };
-            msg.front = NONE;
+            msg.front = None;
             if !msg.flags.has(Flags::KEPT) {
                 msg.reply.clear();
             }
             if msg.is_over() {
-                self.msgs.remove(entry as usize);
+                self.msgs.remove(entry);
             }
         }
     }

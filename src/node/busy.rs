@@ -19,7 +19,8 @@
 
 use super::Node;
 use super::front::Raw;
-use super::msg::{Flags, Msg, NO_COMMAND, NONE};
+use super::ids::{ReqId, SlotId};
+use super::msg::{Flags, Msg, NO_COMMAND};
 use super::upstream::State;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -42,9 +43,9 @@ pub(super) struct Busy {
     /// When the oldest requests are looked at next, in µs.
     pub look_at: u64,
     /// The question that is under way.
-    asked: u32,
+    asked: Option<ReqId>,
     /// The slot of the connection that the script came on.
-    slot: usize,
+    slot: Option<SlotId>,
     /// What Redis says; empty while it is not busy.
     line: Vec<u8>,
 }
@@ -53,8 +54,8 @@ impl Default for Busy {
     fn default() -> Self {
         Busy {
             look_at: u64::MAX,
-            asked: NONE,
-            slot: usize::MAX,
+            asked: None,
+            slot: None,
             line: Vec::new(),
         }
     }
@@ -102,9 +103,9 @@ impl Node {
             .clone()
             .find(|&slot| self.waits_for_script(slot, since));
         if let Some(slot) = blocked
-            && self.busy.asked == NONE
+            && self.busy.asked.is_none()
         {
-            self.busy.slot = slot;
+            self.busy.slot = Some(slot);
             self.ask_if_busy(now);
         }
         let mut stores = stores.filter_map(|slot| self.upstreams.get(slot));
@@ -117,12 +118,12 @@ impl Node {
 
     /// Returns true if the oldest request of a connection is a script, which has been written, and nothing
     /// has come since this time.
-    fn waits_for_script(&self, slot: usize, since: u64) -> bool {
+    fn waits_for_script(&self, slot: SlotId, since: u64) -> bool {
         let Some(store) = self.upstreams.get(slot) else {
             return false;
         };
         let head = store.queue.head();
-        let head = head.and_then(|entry| self.msgs.get(entry as usize));
+        let head = head.and_then(|entry| self.msgs.get(entry));
         store.state == State::Up
             && store.heard <= since
             && head.is_some_and(|msg| {
@@ -133,28 +134,30 @@ impl Node {
     fn ask_if_busy(&mut self, now: Now) {
         let mut ping = Chain::new();
         self.pool.copy(b"*1\r\n$4\r\nPING\r\n", &mut ping);
-        let msg = Msg::new(NONE, NO_COMMAND, ping.len(), now.mono_us);
-        let entry = self.msgs.insert(msg) as u32;
-        self.busy.asked = entry;
+        let msg = Msg::new(None, NO_COMMAND, ping.len(), now.mono_us);
+        let entry = self.msgs.insert(msg);
+        self.busy.asked = Some(entry);
         self.send_aside(entry, now, Raw::from(&ping));
     }
 
     /// Takes in the reply to the node's own question, if this message is it.
     #[inline]
-    pub(super) fn hear_if_busy(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
-        if self.busy.asked == entry {
+    pub(super) fn hear_if_busy(&mut self, entry: ReqId, now: Now, raw: Raw<'_>) {
+        if self.busy.asked == Some(entry) {
             self.hear_busy(now, raw);
         }
     }
 
     fn hear_busy(&mut self, now: Now, raw: Raw<'_>) {
-        self.busy.asked = NONE;
+        self.busy.asked = None;
         let since = now.mono_us;
-        if !is_busy_line(raw) || !self.waits_for_script(self.busy.slot, since) {
+        let slot = self.busy.slot;
+        let blocked = slot.filter(|&slot| self.waits_for_script(slot, since));
+        let Some(slot) = blocked.filter(|_| is_busy_line(raw)) else {
             return self.end_busy();
-        }
+        };
         // The datastore has spoken, if only elsewhere.
-        if let Some(store) = self.upstreams.get_mut(self.busy.slot) {
+        if let Some(store) = self.upstreams.get_mut(slot) {
             store.heard = now.mono_us;
         }
         if self.busy.is_on() {
@@ -183,32 +186,32 @@ impl Node {
 
     /// Something has come on a connection to the datastore.
     #[inline]
-    pub(super) fn store_spoke(&mut self, slot: usize) {
-        if self.busy.is_on() && self.busy.slot == slot {
+    pub(super) fn store_spoke(&mut self, slot: SlotId) {
+        if self.busy.is_on() && self.busy.slot == Some(slot) {
             self.end_busy();
         }
     }
 
     /// A connection to the datastore is lost.
-    pub(super) fn forget_busy(&mut self, slot: usize) {
+    pub(super) fn forget_busy(&mut self, slot: SlotId) {
         if self.is_side(slot) {
-            self.busy.asked = NONE;
+            self.busy.asked = None;
         }
-        if self.is_side(slot) || self.busy.slot == slot {
+        if self.is_side(slot) || self.busy.slot == Some(slot) {
             self.end_busy();
         }
     }
 
     /// Answers a request that the datastore is too busy for. Returns false if it may be sent.
-    pub(super) fn refuses_as_busy(&mut self, entry: u32, now: Now) -> bool {
-        let Some(msg) = self.msgs.get(entry as usize).filter(|_| self.busy.is_on()) else {
+    pub(super) fn refuses_as_busy(&mut self, entry: ReqId, now: Now) -> bool {
+        let Some(msg) = self.msgs.get(entry).filter(|_| self.busy.is_on()) else {
             return false;
         };
         if msg.flags.has(Flags::BESIDE_SCRIPTS) {
             return false;
         }
         if msg.is_over() {
-            self.msgs.remove(entry as usize);
+            self.msgs.remove(entry);
         } else if !self.fail_over(entry, now, NodeId::ME) {
             self.answer_busy(entry, now);
         }
@@ -216,10 +219,10 @@ impl Node {
     }
 
     /// Answers a request that has waited too long behind a script. Returns false if it has not.
-    pub(super) fn expires_as_busy(&mut self, slot: usize, entry: u32, now: Now) -> bool {
+    pub(super) fn expires_as_busy(&mut self, slot: SlotId, entry: ReqId, now: Now) -> bool {
         let store = self.upstreams.get(slot);
         let first = store.and_then(|store| store.queue.head());
-        if !self.busy.is_on() || self.busy.slot != slot || first == Some(entry) {
+        if !self.busy.is_on() || self.busy.slot != Some(slot) || first == Some(entry) {
             return false;
         }
         if !self.fail_over(entry, now, NodeId::ME) {
@@ -228,10 +231,10 @@ impl Node {
         true
     }
 
-    fn answer_busy(&mut self, entry: u32, now: Now) {
+    fn answer_busy(&mut self, entry: ReqId, now: Now) {
         let mut line = Chain::new();
         self.pool.copy(&self.busy.line, &mut line);
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+        if let Some(msg) = self.msgs.get_mut(entry) {
             // Nor does the answer wait for the script's.
             msg.flags = msg.flags.with(Flags::BESIDE_SCRIPTS);
         }

@@ -17,7 +17,8 @@
 
 use super::agreement::{Finding, Setting, differences, listed};
 use super::front::Raw;
-use super::msg::{Msg, NO_COMMAND, NONE};
+use super::ids::{FrontId, SlotId};
+use super::msg::{Msg, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream, Wire};
 use super::{Node, Options, frame};
 use crate::clock::Now;
@@ -174,14 +175,14 @@ impl Node {
         self.cards.own = own_card(&self.options, &self.topology);
         self.cards.restep = true;
         // The peers compare it with what they see.
-        for peer in &mut self.upstreams {
+        for peer in self.upstreams.iter_mut() {
             peer.exchange.next_at = 0;
         }
         self.restep();
     }
 
     /// Writes what a front has to say at the end of the turn.
-    fn flush_front(&mut self, key: u32) {
+    fn flush_front(&mut self, key: FrontId) {
         if let Some(front) = self.fronts.get_mut(key)
             && !front.dirty
         {
@@ -192,7 +193,7 @@ impl Node {
 
     /// The card of a peer, of whichever connection has one.
     pub(super) fn card_of(&self, node: NodeId) -> Option<&Card> {
-        let upstreams = self.upstreams.get(self.slots_of(node))?;
+        let upstreams = self.upstreams.of(&self.slots_of(node));
         upstreams
             .iter()
             .find_map(|peer| peer.exchange.card.as_deref())
@@ -205,14 +206,14 @@ impl Node {
 
     /// By how much a peer's clock is ahead of this node's, and how far that may be wrong, both in µs.
     pub(super) fn clock_of(&self, node: NodeId, now: Now) -> Option<(i64, u64)> {
-        let upstreams = self.upstreams.get(self.slots_of(node))?;
+        let upstreams = self.upstreams.of(&self.slots_of(node));
         let skews = upstreams.iter().filter_map(|peer| peer.exchange.skew);
         let best = skews.min_by_key(Skew::error_us)?;
         Some((best.offset_us(now), best.error_us()))
     }
 
     /// A card for the peer at the other end of a connection.
-    fn card_for(&self, slot: usize, now: Now) -> Vec<u8> {
+    fn card_for(&self, slot: SlotId, now: Now) -> Vec<u8> {
         let card = self.cards.own.clone();
         let card = card.with(Field::Clock, now.wall_us.to_string());
         let node = self.upstreams.get(slot).map(|peer| peer.node);
@@ -226,7 +227,7 @@ impl Node {
     }
 
     /// Sends this node's card to a peer that knows cards, which answers with its own.
-    pub(super) fn send_card(&mut self, slot: usize, now: Now) {
+    pub(super) fn send_card(&mut self, slot: SlotId, now: Now) {
         let text = self.card_for(slot, now);
         let id = self.next_wire_id();
         let Some(peer) = self.upstreams.get_mut(slot) else {
@@ -252,16 +253,16 @@ impl Node {
         } else {
             frame::plain(header, Raw::from(&payload), &self.pool, &mut out);
         }
-        let mut msg = Msg::new(NONE, NO_COMMAND, text.len(), now.mono_us);
+        let mut msg = Msg::new(None, NO_COMMAND, text.len(), now.mono_us);
         msg.wire_id = id;
-        let entry = self.msgs.insert(msg) as u32;
+        let entry = self.msgs.insert(msg);
         self.put_upstream(slot, entry, now, Raw::from(&out));
     }
 
     /// Sends cards that are due. A peer that has not answered the last one gets none: each would wait in the
     /// queue of the connection.
     pub(super) fn send_cards(&mut self, now: Now) {
-        for slot in 0..self.upstreams.len() {
+        for slot in self.upstreams.slots() {
             let due = self.upstreams.get(slot).is_some_and(|peer| {
                 let is_up = peer.state == State::Up && peer.known && !peer.renewing;
                 let exchange = &peer.exchange;
@@ -276,7 +277,7 @@ impl Node {
     }
 
     /// Answers a peer's card with this node's.
-    pub(super) fn answer_card(&mut self, key: u32, now: Now, message: &Message<impl Sized>) {
+    pub(super) fn answer_card(&mut self, key: FrontId, now: Now, message: &Message<impl Sized>) {
         let card = Card::parse(&message.payload.to_vec());
         let own = self.cards.own.clone();
         let text = own.with(Field::Clock, now.wall_us.to_string()).encode();
@@ -298,7 +299,7 @@ impl Node {
 
     /// A peer's messages cannot be read. If the peer knows cards it is told why before the connection
     /// closes. Otherwise `false`.
-    pub(super) fn refuse_peer(&mut self, key: u32, broken: Broken) -> bool {
+    pub(super) fn refuse_peer(&mut self, key: FrontId, broken: Broken) -> bool {
         let mut payload = Chain::new();
         let card = Card::default().with(Field::Refused, broken.to_string());
         self.pool.copy(&card.encode(), &mut payload);
@@ -319,7 +320,7 @@ impl Node {
 
     /// Looks at the first bytes of a new connection. `false` if they show that no node is at its other
     /// end; it is closed then.
-    pub(super) fn is_node(&mut self, slot: usize, now: Now, data: &Chain) -> bool {
+    pub(super) fn is_node(&mut self, slot: SlotId, now: Now, data: &Chain) -> bool {
         let Some(peer) = self.upstreams.get_mut(slot) else {
             return false;
         };
@@ -341,7 +342,7 @@ impl Node {
     }
 
     /// A peer's card has come: the answer to this node's, or why the peer closes the connection.
-    pub(super) fn card_received(&mut self, slot: usize, now: Now, message: &Message<impl Sized>) {
+    pub(super) fn card_received(&mut self, slot: SlotId, now: Now, message: &Message<impl Sized>) {
         let card = Card::parse(&message.payload.to_vec());
         if let Some(reason) = card.get(Field::Refused) {
             let setting = match reason.contains("plaintext") || reason.contains("no pem_key_file") {
@@ -366,7 +367,9 @@ impl Node {
         };
         peer.exchange.unanswered = None;
         peer.heard = now.mono_us;
-        let msg = self.msgs.remove(entry as usize);
+        let Some(msg) = self.msgs.remove(entry) else {
+            return;
+        };
         if let Some(wall_us) = card.clock_us() {
             let sample = Skew::of(msg.start, now.mono_us, wall_us);
             let known = peer.exchange.skew;
@@ -379,7 +382,7 @@ impl Node {
     }
 
     /// It is known that a peer tells nothing of itself: a C node, or an older version of this program.
-    pub(super) fn peer_has_no_card(&mut self, slot: usize) {
+    pub(super) fn peer_has_no_card(&mut self, slot: SlotId) {
         if let Some(peer) = self.upstreams.get_mut(slot) {
             peer.exchange.trouble = None;
             self.cards.restep |= std::mem::take(&mut peer.exchange.in_step);
@@ -388,7 +391,7 @@ impl Node {
     }
 
     /// Works out what does not match between this node and a peer, and says what is new.
-    fn compare(&mut self, slot: usize, now: Now) {
+    fn compare(&mut self, slot: SlotId, now: Now) {
         let Some(peer) = self.upstreams.get(slot) else {
             return;
         };
@@ -456,7 +459,7 @@ impl Node {
         let in_step: Vec<bool> = (0..self.topology.nodes().len() as u16)
             .map(|node| {
                 let slots = self.slots_of(NodeId(node));
-                let all = self.upstreams.get(slots).unwrap_or_default();
+                let all = self.upstreams.of(&slots);
                 node == NodeId::ME.0 || all.iter().any(|peer| peer.exchange.in_step)
             })
             .collect();
@@ -466,7 +469,7 @@ impl Node {
                 *dc &= in_step;
             }
         }
-        for peer in &mut self.upstreams {
+        for peer in self.upstreams.iter_mut() {
             let dc = self.topology.node(peer.node).map(|node| node.dc.index());
             let dc = dc.and_then(|dc| dcs.get(dc)).copied().unwrap_or(false);
             peer.exchange.takes_absolute =
@@ -486,7 +489,7 @@ impl Node {
     }
 
     /// Notes why a connection to a peer does not come up, and says so if it is new.
-    pub(super) fn note_trouble(&mut self, slot: usize, finding: Finding) {
+    pub(super) fn note_trouble(&mut self, slot: SlotId, finding: Finding) {
         let Some(peer) = self.upstreams.get_mut(slot).filter(|peer| !peer.is_store()) else {
             return;
         };
@@ -506,7 +509,7 @@ impl Node {
     }
 
     /// A connection to a peer is given up because the peer answers nothing.
-    pub(super) fn note_silent(&mut self, slot: usize) {
+    pub(super) fn note_silent(&mut self, slot: SlotId) {
         if self
             .upstreams
             .get(slot)
@@ -518,7 +521,7 @@ impl Node {
     }
 
     /// What a peer has sent cannot be read.
-    pub(super) fn note_unreadable(&mut self, slot: usize, broken: Broken) {
+    pub(super) fn note_unreadable(&mut self, slot: SlotId, broken: Broken) {
         let setting = match broken {
             Broken::Decrypt => Setting::MbufSize,
             Broken::KeyUnwrap | Broken::KeyLength { .. } => Setting::Pem,
@@ -530,7 +533,7 @@ impl Node {
     }
 
     /// A connection to a peer is lost for this reason. What is known better is kept.
-    pub(super) fn note_lost(&mut self, slot: usize, why: &str) {
+    pub(super) fn note_lost(&mut self, slot: SlotId, why: &str) {
         let Some(peer) = self.upstreams.get(slot).filter(|peer| !peer.is_store()) else {
             return;
         };

@@ -7,8 +7,9 @@
 //! do undone ([`Node::contradiction`]).
 
 use super::Node;
-use super::front::{Front, Fronts, Reading};
-use super::msg::{Flags, Msg, NONE};
+use super::front::{Front, Reading};
+use super::ids::{FrontId, JudgeId};
+use super::msg::{Flags, Msg};
 use super::upstream::State;
 use crate::log_at;
 use std::collections::HashMap;
@@ -42,7 +43,7 @@ impl Node {
     }
 
     fn check_upstreams(&self) -> Result<(), String> {
-        for (slot, upstream) in self.upstreams.iter().enumerate() {
+        for (slot, upstream) in self.upstreams.slots().zip(self.upstreams.iter()) {
             let of = |why: String| format!("{}: {why}", upstream.id);
             if let Some(why) = upstream.contradiction(&self.msgs) {
                 return Err(of(why));
@@ -81,10 +82,10 @@ impl Node {
         Ok(())
     }
 
-    fn check_front(&self, key: u32, front: &Front) -> Result<(), String> {
+    fn check_front(&self, key: FrontId, front: &Front) -> Result<(), String> {
         let (mut count, mut tail, mut waiting) = (0, None, 0);
         for (entry, msg) in front.queue.iter(&self.msgs) {
-            if msg.front != key {
+            if msg.front != Some(key) {
                 return Err("a message in its queue is another's".into());
             }
             if msg.is_answered() {
@@ -113,7 +114,7 @@ impl Node {
         let is_woken = match front.reading {
             Reading::On | Reading::Off => true,
             Reading::Full => !front.has_drained(),
-            Reading::Waiting if Fronts::is_peer(key) => self.waiting_peers.contains(&front.id),
+            Reading::Waiting if key.is_peer() => self.waiting_peers.contains(&front.id),
             Reading::Waiting => self.waiting.contains(&front.id),
             Reading::Ordered => {
                 front.steps.is_some()
@@ -130,25 +131,23 @@ impl Node {
 
     /// Each message stands where it says, and each collector waits for what is still to come.
     fn check_msgs(&self) -> Result<(), String> {
-        let mut parts: HashMap<u32, u16> = HashMap::new();
+        let mut parts: HashMap<JudgeId, u16> = HashMap::new();
         let (mut queued, mut awaited, mut judged) = (0, 0, 0);
-        for (key, msg) in &self.msgs {
+        for (key, msg) in self.msgs.iter() {
             if msg.is_over() {
                 return Err(format!(
-                    "nobody needs message {key}, and it is kept: {msg:?}"
+                    "nobody needs message {key:?}, and it is kept: {msg:?}"
                 ));
             }
             queued += u64::from(msg.flags.has(Flags::QUEUED));
-            awaited += u64::from(msg.front != NONE);
-            judged += usize::from(msg.collector != NONE);
-            if msg.parent != NONE {
-                let parent = self.msgs.get(msg.parent as usize);
-                match parent.map(|parent| parent.collector) {
-                    None | Some(NONE) => {
-                        return Err(format!("message {key} is a part of none: {msg:?}"));
-                    }
-                    Some(place) => *parts.entry(place).or_default() += 1,
-                }
+            awaited += u64::from(msg.front.is_some());
+            judged += usize::from(msg.collector.is_some());
+            if let Some(parent) = msg.parent {
+                let parent = self.msgs.get(parent);
+                let Some(judge) = parent.and_then(|parent| parent.collector) else {
+                    return Err(format!("message {key:?} is a part of none: {msg:?}"));
+                };
+                *parts.entry(judge).or_default() += 1;
             }
         }
         let in_queues: u64 = self
@@ -225,7 +224,7 @@ impl Node {
     /// Counts a request as overdue that is not. For simulators and fuzz targets, to see that they would notice.
     #[doc(hidden)]
     pub fn miscount(&mut self) {
-        if let Some(upstream) = self.upstreams.first_mut() {
+        if let Some(upstream) = self.upstreams.iter_mut().next() {
             upstream.overdue[0].count += 1;
             upstream.overdue[0].since = u64::MAX / 4;
         }

@@ -1,6 +1,7 @@
 //! A client connection: from received bytes to requests.
 
 use super::front::{Front, Raw};
+use super::ids::{FrontId, ReqId};
 use super::memcache::response as memcache_response;
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::route::Ask;
@@ -51,9 +52,9 @@ pub(super) trait Speech: Default {
     /// Whether no request is under way.
     fn is_idle(&self) -> bool;
     /// Serves a request, whose bytes are these.
-    fn serve(node: &mut Node, key: u32, now: Now, request: Self::Request, raw: Raw<'_>);
+    fn serve(node: &mut Node, key: FrontId, now: Now, request: Self::Request, raw: Raw<'_>);
     /// Whether a request has to wait for the client's writes in two steps ([`super::order`]).
-    fn must_wait(node: &Node, key: u32, request: &Self::Request, raw: Raw<'_>) -> bool;
+    fn must_wait(node: &Node, key: FrontId, request: &Self::Request, raw: Raw<'_>) -> bool;
     /// Returns true if a request may be parsed a second time. One that changed what the parser does with the
     /// bytes behind it may not, and so is never held.
     fn may_be_held(_request: &Self::Request, _raw: Raw<'_>) -> bool {
@@ -115,11 +116,16 @@ impl Parser {
 
 impl Node {
     /// Reads from a client once and serves what is complete.
-    pub(super) fn receive_client(&mut self, key: u32, now: Now, reader: &mut impl Read) -> Next {
+    pub(super) fn receive_client(
+        &mut self,
+        key: FrontId,
+        now: Now,
+        reader: &mut impl Read,
+    ) -> Next {
         if let Some(next) = self.hold_back(key, now) {
             return next;
         }
-        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
+        let Some(client) = self.fronts.client_mut(key) else {
             return Next::Wait;
         };
         let expected = client.parser.expected();
@@ -145,8 +151,8 @@ impl Node {
 
     /// Serves what is complete of the bytes of a client, and keeps the rest. `full`: more may have come.
     #[inline]
-    pub(super) fn serve_data(&mut self, key: u32, now: Now, data: Chain, full: bool) -> Next {
-        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
+    pub(super) fn serve_data(&mut self, key: FrontId, now: Now, data: Chain, full: bool) -> Next {
+        let Some(client) = self.fronts.client_mut(key) else {
             return Next::Wait;
         };
         let given = data.len();
@@ -171,7 +177,7 @@ impl Node {
             }
             Parser::Undecided => (Parser::Undecided, data),
         };
-        if let Some(client) = self.fronts.clients.get_mut(key as usize) {
+        if let Some(client) = self.fronts.client_mut(key) {
             client.parser = parser;
             client.front.has_asked |= rest.len() < given;
             let expected = client.parser.expected();
@@ -193,7 +199,7 @@ impl Node {
     #[inline]
     fn serve_all<S: Speech>(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         mut parser: S,
         mut data: Chain,
@@ -262,7 +268,7 @@ impl Node {
 
     /// Takes a client's request into its queue and sends it where it belongs.
     #[inline]
-    pub(super) fn forward(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>) {
+    pub(super) fn forward(&mut self, key: FrontId, now: Now, form: resp3::Form, ask: &Ask<'_>) {
         let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
             return;
         };
@@ -275,15 +281,15 @@ impl Node {
     #[inline]
     pub(super) fn enqueue(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
         len: usize,
-    ) -> Option<u32> {
-        let client = self.fronts.clients.get_mut(key as usize)?;
+    ) -> Option<ReqId> {
+        let client = self.fronts.client_mut(key)?;
         client.latest = ask.row;
-        let mut msg = Msg::new(key, ask.row, len, now.mono_us);
+        let mut msg = Msg::new(Some(key), ask.row, len, now.mono_us);
         msg.form = form;
         msg.front_id = client.asking;
         msg.flags = reply_flags(&mut client.session).with(ask.flags);
@@ -294,7 +300,7 @@ impl Node {
             msg.flags = msg.flags.with(Flags::WRITE);
             self.stats.hist.payload_size.record(len as u64);
         }
-        let entry = self.msgs.insert(msg) as u32;
+        let entry = self.msgs.insert(msg);
         client.front.queue.push(&mut self.msgs, entry);
         Some(entry)
     }
@@ -310,9 +316,9 @@ impl Node {
     }
 
     /// A client's request fails before all of it has come: answers what came before, then this, then closes.
-    pub(super) fn refuse_unfinished(&mut self, key: u32, now: Now, failure: Failure) {
+    pub(super) fn refuse_unfinished(&mut self, key: FrontId, now: Now, failure: Failure) {
         let line = failure.line(self.options.store).as_bytes();
-        let client = self.fronts.clients.get(key as usize);
+        let client = self.fronts.client(key);
         match client.map(|client| &client.parser) {
             Some(Parser::MemcacheBinary(parser)) => {
                 let asked = parser.asked();
@@ -324,7 +330,7 @@ impl Node {
     }
 
     /// The client broke the protocol: answers what came before, then this, then closes.
-    pub(super) fn refuse_stream(&mut self, key: u32, now: Now, reply: &[u8]) {
+    pub(super) fn refuse_stream(&mut self, key: FrontId, now: Now, reply: &[u8]) {
         self.stats.own.protocol_errors += 1;
         if let Some(front) = self.fronts.get_mut(key) {
             front.broken = true;

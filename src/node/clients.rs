@@ -11,6 +11,7 @@
 use super::Node;
 use super::client::Client;
 use super::front::Reading;
+use super::ids::FrontId;
 use super::msg::NO_COMMAND;
 use crate::clock::Now;
 use crate::log_at;
@@ -34,7 +35,7 @@ impl Node {
     /// Answers a client's command about the clients of this node.
     pub(super) fn answer_about_clients(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         command: AboutClients,
         args: &[&[u8]],
@@ -44,13 +45,12 @@ impl Node {
         let options = args.get(2..).unwrap_or_default();
         let resp3 = self
             .fronts
-            .clients
-            .get(key as usize)
+            .client(key)
             .is_some_and(|client| client.session.resp3);
         match command {
             AboutClients::Info => {
                 let mut text = String::new();
-                if let Some(client) = self.fronts.clients.get(key as usize) {
+                if let Some(client) = self.fronts.client(key) {
                     self.describe(client, now, &mut text);
                 }
                 Reply::new(&mut out, resp3).text(&text);
@@ -129,7 +129,13 @@ impl Node {
 
     /// Closes clients; those that go lose the replies they have not got. Returns whether the one that asks
     /// is among them, which gets its answer first.
-    fn kill_clients(&mut self, key: u32, now: Now, options: &[&[u8]], out: &mut Vec<u8>) -> bool {
+    fn kill_clients(
+        &mut self,
+        key: FrontId,
+        now: Now,
+        options: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> bool {
         let filter = match options {
             [addr] => Filter::of_address(addr),
             _ => match Filter::of_kill(options, out) {
@@ -140,9 +146,10 @@ impl Node {
         let meant = |(at, client): (usize, &Client)| {
             let addr = self.address_of(client);
             let takes = filter.takes(&self.facts(client, &addr, now));
-            (takes && !(filter.skips_me && at == key as usize)).then_some(at as u32)
+            let at = FrontId::client(at);
+            (takes && !(filter.skips_me && at == key)).then_some(at)
         };
-        let meant: Vec<u32> = self.fronts.clients.iter().filter_map(meant).collect();
+        let meant: Vec<FrontId> = self.fronts.clients.iter().filter_map(meant).collect();
         match options {
             [_] if meant.is_empty() => out.extend_from_slice(b"-ERR No such client\r\n"),
             [_] => Reply::new(out, false).ok(),

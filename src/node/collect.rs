@@ -3,10 +3,11 @@
 use super::Node;
 use super::frame::Frames;
 use super::front::Raw;
+use super::ids::{FrontId, JudgeId, ReqId, Table};
 use super::join::{Answer, Join};
 use super::many;
 use super::memcache;
-use super::msg::{Flags, Msg, NONE};
+use super::msg::{Flags, Msg};
 use super::prefer::{Preference, Told};
 use super::replicate::Step;
 use crate::clock::Now;
@@ -21,12 +22,11 @@ use crate::proto::redis::alike::Alike;
 use crate::proto::redis::command::{Class, Command, command};
 use crate::proto::redis::request;
 use crate::proto::{self, redis};
-use slab::Slab;
 
 /// The collectors at work, and the memory of finished judges: the next ones allocate nothing.
 #[derive(Default)]
 pub(super) struct Collectors {
-    live: Slab<Collector>,
+    live: Table<JudgeId, Collector>,
     /// How many of them have given their answer and wait for the last parts.
     answered: usize,
     spare: Vec<Spare>,
@@ -50,25 +50,25 @@ impl Collectors {
         self.spare.pop().unwrap_or_default()
     }
 
-    /// Takes in a collector; its place.
-    pub fn insert(&mut self, collector: Collector) -> usize {
+    /// Takes in a collector.
+    pub fn insert(&mut self, collector: Collector) -> JudgeId {
         self.live.insert(collector)
     }
 
-    /// The collector in this place.
-    pub fn get_mut(&mut self, place: usize) -> Option<&mut Collector> {
-        self.live.get_mut(place)
+    /// The collector of this id.
+    pub fn get_mut(&mut self, id: JudgeId) -> Option<&mut Collector> {
+        self.live.get_mut(id)
     }
 
-    /// Whether the one in this place waits for the first of two steps.
-    pub fn is_step(&self, place: usize) -> bool {
-        let collector = self.live.get(place);
+    /// Whether this one waits for the first of two steps.
+    pub fn is_step(&self, id: JudgeId) -> bool {
+        let collector = self.live.get(id);
         collector.is_some_and(|collector| collector.step.is_some())
     }
 
     /// Gives the owners of first steps the numbers they have in another topology.
     pub fn translate(&mut self, number: impl Fn(NodeId) -> NodeId) {
-        for (_, collector) in &mut self.live {
+        for (_, collector) in self.live.iter_mut() {
             if let Some(step) = &mut collector.step {
                 step.owner = number(step.owner);
             }
@@ -81,25 +81,25 @@ impl Collectors {
     }
 
     /// The answer is given before the first of two steps has its reply.
-    pub fn give_up_step(&mut self, place: usize) -> Option<&mut Step> {
-        let collector = self.live.get_mut(place)?;
+    pub fn give_up_step(&mut self, id: JudgeId) -> Option<&mut Step> {
+        let collector = self.live.get_mut(id)?;
         self.answered += usize::from(!std::mem::replace(&mut collector.done, true));
         let step = collector.step.as_deref_mut()?;
         step.is_given_up();
         Some(step)
     }
 
-    /// Lets the one in this place wait for a first step once more.
-    pub fn wait_for_step(&mut self, place: usize, step: Box<Step>) {
-        if let Some(collector) = self.live.get_mut(place) {
+    /// Lets this one wait for a first step once more.
+    pub fn wait_for_step(&mut self, id: JudgeId, step: Box<Step>) {
+        if let Some(collector) = self.live.get_mut(id) {
             collector.step = Some(step);
         }
     }
 
-    /// Those at work, with their places: how many parts each waits for, and whether it has its answer.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, u16, bool)> {
+    /// Those at work, with their ids: how many parts each waits for, and whether it has its answer.
+    pub fn iter(&self) -> impl Iterator<Item = (JudgeId, u16, bool)> {
         let live = self.live.iter();
-        live.map(|(place, of)| (place as u32, of.missing, of.done))
+        live.map(|(id, of)| (id, of.missing, of.done))
     }
 
     /// Whether none is at work.
@@ -109,8 +109,8 @@ impl Collectors {
     }
 
     /// Ends a collector.
-    fn remove(&mut self, place: usize) {
-        let Some(collector) = self.live.try_remove(place) else {
+    fn remove(&mut self, id: JudgeId) {
+        let Some(collector) = self.live.remove(id) else {
             return;
         };
         self.answered -= usize::from(collector.done);
@@ -202,23 +202,23 @@ pub(super) fn unreachable(target: &Target) -> Failure {
 
 impl Node {
     /// Lets a request's answer be put together by this.
-    pub(super) fn give_collector(&mut self, entry: u32, collector: Collector) {
-        let collector = self.collectors.insert(collector) as u32;
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
-            debug_assert_eq!(msg.collector, NONE);
-            msg.collector = collector;
+    pub(super) fn give_collector(&mut self, entry: ReqId, collector: Collector) {
+        let collector = self.collectors.insert(collector);
+        if let Some(msg) = self.msgs.get_mut(entry) {
+            debug_assert_eq!(msg.collector, None);
+            msg.collector = Some(collector);
         }
     }
 
     /// Gives a request a judge for the replies of its replicas.
     pub(super) fn collect_quorum(
         &mut self,
-        entry: u32,
+        entry: ReqId,
         targets: &Targets,
         level: Consistency,
         raw: Raw<'_>,
     ) {
-        let Some(msg) = self.msgs.get(entry as usize) else {
+        let Some(msg) = self.msgs.get(entry) else {
             return;
         };
         let (compare, lists) = match self.options.store {
@@ -237,9 +237,9 @@ impl Node {
         if let Method::Quorum { prefer, dcs, .. } = &mut collector.method {
             *prefer = unique.then(|| Preference::of(dcs.len()));
         }
-        let collector = self.collectors.insert(collector) as u32;
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
-            msg.collector = collector;
+        let collector = self.collectors.insert(collector);
+        if let Some(msg) = self.msgs.get_mut(entry) {
+            msg.collector = Some(collector);
         }
     }
 
@@ -292,15 +292,15 @@ impl Node {
     /// Sends one part of a judged request.
     pub(super) fn send_part(
         &mut self,
-        parent: u32,
+        parent: ReqId,
         part: u16,
-        pin: u32,
+        pin: FrontId,
         now: Now,
         target: &Target,
         frames: &mut Frames<'_>,
     ) {
-        if let Some(mut copy) = self.msgs.get(parent as usize).map(Msg::copy) {
-            (copy.parent, copy.part) = (parent, part);
+        if let Some(mut copy) = self.msgs.get(parent).map(Msg::copy) {
+            (copy.parent, copy.part) = (Some(parent), part);
             self.send_awaited(copy, pin, now, target, frames);
         }
     }
@@ -309,12 +309,12 @@ impl Node {
     pub(super) fn send_awaited(
         &mut self,
         msg: Msg,
-        pin: u32,
+        pin: FrontId,
         now: Now,
         target: &Target,
         frames: &mut Frames<'_>,
     ) {
-        let child = self.msgs.insert(msg) as u32;
+        let child = self.msgs.insert(msg);
         if target.reachable {
             self.send(child, pin, now, target, frames);
         } else {
@@ -323,23 +323,22 @@ impl Node {
     }
 
     /// Takes in the reply to a part.
-    pub(super) fn collect(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+    pub(super) fn collect(&mut self, entry: ReqId, now: Now, raw: Raw<'_>) {
+        let Some(msg) = self.msgs.get_mut(entry) else {
             return;
         };
         if !msg.answer() {
             return self.contradiction("a part of a request that was answered is answered again");
         }
         let (parent, part) = (msg.parent, msg.part);
-        msg.parent = NONE;
+        msg.parent = None;
         if msg.is_over() {
-            self.msgs.remove(entry as usize);
+            self.msgs.remove(entry);
         }
-        let Some(place) = self
-            .msgs
-            .get(parent as usize)
-            .map(|parent| parent.collector as usize)
-        else {
+        let Some(parent) = parent else {
+            return;
+        };
+        let Some(place) = self.msgs.get(parent).and_then(|parent| parent.collector) else {
             return;
         };
         let collector = self.collectors.get_mut(place);
@@ -355,7 +354,7 @@ impl Node {
         collector.missing -= 1;
         let class = self
             .msgs
-            .get(parent as usize)
+            .get(parent)
             .map_or(Class::Read, |parent| parent.class());
         let answer = if collector.done {
             None
@@ -364,8 +363,8 @@ impl Node {
         };
         if collector.missing == 0 {
             self.collectors.remove(place);
-            if let Some(parent) = self.msgs.get_mut(parent as usize) {
-                parent.collector = NONE;
+            if let Some(parent) = self.msgs.get_mut(parent) {
+                parent.collector = None;
             }
         } else if answer.is_some() {
             collector.done = true;
@@ -392,8 +391,8 @@ impl Node {
             self.finish_raw(parent, now, Raw::from(&reply));
         }
         // Also if the front it was for has closed meanwhile.
-        if self.msgs.get(parent as usize).is_some_and(Msg::is_over) {
-            self.msgs.remove(parent as usize);
+        if self.msgs.get(parent).is_some_and(Msg::is_over) {
+            self.msgs.remove(parent);
         }
     }
 }

@@ -149,7 +149,7 @@ impl Node {
             return;
         }
         self.renewing = false;
-        for slot in 0..self.upstreams.len() {
+        for slot in self.upstreams.slots() {
             let Some(peer) = self.upstreams.get(slot).filter(|peer| peer.renewing) else {
                 continue;
             };
@@ -185,7 +185,7 @@ impl Node {
 
     /// The upstreams to a peer; none for this node.
     pub(super) fn peers_upstreams(&self, node: NodeId) -> impl Iterator<Item = &Upstream> {
-        let all = self.upstreams.get(self.slots_of(node)).unwrap_or_default();
+        let all = self.upstreams.of(&self.slots_of(node));
         all.iter().filter(|upstream| !upstream.is_store())
     }
 }

@@ -2,6 +2,7 @@
 //! and those that have fallen silent.
 
 use super::Node;
+use super::ids::{ReqId, SlotId};
 use super::upstream::{Loss, State, Upstream, lane};
 use crate::clock::Now;
 use crate::cluster::topology::Distance;
@@ -19,7 +20,7 @@ impl Node {
     }
 
     /// What an upstream waits for next, as a time in µs.
-    pub(super) fn upstream_deadline(&self, slot: usize) -> Option<u64> {
+    pub(super) fn upstream_deadline(&self, slot: SlotId) -> Option<u64> {
         let upstream = self.upstreams.get(slot)?;
         match upstream.state {
             State::Idle | State::Gone => None,
@@ -55,7 +56,7 @@ impl Node {
     }
 
     /// Lets the node be ticked in time for an upstream whose state has changed.
-    pub(super) fn note_deadline(&mut self, slot: usize) {
+    pub(super) fn note_deadline(&mut self, slot: SlotId) {
         let at = self.upstream_deadline(slot);
         self.earliest = self.earliest.min(at.unwrap_or(u64::MAX));
     }
@@ -63,7 +64,7 @@ impl Node {
     /// When the next request on an upstream has waited too long.
     fn due_at(&self, upstream: &Upstream) -> Option<u64> {
         let due = (0..2).filter_map(|lane| {
-            let msg = self.msgs.get(upstream.due[lane] as usize)?;
+            let msg = self.msgs.get(upstream.due[lane]?)?;
             Some(msg.start + self.granted(upstream.distance, lane))
         });
         due.min()
@@ -77,7 +78,7 @@ impl Node {
     /// When a silent connection with expired requests counts as dead: nothing has come for as long
     /// again as the first of them was granted. It need not be the oldest request of all, as a read
     /// behind a write, which is granted far more.
-    fn dead_at(&self, slot: usize) -> Option<u64> {
+    fn dead_at(&self, slot: SlotId) -> Option<u64> {
         let upstream = self.upstreams.get(slot)?;
         let overdue = (0..2).zip(&upstream.overdue);
         let dead = overdue.filter(|(_, overdue)| overdue.count > 0);
@@ -89,7 +90,7 @@ impl Node {
 
     /// Whether a connection has something to say and no use: it has not even answered what it is, or
     /// owes replies to as many expired requests as may be under way at all.
-    fn is_useless(&self, slot: usize) -> bool {
+    fn is_useless(&self, slot: SlotId) -> bool {
         self.upstreams.get(slot).is_some_and(|upstream| {
             let expired = upstream.expired() as usize;
             expired > 0 && (!upstream.known || expired >= self.options.max_msgs)
@@ -97,7 +98,7 @@ impl Node {
     }
 
     /// Does what is due on an upstream.
-    pub(super) fn tick_upstream(&mut self, slot: usize, now: Now) {
+    pub(super) fn tick_upstream(&mut self, slot: SlotId, now: Now) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -142,31 +143,31 @@ impl Node {
 
     /// Answers requests that have waited too long. Their replies, should they still come, are
     /// dropped; the connection lives on for the others.
-    fn expire(&mut self, slot: usize, now: Now) {
+    fn expire(&mut self, slot: SlotId, now: Now) {
         for lane in 0..2 {
             while let Some(upstream) = self.upstreams.get_mut(slot) {
-                let entry = upstream.due[lane];
                 let granted = self.granted[upstream.distance as usize][lane];
-                let msg = self.msgs.get(entry as usize);
-                if msg.is_none_or(|msg| msg.start + granted > now.mono_us) {
+                let is_due = |entry: &ReqId| {
+                    let msg = self.msgs.get(*entry);
+                    msg.is_some_and(|msg| msg.start + granted <= now.mono_us)
+                };
+                let Some(entry) = upstream.due[lane].filter(is_due) else {
                     break;
-                }
+                };
                 self.expire_one(slot, entry, granted, now);
             }
         }
     }
 
     /// Answers one request that has waited too long on this upstream, for so many µs.
-    pub(super) fn expire_one(&mut self, slot: usize, entry: u32, waited: u64, now: Now) {
-        let (Some(upstream), Some(msg)) = (
-            self.upstreams.get_mut(slot),
-            self.msgs.get_mut(entry as usize),
-        ) else {
+    pub(super) fn expire_one(&mut self, slot: SlotId, entry: ReqId, waited: u64, now: Now) {
+        let (Some(upstream), Some(msg)) = (self.upstreams.get_mut(slot), self.msgs.get_mut(entry))
+        else {
             return;
         };
         if !msg.expire() {
             // Not to be looked at for ever.
-            upstream.pass(&mut self.msgs, entry);
+            upstream.pass(&self.msgs, entry);
             return self.contradiction("a request that has expired expires again");
         }
         let overdue = &mut upstream.overdue[lane(msg)];
@@ -181,7 +182,7 @@ impl Node {
             waited / 1000
         );
         upstream.tally.timeouts += 1;
-        upstream.pass(&mut self.msgs, entry);
+        upstream.pass(&self.msgs, entry);
         let (node, failure) = (upstream.node, upstream.broken());
         self.stats.count_timeout(upstream.distance);
         if !self.answer_before_step(entry, now, failure) && !self.expires_as_busy(slot, entry, now)

@@ -6,6 +6,7 @@
 //! closed connection.
 
 use super::front::{Front, Raw};
+use super::ids::{FrontId, ReqId};
 use super::limits;
 use super::many::Several;
 use super::msg::{Flags, Msg, NO_COMMAND};
@@ -114,7 +115,7 @@ fn is_old_probe(message: &Message<Shape>) -> bool {
 
 impl Node {
     /// Answers it.
-    fn answer_old_probe(&mut self, key: u32, now: Now, id: u64) {
+    fn answer_old_probe(&mut self, key: FrontId, now: Now, id: u64) {
         self.note_request(key);
         if let Some(entry) = self.enqueue_peer(key, now, id, None, 0) {
             self.finish(entry, now, OLD_PROBE.1);
@@ -124,7 +125,7 @@ impl Node {
     /// Reads from a peer once and serves what is complete.
     pub(super) fn receive_dnode_client(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         reader: &mut impl Read,
     ) -> Next {
@@ -181,14 +182,14 @@ impl Node {
     }
 
     /// Notes that a peer has sent a complete request.
-    fn note_request(&mut self, key: u32) {
+    fn note_request(&mut self, key: FrontId) {
         if let Some(front) = self.fronts.get_mut(key) {
             front.has_asked = true;
         }
     }
 
     /// Serves one message of a peer.
-    fn serve_peer(&mut self, key: u32, now: Now, message: &Message<Shape>) {
+    fn serve_peer(&mut self, key: FrontId, now: Now, message: &Message<Shape>) {
         let forward = match message.kind {
             Kind::Request => false,
             Kind::Forward => true,
@@ -209,7 +210,7 @@ impl Node {
     /// Serves a request to Redis.
     fn serve_peer_redis(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         id: u64,
         forward: bool,
@@ -246,7 +247,7 @@ impl Node {
     /// Serves a peer's request whose arguments have to be looked at.
     fn serve_peer_args(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         id: u64,
         forward: bool,
@@ -309,14 +310,19 @@ impl Node {
     /// A message for a peer's request, in the peer's queue.
     pub(super) fn enqueue_peer(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         id: u64,
         ask: Option<&Ask<'_>>,
         len: usize,
-    ) -> Option<u32> {
+    ) -> Option<ReqId> {
         let peer = self.fronts.peer_mut(key)?;
-        let mut msg = Msg::new(key, ask.map_or(NO_COMMAND, |ask| ask.row), len, now.mono_us);
+        let mut msg = Msg::new(
+            Some(key),
+            ask.map_or(NO_COMMAND, |ask| ask.row),
+            len,
+            now.mono_us,
+        );
         msg.front_id = id;
         msg.flags = ask.map_or(Flags::default(), |ask| ask.flags);
         if ask.is_some_and(|ask| ask.class == Class::Write) {
@@ -325,7 +331,7 @@ impl Node {
         if peer.wants_resp3 && ask.is_some_and(|ask| is_native(ask.row)) {
             msg.flags = msg.flags.with(Flags::IN_RESP3);
         }
-        let entry = self.msgs.insert(msg) as u32;
+        let entry = self.msgs.insert(msg);
         peer.front.queue.push(&mut self.msgs, entry);
         Some(entry)
     }

@@ -21,8 +21,9 @@ use super::busy::is_busy_line;
 use super::collect::Collector;
 use super::frame::Frames;
 use super::front::Raw;
+use super::ids::{FrontId, ReqId, SlotId};
 use super::join::Join;
-use super::msg::{Flags, Msg, NONE};
+use super::msg::{Flags, Msg};
 use super::replicate::local_or_request;
 use super::upstream::Upstream;
 use crate::clock::Now;
@@ -45,8 +46,8 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug)]
 struct Due {
     at: u64,
-    slot: u32,
-    entry: u32,
+    slot: SlotId,
+    entry: ReqId,
     wire_id: u64,
 }
 
@@ -85,8 +86,8 @@ impl Node {
     }
 
     /// Keeps a request's bytes until it is answered.
-    pub(super) fn keep_request(&mut self, entry: u32, raw: Raw<'_>) {
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+    pub(super) fn keep_request(&mut self, entry: ReqId, raw: Raw<'_>) {
+        if let Some(msg) = self.msgs.get_mut(entry) {
             msg.flags = msg.flags.with(Flags::KEPT);
             raw.append_to(&mut msg.reply);
         }
@@ -94,7 +95,7 @@ impl Node {
 
     /// Answers a message that failed on this node's connection: by another rack if it may, else with
     /// `failure`.
-    pub(super) fn fail(&mut self, entry: u32, now: Now, node: NodeId, failure: Failure) {
+    pub(super) fn fail(&mut self, entry: ReqId, now: Now, node: NodeId, failure: Failure) {
         if !self.fail_over(entry, now, node) {
             self.finish_failed(entry, now, failure);
         }
@@ -102,8 +103,13 @@ impl Node {
 
     /// Who is to be asked next for a read that this node has not answered, and until when, in µs; for
     /// which front. `None` if there is nobody, or nobody waits any more, or it is no such read.
-    fn next_to_ask(&self, entry: u32, now: Now, failed: NodeId) -> Option<(u32, NodeId, u64)> {
-        let msg = self.msgs.get(entry as usize)?;
+    fn next_to_ask(
+        &self,
+        entry: ReqId,
+        now: Now,
+        failed: NodeId,
+    ) -> Option<(FrontId, NodeId, u64)> {
+        let msg = self.msgs.get(entry)?;
         if !msg.flags.has(Flags::KEPT) || msg.flags.has(Flags::WRITE) {
             return None;
         }
@@ -128,25 +134,25 @@ impl Node {
 
     /// Sends a read that this node has not answered to the next one that may. `false` if there is
     /// none; nothing is changed then.
-    pub(super) fn fail_over(&mut self, entry: u32, now: Now, failed: NodeId) -> bool {
+    pub(super) fn fail_over(&mut self, entry: ReqId, now: Now, failed: NodeId) -> bool {
         let Some((pin, node, at)) = self.next_to_ask(entry, now, failed) else {
             return false;
         };
-        let Some(mut copy) = self.msgs.get(entry as usize).map(Msg::copy) else {
+        let Some(mut copy) = self.msgs.get(entry).map(Msg::copy) else {
             return false;
         };
         let mut request = Chain::new();
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+        if let Some(msg) = self.msgs.get_mut(entry) {
             request.append(&mut msg.reply);
             msg.flags = msg.flags.without(Flags::KEPT.with(Flags::CARRIED));
-            msg.collector = self.collectors.insert(Collector::joining(1, Join::Only)) as u32;
+            msg.collector = Some(self.collectors.insert(Collector::joining(1, Join::Only)));
         }
         let wire_id = self.next_wire_id();
-        copy.parent = entry;
+        copy.parent = Some(entry);
         copy.wire_id = wire_id;
         copy.flags = copy.flags.with(Flags::KEPT);
         copy.reply.append_shared(&request);
-        let child = self.msgs.insert(copy) as u32;
+        let child = self.msgs.insert(copy);
         self.stats.own.read_failovers += 1;
         let target = Target {
             node,
@@ -160,7 +166,7 @@ impl Node {
         if let Some(slot) = self.slot_used(node, pin) {
             self.watch(Due {
                 at,
-                slot: slot as u32,
+                slot,
                 entry: child,
                 wire_id,
             });
@@ -169,12 +175,10 @@ impl Node {
     }
 
     /// Notes that a read which was sent to this node goes on to the next rack when half of its time is over.
-    pub(super) fn watch_first(&mut self, entry: u32, pin: u32, node: NodeId) {
+    pub(super) fn watch_first(&mut self, entry: ReqId, pin: FrontId, node: NodeId) {
         let granted = self.granted_read(self.topology.distance(node));
         let own_id = self.next_wire_id();
-        let (Some(slot), Some(msg)) =
-            (self.slot_used(node, pin), self.msgs.get_mut(entry as usize))
-        else {
+        let (Some(slot), Some(msg)) = (self.slot_used(node, pin), self.msgs.get_mut(entry)) else {
             return;
         };
         if !msg.flags.has(Flags::QUEUED.with(Flags::KEPT)) {
@@ -186,7 +190,7 @@ impl Node {
         }
         let due = Due {
             at: msg.start + granted / 2,
-            slot: slot as u32,
+            slot,
             entry,
             wire_id: msg.wire_id,
         };
@@ -201,18 +205,18 @@ impl Node {
     }
 
     /// The connection on which a front's request to a node has just been sent.
-    fn slot_used(&self, node: NodeId, pin: u32) -> Option<usize> {
+    fn slot_used(&self, node: NodeId, pin: FrontId) -> Option<SlotId> {
         let slots = self.slots_of(node);
         match node {
-            NodeId::ME if slots.len() > 1 => self.fronts.get(pin).map(|front| front.store.into()),
-            NodeId::ME => Some(slots.start),
+            NodeId::ME if slots.len() > 1 => self.fronts.get(pin).and_then(|front| front.store),
+            NodeId::ME => slots.first(),
             _ => self.slot_for(node, pin),
         }
     }
 
     /// Whether reads wait in vain for a node: they took too long, and nothing has come from it since they
     /// were sent.
-    pub(super) fn is_silent(&self, node: NodeId, pin: u32) -> bool {
+    pub(super) fn is_silent(&self, node: NodeId, pin: FrontId) -> bool {
         let upstream = self
             .slot_used(node, pin)
             .and_then(|slot| self.upstreams.get(slot));
@@ -231,13 +235,13 @@ impl Node {
     }
 
     /// The front that waits for a message, through all it is a part of.
-    fn front_of(&self, mut entry: u32) -> Option<u32> {
+    fn front_of(&self, mut entry: ReqId) -> Option<FrontId> {
         loop {
-            let msg = self.msgs.get(entry as usize)?;
-            if msg.parent == NONE {
-                return (msg.front != NONE).then_some(msg.front);
+            let msg = self.msgs.get(entry)?;
+            match msg.parent {
+                Some(parent) => entry = parent,
+                None => return msg.front,
             }
-            entry = msg.parent;
         }
     }
 
@@ -278,9 +282,9 @@ impl Node {
 
     /// Whether an attempt still waits for its reply.
     fn is_under_way(&self, due: Due) -> bool {
-        self.msgs.get(due.entry as usize).is_some_and(|msg| {
+        self.msgs.get(due.entry).is_some_and(|msg| {
             msg.wire_id == due.wire_id
-                && (msg.parent != NONE || msg.front != NONE)
+                && (msg.parent.is_some() || msg.front.is_some())
                 && msg.flags.has(Flags::QUEUED)
                 && !msg.is_expired()
         })
@@ -300,7 +304,7 @@ impl Node {
                 break;
             }
             self.retries.firsts.pop_front();
-            let node = self.upstreams.get(due.slot as usize).map(|at| at.node);
+            let node = self.upstreams.get(due.slot).map(|at| at.node);
             let next = node.and_then(|node| self.next_to_ask(due.entry, now, node));
             // With nobody else to ask it waits for all of its time.
             if next.is_some() {
@@ -310,11 +314,11 @@ impl Node {
     }
 
     fn expire_attempt(&mut self, due: Due, now: Now) {
-        let start = self.msgs.get(due.entry as usize).map(|msg| msg.start);
+        let start = self.msgs.get(due.entry).map(|msg| msg.start);
         if let Some(start) = start
             && self.is_under_way(due)
         {
-            self.expire_one(due.slot as usize, due.entry, due.at - start, now);
+            self.expire_one(due.slot, due.entry, due.at - start, now);
         }
     }
 }

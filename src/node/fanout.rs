@@ -27,6 +27,7 @@ use super::Node;
 use super::collect::Collector;
 use super::frame::Frames;
 use super::front::Raw;
+use super::ids::{FrontId, ReqId};
 use super::join::{CURSOR_BITS, Join};
 use super::msg::Msg;
 use super::route::Ask;
@@ -82,7 +83,7 @@ impl Node {
     /// its cursor.
     pub(super) fn fan_out(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
@@ -108,8 +109,8 @@ impl Node {
     /// or of all, if it is to be done `everywhere`.
     pub(super) fn ask_all(
         &mut self,
-        entry: u32,
-        key: u32,
+        entry: ReqId,
+        key: FrontId,
         now: Now,
         ask: &Ask<'_>,
         join: Join,
@@ -135,7 +136,7 @@ impl Node {
         self.give_collector(entry, Collector::joining(parts, join));
         let mut frames = Frames::new(self.next_wire_id(), ask.raw);
         for target in &others {
-            if let Some(copy) = self.msgs.get(entry as usize).map(Msg::copy) {
+            if let Some(copy) = self.msgs.get(entry).map(Msg::copy) {
                 self.send_unawaited(copy, key, now, target, &mut frames);
             }
         }
@@ -145,7 +146,7 @@ impl Node {
     }
 
     /// Asks the node that a cursor belongs to.
-    fn scan(&mut self, key: u32, now: Now, form: resp3::Form, ask: &Ask<'_>, args: &[&[u8]]) {
+    fn scan(&mut self, key: FrontId, now: Now, form: resp3::Form, ask: &Ask<'_>, args: &[&[u8]]) {
         let rack = self.topology.rack(self.topology.my_rack());
         let nodes = rack.map(|rack| rack.ring.owners()).unwrap_or_default();
         let cursor = args.get(1).and_then(|text| cursor(text));
@@ -175,7 +176,15 @@ impl Node {
     }
 
     /// Asks one node of this rack, and makes the answer of its reply.
-    fn ask_one(&mut self, entry: u32, key: u32, now: Now, node: NodeId, raw: Raw<'_>, join: Join) {
+    fn ask_one(
+        &mut self,
+        entry: ReqId,
+        key: FrontId,
+        now: Now,
+        node: NodeId,
+        raw: Raw<'_>,
+        join: Join,
+    ) {
         self.give_collector(entry, Collector::joining(1, join));
         let target = Target {
             node,
@@ -195,7 +204,7 @@ impl Node {
     /// ([`edited`]).
     pub(super) fn ask_here(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,

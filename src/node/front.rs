@@ -2,8 +2,9 @@
 
 use super::client::Client;
 use super::dnode_client::DnodeClient;
+use super::ids::{FrontId, SlotId};
 use super::msg::{OfFront, Queue};
-use super::{Action, ConnId, Kind, Next, Node, Told, limits};
+use super::{Action, ConnId, Next, Node, Told, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
@@ -47,7 +48,7 @@ pub(super) struct Front {
     /// Nothing that is written to it arrives any more; it is only read to its end.
     pub lost: bool,
     /// The datastore connection its latest request went to.
-    pub store: u16,
+    pub store: Option<SlotId>,
     /// How large a reply of its is expected to be, in bytes: as the largest of late.
     reply_size: u32,
     /// Where it connected from.
@@ -96,8 +97,7 @@ impl Front {
             held_back: false,
             steps: None,
             lost: false,
-            // None yet.
-            store: u16::MAX,
+            store: None,
             reply_size: limits::FIRST_REPLIES,
             addr,
             since: now.mono_us,
@@ -169,9 +169,6 @@ impl Front {
     }
 }
 
-/// Set in the key of a peer's front, so that one number names a front of either kind.
-const PEER: u32 = 1 << 31;
-
 /// All fronts.
 #[derive(Default)]
 pub(super) struct Fronts {
@@ -180,69 +177,53 @@ pub(super) struct Fronts {
 }
 
 impl Fronts {
-    /// The number of a front.
-    pub fn key(id: ConnId) -> u32 {
-        match id.kind {
-            Kind::DnodeClient => id.key | PEER,
-            _ => id.key,
-        }
-    }
-
-    /// The front of this number.
+    /// The client of this id; none if it is a peer's.
     #[inline]
-    pub fn get_mut(&mut self, key: u32) -> Option<&mut Front> {
-        if key & PEER == 0 {
-            self.clients
-                .get_mut(key as usize)
-                .map(|client| &mut client.front)
-        } else {
-            self.peers
-                .get_mut((key & !PEER) as usize)
-                .map(|peer| &mut peer.front)
-        }
+    pub fn client(&self, id: FrontId) -> Option<&Client> {
+        // A peer's number is beyond every place.
+        self.clients.get(id.number() as usize)
     }
 
-    /// The front of this number.
-    pub fn get(&self, key: u32) -> Option<&Front> {
-        if key & PEER == 0 {
-            self.clients.get(key as usize).map(|client| &client.front)
-        } else {
-            self.peers
-                .get((key & !PEER) as usize)
-                .map(|peer| &peer.front)
-        }
+    /// The client of this id, to be changed.
+    #[inline]
+    pub fn client_mut(&mut self, id: FrontId) -> Option<&mut Client> {
+        self.clients.get_mut(id.number() as usize)
     }
 
-    /// The peer behind this number, to be looked at.
-    pub fn peer(&self, key: u32) -> Option<&DnodeClient> {
-        (key & PEER != 0)
-            .then(|| self.peers.get((key & !PEER) as usize))
+    /// The peer of this id; none if it is a client's.
+    pub fn peer(&self, id: FrontId) -> Option<&DnodeClient> {
+        id.is_peer().then(|| self.peers.get(id.place())).flatten()
+    }
+
+    /// The peer of this id, to be changed.
+    pub fn peer_mut(&mut self, id: FrontId) -> Option<&mut DnodeClient> {
+        id.is_peer()
+            .then(|| self.peers.get_mut(id.place()))
             .flatten()
     }
 
-    /// The peer behind this number.
-    pub fn peer_mut(&mut self, key: u32) -> Option<&mut DnodeClient> {
-        (key & PEER != 0)
-            .then(|| self.peers.get_mut((key & !PEER) as usize))
-            .flatten()
+    /// The front of this id.
+    pub fn get(&self, id: FrontId) -> Option<&Front> {
+        match id.is_peer() {
+            false => self.client(id).map(|client| &client.front),
+            true => self.peers.get(id.place()).map(|peer| &peer.front),
+        }
     }
 
-    /// Whether the number is a peer's.
+    /// The front of this id, to be changed.
     #[inline]
-    pub fn is_peer(key: u32) -> bool {
-        key & PEER != 0
+    pub fn get_mut(&mut self, id: FrontId) -> Option<&mut Front> {
+        match id.is_peer() {
+            false => self.client_mut(id).map(|client| &mut client.front),
+            true => self.peers.get_mut(id.place()).map(|peer| &mut peer.front),
+        }
     }
 
     /// Takes a front out.
-    pub fn remove(&mut self, key: u32) -> Option<Front> {
-        if key & PEER == 0 {
-            self.clients
-                .try_remove(key as usize)
-                .map(|client| client.front)
-        } else {
-            self.peers
-                .try_remove((key & !PEER) as usize)
-                .map(|peer| peer.front)
+    pub fn remove(&mut self, id: FrontId) -> Option<Front> {
+        match id.is_peer() {
+            false => Some(self.clients.try_remove(id.place())?.front),
+            true => Some(self.peers.try_remove(id.place())?.front),
         }
     }
 
@@ -251,33 +232,33 @@ impl Fronts {
         self.clients.is_empty() && self.peers.is_empty()
     }
 
-    /// All fronts with their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &Front)> {
+    /// All fronts with their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (FrontId, &Front)> {
         let clients = self.clients.iter();
         let peers = self.peers.iter();
         clients
-            .map(|(key, client)| (key as u32, &client.front))
-            .chain(peers.map(|(key, peer)| (key as u32 | PEER, &peer.front)))
+            .map(|(place, client)| (FrontId::client(place), &client.front))
+            .chain(peers.map(|(place, peer)| (FrontId::peer(place), &peer.front)))
     }
 
     /// The same, to be changed.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Front)> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (FrontId, &mut Front)> {
         let clients = self.clients.iter_mut();
         let peers = self.peers.iter_mut();
         clients
-            .map(|(key, client)| (key as u32, &mut client.front))
-            .chain(peers.map(|(key, peer)| (key as u32 | PEER, &mut peer.front)))
+            .map(|(place, client)| (FrontId::client(place), &mut client.front))
+            .chain(peers.map(|(place, peer)| (FrontId::peer(place), &mut peer.front)))
     }
 
-    /// The numbers of all fronts.
-    pub fn keys(&self) -> Vec<u32> {
-        self.iter().map(|(key, _)| key).collect()
+    /// The ids of all fronts.
+    pub fn ids(&self) -> Vec<FrontId> {
+        self.iter().map(|(id, _)| id).collect()
     }
 }
 
 impl Node {
     /// Whether a front must not be read now, and what its reader should do.
-    pub(super) fn hold_back(&mut self, key: u32, now: Now) -> Option<Next> {
+    pub(super) fn hold_back(&mut self, key: FrontId, now: Now) -> Option<Next> {
         let strained = self.is_strained(key, now);
         let starved = !strained && self.exceeds_share(key);
         let front = self.fronts.get_mut(key)?;
@@ -309,7 +290,7 @@ impl Node {
     }
 
     /// What to do after a read that brought an error.
-    pub(super) fn read_failed(&mut self, key: u32, error: &io::Error) -> Next {
+    pub(super) fn read_failed(&mut self, key: FrontId, error: &io::Error) -> Next {
         let lost = self.fronts.get(key).is_some_and(|front| front.lost);
         match error.kind() {
             io::ErrorKind::WouldBlock if !lost => Next::Wait,
@@ -330,7 +311,7 @@ impl Node {
     }
 
     /// Ends a read: keeps what no request was made of.
-    pub(super) fn keep_rest(&mut self, key: u32, rest: Chain, full: bool) -> Next {
+    pub(super) fn keep_rest(&mut self, key: FrontId, rest: Chain, full: bool) -> Next {
         let Some(front) = self.fronts.get_mut(key) else {
             return Next::Wait;
         };
@@ -343,7 +324,7 @@ impl Node {
         let is_held = front.reading == Reading::Ordered;
         let again = full || front.lost;
         let waiting = u64::from(front.queue.len());
-        if Fronts::is_peer(key) {
+        if key.is_peer() {
             self.stats.hist.dnode_client_out_queue.record(waiting);
         } else {
             self.stats.hist.client_out_queue.record(waiting);
@@ -356,7 +337,7 @@ impl Node {
     }
 
     /// Whether nothing more is wanted from the front.
-    pub(super) fn is_deaf(&self, key: u32) -> bool {
+    pub(super) fn is_deaf(&self, key: FrontId) -> bool {
         self.fronts
             .get(key)
             .is_none_or(|front| front.reading == Reading::Off)
@@ -364,7 +345,7 @@ impl Node {
 
     /// The connection of a peer is lost. What has arrived on it is still read: whoever sent it may be
     /// gone for good, and the clients that were told of those writes are not.
-    pub(super) fn read_out(&mut self, key: u32) {
+    pub(super) fn read_out(&mut self, key: FrontId) {
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
@@ -382,7 +363,7 @@ impl Node {
     }
 
     /// The front ended its stream: what it asked for is still answered.
-    pub(super) fn front_ended(&mut self, key: u32) {
+    pub(super) fn front_ended(&mut self, key: FrontId) {
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
@@ -393,7 +374,7 @@ impl Node {
     }
 
     /// Closes a front that waits for nothing more, if it is to be closed.
-    pub(super) fn close_if_settled(&mut self, key: u32) {
+    pub(super) fn close_if_settled(&mut self, key: FrontId) {
         if let Some(front) = self.fronts.get(key)
             && front.closing
             && front.is_settled()

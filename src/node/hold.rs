@@ -17,8 +17,9 @@
 
 use super::ConnId;
 use super::Node;
-use super::front::{Fronts, Raw};
-use super::msg::{Flags, Msg, NONE, OfFront, Queue};
+use super::front::Raw;
+use super::ids::{FrontId, ReqId};
+use super::msg::{Flags, Msg, OfFront, Queue};
 use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -42,8 +43,8 @@ pub(super) struct Held {
 }
 
 struct HeldWrite {
-    entry: u32,
-    pin: u32,
+    entry: ReqId,
+    pin: Option<FrontId>,
     since: u64,
     request: Chain,
     /// It is in no queue of this front, which is to get the answer.
@@ -81,10 +82,16 @@ impl Held {
 
 impl Node {
     /// Whether a request may enter the datastore now. If not, it has been taken care of.
-    pub(super) fn passes_gate(&mut self, entry: u32, pin: u32, now: Now, raw: Raw<'_>) -> bool {
+    pub(super) fn passes_gate(
+        &mut self,
+        entry: ReqId,
+        pin: Option<FrontId>,
+        now: Now,
+        raw: Raw<'_>,
+    ) -> bool {
         let write = self
             .msgs
-            .get(entry as usize)
+            .get(entry)
             .is_some_and(|msg| msg.flags.has(Flags::WRITE));
         let class = if write { Class::Write } else { Class::Read };
         match self.state.gate(class) {
@@ -98,19 +105,19 @@ impl Node {
     }
 
     /// Answers a request that the state does not serve: by another rack if it may, else with an error.
-    fn forbid(&mut self, entry: u32, now: Now) {
-        if self.msgs.get(entry as usize).is_some_and(Msg::is_over) {
-            self.msgs.remove(entry as usize);
+    fn forbid(&mut self, entry: ReqId, now: Now) {
+        if self.msgs.get(entry).is_some_and(Msg::is_over) {
+            self.msgs.remove(entry);
         } else {
             self.fail(entry, now, NodeId::ME, Failure::StateForbids);
         }
     }
 
     /// Keeps a write.
-    fn hold(&mut self, entry: u32, pin: u32, now: Now, raw: Raw<'_>) {
+    fn hold(&mut self, entry: ReqId, pin: Option<FrontId>, now: Now, raw: Raw<'_>) {
         let full = self.held.queue.len() >= self.options.max_msgs / 4
             || self.held.bytes + raw.len() > HOLD_BYTES;
-        let Some(msg) = self.msgs.get_mut(entry as usize).filter(|_| !full) else {
+        let Some(msg) = self.msgs.get_mut(entry).filter(|_| !full) else {
             self.stats.own.held_writes_refused += 1;
             return self.forbid(entry, now);
         };
@@ -136,8 +143,8 @@ impl Node {
     }
 
     /// Takes a write of a peer that matches replies by their ids out of the order of its answers.
-    fn set_aside(&mut self, entry: u32) -> Option<ConnId> {
-        let key = self.msgs.get(entry as usize)?.front;
+    fn set_aside(&mut self, entry: ReqId) -> Option<ConnId> {
+        let key = self.msgs.get(entry)?.front?;
         let front = &mut self
             .fronts
             .peer_mut(key)
@@ -150,7 +157,7 @@ impl Node {
         }
         let mut before = front.queue.head()?;
         loop {
-            let next = Queue::<OfFront>::after(&mut self.msgs, before)?;
+            let next = Queue::<OfFront>::after(&self.msgs, before)?;
             if next == entry {
                 front.queue.remove_after(&mut self.msgs, before)?;
                 return Some(front.id);
@@ -161,24 +168,21 @@ impl Node {
 
     /// Puts it into that order again, as the newest request; if the peer is gone nobody gets the answer.
     fn put_back(&mut self, write: &HeldWrite) {
-        let (Some(id), Some(msg)) = (write.aside, self.msgs.get_mut(write.entry as usize)) else {
+        let (Some(id), Some(msg)) = (write.aside, self.msgs.get_mut(write.entry)) else {
             return;
         };
-        match self.fronts.get_mut(Fronts::key(id)) {
+        match self.fronts.get_mut(FrontId::of(id)) {
             Some(front) if front.id == id => front.queue.push(&mut self.msgs, write.entry),
-            _ => msg.front = NONE,
+            _ => msg.front = None,
         }
     }
 
     /// Sends everything held, in order, if the state serves writes and the datastore takes them.
     pub(super) fn release_held(&mut self, now: Now) {
-        let stores = self.upstreams.get(self.slots_of(NodeId::ME));
+        let stores = self.upstreams.of(&self.slots_of(NodeId::ME));
         if self.held.is_empty()
             || self.state.gate(Class::Write) != Gate::Serve
-            || !stores
-                .unwrap_or_default()
-                .iter()
-                .any(Upstream::takes_requests)
+            || !stores.iter().any(Upstream::takes_requests)
         {
             return;
         }
@@ -192,14 +196,14 @@ impl Node {
         self.regate();
         for write in held.queue {
             self.put_back(&write);
-            let Some(msg) = self.msgs.get_mut(write.entry as usize) else {
+            let Some(msg) = self.msgs.get_mut(write.entry) else {
                 continue;
             };
             msg.flags = msg.flags.without(Flags::QUEUED);
             // Its time begins only now.
             msg.start = now.mono_us;
             // Whoever asked may have left, and another may stand in that place.
-            let pin = if msg.is_over() { NONE } else { write.pin };
+            let pin = write.pin.filter(|_| !msg.is_over());
             self.send_to_store(write.entry, pin, now, Raw::from(&write.request));
         }
     }
@@ -224,7 +228,7 @@ impl Node {
         };
         self.stats.own.held_writes_refused += 1;
         self.put_back(&write);
-        if let Some(msg) = self.msgs.get_mut(write.entry as usize) {
+        if let Some(msg) = self.msgs.get_mut(write.entry) {
             msg.flags = msg.flags.without(Flags::QUEUED);
             self.forbid(write.entry, now);
         }

@@ -1,6 +1,6 @@
 //! What is done by the clock: timeouts, reconnects, quiet connections, shutdown.
 
-use super::front::{Front, Fronts, Reading};
+use super::front::{Front, Reading};
 use super::upstream::{State, Upstream};
 use super::{Node, limits};
 use crate::clock::Now;
@@ -29,7 +29,7 @@ impl Node {
     /// driver may tell the allocator.
     pub fn tick(&mut self, now: Now) -> usize {
         if self.earliest <= now.mono_us {
-            for slot in 0..self.upstreams.len() {
+            for slot in self.upstreams.slots() {
                 if self
                     .upstream_deadline(slot)
                     .is_some_and(|at| at <= now.mono_us)
@@ -38,8 +38,10 @@ impl Node {
                 }
             }
             self.expire_retries(now);
-            let deadlines =
-                (0..self.upstreams.len()).filter_map(|slot| self.upstream_deadline(slot));
+            let deadlines = self
+                .upstreams
+                .slots()
+                .filter_map(|slot| self.upstream_deadline(slot));
             let deadlines = deadlines.chain(self.retries.next_us());
             self.earliest = deadlines.min().unwrap_or(u64::MAX);
         }
@@ -65,7 +67,7 @@ impl Node {
         let (mut stalled, mut deaf) = (Vec::new(), Vec::new());
         for (key, front) in self.fronts.iter_mut() {
             let quiet = tidy(front, &self.pool, now);
-            let (incomplete, unread) = match Fronts::is_peer(key) {
+            let (incomplete, unread) = match key.is_peer() {
                 false => (limits::INCOMPLETE_US, limits::UNREAD_US),
                 true => (limits::PEER_QUIET_US, limits::PEER_QUIET_US),
             };
@@ -87,7 +89,7 @@ impl Node {
             self.close_front(key, false);
         }
         for key in stalled {
-            if !Fronts::is_peer(key) {
+            if !key.is_peer() {
                 self.refuse_unfinished(key, now, Failure::NotInTime);
             } else if let Some(front) = self.fronts.get(key) {
                 log_at!(
@@ -123,7 +125,7 @@ impl Node {
     pub fn drain(&mut self, now: Now) {
         self.drain_until = Some(now.mono_us + limits::DRAIN_US);
         self.refuse_held(now);
-        for key in self.fronts.keys() {
+        for key in self.fronts.ids() {
             if let Some(front) = self.fronts.get_mut(key) {
                 front.stop();
             }
@@ -143,7 +145,7 @@ impl Node {
 
     /// Closes every front as it is.
     fn close_all(&mut self) {
-        for key in self.fronts.keys() {
+        for key in self.fronts.ids() {
             self.close_front(key, false);
         }
     }

@@ -1,8 +1,10 @@
 //! The connections a node makes: to its datastore, and to its peers.
 
+use super::ids::{ReqId, SlotId, Slots};
 use super::msg::Flags;
 use super::options::Options;
 use super::peer::PeerWire;
+use super::slots::Upstreams;
 use super::upstream::{Loss, State, Upstream, Wire};
 use super::{Action, ConnId, Kind, Node};
 use crate::clock::Now;
@@ -13,7 +15,6 @@ use crate::cluster::topology::{self, Distance, Topology};
 use crate::log_at;
 use crate::proto::Failure;
 use crate::proto::store::Replies;
-use std::ops::Range;
 use std::time::Duration;
 
 /// The connections a node makes: the datastore's, then those to each peer; and which lead where.
@@ -21,8 +22,8 @@ pub(super) fn upstreams(
     options: &Options,
     topology: &Topology,
     now: Now,
-) -> (Vec<Upstream>, Vec<Range<usize>>) {
-    let mut upstreams = Vec::new();
+) -> (Upstreams, Vec<Slots>) {
+    let mut upstreams = Upstreams::default();
     let mut links = Vec::new();
     for (node, number) in topology.nodes().iter().zip((0..).map(NodeId)) {
         let first = upstreams.len();
@@ -33,12 +34,12 @@ pub(super) fn upstreams(
         for _ in 0..options.connections(node.distance) {
             let id = ConnId {
                 kind,
-                key: upstreams.len() as u32,
+                key: upstreams.next_slot().key(),
                 generation: 0,
             };
             upstreams.push(new_upstream(options, id, number, node, now));
         }
-        links.push(first..upstreams.len());
+        links.push(Slots::new(first, upstreams.len() - first));
     }
     (upstreams, links)
 }
@@ -80,7 +81,7 @@ pub(super) fn new_upstream(
 
 impl Node {
     /// The connection is there.
-    pub(super) fn upstream_connected(&mut self, slot: usize, now: Now) {
+    pub(super) fn upstream_connected(&mut self, slot: SlotId, now: Now) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -106,7 +107,7 @@ impl Node {
 
     /// It is known what the peer is.
     #[inline]
-    pub(super) fn peer_known(&mut self, slot: usize, now: Now) {
+    pub(super) fn peer_known(&mut self, slot: SlotId, now: Now) {
         if let Some(peer) = self.upstreams.get_mut(slot)
             && !peer.known
         {
@@ -121,7 +122,7 @@ impl Node {
     }
 
     /// Asks for the connection of this slot to be made.
-    pub(super) fn connect_upstream(&mut self, slot: usize, now: Now, first: bool) {
+    pub(super) fn connect_upstream(&mut self, slot: SlotId, now: Now, first: bool) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -141,7 +142,7 @@ impl Node {
 
     /// Gives up a connection. If it has worked and nothing was outstanding, it is made anew at once
     /// ([`super::anew`]); else every request on it fails, and it is tried again later.
-    pub(super) fn lose_upstream(&mut self, slot: usize, now: Now, loss: Loss) {
+    pub(super) fn lose_upstream(&mut self, slot: SlotId, now: Now, loss: Loss) {
         let gone = self.is_retired(slot);
         let side = self.is_side(slot);
         self.forget_busy(slot);
@@ -196,7 +197,7 @@ impl Node {
     }
 
     /// Closes a connection that leads to nobody and on which nothing is under way.
-    pub(super) fn dismiss(&mut self, slot: usize) {
+    pub(super) fn dismiss(&mut self, slot: SlotId) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -211,13 +212,13 @@ impl Node {
 
     /// A message has left the queue of a lost connection to this node. If it has not been answered,
     /// it is with `failure`, unless another rack can.
-    fn settle(&mut self, entry: u32, now: Now, node: NodeId, failure: Failure) {
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+    fn settle(&mut self, entry: ReqId, now: Now, node: NodeId, failure: Failure) {
+        let Some(msg) = self.msgs.get_mut(entry) else {
             return;
         };
         msg.flags = msg.flags.without(Flags::QUEUED);
         if msg.is_over() {
-            self.msgs.remove(entry as usize);
+            self.msgs.remove(entry);
         } else if !msg.is_expired() {
             self.fail(entry, now, node, failure);
         } else if self.first_step_of(entry).is_some() {

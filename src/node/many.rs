@@ -4,6 +4,7 @@
 use super::Node;
 use super::collect::{Collector, Lists};
 use super::front::Raw;
+use super::ids::{FrontId, ReqId};
 use super::join::{Answer, Join, array};
 use super::memcache;
 use super::msg::Msg;
@@ -36,7 +37,7 @@ impl Node {
     /// Splits a client's request by its keys' owners and sends the pieces.
     pub(super) fn split(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
@@ -65,8 +66,8 @@ impl Node {
     /// Forwards each of the pieces into which a peer's request has been divided.
     pub(super) fn send_forwarded_pieces(
         &mut self,
-        entry: u32,
-        key: u32,
+        entry: ReqId,
+        key: FrontId,
         now: Now,
         ask: &Ask<'_>,
         several: &Several<'_>,
@@ -79,11 +80,11 @@ impl Node {
     /// Sends the pieces into which a request has been divided.
     fn send_pieces(
         &mut self,
-        entry: u32,
+        entry: ReqId,
         now: Now,
         ask: &Ask<'_>,
         several: &Several<'_>,
-        send: impl Fn(&mut Node, u32, &Ask<'_>),
+        send: impl Fn(&mut Node, ReqId, &Ask<'_>),
     ) {
         let &Several {
             command,
@@ -116,12 +117,12 @@ impl Node {
             encode::command(&mut text, &words);
             let mut chain = Chain::new();
             self.pool.copy(&text, &mut chain);
-            let Some(mut fragment) = self.msgs.get(entry as usize).map(Msg::copy) else {
+            let Some(mut fragment) = self.msgs.get(entry).map(Msg::copy) else {
                 return;
             };
-            fragment.parent = entry;
+            fragment.parent = Some(entry);
             fragment.part = part as u16;
-            let fragment = self.msgs.insert(fragment) as u32;
+            let fragment = self.msgs.insert(fragment);
             self.stats.pool.fragments += 1;
             let token = piece.first().and_then(|&place| tokens.get(place as usize));
             let ask = Ask {

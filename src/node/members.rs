@@ -11,8 +11,9 @@
 //! Numbers of nodes, racks and datacenters are those of one topology. What outlives the change and
 //! names a node by its number is translated here: upstreams, and the first steps of writes in two.
 
+use super::ids::{Id, SlotId, Slots};
 use super::links::new_upstream;
-use super::upstream::State;
+use super::upstream::{State, Upstream};
 use super::{ConnId, Kind, Marks, Node};
 use crate::clock::Now;
 use crate::cluster::change::{Change, changes};
@@ -21,7 +22,6 @@ use crate::cluster::member::{Member, TopologyError};
 use crate::cluster::topology::{self, Distance, Topology};
 use crate::config::StoreKind;
 use crate::log_at;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// How long new peers are waited for before requests go by the new list all the same, in µs.
@@ -34,9 +34,9 @@ pub(super) const NOBODY: NodeId = NodeId(u16::MAX);
 pub(super) struct Prepared {
     pub topology: Arc<Topology>,
     /// For each of its nodes, which upstreams lead to it.
-    pub links: Vec<Range<usize>>,
+    pub links: Vec<Slots>,
     /// Upstreams that are new.
-    new: Vec<usize>,
+    new: Vec<SlotId>,
     /// Since when there has been a list that requests do not go by yet, in µs.
     since: u64,
     /// When it takes the place of the old one at the latest, in µs.
@@ -45,7 +45,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// The connections that lead to a node already, if there are any.
-    fn link_to(&self, node: &topology::Node) -> Option<Range<usize>> {
+    fn link_to(&self, node: &topology::Node) -> Option<Slots> {
         known_link(&self.topology, &self.links, node)
     }
 }
@@ -110,23 +110,19 @@ impl Node {
     }
 
     /// The connections that lead to a node already, if there are any.
-    fn link_to(&self, node: &topology::Node) -> Option<Range<usize>> {
+    fn link_to(&self, node: &topology::Node) -> Option<Slots> {
         known_link(&self.topology, &self.links, node)
     }
 
     /// Connections to a node that is new, in places that are free or behind all others.
-    fn make_link(&mut self, node: &topology::Node, now: Now) -> Range<usize> {
+    fn make_link(&mut self, node: &topology::Node, now: Now) -> Slots {
         let count = self.options.connections(node.distance);
-        let free = |at: &usize| {
-            let places = self.upstreams.get(*at..*at + count);
-            places.is_some_and(|places| places.iter().all(|place| place.state == State::Gone))
-        };
-        let end = self.upstreams.len();
-        let first = (0..end).find(free).unwrap_or(end);
-        for slot in first..first + count {
+        let is_free = |place: &Upstream| place.state == State::Gone;
+        let slots = self.upstreams.free(count, is_free);
+        for slot in slots.clone() {
             let id = ConnId {
                 kind: Kind::Peer,
-                key: slot as u32,
+                key: slot.key(),
                 generation: 0,
             };
             let upstream = new_upstream(&self.options, id, NOBODY, node, now);
@@ -138,7 +134,7 @@ impl Node {
                 self.connect_upstream(slot, now, true);
             }
         }
-        first..first + count
+        slots
     }
 
     /// Lets the prepared topology take the place of the old one, if nothing is to be waited for.
@@ -147,7 +143,7 @@ impl Node {
         let Some(prepared) = &self.prepared else {
             return;
         };
-        let waits = |slot: &usize| {
+        let waits = |slot: &SlotId| {
             let upstream = self.upstreams.get(*slot);
             upstream
                 .is_some_and(|upstream| upstream.is_underway() && self.options.admin_operation == 0)
@@ -172,17 +168,17 @@ impl Node {
         };
         let mut numbers = vec![NOBODY; self.upstreams.len()];
         for (slots, node) in links.iter().zip((0..).map(NodeId)) {
-            if let Some(places) = numbers.get_mut(slots.clone()) {
+            if let Some(places) = numbers.get_mut(slots.places()) {
                 places.fill(node);
             }
         }
-        if let Some(place) = self.side.and_then(|slot| numbers.get_mut(slot)) {
+        if let Some(place) = self.side.and_then(|slot| numbers.get_mut(slot.place())) {
             *place = NodeId::ME;
         }
         let old = std::mem::replace(&mut self.links, links);
         let translate = |node: NodeId| {
-            let slot = old.get(node.index()).map(|slots| slots.start);
-            let number = slot.and_then(|slot| numbers.get(slot));
+            let slot = old.get(node.index()).and_then(Slots::first);
+            let number = slot.and_then(|slot| numbers.get(slot.place()));
             number.copied().unwrap_or(NOBODY)
         };
         self.collectors.translate(translate);
@@ -220,7 +216,7 @@ impl Node {
 
     /// Closes connections that lead to nobody and on which nothing is under way.
     pub(super) fn retire(&mut self) {
-        for slot in 0..self.upstreams.len() {
+        for slot in self.upstreams.slots() {
             let idle = self
                 .upstreams
                 .get(slot)
@@ -232,7 +228,7 @@ impl Node {
     }
 
     /// Whether a connection leads to nobody, now and in the topology to come.
-    pub(super) fn is_retired(&self, slot: usize) -> bool {
+    pub(super) fn is_retired(&self, slot: SlotId) -> bool {
         let upstream = self.upstreams.get(slot);
         let prepared = self.prepared.as_ref();
         upstream.is_some_and(|upstream| upstream.node == NOBODY)
@@ -241,11 +237,7 @@ impl Node {
 }
 
 /// The connections that lead to a node which is in a topology with these links, at the same address.
-fn known_link(
-    topology: &Topology,
-    links: &[Range<usize>],
-    node: &topology::Node,
-) -> Option<Range<usize>> {
+fn known_link(topology: &Topology, links: &[Slots], node: &topology::Node) -> Option<Slots> {
     let known = topology.nodes().iter().position(|old| {
         old.member.endpoint == node.member.endpoint
             && old.member.dc == node.member.dc

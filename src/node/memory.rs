@@ -22,7 +22,8 @@
 //! What counts are blocks, not bytes: a few bytes keep a whole block in use. Before anybody is chosen,
 //! such leftovers are packed.
 
-use super::front::{Front, Fronts, Reading};
+use super::front::{Front, Reading};
+use super::ids::FrontId;
 use super::msg::{Msgs, OfFront, Queue};
 use super::{ConnId, Node, limits};
 use crate::clock::Now;
@@ -67,7 +68,7 @@ fn blocks(front: &Front, msgs: &mut Msgs) -> (usize, usize) {
     let mut replies = front.out.blocks();
     let mut entry = front.queue.head().filter(|_| front.waiting > 0);
     while let Some(key) = entry {
-        replies += msgs.get(key as usize).map_or(0, |msg| msg.reply.blocks());
+        replies += msgs.get(key).map_or(0, |msg| msg.reply.blocks());
         entry = Queue::<OfFront>::after(msgs, key);
     }
     (front.inbound.blocks(), replies)
@@ -97,11 +98,11 @@ impl Node {
 
     /// Whether this front holds more than its share.
     #[inline]
-    pub(super) fn exceeds_share(&self, key: u32) -> bool {
+    pub(super) fn exceeds_share(&self, key: FrontId) -> bool {
         !self.pool.is_ample() && self.holds_too_much(key)
     }
 
-    fn holds_too_much(&self, key: u32) -> bool {
+    fn holds_too_much(&self, key: FrontId) -> bool {
         let Some(front) = self.fronts.get(key) else {
             return false;
         };
@@ -110,7 +111,7 @@ impl Node {
             return false;
         }
         let limit = self.pool.limit();
-        let (used, most) = match Fronts::is_peer(key) {
+        let (used, most) = match key.is_peer() {
             true => (self.pool.in_use(), 2 * limit),
             false => (self.used(), limit),
         };
@@ -130,7 +131,7 @@ impl Node {
         }
         self.memory.used = self.pool.in_use();
         for (id, since) in std::mem::take(&mut self.memory.starved) {
-            if !self.exceeds_share(Fronts::key(id)) {
+            if !self.exceeds_share(FrontId::of(id)) {
                 self.go_on(id);
             } else if self.knows(id) {
                 self.memory.starved.push((id, since));
@@ -158,7 +159,7 @@ impl Node {
         for (_, msg) in self.msgs.iter_mut() {
             msg.reply.pack(&self.pool);
         }
-        for upstream in &mut self.upstreams {
+        for upstream in self.upstreams.iter_mut() {
             upstream.out.pack(&self.pool);
         }
     }
@@ -174,7 +175,7 @@ impl Node {
     fn pick_among_starved(&mut self, now: Now) {
         let fronts = &self.fronts;
         let is_waiting = |id: ConnId| {
-            let front = fronts.get(Fronts::key(id));
+            let front = fronts.get(FrontId::of(id));
             front.is_some_and(|front| front.id == id && front.reading == Reading::Waiting)
         };
         self.memory.starved.retain(|(id, _)| is_waiting(*id));
@@ -183,7 +184,7 @@ impl Node {
             return;
         }
         let held = |id: ConnId| {
-            let front = self.fronts.get(Fronts::key(id));
+            let front = self.fronts.get(FrontId::of(id));
             front.map_or(0, |front| front.inbound.len())
         };
         let starved = self.memory.starved.iter();
@@ -194,7 +195,7 @@ impl Node {
             .max_by_key(|(_, held)| *held);
         if let Some((id, _)) = greedy {
             self.stats.own.memory_limit_hits += 1;
-            self.take_memory(Fronts::key(id), now, true);
+            self.take_memory(FrontId::of(id), now, true);
         }
         // Whatever was in use when they were looked at last.
         self.memory.used = usize::MAX;
@@ -266,7 +267,7 @@ impl Node {
     }
 
     /// The front that keeps the most blocks in use, and how many.
-    fn holds_the_most(&mut self) -> Option<(u32, usize)> {
+    fn holds_the_most(&mut self) -> Option<(FrontId, usize)> {
         let msgs = &mut self.msgs;
         let held = self.fronts.iter().map(|(key, front)| {
             let (request, replies) = blocks(front, msgs);
@@ -289,11 +290,11 @@ impl Node {
     }
 
     /// Takes from a front what it holds: refuses its unfinished request, or closes it.
-    fn take_memory(&mut self, key: u32, now: Now, is_request: bool) {
+    fn take_memory(&mut self, key: FrontId, now: Now, is_request: bool) {
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
-        if Fronts::is_peer(key) || front.reading == Reading::Off || !is_request {
+        if key.is_peer() || front.reading == Reading::Off || !is_request {
             log_at!(
                 Alert,
                 "out of buffers: {} holds the most and is closed",

@@ -72,8 +72,8 @@
 //! | `card` | what nodes tell each other of themselves; `agreement` is what does not match |
 //! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
 //! | `anew` | a connection that was lost while nothing was under way on it |
-//! | `output` | what is to be written to a connection |
 //! | `msg` | a request in flight |
+//! | `ids` | the names of fronts, slots, requests and judges, each of its own type, and tables by them; `slots`: the connections that a node makes |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `docs` what clients are told of commands |
 //! | `many` | requests by keys of several owners |
@@ -116,6 +116,7 @@ mod front;
 pub mod health;
 pub mod hold;
 mod housekeeping;
+mod ids;
 mod join;
 pub mod limits;
 mod links;
@@ -144,6 +145,7 @@ mod report;
 mod route;
 mod scripts;
 mod side;
+mod slots;
 mod store;
 mod store_probe;
 mod tally;
@@ -175,18 +177,19 @@ use dnode_client::DnodeClient;
 use failover::Retries;
 use front::Fronts;
 use hold::Held;
+use ids::{FrontId, SlotId, Slots};
 use members::Prepared;
 use memcache::Marks;
 use memory::Memory;
 use msg::Msgs;
 use scripts::Scripts;
+use slots::Upstreams;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::sync::Arc;
 use store_probe::StoreProbe;
-use upstream::{Loss, State, Upstream};
+use upstream::{Loss, State};
 use version::Version;
 
 #[cfg(test)]
@@ -204,9 +207,9 @@ pub struct Node {
     fronts: Fronts,
     admission: Admission,
     /// The datastore's connections first, then those to each peer.
-    upstreams: Vec<Upstream>,
+    upstreams: Upstreams,
     /// For each node, which of `upstreams` lead to it.
-    links: Vec<Range<usize>>,
+    links: Vec<Slots>,
     /// The next topology, while its new peers are connected to.
     prepared: Option<Prepared>,
     msgs: Msgs,
@@ -237,7 +240,7 @@ pub struct Node {
     dirty_upstreams: Vec<ConnId>,
     /// The slots of the upstreams with so large a backlog that fronts may have to wait, and maybe a few that had
     /// one earlier in this turn. A read of a client looks at these instead of at every connection of the cluster.
-    backlogged: Vec<usize>,
+    backlogged: Vec<SlotId>,
     /// Clients that wait for the node's pressure to fall.
     waiting: Vec<ConnId>,
     /// Peers that do.
@@ -246,7 +249,7 @@ pub struct Node {
     holders: u32,
     scripts: Scripts,
     /// The slot of the datastore connection for what must not wait behind a script, once there has been one.
-    side: Option<usize>,
+    side: Option<SlotId>,
     busy: Busy,
     /// Some datastore did not know the words for an absolute time: such a time stays as it is.
     keeps_relative: bool,
@@ -299,7 +302,7 @@ impl Node {
             upstreams,
             links,
             prepared: None,
-            msgs: Msgs::new(),
+            msgs: Msgs::default(),
             collectors: Collectors::default(),
             stats: Stats::new(now),
             per_command: vec![0; commands(options.store)],
@@ -352,7 +355,7 @@ impl Node {
     /// Begins: connects to the peers, unless in admin mode, and to the datastore unless that is to wait for the first
     /// request.
     pub fn start(&mut self, now: Now) {
-        for slot in 0..self.upstreams.len() {
+        for slot in self.upstreams.slots() {
             let wanted = match self.upstreams.get(slot) {
                 Some(store) if store.is_store() => self.options.preconnect,
                 _ => self.options.admin_operation == 0,
@@ -365,7 +368,7 @@ impl Node {
 
     /// Where a connection that is to be made leads; nothing for one that is not wanted any more.
     pub fn endpoint(&self, id: ConnId) -> Option<&Endpoint> {
-        let upstream = self.upstreams.get(id.key as usize)?;
+        let upstream = self.upstreams.get(SlotId::of(id))?;
         let made = matches!(id.kind, Kind::Store | Kind::Peer) && self.knows(id);
         made.then_some(&upstream.endpoint)
     }
@@ -429,10 +432,10 @@ impl Node {
             return Next::Wait;
         }
         match id.kind {
-            Kind::Client => self.receive_client(id.key, now, reader),
-            Kind::Store => self.receive_store(id.key as usize, now, reader),
-            Kind::DnodeClient => self.receive_dnode_client(Fronts::key(id), now, reader),
-            Kind::Peer => self.receive_peer(id.key as usize, now, reader),
+            Kind::Client => self.receive_client(FrontId::of(id), now, reader),
+            Kind::Store => self.receive_store(SlotId::of(id), now, reader),
+            Kind::DnodeClient => self.receive_dnode_client(FrontId::of(id), now, reader),
+            Kind::Peer => self.receive_peer(SlotId::of(id), now, reader),
         }
     }
 
@@ -441,7 +444,7 @@ impl Node {
     pub fn ended(&mut self, id: ConnId) {
         if let Some(front) = self
             .fronts
-            .get_mut(Fronts::key(id))
+            .get_mut(FrontId::of(id))
             .filter(|front| front.id == id)
         {
             front.ended = true;
@@ -451,7 +454,7 @@ impl Node {
     /// A connection asked for by [`Action::Connect`] is there.
     pub fn connected(&mut self, id: ConnId, now: Now) {
         if self.knows(id) {
-            self.upstream_connected(id.key as usize, now);
+            self.upstream_connected(SlotId::of(id), now);
         }
     }
 
@@ -464,7 +467,7 @@ impl Node {
         let from = match id.kind {
             Kind::Client | Kind::DnodeClient => self
                 .fronts
-                .get(Fronts::key(id))
+                .get(FrontId::of(id))
                 .and_then(|front| front.addr),
             Kind::Store | Kind::Peer => None,
         };
@@ -474,11 +477,11 @@ impl Node {
             None => log_at!(Notice, "close {}: {reason}", id.told(from)),
         }
         match id.kind {
-            Kind::Client => self.close_front(Fronts::key(id), false),
-            Kind::DnodeClient => self.read_out(Fronts::key(id)),
+            Kind::Client => self.close_front(FrontId::of(id), false),
+            Kind::DnodeClient => self.read_out(FrontId::of(id)),
             Kind::Store | Kind::Peer => {
-                self.note_lost(id.key as usize, &sys::reason(error).to_string());
-                self.lose_upstream(id.key as usize, now, Loss::Error);
+                self.note_lost(SlotId::of(id), &sys::reason(error).to_string());
+                self.lose_upstream(SlotId::of(id), now, Loss::Error);
             }
         }
     }
@@ -494,10 +497,10 @@ impl Node {
         match id.kind {
             Kind::Client | Kind::DnodeClient => self
                 .fronts
-                .get(Fronts::key(id))
+                .get(FrontId::of(id))
                 .is_some_and(|front| front.id == id),
             Kind::Store | Kind::Peer => {
-                self.upstreams.get(id.key as usize).is_some_and(|upstream| {
+                self.upstreams.get(SlotId::of(id)).is_some_and(|upstream| {
                     let there = !matches!(
                         upstream.state,
                         State::Idle | State::Down { .. } | State::Gone

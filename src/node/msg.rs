@@ -1,11 +1,10 @@
 //! A request in flight, and the two queues it stands in.
 
+use super::ids::{FrontId, JudgeId, ReqId, Table};
 use crate::mbuf::Chain;
 use crate::proto::redis::command::Class;
 use crate::proto::redis::resp3::Form;
 
-/// "No message", "no connection", "no collector".
-pub const NONE: u32 = u32::MAX;
 /// No row of the command table: the node's own requests, and those that name no command.
 pub const NO_COMMAND: u16 = u16::MAX;
 
@@ -25,14 +24,14 @@ pub const NO_COMMAND: u16 = u16::MAX;
 ///   every part has come in.
 #[derive(Debug)]
 pub struct Msg {
-    /// The connection that waits for the answer; [`NONE`] when it is gone or has been answered.
-    pub front: u32,
-    next_of_front: u32,
-    next_of_upstream: u32,
+    /// The connection that waits for the answer; `None` when it is gone or has been answered.
+    pub front: Option<FrontId>,
+    next_of_front: Option<ReqId>,
+    next_of_upstream: Option<ReqId>,
     /// The request this one is a part of.
-    pub parent: u32,
+    pub parent: Option<ReqId>,
     /// What puts the answer together.
-    pub collector: u32,
+    pub collector: Option<JudgeId>,
     /// Bytes of the request.
     pub len: u32,
     /// Which part of its parent it is.
@@ -132,13 +131,13 @@ impl Flags {
 
 impl Msg {
     /// A request of `front`, complete at `start`, in no queue yet.
-    pub fn new(front: u32, command: u16, len: usize, start: u64) -> Msg {
+    pub fn new(front: Option<FrontId>, command: u16, len: usize, start: u64) -> Msg {
         Msg {
             front,
-            next_of_front: NONE,
-            next_of_upstream: NONE,
-            parent: NONE,
-            collector: NONE,
+            next_of_front: None,
+            next_of_upstream: None,
+            parent: None,
+            collector: None,
             len: len.try_into().unwrap_or(u32::MAX),
             part: 0,
             command,
@@ -154,7 +153,7 @@ impl Msg {
 
     /// A copy of this request for another node, in no queue, awaited by nobody.
     pub fn copy(&self) -> Msg {
-        let mut copy = Msg::new(NONE, self.command, self.len as usize, self.start);
+        let mut copy = Msg::new(None, self.command, self.len as usize, self.start);
         let kept = Flags::WRITE
             .with(Flags::UNIQUE)
             .with(Flags::ABSOLUTE)
@@ -166,8 +165,8 @@ impl Msg {
     }
 
     /// A request of `front` that is answered at once, in no queue yet.
-    pub fn answered(front: u32, command: u16, flags: Flags, start: u64) -> Msg {
-        let mut msg = Msg::new(front, command, 0, start);
+    pub fn answered(front: FrontId, command: u16, flags: Flags, start: u64) -> Msg {
+        let mut msg = Msg::new(Some(front), command, 0, start);
         msg.flags = flags.with(Flags::DONE);
         msg
     }
@@ -209,22 +208,22 @@ impl Msg {
 
     /// Whether nobody needs it any more.
     pub fn is_over(&self) -> bool {
-        self.front == NONE
-            && self.parent == NONE
-            && self.collector == NONE
+        self.front.is_none()
+            && self.parent.is_none()
+            && self.collector.is_none()
             && !self.flags.has_any(Flags::QUEUED.with(Flags::PARKED))
     }
 }
 
 /// All messages in flight.
-pub type Msgs = slab::Slab<Msg>;
+pub type Msgs = Table<ReqId, Msg>;
 
 /// Which of its two links a queue strings messages on.
 pub trait Link {
     /// The link of this kind.
-    fn next(msg: &mut Msg) -> &mut u32;
+    fn next(msg: &mut Msg) -> &mut Option<ReqId>;
     /// The same, to be looked at.
-    fn peek(msg: &Msg) -> u32;
+    fn peek(msg: &Msg) -> Option<ReqId>;
 }
 
 /// The order of one front's requests.
@@ -236,21 +235,21 @@ pub enum OfFront {}
 pub enum OfUpstream {}
 
 impl Link for OfFront {
-    fn next(msg: &mut Msg) -> &mut u32 {
+    fn next(msg: &mut Msg) -> &mut Option<ReqId> {
         &mut msg.next_of_front
     }
 
-    fn peek(msg: &Msg) -> u32 {
+    fn peek(msg: &Msg) -> Option<ReqId> {
         msg.next_of_front
     }
 }
 
 impl Link for OfUpstream {
-    fn next(msg: &mut Msg) -> &mut u32 {
+    fn next(msg: &mut Msg) -> &mut Option<ReqId> {
         &mut msg.next_of_upstream
     }
 
-    fn peek(msg: &Msg) -> u32 {
+    fn peek(msg: &Msg) -> Option<ReqId> {
         msg.next_of_upstream
     }
 }
@@ -258,8 +257,8 @@ impl Link for OfUpstream {
 /// A queue of messages, strung on links inside them: it owns no memory, whatever its length.
 #[derive(Debug)]
 pub struct Queue<L> {
-    head: u32,
-    tail: u32,
+    head: Option<ReqId>,
+    tail: Option<ReqId>,
     len: u32,
     link: std::marker::PhantomData<L>,
 }
@@ -267,8 +266,8 @@ pub struct Queue<L> {
 impl<L> Default for Queue<L> {
     fn default() -> Self {
         Queue {
-            head: NONE,
-            tail: NONE,
+            head: None,
+            tail: None,
             len: 0,
             link: std::marker::PhantomData,
         }
@@ -287,69 +286,64 @@ impl<L: Link> Queue<L> {
     }
 
     /// The first.
-    pub fn head(&self) -> Option<u32> {
-        (self.head != NONE).then_some(self.head)
+    pub fn head(&self) -> Option<ReqId> {
+        self.head
     }
 
     /// The messages in it, as far as its length says; one that is not there ends it.
-    pub fn iter<'a>(&self, msgs: &'a Msgs) -> impl Iterator<Item = (u32, &'a Msg)> + use<'a, L> {
+    pub fn iter<'a>(&self, msgs: &'a Msgs) -> impl Iterator<Item = (ReqId, &'a Msg)> + use<'a, L> {
         let mut next = self.head;
         (0..self.len).map_while(move |_| {
-            let key = next;
-            let msg = msgs.get(key as usize)?;
+            let id = next?;
+            let msg = msgs.get(id)?;
             next = L::peek(msg);
-            Some((key, msg))
+            Some((id, msg))
         })
     }
 
     /// The last.
-    pub fn tail(&self) -> Option<u32> {
-        (self.tail != NONE).then_some(self.tail)
+    pub fn tail(&self) -> Option<ReqId> {
+        self.tail
     }
 
     /// Appends a message, which must stand in no queue of this kind.
     #[inline]
-    pub fn push(&mut self, msgs: &mut Msgs, key: u32) {
-        match msgs.get_mut(self.tail as usize) {
-            Some(tail) if self.len > 0 => *L::next(tail) = key,
-            _ => self.head = key,
+    pub fn push(&mut self, msgs: &mut Msgs, id: ReqId) {
+        match self.tail.and_then(|tail| msgs.get_mut(tail)) {
+            Some(tail) => *L::next(tail) = Some(id),
+            None => self.head = Some(id),
         }
-        self.tail = key;
+        self.tail = Some(id);
         self.len += 1;
     }
 
     /// Takes the first.
     #[inline]
-    pub fn pop(&mut self, msgs: &mut Msgs) -> Option<u32> {
-        let key = self.head()?;
-        self.head = msgs
-            .get_mut(key as usize)
-            .map_or(NONE, |msg| std::mem::replace(L::next(msg), NONE));
+    pub fn pop(&mut self, msgs: &mut Msgs) -> Option<ReqId> {
+        let id = self.head?;
+        self.head = msgs.get_mut(id).and_then(|msg| L::next(msg).take());
         self.len -= 1;
-        if self.head == NONE {
-            self.tail = NONE;
+        if self.head.is_none() {
+            self.tail = None;
         }
-        Some(key)
+        Some(id)
     }
 
     /// Takes out the one behind `before`.
-    pub fn remove_after(&mut self, msgs: &mut Msgs, before: u32) -> Option<u32> {
-        let key = Self::after(msgs, before)?;
-        let next = msgs
-            .get_mut(key as usize)
-            .map_or(NONE, |msg| std::mem::replace(L::next(msg), NONE));
-        *L::next(msgs.get_mut(before as usize)?) = next;
-        if self.tail == key {
-            self.tail = before;
+    pub fn remove_after(&mut self, msgs: &mut Msgs, before: ReqId) -> Option<ReqId> {
+        let id = Self::after(msgs, before)?;
+        let next = msgs.get_mut(id).and_then(|msg| L::next(msg).take());
+        *L::next(msgs.get_mut(before)?) = next;
+        if self.tail == Some(id) {
+            self.tail = Some(before);
         }
         self.len -= 1;
-        Some(key)
+        Some(id)
     }
 
-    /// The one after `key`.
-    pub fn after(msgs: &mut Msgs, key: u32) -> Option<u32> {
-        let next = *L::next(msgs.get_mut(key as usize)?);
-        (next != NONE).then_some(next)
+    /// The one after this one.
+    pub fn after(msgs: &Msgs, id: ReqId) -> Option<ReqId> {
+        L::peek(msgs.get(id)?)
     }
 }
 
@@ -364,9 +358,9 @@ mod tests {
 
     #[test]
     fn one_in_the_middle_can_be_taken_out() {
-        let mut msgs = Msgs::new();
-        let keys: Vec<u32> = (0..3)
-            .map(|i| msgs.insert(Msg::new(i, 0, 0, 0)) as u32)
+        let mut msgs = Msgs::default();
+        let keys: Vec<ReqId> = (0..3)
+            .map(|at| msgs.insert(Msg::new(Some(FrontId::client(at)), 0, 0, 0)))
             .collect();
         let mut queue = Queue::<OfUpstream>::default();
         for &key in &keys {
@@ -376,15 +370,15 @@ mod tests {
         assert_eq!(queue.remove_after(&mut msgs, keys[1]), None);
         queue.push(&mut msgs, keys[2]);
         assert_eq!(queue.remove_after(&mut msgs, keys[0]), Some(keys[1]));
-        let order: Vec<u32> = std::iter::from_fn(|| queue.pop(&mut msgs)).collect();
+        let order: Vec<ReqId> = std::iter::from_fn(|| queue.pop(&mut msgs)).collect();
         assert_eq!(order, [keys[0], keys[2]]);
     }
 
     #[test]
     fn two_queues_share_messages_without_disturbing_each_other() {
-        let mut msgs = Msgs::new();
-        let keys: Vec<u32> = (0..4)
-            .map(|i| msgs.insert(Msg::new(i, 0, 0, 0)) as u32)
+        let mut msgs = Msgs::default();
+        let keys: Vec<ReqId> = (0..4)
+            .map(|at| msgs.insert(Msg::new(Some(FrontId::client(at)), 0, 0, 0)))
             .collect();
         let (mut front, mut upstream) =
             (Queue::<OfFront>::default(), Queue::<OfUpstream>::default());
@@ -396,9 +390,9 @@ mod tests {
         }
         assert_eq!(front.pop(&mut msgs), Some(keys[0]));
         assert_eq!(upstream.pop(&mut msgs), Some(keys[3]));
-        assert_eq!(Queue::<OfFront>::after(&mut msgs, keys[1]), Some(keys[2]));
+        assert_eq!(Queue::<OfFront>::after(&msgs, keys[1]), Some(keys[2]));
         front.push(&mut msgs, keys[0]);
-        let order: Vec<u32> = std::iter::from_fn(|| front.pop(&mut msgs)).collect();
+        let order: Vec<ReqId> = std::iter::from_fn(|| front.pop(&mut msgs)).collect();
         assert_eq!(order, [keys[1], keys[2], keys[3], keys[0]]);
         assert!(front.is_empty() && upstream.len() == 3);
     }

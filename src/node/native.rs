@@ -10,7 +10,8 @@
 
 use super::Node;
 use super::front::Raw;
-use super::msg::{Flags, Msg, NO_COMMAND, NONE};
+use super::ids::{ReqId, SlotId};
+use super::msg::{Flags, Msg, NO_COMMAND};
 use crate::clock::Now;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::command;
@@ -58,8 +59,8 @@ impl Node {
     #[inline]
     pub(super) fn put_store(
         &mut self,
-        slot: usize,
-        entry: u32,
+        slot: SlotId,
+        entry: ReqId,
         flags: Flags,
         now: Now,
         raw: Raw<'_>,
@@ -71,13 +72,13 @@ impl Node {
     }
 
     #[cold]
-    fn put_in_resp3(&mut self, slot: usize, entry: u32, now: Now, raw: Raw<'_>) {
+    fn put_in_resp3(&mut self, slot: SlotId, entry: ReqId, now: Now, raw: Raw<'_>) {
         self.put_hello(slot, now, BEFORE);
         self.put_upstream(slot, entry, now, raw);
         self.put_hello(slot, now, BEHIND);
     }
 
-    fn put_hello(&mut self, slot: usize, now: Now, (text, part): (&[u8], u16)) {
+    fn put_hello(&mut self, slot: SlotId, now: Now, (text, part): (&[u8], u16)) {
         if let Some(store) = self.upstreams.get_mut(slot)
             && store.resp3 == Resp3::Never
         {
@@ -85,17 +86,15 @@ impl Node {
         }
         let mut request = Chain::new();
         self.pool.copy(text, &mut request);
-        let mut msg = Msg::new(NONE, NO_COMMAND, request.len(), now.mono_us);
+        let mut msg = Msg::new(None, NO_COMMAND, request.len(), now.mono_us);
         msg.part = part;
-        let entry = self.msgs.insert(msg) as u32;
+        let entry = self.msgs.insert(msg);
         self.put_upstream(slot, entry, now, Raw::from(&request));
     }
 
     /// Takes in a reply of the datastore that no front waits for: it may be one to `HELLO`.
-    pub(super) fn hear_hello(&mut self, slot: usize, entry: u32, is_error: bool) {
-        let (Some(store), Some(msg)) =
-            (self.upstreams.get_mut(slot), self.msgs.get(entry as usize))
-        else {
+    pub(super) fn hear_hello(&mut self, slot: SlotId, entry: ReqId, is_error: bool) {
+        let (Some(store), Some(msg)) = (self.upstreams.get_mut(slot), self.msgs.get(entry)) else {
             return;
         };
         if msg.command != NO_COMMAND {

@@ -18,7 +18,8 @@
 //! clients there is no order.
 
 use super::client::Speech;
-use super::front::{Fronts, Raw, Reading};
+use super::front::{Raw, Reading};
+use super::ids::FrontId;
 use super::{Action, ConnId, Node};
 use crate::clock::Now;
 use crate::consistency::Consistency;
@@ -46,7 +47,7 @@ pub(super) struct Begun {
 impl Node {
     /// A front's write of the key with this mark has begun its first step. Returns what
     /// [`Node::step_ends`] has to be told.
-    pub(super) fn step_begins(&mut self, key: u32, mark: u64) -> Option<Begun> {
+    pub(super) fn step_begins(&mut self, key: FrontId, mark: u64) -> Option<Begun> {
         let front = self.fronts.get_mut(key)?;
         front.steps.get_or_insert_default().push(mark);
         let front = front.id;
@@ -58,7 +59,7 @@ impl Node {
         let Some(Begun { front: id, mark }) = begun else {
             return;
         };
-        let front = self.fronts.get_mut(Fronts::key(id));
+        let front = self.fronts.get_mut(FrontId::of(id));
         let Some(front) = front.filter(|front| front.id == id) else {
             return;
         };
@@ -80,11 +81,11 @@ impl Node {
     #[inline]
     pub(super) fn is_held<S: Speech>(
         &mut self,
-        key: u32,
+        key: FrontId,
         request: &S::Request,
         raw: Raw<'_>,
     ) -> bool {
-        let client = self.fronts.clients.get(key as usize);
+        let client = self.fronts.client(key);
         let awaits = client.is_some_and(|client| client.front.awaits_its_share());
         if awaits && S::may_be_held(request, raw) {
             self.hold_in_order(key);
@@ -105,7 +106,7 @@ impl Node {
     }
 
     /// Reads a client no more until its next request, which has been read, may go on.
-    fn hold_in_order(&mut self, key: u32) {
+    fn hold_in_order(&mut self, key: FrontId) {
         if let Some(front) = self.fronts.get_mut(key) {
             front.reading = Reading::Ordered;
             front.held_back = true;
@@ -113,7 +114,7 @@ impl Node {
     }
 
     /// Whether a client's request to Redis could overtake a write in two steps.
-    pub(super) fn overtakes(&self, key: u32, args: &[&[u8]]) -> bool {
+    pub(super) fn overtakes(&self, key: FrontId, args: &[&[u8]]) -> bool {
         let Some(command) = resolve(args, &mut Vec::new()) else {
             return false;
         };
@@ -153,7 +154,7 @@ impl Node {
     /// Goes on with the clients that need not wait any more.
     pub(super) fn go_on_in_order(&mut self, now: Now) {
         while let Some(id) = self.in_order.pop() {
-            let key = Fronts::key(id);
+            let key = FrontId::of(id);
             let front = self.fronts.get_mut(key).filter(|front| front.id == id);
             let Some(front) = front.filter(|front| front.reading == Reading::Ordered) else {
                 continue;

@@ -7,8 +7,9 @@
 use super::Node;
 use super::frame::Frames;
 use super::front::Raw;
+use super::ids::{ReqId, SlotId};
 use super::memcache::first_line;
-use super::msg::{Flags, Msg, NONE};
+use super::msg::{Flags, Msg};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
@@ -108,22 +109,22 @@ impl Node {
     /// Sends a request to a peer beside another one; nobody waits for its reply.
     pub(super) fn send_beside(
         &mut self,
-        slot: usize,
+        slot: SlotId,
         now: Now,
         kind: dnode::Kind,
         request: &Chain,
     ) {
         let id = self.next_wire_id();
-        let mut msg = Msg::new(NONE, super::msg::NO_COMMAND, request.len(), now.mono_us);
+        let mut msg = Msg::new(None, super::msg::NO_COMMAND, request.len(), now.mono_us);
         msg.flags = Flags::WRITE;
-        let entry = self.msgs.insert(msg) as u32;
+        let entry = self.msgs.insert(msg);
         let mut frames = Frames::new(id, Raw::from(request));
         self.send_to_peer(slot, entry, now, kind, &mut frames);
     }
 
     /// Notes that a C node answers something else than this request.
-    pub(super) fn note_instead(&mut self, entry: u32, raw: Raw<'_>) {
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+    pub(super) fn note_instead(&mut self, entry: ReqId, raw: Raw<'_>) {
+        let Some(msg) = self.msgs.get_mut(entry) else {
             return;
         };
         msg.flags = msg.flags.with(Flags::CARRIED);
@@ -135,7 +136,7 @@ impl Node {
 
     /// Answers a request that a C node was asked in other words; `request` is how it began, unless it
     /// was to Redis.
-    pub(super) fn finish_carried(&mut self, entry: u32, now: Now, request: &Chain, raw: Raw<'_>) {
+    pub(super) fn finish_carried(&mut self, entry: ReqId, now: Now, request: &Chain, raw: Raw<'_>) {
         let mut reply = Chain::new();
         raw.append_to(&mut reply);
         let understood = match self.options.store {

@@ -1,6 +1,6 @@
 //! What connections have to say, and how it gets out.
 
-use super::front::Fronts;
+use super::ids::{FrontId, SlotId};
 use super::upstream::State;
 use super::{ConnId, Kind, Node};
 use crate::clock::Now;
@@ -17,11 +17,11 @@ impl Node {
         match id.kind {
             Kind::Client | Kind::DnodeClient => self
                 .fronts
-                .get(Fronts::key(id))
+                .get(FrontId::of(id))
                 .filter(|front| front.id == id)
                 .map(|front| &front.out),
             Kind::Store | Kind::Peer => {
-                let upstream = self.upstreams.get(id.key as usize)?;
+                let upstream = self.upstreams.get(SlotId::of(id))?;
                 (upstream.id == id && upstream.state == State::Up).then_some(&upstream.out)
             }
         }
@@ -68,7 +68,7 @@ impl Node {
             }
         }
         if matches!(id.kind, Kind::Client | Kind::DnodeClient) && self.knows(id) {
-            self.close_if_settled(Fronts::key(id));
+            self.close_if_settled(FrontId::of(id));
         }
         false
     }
@@ -76,7 +76,7 @@ impl Node {
     /// Notes that the kernel takes nothing more for now.
     fn would_block(&mut self, id: ConnId, now: Now) {
         if matches!(id.kind, Kind::Client | Kind::DnodeClient)
-            && let Some(front) = self.fronts.get_mut(Fronts::key(id))
+            && let Some(front) = self.fronts.get_mut(FrontId::of(id))
             && front.stuck == 0
         {
             front.stuck = now.mono_us;
@@ -87,7 +87,7 @@ impl Node {
     fn wrote(&mut self, id: ConnId, now: Now, n: usize) {
         match id.kind {
             Kind::Client | Kind::DnodeClient => {
-                let key = Fronts::key(id);
+                let key = FrontId::of(id);
                 if let Some(front) = self.fronts.get_mut(key) {
                     front.out.advance(n);
                     front.taken = now.mono_us;
@@ -96,10 +96,10 @@ impl Node {
                 self.resume_if_drained(key);
             }
             Kind::Store | Kind::Peer => {
-                if let Some(upstream) = self.upstreams.get_mut(id.key as usize) {
+                if let Some(upstream) = self.upstreams.get_mut(SlotId::of(id)) {
                     upstream.out.advance(n);
                 }
-                self.upstream_wrote(id.key as usize, now, n);
+                self.upstream_wrote(SlotId::of(id), now, n);
             }
         }
     }
@@ -114,7 +114,7 @@ impl Node {
     #[inline]
     pub fn next_dirty_front(&mut self) -> Option<ConnId> {
         while let Some(id) = self.dirty_fronts.pop() {
-            let front = self.fronts.get_mut(Fronts::key(id));
+            let front = self.fronts.get_mut(FrontId::of(id));
             if let Some(front) = front.filter(|front| front.id == id) {
                 front.dirty = false;
                 return Some(id);
@@ -127,7 +127,7 @@ impl Node {
     #[inline]
     pub fn next_dirty_upstream(&mut self) -> Option<ConnId> {
         while let Some(id) = self.dirty_upstreams.pop() {
-            let upstream = self.upstreams.get_mut(id.key as usize);
+            let upstream = self.upstreams.get_mut(SlotId::of(id));
             if let Some(upstream) = upstream.filter(|upstream| upstream.id == id) {
                 upstream.dirty = false;
                 return Some(id);

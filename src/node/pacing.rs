@@ -7,6 +7,7 @@
 //! so that a C node that has much to make up for does not look like an outage to them.
 
 use super::front::Raw;
+use super::ids::{ReqId, SlotId};
 use super::msg::Msgs;
 use super::upstream::Upstream;
 use super::{Node, limits};
@@ -127,8 +128,8 @@ impl Upstream {
     }
 
     /// A C node has replied to a message that has left the queue.
-    pub fn note_reply(&mut self, msgs: &Msgs, entry: u32, now: Now) {
-        let Some(end) = msgs.get(entry as usize).map(|msg| msg.end) else {
+    pub fn note_reply(&mut self, msgs: &Msgs, entry: ReqId, now: Now) {
+        let Some(end) = msgs.get(entry).map(|msg| msg.end) else {
             return;
         };
         self.answered = self.answered.max(end);
@@ -141,7 +142,7 @@ impl Upstream {
 
 impl Node {
     /// The peer at the other end of this connection is a C node.
-    pub(super) fn open_window(&mut self, slot: usize, now: Now) {
+    pub(super) fn open_window(&mut self, slot: SlotId, now: Now) {
         let Some(peer) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -165,7 +166,7 @@ impl Node {
     }
 
     /// Replies of this peer have come: what it held back may go.
-    pub(super) fn send_held(&mut self, slot: usize, now: Now) {
+    pub(super) fn send_held(&mut self, slot: SlotId, now: Now) {
         let Some(peer) = self.upstreams.get_mut(slot) else {
             return;
         };
@@ -184,7 +185,7 @@ impl Node {
 
     /// A front begins to wait: counts it for those C nodes that are the reason.
     pub(super) fn note_holders(&mut self, now: Now) {
-        for peer in &mut self.upstreams {
+        for peer in self.upstreams.iter_mut() {
             if peer.holding.since.is_some() || !peer.is_behind(now) {
                 continue;
             }
@@ -206,7 +207,7 @@ impl Node {
     /// Counts the time for which C nodes have let fronts wait, of those that do no more, and lets fronts be read once
     /// that have waited for long.
     pub(super) fn settle_holders(&mut self, now: Now) {
-        for peer in &mut self.upstreams {
+        for peer in self.upstreams.iter_mut() {
             let Some(since) = peer.holding.since else {
                 continue;
             };

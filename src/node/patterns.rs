@@ -1,6 +1,7 @@
 //! Keys that a datastore makes from patterns: they must be where the request goes.
 
 use super::Node;
+use super::ids::FrontId;
 use super::route::Ask;
 use crate::hashkit::{self, Token};
 use crate::proto::redis::command::Command;
@@ -15,7 +16,7 @@ impl Node {
     /// keys' owner in every rack that may see the request.
     pub(super) fn refuse_patterns(
         &self,
-        key: u32,
+        key: FrontId,
         ask: &Ask<'_>,
         command: &Command,
         args: &[&[u8]],

@@ -1,7 +1,8 @@
 //! Connections to peers: from their replies to answers.
 
 use super::front::Raw;
-use super::msg::{Flags, Msg, NO_COMMAND, NONE};
+use super::ids::{ReqId, SlotId};
+use super::msg::{Flags, Msg, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream, Wire};
 use super::{Next, Node, Options, frame, limits};
 use crate::clock::Now;
@@ -128,7 +129,7 @@ impl Upstream {
 
 impl Node {
     /// A connection to a peer is there: encrypts it if it has to be, and asks who the peer is.
-    pub(super) fn peer_connected(&mut self, slot: usize, now: Now) {
+    pub(super) fn peer_connected(&mut self, slot: SlotId, now: Now) {
         let secured = self
             .upstreams
             .get(slot)
@@ -149,15 +150,15 @@ impl Node {
         let mut probe = Chain::new();
         self.pool.copy(self::probe(self.options.store), &mut probe);
         let id = self.next_wire_id();
-        let mut msg = Msg::new(NONE, NO_COMMAND, probe.len(), now.mono_us);
+        let mut msg = Msg::new(None, NO_COMMAND, probe.len(), now.mono_us);
         msg.wire_id = id;
-        let entry = self.msgs.insert(msg) as u32;
+        let entry = self.msgs.insert(msg);
         let mut frames = frame::Frames::new(id, Raw::from(&probe));
         self.send_to_peer(slot, entry, now, dnode::Kind::Request, &mut frames);
     }
 
     /// Closes a connection that has brought more answers to nothing than any may. `true` if it did.
-    fn is_fed_up(&mut self, slot: usize, now: Now) -> bool {
+    fn is_fed_up(&mut self, slot: SlotId, now: Now) -> bool {
         let Some(peer) = self.upstreams.get(slot) else {
             return true;
         };
@@ -176,7 +177,7 @@ impl Node {
     /// A peer has answered for the first time on this connection, with this version: it is asked for its
     /// card if it knows what that is.
     #[cold]
-    fn peer_answers(&mut self, slot: usize, now: Now, version: u32) {
+    fn peer_answers(&mut self, slot: SlotId, now: Now, version: u32) {
         let is_asked = self
             .upstreams
             .get(slot)
@@ -190,8 +191,8 @@ impl Node {
 
     /// A C node, which answers in order, has answered this request: those before it that have been
     /// told that it took too long will get no reply any more.
-    fn forget_skipped(&mut self, slot: usize, entry: u32) {
-        let Some(end) = self.msgs.get(entry as usize).map(|msg| msg.end) else {
+    fn forget_skipped(&mut self, slot: SlotId, entry: ReqId) {
+        let Some(end) = self.msgs.get(entry).map(|msg| msg.end) else {
             return;
         };
         while let Some(skipped) = self
@@ -199,17 +200,17 @@ impl Node {
             .get_mut(slot)
             .and_then(|peer| peer.pop_expired(&mut self.msgs, end))
         {
-            if let Some(msg) = self.msgs.get_mut(skipped as usize) {
+            if let Some(msg) = self.msgs.get_mut(skipped) {
                 msg.flags = msg.flags.without(Flags::QUEUED);
                 if msg.is_over() {
-                    self.msgs.remove(skipped as usize);
+                    self.msgs.remove(skipped);
                 }
             }
         }
     }
 
     /// Reads from a peer's connection once and hands out what is complete.
-    pub(super) fn receive_peer(&mut self, slot: usize, now: Now, reader: &mut impl Read) -> Next {
+    pub(super) fn receive_peer(&mut self, slot: SlotId, now: Now, reader: &mut impl Read) -> Next {
         let Some(peer) = self
             .upstreams
             .get_mut(slot)
@@ -277,7 +278,7 @@ impl Node {
                     let head = peer
                         .queue
                         .head()
-                        .and_then(|entry| self.msgs.get(entry as usize))
+                        .and_then(|entry| self.msgs.get(entry))
                         .map(|msg| msg.wire_id);
                     if head.is_some_and(|id| id != message.id) {
                         self.stats.pool.peer_mismatch_requests += 1;

@@ -12,7 +12,8 @@
 //! So clients wait before peers do, and a peer waits for nothing that may wait for it. What one peer
 //! has under way is bounded by the limit of its own connection.
 
-use super::front::{Fronts, Reading};
+use super::front::Reading;
+use super::ids::{FrontId, SlotId};
 use super::upstream::Upstream;
 use super::{Action, ConnId, Node};
 use crate::clock::Now;
@@ -22,8 +23,8 @@ use crate::cluster::topology::Distance;
 impl Node {
     /// Whether so much is under way that this front should not be read.
     #[inline]
-    pub(super) fn is_strained(&self, key: u32, now: Now) -> bool {
-        if Fronts::is_peer(key) {
+    pub(super) fn is_strained(&self, key: FrontId, now: Now) -> bool {
+        if key.is_peer() {
             return self.is_strained_for_peer(key, now);
         }
         if self.is_exhausted(now) {
@@ -34,16 +35,16 @@ impl Node {
         }
         let stores = self.slots_of(NodeId::ME);
         let slot = match stores.len() {
-            ..=1 => Some(stores.start),
+            ..=1 => stores.first(),
             // Its own; none if it has not asked for anything yet.
-            _ => self.fronts.get(key).map(|front| usize::from(front.store)),
+            _ => self.fronts.get(key).and_then(|front| front.store),
         };
         let store = slot.and_then(|slot| self.upstreams.get(slot));
         store.is_some_and(|store| store.is_congested(now))
     }
 
     /// The same for a peer.
-    fn is_strained_for_peer(&self, key: u32, now: Now) -> bool {
+    fn is_strained_for_peer(&self, key: FrontId, now: Now) -> bool {
         let forwards = self
             .fronts
             .peer(key)
@@ -65,7 +66,7 @@ impl Node {
     /// Notes an upstream if its backlog is so large that fronts may have to wait for it. To be called whenever
     /// that may have grown.
     #[cold]
-    pub(super) fn note_backlog(&mut self, slot: usize) {
+    pub(super) fn note_backlog(&mut self, slot: SlotId) {
         let upstream = self.upstreams.get(slot);
         if upstream.is_some_and(Upstream::is_backlogged) && !self.backlogged.contains(&slot) {
             self.backlogged.push(slot);
@@ -105,7 +106,7 @@ impl Node {
 
     /// Notes that a front waits for the pressure to fall.
     pub(super) fn wait(&mut self, id: ConnId) {
-        if Fronts::is_peer(Fronts::key(id)) {
+        if FrontId::of(id).is_peer() {
             self.waiting_peers.push(id);
         } else {
             self.waiting.push(id);
@@ -133,7 +134,7 @@ impl Node {
         }
         if !self.waiting_peers.is_empty() {
             for id in std::mem::take(&mut self.waiting_peers) {
-                if !self.is_strained_for_peer(Fronts::key(id), now) {
+                if !self.is_strained_for_peer(FrontId::of(id), now) {
                     self.go_on(id);
                 } else if self.knows(id) {
                     self.waiting_peers.push(id);
@@ -154,7 +155,7 @@ impl Node {
 
     /// Lets a front go on.
     pub(super) fn go_on(&mut self, id: ConnId) {
-        if let Some(front) = self.fronts.get_mut(Fronts::key(id))
+        if let Some(front) = self.fronts.get_mut(FrontId::of(id))
             && front.id == id
             && front.reading == Reading::Waiting
         {

@@ -2,6 +2,7 @@
 //! (the original's `-x 1`).
 
 use super::Node;
+use super::ids::FrontId;
 use super::route::Ask;
 use crate::clock::Now;
 use crate::hashkit::Token;
@@ -18,7 +19,7 @@ impl Node {
     /// Deletes keys in this node's datastore, if this node owns them all; else deletes nothing.
     pub(super) fn purge(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
@@ -30,7 +31,7 @@ impl Node {
         }
         if let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) {
             self.count_request(ask);
-            self.send_to_store(entry, key, now, ask.raw);
+            self.send_to_store(entry, Some(key), now, ask.raw);
         }
     }
 }

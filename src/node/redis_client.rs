@@ -4,6 +4,7 @@ use super::Node;
 use super::client::{Heard, Speech};
 use super::fanout::edited;
 use super::front::Raw;
+use super::ids::FrontId;
 use super::limits;
 use super::many::Several;
 use super::msg::Flags;
@@ -39,11 +40,11 @@ impl Speech for Parser {
     }
 
     #[inline]
-    fn serve(node: &mut Node, key: u32, now: Now, kind: Kind, raw: Raw<'_>) {
+    fn serve(node: &mut Node, key: FrontId, now: Now, kind: Kind, raw: Raw<'_>) {
         node.serve_redis(key, now, kind, raw);
     }
 
-    fn must_wait(node: &Node, key: u32, request: &Kind, raw: Raw<'_>) -> bool {
+    fn must_wait(node: &Node, key: FrontId, request: &Kind, raw: Raw<'_>) -> bool {
         match request {
             // It is refused.
             Kind::Array { argc, .. } if *argc > limits::ARGUMENTS => false,
@@ -89,7 +90,7 @@ fn heard(status: Status) -> Heard<Kind, ProtocolError> {
 impl Node {
     /// Serves one request.
     #[inline]
-    fn serve_redis(&mut self, key: u32, now: Now, kind: Kind, raw: Raw<'_>) {
+    fn serve_redis(&mut self, key: FrontId, now: Now, kind: Kind, raw: Raw<'_>) {
         let Kind::Array { argc, name, first } = kind else {
             if kind == Kind::Inline {
                 raw.with_bytes(|line| self.serve_inline(key, now, line));
@@ -130,9 +131,9 @@ impl Node {
     /// The form of the reply to a client's command, if its arguments do not matter: they never do to a client that
     /// speaks RESP2.
     #[inline]
-    fn form_without_arguments(&self, key: u32, command: &Command) -> Option<resp3::Form> {
+    fn form_without_arguments(&self, key: FrontId, command: &Command) -> Option<resp3::Form> {
         command.fixed_form().or_else(|| {
-            let client = self.fronts.clients.get(key as usize)?;
+            let client = self.fronts.client(key)?;
             (!client.session.resp3).then_some(resp3::Form::Plain)
         })
     }
@@ -140,7 +141,7 @@ impl Node {
     /// Whether a client's request goes to the local datastore, which is the only one, without a look at
     /// its arguments.
     #[cold]
-    fn passes_whole(&self, key: u32, argc: u32, command: Option<&Command>) -> bool {
+    fn passes_whole(&self, key: FrontId, argc: u32, command: Option<&Command>) -> bool {
         let passes = command.is_some_and(|command| {
             command.is_direct()
                 && command.accepts(argc as usize)
@@ -151,7 +152,7 @@ impl Node {
     }
 
     /// Serves an inline command.
-    fn serve_inline(&mut self, key: u32, now: Now, line: &[u8]) {
+    fn serve_inline(&mut self, key: FrontId, now: Now, line: &[u8]) {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let args = match inline::split(line) {
@@ -173,7 +174,7 @@ impl Node {
     }
 
     /// Serves a request whose arguments have to be looked at. Not the hot path.
-    fn serve_args(&mut self, key: u32, now: Now, args: &[&[u8]], raw: Raw<'_>) {
+    fn serve_args(&mut self, key: FrontId, now: Now, args: &[&[u8]], raw: Raw<'_>) {
         let mut out = Vec::new();
         if args.first().is_some_and(|name| inline::is_http(name)) {
             // A browser tricked into speaking to us: as Redis, close without a word.
@@ -183,7 +184,7 @@ impl Node {
             return self.refuse_stream(key, now, b"");
         }
         if self.is_behind_multi(key)
-            && let Some(client) = self.fronts.clients.get_mut(key as usize)
+            && let Some(client) = self.fronts.client_mut(key)
             && let Some(refusal) = client.session.behind_multi(args, now)
         {
             return self.answer(key, now, refusal.line.as_bytes(), refusal.closes);
@@ -250,7 +251,7 @@ impl Node {
             Serve::Proxy => self.answer_session(key, now, command, args),
             refused => {
                 if command.transaction == Transaction::Begins
-                    && let Some(client) = self.fronts.clients.get_mut(key as usize)
+                    && let Some(client) = self.fronts.client_mut(key)
                 {
                     client.session.multi_refused(now);
                 }
@@ -268,15 +269,21 @@ impl Node {
 
     /// Whether a client has not ended a transaction yet whose beginning was refused.
     #[inline]
-    fn is_behind_multi(&self, key: u32) -> bool {
-        let client = self.fronts.clients.get(key as usize);
+    fn is_behind_multi(&self, key: FrontId) -> bool {
+        let client = self.fronts.client(key);
         client.is_some_and(|client| client.session.is_behind_multi())
     }
 
     /// Lets the session answer.
-    fn answer_session(&mut self, key: u32, now: Now, command: &'static Command, args: &[&[u8]]) {
+    fn answer_session(
+        &mut self,
+        key: FrontId,
+        now: Now,
+        command: &'static Command,
+        args: &[&[u8]],
+    ) {
         let mut out = Vec::new();
-        let Some(client) = self.fronts.clients.get_mut(key as usize) else {
+        let Some(client) = self.fronts.client_mut(key) else {
             return;
         };
         client.latest = command.index();

@@ -5,6 +5,7 @@
 
 use super::Node;
 use super::front::Raw;
+use super::ids::SlotId;
 use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::log_at;
@@ -53,7 +54,7 @@ impl Node {
     /// Takes note of an error reply that has come on this connection. Returns true if the datastore
     /// behind it serves no reads.
     #[cold]
-    pub(super) fn is_read_refused(&mut self, slot: usize, now: Now, raw: Raw<'_>) -> bool {
+    pub(super) fn is_read_refused(&mut self, slot: SlotId, now: Now, raw: Raw<'_>) -> bool {
         let refused = self.note_error(slot, raw, now).refuses_reads();
         // On the second connection a script that runs is all it means, see `busy`.
         let serves_requests =
@@ -65,7 +66,7 @@ impl Node {
     }
 
     /// Counts an error reply, and logs it if it is time.
-    fn note_error(&mut self, slot: usize, raw: Raw<'_>, now: Now) -> ErrorWord {
+    fn note_error(&mut self, slot: SlotId, raw: Raw<'_>, now: Now) -> ErrorWord {
         let mut room = [0; SHOWN];
         let start = raw.start(&mut room);
         let word = error_word(self.options.store, start);
@@ -73,10 +74,10 @@ impl Node {
             return word;
         };
         // Of several connections to a peer the first counts for all.
-        let slots = self.slots_of(node);
-        let place = match slots.contains(&slot) {
-            true => slots.start,
-            false => slot,
+        let mut slots = self.slots_of(node);
+        let place = match slots.first() {
+            Some(first) if slots.any(|other| other == slot) => first,
+            _ => slot,
         };
         let Some(upstream) = self.upstreams.get_mut(place) else {
             return word;

@@ -36,7 +36,7 @@ impl Node {
     /// `conn_msg_rate`: at once.
     pub(super) fn set_conn_msg_rate(&mut self, rate: u32, now: Now) {
         self.options.conn_msg_rate = rate;
-        for upstream in &mut self.upstreams {
+        for upstream in self.upstreams.iter_mut() {
             if let Some(throttle) = &mut upstream.throttle {
                 *throttle = Throttle::new(rate, now.mono_us);
             }

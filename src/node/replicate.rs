@@ -34,9 +34,10 @@
 use super::collect::{Collector, Compare, Lists};
 use super::frame::Frames;
 use super::front::Raw;
+use super::ids::{FrontId, ReqId};
 use super::members::NOBODY;
 use super::memcache;
-use super::msg::{Flags, Msg, NONE};
+use super::msg::{Flags, Msg};
 use super::order::{self, Begun};
 use super::route::Ask;
 use super::upstream::Upstream;
@@ -66,7 +67,7 @@ pub(super) struct Step {
     again: Option<Chain>,
     level: Consistency,
     /// The client's front.
-    pin: u32,
+    pin: FrontId,
     /// Who runs it.
     pub owner: NodeId,
     /// The front whose later requests wait for it.
@@ -105,7 +106,7 @@ impl Node {
     /// Sends a client's write that is not replicated as it stands.
     pub(super) fn replicate(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
@@ -126,7 +127,7 @@ impl Node {
     /// Sends a request in other words.
     fn forward_absolute(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
@@ -145,7 +146,7 @@ impl Node {
         let Some(entry) = self.enqueue(key, now, form, &ask, ask.raw.len()) else {
             return;
         };
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+        if let Some(msg) = self.msgs.get_mut(entry) {
             msg.flags = msg.flags.with(Flags::TIMED);
             if rewritten.is_recent() && !rewritten.has_options() {
                 msg.flags = msg.flags.with(Flags::ABSOLUTE);
@@ -183,7 +184,7 @@ impl Node {
     /// reached.
     fn step_anywhere(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         form: resp3::Form,
         ask: &Ask<'_>,
@@ -211,8 +212,8 @@ impl Node {
     )]
     pub(super) fn take_first_step(
         &mut self,
-        entry: u32,
-        pin: u32,
+        entry: ReqId,
+        pin: FrontId,
         now: Now,
         ask: &Ask<'_>,
         rules: Rules,
@@ -253,20 +254,20 @@ impl Node {
     }
 
     /// What a message is the first step of, if it is one.
-    pub(super) fn first_step_of(&self, entry: u32) -> Option<u32> {
-        let parent = self.msgs.get(entry as usize)?.parent;
-        let place = self.msgs.get(parent as usize)?.collector;
-        self.collectors.is_step(place as usize).then_some(parent)
+    pub(super) fn first_step_of(&self, entry: ReqId) -> Option<ReqId> {
+        let parent = self.msgs.get(entry)?.parent?;
+        let place = self.msgs.get(parent)?.collector?;
+        self.collectors.is_step(place).then_some(parent)
     }
 
     /// Answers a write whose first step takes too long. The step's reply is waited for all the same: should
     /// it have been done after all, the other replicas are to know. `false` if the message is no such step.
-    pub(super) fn answer_before_step(&mut self, entry: u32, now: Now, failure: Failure) -> bool {
+    pub(super) fn answer_before_step(&mut self, entry: ReqId, now: Now, failure: Failure) -> bool {
         let Some(parent) = self.first_step_of(entry) else {
             return false;
         };
-        let place = self.msgs.get(parent as usize).map(|msg| msg.collector);
-        let step = place.and_then(|place| self.collectors.give_up_step(place as usize));
+        let place = self.msgs.get(parent).and_then(|msg| msg.collector);
+        let step = place.and_then(|place| self.collectors.give_up_step(place));
         let front = step.and_then(|step| step.front.take());
         self.step_ends(front);
         self.finish_failed(parent, now, failure);
@@ -277,7 +278,7 @@ impl Node {
     /// answer. Gives the step back if it has come to its end.
     pub(super) fn repeat_first_step(
         &mut self,
-        parent: u32,
+        parent: ReqId,
         now: Now,
         mut step: Box<Step>,
         reply: Raw<'_>,
@@ -296,16 +297,18 @@ impl Node {
         {
             return Some(step);
         }
-        let (request, parts) = (step.again.take()?, self.msgs.get(parent as usize));
-        let Some((mut msg, place)) = parts.map(|parent| (parent.copy(), parent.collector)) else {
+        let (request, parts) = (step.again.take()?, self.msgs.get(parent));
+        let Some((mut msg, place)) =
+            parts.and_then(|parent| Some((parent.copy(), parent.collector?)))
+        else {
             return Some(step);
         };
         let pin = step.pin;
         step.rules = Rules::MemcacheStale;
         step.request = Chain::new();
         step.request.append_shared(&request);
-        self.collectors.wait_for_step(place as usize, step);
-        (msg.parent, msg.start) = (parent, now.mono_us);
+        self.collectors.wait_for_step(place, step);
+        (msg.parent, msg.start) = (Some(parent), now.mono_us);
         let target = Target {
             node: owner,
             how: local_or_request(owner),
@@ -320,13 +323,13 @@ impl Node {
 
     /// Ends the first step with its reply: sends what it has done to the other replicas. Afterwards the
     /// reply is one of those that `parent` waits for, or still the only one.
-    pub(super) fn end_first_step(&mut self, parent: u32, now: Now, step: Step, reply: Raw<'_>) {
+    pub(super) fn end_first_step(&mut self, parent: ReqId, now: Now, step: Step, reply: Raw<'_>) {
         let front = step.front;
         self.take_second_step(parent, now, step, reply);
         self.step_ends(front);
     }
 
-    fn take_second_step(&mut self, parent: u32, now: Now, step: Step, reply: Raw<'_>) {
+    fn take_second_step(&mut self, parent: ReqId, now: Now, step: Step, reply: Raw<'_>) {
         let effect = match step.rules {
             Rules::Redis(command) => self.redis_effect(command, &step.request, reply),
             Rules::Memcache => self.memcache_effect(&step.request, false, reply),
@@ -368,7 +371,7 @@ impl Node {
             self.judge_step(parent, &others, &step, agreed);
         }
         let msg_of = |raw: Raw<'_>| {
-            let mut msg = Msg::new(NONE, row, raw.len(), now.mono_us);
+            let mut msg = Msg::new(None, row, raw.len(), now.mono_us);
             msg.flags = Flags::WRITE;
             msg
         };
@@ -385,7 +388,7 @@ impl Node {
             let mut msg = msg_of(raw);
             if judged && target.counts != Counts::Discarded {
                 part += 1;
-                (msg.parent, msg.part) = (parent, part);
+                (msg.parent, msg.part) = (Some(parent), part);
                 self.send_awaited(msg, step.pin, now, target, &mut frames);
             } else {
                 self.send_unawaited(msg, step.pin, now, target, &mut frames);
@@ -445,8 +448,8 @@ impl Node {
     }
 
     /// Lets `parent` wait for a quorum of replicas, of which that of the first step is the first.
-    fn judge_step(&mut self, parent: u32, others: &[Target], step: &Step, agreed: u64) {
-        let Some(place) = self.msgs.get(parent as usize).map(|msg| msg.collector) else {
+    fn judge_step(&mut self, parent: ReqId, others: &[Target], step: &Step, agreed: u64) {
+        let Some(place) = self.msgs.get(parent).and_then(|msg| msg.collector) else {
             return;
         };
         let others = others.iter().filter_map(|target| match target.counts {
@@ -462,7 +465,7 @@ impl Node {
             Rules::Memcache | Rules::MemcacheStale => Compare::Memcache,
         };
         let quorum = self.quorum_collector(spare, step.level, compare, Lists::No, Some(agreed));
-        if let Some(collector) = self.collectors.get_mut(place as usize) {
+        if let Some(collector) = self.collectors.get_mut(place) {
             *collector = quorum;
         }
     }

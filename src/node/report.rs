@@ -16,7 +16,7 @@ impl Node {
     pub fn stats(&mut self, now: Now) -> Stats {
         self.stats.hist.roll(now);
         let mut stats = self.stats.clone();
-        for upstream in &self.upstreams {
+        for upstream in self.upstreams.iter() {
             let lengths = upstream.queue_lengths();
             let (server, pool) = (&mut stats.server, &mut stats.pool);
             let gauges = match upstream.distance {
@@ -64,8 +64,7 @@ impl Node {
                 }
             }
         }
-        let stores = self.upstreams.get(self.slots_of(NodeId::ME));
-        let stores = stores.unwrap_or_default().iter();
+        let stores = self.upstreams.of(&self.slots_of(NodeId::ME)).iter();
         let up = stores.filter(|store| store.state == State::Up).count();
         let (held, held_bytes) = self.held.len();
         stats.own.datastore_connections = up as u64;

@@ -3,6 +3,7 @@
 use super::Node;
 use super::frame::Frames;
 use super::front::Raw;
+use super::ids::{FrontId, ReqId, SlotId, Slots};
 use super::msg::{Flags, Msg};
 use super::original::Instead;
 use super::side;
@@ -154,11 +155,10 @@ impl Node {
 
     /// The consistency level of a client's request.
     #[inline]
-    pub(super) fn level_of(&self, key: u32, class: Class) -> Consistency {
+    pub(super) fn level_of(&self, key: FrontId, class: Class) -> Consistency {
         let own = self
             .fronts
-            .clients
-            .get(key as usize)
+            .client(key)
             .and_then(|client| client.session.consistency);
         own.unwrap_or(match class {
             Class::Read => self.options.read_consistency,
@@ -178,7 +178,7 @@ impl Node {
     }
 
     /// Whether these keys have one owner in every rack that may see the request.
-    pub(super) fn is_one_owner(&self, key: u32, ask: &Ask<'_>, tokens: &[Token]) -> bool {
+    pub(super) fn is_one_owner(&self, key: FrontId, ask: &Ask<'_>, tokens: &[Token]) -> bool {
         if !self.topology.needs_hash() {
             return true;
         }
@@ -187,7 +187,7 @@ impl Node {
     }
 
     /// The racks by which a request with several keys is divided.
-    pub(super) fn divide(&mut self, key: u32, ask: &Ask<'_>, tokens: &[Token]) {
+    pub(super) fn divide(&mut self, key: FrontId, ask: &Ask<'_>, tokens: &[Token]) {
         let demand = self.demand(ask, self.level_of(key, ask.class));
         let mut split = std::mem::take(&mut self.split);
         split.divide(&self.topology, tokens, self.topology.rings(demand.scope()));
@@ -199,15 +199,15 @@ impl Node {
     #[inline]
     pub(super) fn place(
         &mut self,
-        entry: u32,
-        pin: u32,
+        entry: ReqId,
+        pin: FrontId,
         now: Now,
         level: Consistency,
         ask: &Ask<'_>,
     ) {
         self.stats.count_level(ask.class, level);
         if self.alone {
-            return self.send_to_store(entry, pin, now, ask.raw);
+            return self.send_to_store(entry, Some(pin), now, ask.raw);
         }
         let demand = self.demand(ask, level);
         let mut targets = std::mem::take(&mut self.targets);
@@ -242,8 +242,8 @@ impl Node {
     }
 
     /// Whether a request's replies tell versions.
-    fn tells_versions(&self, entry: u32) -> bool {
-        let msg = self.msgs.get(entry as usize);
+    fn tells_versions(&self, entry: ReqId) -> bool {
+        let msg = self.msgs.get(entry);
         msg.is_some_and(|msg| msg.flags.has(Flags::UNIQUE))
     }
 
@@ -251,15 +251,15 @@ impl Node {
     /// forwarded, to the owner in every rack of this datacenter.
     pub(super) fn place_peer(
         &mut self,
-        entry: u32,
-        pin: u32,
+        entry: ReqId,
+        pin: FrontId,
         now: Now,
         forward: bool,
         ask: &Ask<'_>,
     ) {
         let by_key = matches!(ask.routing, Routing::Normal | Routing::OwnRackOnly);
         if !forward || self.alone || !by_key {
-            return self.send_to_store(entry, pin, now, ask.raw);
+            return self.send_to_store(entry, Some(pin), now, ask.raw);
         }
         let mut targets = std::mem::take(&mut self.targets);
         targets.place_forward(&self.topology, ask.token, |node| {
@@ -271,7 +271,7 @@ impl Node {
 
     /// Whether a front's request can be sent to a node now: to the datastore on any connection, to a
     /// peer on the front's own.
-    pub(super) fn reaches(&self, node: NodeId, pin: u32, now: Now) -> bool {
+    pub(super) fn reaches(&self, node: NodeId, pin: FrontId, now: Now) -> bool {
         if node == NodeId::ME {
             let mut stores = self.slots_of(node);
             return stores.any(|slot| {
@@ -285,7 +285,7 @@ impl Node {
     }
 
     /// The slots of the connections to a node.
-    pub(super) fn slots_of(&self, node: NodeId) -> std::ops::Range<usize> {
+    pub(super) fn slots_of(&self, node: NodeId) -> Slots {
         self.links
             .get(usize::from(node.0))
             .cloned()
@@ -295,9 +295,8 @@ impl Node {
     /// The connection to a peer that a front's requests use: always the same one, so that they keep
     /// their order.
     #[inline]
-    pub(super) fn slot_for(&self, node: NodeId, pin: u32) -> Option<usize> {
-        let slots = self.slots_of(node);
-        let slot = slots.start + pin as usize % slots.len().max(1);
+    pub(super) fn slot_for(&self, node: NodeId, pin: FrontId) -> Option<SlotId> {
+        let slot = self.slots_of(node).nth_round(pin.number())?;
         self.upstreams
             .get(slot)
             .filter(|upstream| upstream.takes_requests())
@@ -309,39 +308,40 @@ impl Node {
     /// when nothing is under way on the other, or it would overtake itself: a request that a quorum
     /// has answered may still be on its way to the datastore.
     #[inline]
-    fn store_for(&mut self, pin: u32) -> Option<usize> {
+    fn store_for(&mut self, pin: Option<FrontId>) -> Option<SlotId> {
         let mut stores = self.slots_of(NodeId::ME);
-        let takes = |slot: usize| {
+        let takes = |slot: SlotId| {
             self.upstreams
                 .get(slot)
                 .is_some_and(Upstream::takes_requests)
         };
         if stores.len() <= 1 {
-            return Some(stores.start).filter(|&slot| takes(slot));
+            return stores.first().filter(|&slot| takes(slot));
         }
-        let own = pin as usize % stores.len();
-        let Some(front) = self.fronts.get_mut(pin) else {
+        let own = pin.and_then(|pin| stores.nth_round(pin.number()));
+        let front = pin.and_then(|pin| self.fronts.get_mut(pin));
+        let (Some(own), Some(front)) = (own, front) else {
             // It has closed meanwhile; there is no order left to keep.
             return stores.find(|&slot| takes(slot));
         };
-        let is_done = |slot: usize| {
+        let is_done = |slot: SlotId| {
             let store = self.upstreams.get(slot);
             store.is_some_and(|store| store.queue.is_empty())
         };
-        let current = usize::from(front.store);
-        if current != own && is_done(current) || !takes(current) {
-            let mut order = (own..stores.len()).chain(0..own);
-            front.store = order.find(|&slot| takes(slot)).unwrap_or(own) as u16;
+        let moves = |current| current != own && is_done(current) || !takes(current);
+        if front.store.is_none_or(moves) {
+            let mut order = stores.from(own);
+            front.store = order.find(|&slot| takes(slot)).or(Some(own));
         }
-        Some(usize::from(front.store)).filter(|&slot| takes(slot))
+        front.store.filter(|&slot| takes(slot))
     }
 
     /// Sends a request to its targets. The message itself goes to the one whose reply is the answer;
     /// the others get copies, or, if several replies make the answer, parts.
     fn dispatch(
         &mut self,
-        entry: u32,
-        pin: u32,
+        entry: ReqId,
+        pin: FrontId,
         now: Now,
         targets: &Targets,
         level: Consistency,
@@ -353,7 +353,7 @@ impl Node {
             self.collect_quorum(entry, targets, level, raw);
         }
         // The message itself may be answered, and its place be another's, before the last copy is made.
-        let Some(template) = self.msgs.get(entry as usize).map(Msg::copy) else {
+        let Some(template) = self.msgs.get(entry).map(Msg::copy) else {
             return;
         };
         let mut unreachable = None;
@@ -383,7 +383,7 @@ impl Node {
     pub(super) fn send_unawaited(
         &mut self,
         msg: Msg,
-        pin: u32,
+        pin: FrontId,
         now: Now,
         target: &Target,
         frames: &mut Frames<'_>,
@@ -392,21 +392,21 @@ impl Node {
             return self.count_unsendable(target.node);
         }
         self.stats.pool.remote_peer_failover_requests += u64::from(target.passed_over > 0);
-        let entry = self.msgs.insert(msg) as u32;
+        let entry = self.msgs.insert(msg);
         self.send(entry, pin, now, target, frames);
     }
 
     /// Sends one message to one target.
     pub(super) fn send(
         &mut self,
-        entry: u32,
-        pin: u32,
+        entry: ReqId,
+        pin: FrontId,
         now: Now,
         target: &Target,
         frames: &mut Frames<'_>,
     ) {
         match target.how {
-            How::Local => self.send_to_store(entry, pin, now, frames.raw),
+            How::Local => self.send_to_store(entry, Some(pin), now, frames.raw),
             How::Request | How::Forward => {
                 let kind = if target.how == How::Forward {
                     dnode::Kind::Forward
@@ -424,11 +424,17 @@ impl Node {
 
     /// Puts a request into the queue of a datastore connection, or answers it if there is none.
     #[inline]
-    pub(super) fn send_to_store(&mut self, entry: u32, pin: u32, now: Now, raw: Raw<'_>) {
+    pub(super) fn send_to_store(
+        &mut self,
+        entry: ReqId,
+        pin: Option<FrontId>,
+        now: Now,
+        raw: Raw<'_>,
+    ) {
         if self.is_gated && !self.passes_gate(entry, pin, now, raw) {
             return;
         }
-        let Some(msg) = self.msgs.get(entry as usize) else {
+        let Some(msg) = self.msgs.get(entry) else {
             return;
         };
         let (flags, row) = (msg.flags, msg.command);
@@ -439,7 +445,11 @@ impl Node {
         let Some(slot) = slot else {
             return self.give_up(entry, now, Failure::StorageRefused);
         };
-        if self.upstreams[slot].state == State::Idle {
+        if self
+            .upstreams
+            .get(slot)
+            .is_some_and(|store| store.state == State::Idle)
+        {
             self.connect_upstream(slot, now, true);
         }
         let write = flags.has(Flags::WRITE);
@@ -457,13 +467,13 @@ impl Node {
     /// Puts a request into the queue of a connection to a peer.
     pub(super) fn send_to_peer(
         &mut self,
-        slot: usize,
-        entry: u32,
+        slot: SlotId,
+        entry: ReqId,
         now: Now,
         kind: dnode::Kind,
         frames: &mut Frames<'_>,
     ) {
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+        let Some(msg) = self.msgs.get_mut(entry) else {
             return;
         };
         msg.wire_id = frames.id;
@@ -546,14 +556,14 @@ impl Node {
     }
 
     /// A message that could not be put into any queue is answered with an error, if anybody waits.
-    pub(super) fn give_up(&mut self, entry: u32, now: Now, failure: Failure) {
+    pub(super) fn give_up(&mut self, entry: ReqId, now: Now, failure: Failure) {
         self.refuse(entry, now, failure.line(self.options.store));
     }
 
     /// The same with an error line of its own.
-    fn refuse(&mut self, entry: u32, now: Now, text: &str) {
-        if self.msgs.get(entry as usize).is_some_and(Msg::is_over) {
-            self.msgs.remove(entry as usize);
+    fn refuse(&mut self, entry: ReqId, now: Now, text: &str) {
+        if self.msgs.get(entry).is_some_and(Msg::is_over) {
+            self.msgs.remove(entry);
         } else {
             self.finish(entry, now, text.as_bytes());
         }

@@ -19,6 +19,7 @@
 use super::Node;
 use super::frame::Frames;
 use super::front::Raw;
+use super::ids::{ReqId, SlotId};
 use super::msg::Flags;
 use crate::clock::Now;
 use crate::config::StoreKind;
@@ -106,8 +107,8 @@ impl Node {
     }
 
     /// Keeps an `EVALSHA` that may have to be sent again with its script.
-    pub(super) fn keep_evalsha(&mut self, entry: u32, raw: Raw<'_>) {
-        let msg = self.msgs.get(entry as usize);
+    pub(super) fn keep_evalsha(&mut self, entry: ReqId, raw: Raw<'_>) {
+        let msg = self.msgs.get(entry);
         let is_redis = self.options.store == StoreKind::Redis;
         if self.replicated && is_redis && msg.is_some_and(|msg| !msg.flags.has(Flags::KEPT)) {
             self.keep_request(entry, raw);
@@ -118,12 +119,12 @@ impl Node {
     /// is known here. The message has left the queue of its upstream.
     pub(super) fn resend_script(
         &mut self,
-        slot: usize,
-        entry: u32,
+        slot: SlotId,
+        entry: ReqId,
         now: Now,
         reply: Raw<'_>,
     ) -> bool {
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+        let Some(msg) = self.msgs.get_mut(entry) else {
             return false;
         };
         if !is_by_hash(msg.command)

@@ -11,6 +11,7 @@
 //! the next request. It does not count as a connection that clients can be served on.
 
 use super::front::Raw;
+use super::ids::{ReqId, SlotId};
 use super::links::new_upstream;
 use super::upstream::State;
 use super::{Action, ConnId, Kind, Node};
@@ -32,19 +33,19 @@ pub(super) fn runs_beside_scripts(command: &Command) -> bool {
 impl Node {
     /// Returns true if this slot is the second connection's.
     #[inline]
-    pub(super) fn is_side(&self, slot: usize) -> bool {
+    pub(super) fn is_side(&self, slot: SlotId) -> bool {
         self.side == Some(slot)
     }
 
     /// Puts a message into the queue of the second connection, which is made if it is not there.
-    pub(super) fn send_aside(&mut self, entry: u32, now: Now, raw: Raw<'_>) {
+    pub(super) fn send_aside(&mut self, entry: ReqId, now: Now, raw: Raw<'_>) {
         if let Some(slot) = self.side_slot(now) {
             self.put_upstream(slot, entry, now, raw);
         }
     }
 
     /// The slot of the second connection, which is there or being made afterwards. There is always one.
-    pub(super) fn side_slot(&mut self, now: Now) -> Option<usize> {
+    pub(super) fn side_slot(&mut self, now: Now) -> Option<SlotId> {
         let slot = match self.side {
             Some(slot) => slot,
             None => self.make_side(now)?,
@@ -55,11 +56,11 @@ impl Node {
         Some(slot)
     }
 
-    fn make_side(&mut self, now: Now) -> Option<usize> {
-        let slot = self.upstreams.len();
+    fn make_side(&mut self, now: Now) -> Option<SlotId> {
+        let slot = self.upstreams.next_slot();
         let id = ConnId {
             kind: Kind::Store,
-            key: slot as u32,
+            key: slot.key(),
             generation: 0,
         };
         let me = self.topology.node(NodeId::ME)?;
@@ -70,14 +71,14 @@ impl Node {
     }
 
     /// When the second connection has been unused for too long, in µs; nothing for any other.
-    pub(super) fn unused_at(&self, slot: usize) -> Option<u64> {
+    pub(super) fn unused_at(&self, slot: SlotId) -> Option<u64> {
         let upstream = self.upstreams.get(slot).filter(|_| self.is_side(slot))?;
         (upstream.state == State::Up && upstream.queue.is_empty())
             .then_some(upstream.heard + IDLE_US)
     }
 
     /// Closes the second connection if it has been unused for too long. Returns true if it did.
-    pub(super) fn close_unused(&mut self, slot: usize, now: Now) -> bool {
+    pub(super) fn close_unused(&mut self, slot: SlotId, now: Now) -> bool {
         if self.unused_at(slot).is_none_or(|at| at > now.mono_us) {
             return false;
         }

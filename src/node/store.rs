@@ -1,7 +1,8 @@
 //! The datastore's connections: from replies to answers.
 
 use super::front::Raw;
-use super::msg::{Flags, NONE};
+use super::ids::{ReqId, SlotId};
+use super::msg::Flags;
 use super::upstream::{Loss, State, Wire};
 use super::{Next, Node, limits};
 use crate::clock::Now;
@@ -28,7 +29,7 @@ const STUCK: &str = "HELLO 3 was obeyed and HELLO 2 was not";
 
 impl Node {
     /// Reads from a datastore connection once and hands out what is complete.
-    pub(super) fn receive_store(&mut self, slot: usize, now: Now, reader: &mut impl Read) -> Next {
+    pub(super) fn receive_store(&mut self, slot: SlotId, now: Now, reader: &mut impl Read) -> Next {
         let Some(store) = self
             .upstreams
             .get_mut(slot)
@@ -162,7 +163,7 @@ impl Node {
     /// What to do after a read that brought an error.
     pub(super) fn upstream_read_failed(
         &mut self,
-        slot: usize,
+        slot: SlotId,
         now: Now,
         error: &io::Error,
     ) -> Next {
@@ -184,14 +185,11 @@ impl Node {
     /// has asked: then requests and replies are out of step, and the connection cannot be trusted any
     /// more.
     #[inline]
-    fn hand_out(&mut self, slot: usize, now: Now, raw: Raw<'_>) -> bool {
+    fn hand_out(&mut self, slot: SlotId, now: Now, raw: Raw<'_>) -> bool {
         let Some(store) = self.upstreams.get_mut(slot) else {
             return false;
         };
-        let head = store
-            .queue
-            .head()
-            .and_then(|entry| self.msgs.get(entry as usize));
+        let head = store.queue.head().and_then(|entry| self.msgs.get(entry));
         if head.is_none_or(|msg| msg.end > store.written) {
             return false;
         }
@@ -206,11 +204,9 @@ impl Node {
 
     /// A reply has come for a message that has left its upstream's queue.
     #[inline]
-    pub(super) fn answered(&mut self, slot: usize, entry: u32, now: Now, raw: Raw<'_>) {
-        let (Some(upstream), Some(msg)) = (
-            self.upstreams.get_mut(slot),
-            self.msgs.get_mut(entry as usize),
-        ) else {
+    pub(super) fn answered(&mut self, slot: SlotId, entry: ReqId, now: Now, raw: Raw<'_>) {
+        let (Some(upstream), Some(msg)) = (self.upstreams.get_mut(slot), self.msgs.get_mut(entry))
+        else {
             return;
         };
         msg.flags = msg.flags.without(Flags::QUEUED);
@@ -219,7 +215,7 @@ impl Node {
         let (over, kept, node) = (msg.is_over(), msg.flags.has(Flags::KEPT), upstream.node);
         let unique = msg.flags.has(Flags::UNIQUE);
         let absolute = msg.flags.has(Flags::ABSOLUTE);
-        let used = msg.front != NONE || msg.parent != NONE;
+        let used = msg.front.is_some() || msg.parent.is_some();
         if let Some(written) = upstream.written_at(msg.end) {
             let (wait, latency) = (
                 written.saturating_sub(msg.start),
@@ -252,7 +248,7 @@ impl Node {
                 self.hear_if_busy(entry, now, raw);
                 self.hear_hello(slot, entry, is_error);
             }
-            self.msgs.remove(entry as usize);
+            self.msgs.remove(entry);
         } else if !expired && unique && !is_error {
             let marked = self.marked(node, raw);
             self.finish_raw(entry, now, Raw::from(&marked));

@@ -8,7 +8,8 @@
 
 use super::Node;
 use super::front::Raw;
-use super::msg::{Msg, NO_COMMAND, NONE};
+use super::ids::{ReqId, SlotId};
+use super::msg::{Msg, NO_COMMAND};
 use super::upstream::State;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -37,7 +38,7 @@ pub(super) struct StoreProbe {
     /// When it is asked next, if it is.
     next_us: Option<u64>,
     /// The question under way: its message, its id, and since when.
-    asked: Option<(u32, u64, u64)>,
+    asked: Option<(ReqId, u64, u64)>,
 }
 
 impl StoreProbe {
@@ -63,7 +64,7 @@ impl Node {
         probe.watched_until = now.mono_us + WATCHED_US;
         probe.next_us.get_or_insert(now.mono_us);
         let under_way = probe.asked.filter(|(entry, id, _)| {
-            let msg = self.msgs.get(*entry as usize);
+            let msg = self.msgs.get(*entry);
             msg.is_some_and(|msg| msg.wire_id == *id)
         });
         let late = |since: &u64| now.mono_us.saturating_sub(*since) >= PATIENCE_US;
@@ -87,10 +88,10 @@ impl Node {
             self.store_probe.watched_until > now.mono_us || self.store_probe.refusal.is_some();
         self.store_probe.next_us = (wanted && !self.is_draining()).then(|| now.mono_us + EVERY_US);
         let owed = self.store_probe.asked.is_some_and(|(entry, id, _)| {
-            let msg = self.msgs.get(entry as usize);
+            let msg = self.msgs.get(entry);
             msg.is_some_and(|msg| msg.wire_id == id)
         });
-        let is_up = |slot: &usize| {
+        let is_up = |slot: &SlotId| {
             let store = self.upstreams.get(*slot);
             store.is_some_and(|store| store.state == State::Up)
         };
@@ -107,9 +108,9 @@ impl Node {
         let mut bytes = Chain::new();
         self.pool.copy(question, &mut bytes);
         let id = self.next_wire_id();
-        let mut msg = Msg::new(NONE, NO_COMMAND, bytes.len(), now.mono_us);
+        let mut msg = Msg::new(None, NO_COMMAND, bytes.len(), now.mono_us);
         msg.wire_id = id;
-        let entry = self.msgs.insert(msg) as u32;
+        let entry = self.msgs.insert(msg);
         self.put_upstream(slot, entry, now, Raw::from(&bytes));
         self.store_probe.asked = Some((entry, id, now.mono_us));
     }
@@ -117,19 +118,19 @@ impl Node {
     /// Takes the answer to the question, which is no request that is counted; false if this message is
     /// another one.
     #[inline]
-    pub(super) fn is_probe_answer(&mut self, slot: usize, entry: u32, raw: Raw<'_>) -> bool {
+    pub(super) fn is_probe_answer(&mut self, slot: SlotId, entry: ReqId, raw: Raw<'_>) -> bool {
         match self.store_probe.asked {
             Some((asked, id, _)) if asked == entry => self.take_probe_answer(slot, entry, id, raw),
             _ => false,
         }
     }
 
-    fn take_probe_answer(&mut self, slot: usize, entry: u32, id: u64, raw: Raw<'_>) -> bool {
-        let msg = self.msgs.get(entry as usize);
+    fn take_probe_answer(&mut self, slot: SlotId, entry: ReqId, id: u64, raw: Raw<'_>) -> bool {
+        let msg = self.msgs.get(entry);
         let Some(end) = msg.filter(|msg| msg.wire_id == id).map(|msg| msg.end) else {
             return false;
         };
-        self.msgs.remove(entry as usize);
+        self.msgs.remove(entry);
         if let Some(store) = self.upstreams.get_mut(slot) {
             // Forgets when it was written.
             store.written_at(end);

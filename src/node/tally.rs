@@ -73,8 +73,8 @@ impl Node {
     /// Counts a copy that could not be sent to a peer.
     pub(super) fn count_unsendable(&mut self, node: NodeId) {
         self.stats.count_unsendable(self.topology.distance(node));
-        let first = self.slots_of(node).start;
-        if let Some(peer) = self.upstreams.get_mut(first) {
+        let first = self.slots_of(node).first();
+        if let Some(peer) = first.and_then(|slot| self.upstreams.get_mut(slot)) {
             peer.tally.dropped += 1;
         }
     }

@@ -3,7 +3,8 @@
 use super::anew::Anew;
 use super::card::Exchange;
 use super::front::Raw;
-use super::msg::{Flags, Msg, Msgs, NONE, OfUpstream, Queue};
+use super::ids::{ReqId, SlotId};
+use super::msg::{Flags, Msg, Msgs, OfUpstream, Queue};
 use super::native::Resp3;
 use super::pacing::Holding;
 use super::peer::PeerWire;
@@ -57,10 +58,10 @@ pub(super) struct Upstream {
     unwritten: Unwritten,
     /// The message before the one that was taken last from behind others: where the next one is likely
     /// to stand. A peer that holds writes answers everything else past them.
-    hint: u32,
+    hint: Option<ReqId>,
     /// The first read and the first write in the queue that has not been told that it took too
     /// long. Two, because they are granted different times.
-    pub due: [u32; 2],
+    pub due: [Option<ReqId>; 2],
     /// Of reads and of writes, those in the queue that have been told that it took too long.
     pub overdue: [Overdue; 2],
     /// It stands in the list of connections to be flushed.
@@ -102,19 +103,10 @@ pub(super) struct Overdue {
 }
 
 /// Requests at the end of a queue that are not wholly written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Unwritten {
     count: u32,
-    first: u32,
-}
-
-impl Default for Unwritten {
-    fn default() -> Unwritten {
-        Unwritten {
-            count: 0,
-            first: NONE,
-        }
-    }
+    first: Option<ReqId>,
 }
 
 /// What an upstream speaks.
@@ -162,10 +154,10 @@ pub(super) fn lane(msg: &Msg) -> usize {
 }
 
 /// The message from `at` on behind which the one with this id stands.
-fn before(msgs: &mut Msgs, mut at: u32, wire_id: u64) -> Option<u32> {
+fn before(msgs: &Msgs, mut at: ReqId, wire_id: u64) -> Option<ReqId> {
     loop {
         let next = Queue::<OfUpstream>::after(msgs, at)?;
-        if msgs.get(next as usize)?.wire_id == wire_id {
+        if msgs.get(next)?.wire_id == wire_id {
             return Some(at);
         }
         at = next;
@@ -201,8 +193,8 @@ impl Upstream {
             queue: Queue::default(),
             queue_bytes: 0,
             unwritten: Unwritten::default(),
-            hint: NONE,
-            due: [NONE; 2],
+            hint: None,
+            due: [None; 2],
             overdue: [Overdue::default(); 2],
             dirty: false,
             anew: Anew::default(),
@@ -317,31 +309,32 @@ impl Upstream {
 
     /// The next message of this lane from `entry` on that has not expired: an attempt that was given up
     /// early ([`super::failover`]) may stand behind younger ones.
-    fn next_in_lane(msgs: &mut Msgs, mut entry: u32, wanted: usize) -> u32 {
-        while let Some(msg) = msgs.get(entry as usize) {
+    fn next_in_lane(msgs: &Msgs, mut next: Option<ReqId>, wanted: usize) -> Option<ReqId> {
+        while let Some(entry) = next {
+            let msg = msgs.get(entry)?;
             if lane(msg) == wanted && !msg.is_expired() {
-                return entry;
+                break;
             }
-            entry = Queue::<OfUpstream>::after(msgs, entry).unwrap_or(NONE);
+            next = Queue::<OfUpstream>::after(msgs, entry);
         }
-        NONE
+        next
     }
 
     /// Moves the due mark of a message's lane past it, if it stands there.
-    pub fn pass(&mut self, msgs: &mut Msgs, entry: u32) {
-        let Some(lane) = msgs.get(entry as usize).map(lane) else {
+    pub fn pass(&mut self, msgs: &Msgs, entry: ReqId) {
+        let Some(lane) = msgs.get(entry).map(lane) else {
             return;
         };
-        if self.due[lane] == entry {
-            let next = Queue::<OfUpstream>::after(msgs, entry).unwrap_or(NONE);
+        if self.due[lane] == Some(entry) {
+            let next = Queue::<OfUpstream>::after(msgs, entry);
             self.due[lane] = Self::next_in_lane(msgs, next, lane);
         }
     }
 
     /// Counts a message no more that leaves the queue.
     #[inline]
-    fn leave(&mut self, msgs: &Msgs, entry: u32) {
-        let Some(msg) = msgs.get(entry as usize) else {
+    fn leave(&mut self, msgs: &Msgs, entry: ReqId) {
+        let Some(msg) = msgs.get(entry) else {
             return;
         };
         self.left = self.left.max(msg.end);
@@ -355,36 +348,36 @@ impl Upstream {
 
     /// Takes the first request off the queue.
     #[inline]
-    pub fn pop(&mut self, msgs: &mut Msgs) -> Option<u32> {
+    pub fn pop(&mut self, msgs: &mut Msgs) -> Option<ReqId> {
         let entry = self.queue.head()?;
         self.pass(msgs, entry);
         self.leave(msgs, entry);
-        if self.hint == entry {
-            self.hint = NONE;
+        if self.hint == Some(entry) {
+            self.hint = None;
         }
         self.queue.pop(msgs)
     }
 
     /// Takes the request with this id off the queue, wherever it stands.
-    pub fn take(&mut self, msgs: &mut Msgs, wire_id: u64) -> Option<u32> {
+    pub fn take(&mut self, msgs: &mut Msgs, wire_id: u64) -> Option<ReqId> {
         let head = self.queue.head()?;
-        if msgs.get(head as usize)?.wire_id == wire_id {
+        if msgs.get(head)?.wire_id == wire_id {
             return self.pop(msgs);
         }
-        let start = if self.hint == NONE { head } else { self.hint };
+        let start = self.hint.unwrap_or(head);
         let before = before(msgs, start, wire_id).or_else(|| before(msgs, head, wire_id))?;
         let entry = Queue::<OfUpstream>::after(msgs, before)?;
         self.pass(msgs, entry);
         self.leave(msgs, entry);
         // Not the message that leaves: that stands behind it.
-        self.hint = before;
+        self.hint = Some(before);
         self.queue.remove_after(msgs, before)
     }
 
     /// Takes the first request off the queue if it has been told that it took too long and was sent
     /// before the one that ends at `end`.
-    pub fn pop_expired(&mut self, msgs: &mut Msgs, end: u64) -> Option<u32> {
-        let head = msgs.get(self.queue.head()? as usize)?;
+    pub fn pop_expired(&mut self, msgs: &mut Msgs, end: u64) -> Option<ReqId> {
+        let head = msgs.get(self.queue.head()?)?;
         (head.is_expired() && head.end < end)
             .then(|| self.pop(msgs))
             .flatten()
@@ -402,16 +395,16 @@ impl Upstream {
     /// What in its figures is not so: they are kept beside the queue, and have to agree with it.
     pub fn contradiction(&self, msgs: &Msgs) -> Option<String> {
         let mut overdue = [0; 2];
-        let mut due = [NONE; 2];
-        let (mut end, mut last, mut hint) = (0, None, self.hint == NONE);
+        let mut due = [None; 2];
+        let (mut end, mut last, mut hint) = (0, None, self.hint.is_none());
         let mut ids = HashSet::new();
         let (mut bytes, mut unwritten) = (0, Unwritten::default());
         for (count, (key, msg)) in (1..).zip(self.queue.iter(msgs)) {
             let lane = lane(msg);
             if msg.is_expired() {
                 overdue[lane] += 1;
-            } else if due[lane] == NONE {
-                due[lane] = key;
+            } else if due[lane].is_none() {
+                due[lane] = Some(key);
             }
             if !msg.flags.has(Flags::QUEUED) {
                 return Some("a message in its queue does not know that".into());
@@ -425,12 +418,12 @@ impl Upstream {
                     msg.wire_id
                 ));
             }
-            hint |= key == self.hint;
+            hint |= self.hint == Some(key);
             bytes += u64::from(msg.len);
             if msg.end > self.written {
                 unwritten.count += 1;
-                if unwritten.first == NONE {
-                    unwritten.first = key;
+                if unwritten.first.is_none() {
+                    unwritten.first = Some(key);
                 }
             }
             (end, last) = (msg.end, Some((count, key)));
@@ -516,28 +509,27 @@ impl Upstream {
 
     /// Puts a request into the queue.
     #[inline]
-    fn push(&mut self, msgs: &mut Msgs, entry: u32, len: u32) {
+    fn push(&mut self, msgs: &mut Msgs, entry: ReqId, len: u32) {
         self.queue.push(msgs, entry);
         self.queue_bytes += u64::from(len);
         if self.unwritten.count == 0 {
-            self.unwritten.first = entry;
+            self.unwritten.first = Some(entry);
         }
         self.unwritten.count += 1;
     }
 
     /// Counts those no more that have been wholly written.
     #[inline]
-    fn note_written(&mut self, msgs: &mut Msgs) {
+    fn note_written(&mut self, msgs: &Msgs) {
         if self.written == self.queued {
             self.unwritten = Unwritten::default();
             return;
         }
         // Each request is passed once, and only where the kernel does not take all there is.
-        while let Some(msg) = msgs.get(self.unwritten.first as usize)
-            && msg.end <= self.written
+        while let Some(first) = self.unwritten.first
+            && msgs.get(first).is_some_and(|msg| msg.end <= self.written)
         {
-            let next = Queue::<OfUpstream>::after(msgs, self.unwritten.first);
-            self.unwritten.first = next.unwrap_or(NONE);
+            self.unwritten.first = Queue::<OfUpstream>::after(msgs, first);
             self.unwritten.count -= 1;
         }
     }
@@ -550,7 +542,7 @@ impl Upstream {
         self.left = 0;
         let mut entry = self.queue.head();
         while let Some(key) = entry {
-            if let Some(msg) = msgs.get_mut(key as usize) {
+            if let Some(msg) = msgs.get_mut(key) {
                 msg.end = msg.end.saturating_sub(gone);
             }
             entry = Queue::<OfUpstream>::after(msgs, key);
@@ -584,7 +576,7 @@ impl Upstream {
         self.out.clear();
         self.held.clear();
         self.held_bytes = 0;
-        self.due = [NONE; 2];
+        self.due = [None; 2];
         self.overdue = [Overdue::default(); 2];
         (self.queued, self.written, self.left) = (0, 0, 0);
         self.unwritten = Unwritten::default();
@@ -609,11 +601,11 @@ impl Upstream {
 impl Node {
     /// Puts a request, whose bytes for this connection are `raw`, into its queue.
     #[inline]
-    pub(super) fn put_upstream(&mut self, slot: usize, entry: u32, now: Now, raw: Raw<'_>) {
+    pub(super) fn put_upstream(&mut self, slot: SlotId, entry: ReqId, now: Now, raw: Raw<'_>) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
-        let Some(msg) = self.msgs.get_mut(entry as usize) else {
+        let Some(msg) = self.msgs.get_mut(entry) else {
             return;
         };
         if msg.flags.has(Flags::QUEUED) {
@@ -628,8 +620,8 @@ impl Node {
         }
         let (lane, start, len) = (lane(msg), msg.start, msg.len);
         upstream.push(&mut self.msgs, entry, len);
-        if upstream.due[lane] == NONE {
-            upstream.due[lane] = entry;
+        if upstream.due[lane].is_none() {
+            upstream.due[lane] = Some(entry);
             let due = start + self.granted[upstream.distance as usize][lane];
             self.earliest = self.earliest.min(due);
         }
@@ -646,12 +638,12 @@ impl Node {
     }
 
     /// Notes that `n` bytes went out.
-    pub(super) fn upstream_wrote(&mut self, slot: usize, now: Now, n: usize) {
+    pub(super) fn upstream_wrote(&mut self, slot: SlotId, now: Now, n: usize) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
         upstream.written += n as u64;
-        upstream.note_written(&mut self.msgs);
+        upstream.note_written(&self.msgs);
         upstream.trickle += n;
         if upstream.trickle >= limits::FLOW || upstream.out.is_empty() {
             upstream.flowed = now.mono_us;

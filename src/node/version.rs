@@ -8,8 +8,9 @@
 use super::Node;
 use super::collect::Collector;
 use super::front::Raw;
+use super::ids::{FrontId, SlotId};
 use super::join::Join;
-use super::msg::{Msg, NO_COMMAND, NONE};
+use super::msg::{Msg, NO_COMMAND};
 use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::config::StoreKind;
@@ -70,7 +71,7 @@ pub(super) fn correct(hello: &[u8], told: &str, info: &[u8]) -> (Vec<u8>, Option
 impl Node {
     /// Asks the datastore for its version before `HELLO` is answered with this reply, if it is not known.
     /// Returns false if the reply may be given as it stands.
-    pub(super) fn asks_version(&mut self, key: u32, now: Now, hello: &[u8]) -> bool {
+    pub(super) fn asks_version(&mut self, key: FrontId, now: Now, hello: &[u8]) -> bool {
         let is_told = !matches!(hello.first(), None | Some(b'-'));
         if self.version.known || !is_told || self.options.store != StoreKind::Redis {
             return false;
@@ -78,7 +79,9 @@ impl Node {
         let Some(front) = self.fronts.get_mut(key) else {
             return false;
         };
-        let parent = self.msgs.insert(Msg::new(key, NO_COMMAND, 0, now.mono_us)) as u32;
+        let parent = self
+            .msgs
+            .insert(Msg::new(Some(key), NO_COMMAND, 0, now.mono_us));
         front.queue.push(&mut self.msgs, parent);
         let told = self.version.text.clone();
         let join = Join::Hello(hello.to_vec(), told);
@@ -86,10 +89,10 @@ impl Node {
         let mut request = Chain::new();
         self.pool
             .copy(b"*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n", &mut request);
-        let mut msg = Msg::new(NONE, NO_COMMAND, request.len(), now.mono_us);
-        msg.parent = parent;
-        let entry = self.msgs.insert(msg) as u32;
-        self.send_to_store(entry, key, now, Raw::from(&request));
+        let mut msg = Msg::new(None, NO_COMMAND, request.len(), now.mono_us);
+        msg.parent = Some(parent);
+        let entry = self.msgs.insert(msg);
+        self.send_to_store(entry, Some(key), now, Raw::from(&request));
         true
     }
 
@@ -99,7 +102,7 @@ impl Node {
     }
 
     /// A connection is lost: if it led to the datastore, behind the next one there may be another version.
-    pub(super) fn forget_version_of(&mut self, slot: usize) {
+    pub(super) fn forget_version_of(&mut self, slot: SlotId) {
         let is_store = self.upstreams.get(slot).is_some_and(Upstream::is_store);
         self.version.known &= !is_store;
     }

@@ -9,6 +9,7 @@ use crate::mbuf::{Chain, Pool};
 use crate::node::Node;
 use crate::node::client::{Heard, Speech};
 use crate::node::front::Raw;
+use crate::node::ids::FrontId;
 use crate::node::msg::Flags;
 use crate::proto::memcache::binary::header::{self, Header, Response};
 use crate::proto::memcache::binary::line::{self, MAX_COPIED};
@@ -40,11 +41,11 @@ impl Speech for Parser {
     }
 
     #[inline]
-    fn serve(node: &mut Node, key: u32, now: Now, request: Request, raw: Raw<'_>) {
+    fn serve(node: &mut Node, key: FrontId, now: Now, request: Request, raw: Raw<'_>) {
         node.serve_binary(key, now, request, raw);
     }
 
-    fn must_wait(_node: &Node, _key: u32, request: &Request, _raw: Raw<'_>) -> bool {
+    fn must_wait(_node: &Node, _key: FrontId, request: &Request, _raw: Raw<'_>) -> bool {
         // As for a line: what is refused reaches nobody, and one that names a version takes two steps itself.
         match request.kind {
             Kind::Served(row) => {
@@ -93,18 +94,18 @@ pub(in crate::node) fn response(asked: Asked, text: &[u8], pool: &Pool) -> Vec<u
 
 impl Node {
     /// The request of the binary protocol that a client is being served.
-    pub(super) fn binary_asked(&self, key: u32) -> Option<Asked> {
-        let client = self.fronts.clients.get(key as usize)?;
+    pub(super) fn binary_asked(&self, key: FrontId) -> Option<Asked> {
+        let client = self.fronts.client(key)?;
         Asked::from_number(client.asking)
     }
 
     /// Answers it here with the response that this text reply is.
-    pub(super) fn tell_binary(&mut self, key: u32, now: Now, asked: Asked, text: &[u8]) {
+    pub(super) fn tell_binary(&mut self, key: FrontId, now: Now, asked: Asked, text: &[u8]) {
         let response = response(asked, text, &self.pool);
         self.push_answer(key, now, &response, Flags::default(), false);
     }
 
-    fn serve_binary(&mut self, key: u32, now: Now, request: Request, raw: Raw<'_>) {
+    fn serve_binary(&mut self, key: FrontId, now: Now, request: Request, raw: Raw<'_>) {
         let header = request.header;
         match request.kind {
             Kind::Skipped => {}
@@ -123,7 +124,7 @@ impl Node {
     }
 
     /// A response without a value but the status's own.
-    fn say(&mut self, key: u32, now: Now, header: &Header, status: Status, last: bool) {
+    fn say(&mut self, key: FrontId, now: Now, header: &Header, status: Status, last: bool) {
         if status == Status::Success {
             let response = Response::new(header.opcode, header.opaque, status);
             return self.push_answer(key, now, &response.bytes(), Flags::default(), last);
@@ -132,7 +133,14 @@ impl Node {
         self.push_answer(key, now, &response, Flags::default(), last);
     }
 
-    fn serve_as_line(&mut self, key: u32, now: Now, row: &Opcode, header: &Header, raw: Raw<'_>) {
+    fn serve_as_line(
+        &mut self,
+        key: FrontId,
+        now: Now,
+        row: &Opcode,
+        header: &Header,
+        raw: Raw<'_>,
+    ) {
         let start = header::LEN + usize::from(header.extras) + usize::from(header.key);
         let mut room = [0; START_ROOM];
         let Some(room) = room.get_mut(..start) else {
@@ -170,7 +178,7 @@ impl Node {
             return self.say(key, now, header, Status::Internal, false);
         };
         let asking = |node: &mut Node, number: u64| {
-            if let Some(client) = node.fronts.clients.get_mut(key as usize) {
+            if let Some(client) = node.fronts.client_mut(key) {
                 client.asking = number;
             }
         };

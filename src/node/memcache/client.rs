@@ -10,6 +10,7 @@ use crate::node::Node;
 use crate::node::client::{Heard, Speech};
 use crate::node::collect::Collector;
 use crate::node::front::Raw;
+use crate::node::ids::{FrontId, ReqId};
 use crate::node::join::Join;
 use crate::node::memcache::first_line;
 use crate::node::msg::{Flags, Msg};
@@ -41,11 +42,11 @@ impl Speech for Parser {
     }
 
     #[inline]
-    fn serve(node: &mut Node, key: u32, now: Now, request: Request, raw: Raw<'_>) {
+    fn serve(node: &mut Node, key: FrontId, now: Now, request: Request, raw: Raw<'_>) {
         node.serve_memcache(key, now, request, raw);
     }
 
-    fn must_wait(_node: &Node, _key: u32, request: &Request, raw: Raw<'_>) -> bool {
+    fn must_wait(_node: &Node, _key: FrontId, request: &Request, raw: Raw<'_>) -> bool {
         // What is refused reaches nobody; nor may it be parsed twice, as a value may have to be passed over
         // behind it.
         if !matches!(request.kind, Kind::Direct { .. } | Kind::Line) {
@@ -114,7 +115,13 @@ pub(super) fn quiet_flags(quiet: Quiet) -> Flags {
 impl Node {
     /// Serves one request.
     #[inline]
-    pub(super) fn serve_memcache(&mut self, key: u32, now: Now, request: Request, raw: Raw<'_>) {
+    pub(super) fn serve_memcache(
+        &mut self,
+        key: FrontId,
+        now: Now,
+        request: Request,
+        raw: Raw<'_>,
+    ) {
         match request.kind {
             Kind::Direct {
                 command,
@@ -151,12 +158,12 @@ impl Node {
     }
 
     /// Forwards a request by one key whose reply tells the client versions.
-    fn forward_marking(&mut self, key: u32, now: Now, mut ask: Ask<'_>) {
+    fn forward_marking(&mut self, key: FrontId, now: Now, mut ask: Ask<'_>) {
         ask.routing = self.version_routing(key, &ask);
         let Some(entry) = self.enqueue(key, now, Form::default(), &ask, ask.raw.len()) else {
             return;
         };
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+        if let Some(msg) = self.msgs.get_mut(entry) {
             msg.flags = msg.flags.with(Flags::UNIQUE);
         }
         self.count_request(&ask);
@@ -165,7 +172,7 @@ impl Node {
     }
 
     /// Where a request goes whose reply tells versions: all nodes of a datacenter ask the same replica.
-    fn version_routing(&self, key: u32, ask: &Ask<'_>) -> Routing {
+    fn version_routing(&self, key: FrontId, ask: &Ask<'_>) -> Routing {
         let asks_one = ask.class == Class::Read
             && self.replicated
             && self.level_of(key, ask.class) == Consistency::DcOne;
@@ -177,7 +184,7 @@ impl Node {
     }
 
     /// Answers a client's request here, unless it wants no answer.
-    fn tell(&mut self, key: u32, now: Now, text: &[u8], silent: bool) {
+    fn tell(&mut self, key: FrontId, now: Now, text: &[u8], silent: bool) {
         if let Some(asked) = self.binary_asked(key) {
             self.tell_binary(key, now, asked, text);
         } else if !silent {
@@ -191,7 +198,7 @@ impl Node {
     }
 
     /// Serves a request whose line, which `raw` begins with, has to be looked at.
-    fn serve_line(&mut self, key: u32, now: Now, line: &[u8], raw: Raw<'_>) {
+    fn serve_line(&mut self, key: FrontId, now: Now, line: &[u8], raw: Raw<'_>) {
         match line::read(line) {
             Outcome::Call(call) => self.serve_call(key, now, call, line.len(), raw),
             Outcome::Answer { text, silent } => {
@@ -202,7 +209,7 @@ impl Node {
         }
     }
 
-    fn serve_call(&mut self, key: u32, now: Now, call: Call<'_>, line: usize, raw: Raw<'_>) {
+    fn serve_call(&mut self, key: FrontId, now: Now, call: Call<'_>, line: usize, raw: Raw<'_>) {
         let command = call.command;
         if command.serve == Serve::AllNodesGuarded && !self.options.enable_flush {
             let silent = call.quiet == Quiet::All;
@@ -234,7 +241,7 @@ impl Node {
         let Some(entry) = self.enqueue(key, now, Form::default(), &ask, ask.raw.len()) else {
             return;
         };
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+        if let Some(msg) = self.msgs.get_mut(entry) {
             msg.flags = msg.flags.with(quiet_flags(call.quiet));
             if versions {
                 msg.flags = msg.flags.with(Flags::UNIQUE);
@@ -250,7 +257,7 @@ impl Node {
         };
         self.count_request(&ask);
         if self.is_memcache_purge(command) {
-            self.send_to_store(entry, key, now, ask.raw);
+            self.send_to_store(entry, Some(key), now, ask.raw);
         } else if command.serve == Serve::AllNodesGuarded {
             self.ask_all(entry, key, now, &ask, Join::Same, true);
         } else if self.replicated && rewrite::needs_one(&call) {
@@ -262,13 +269,13 @@ impl Node {
     }
 
     /// The one part of a request whose reply becomes the answer in this way.
-    fn only_part(&mut self, entry: u32, join: Join) -> u32 {
-        let Some(mut part) = self.msgs.get(entry as usize).map(Msg::copy) else {
+    fn only_part(&mut self, entry: ReqId, join: Join) -> ReqId {
+        let Some(mut part) = self.msgs.get(entry).map(Msg::copy) else {
             return entry;
         };
         self.give_collector(entry, Collector::joining(1, join));
-        part.parent = entry;
-        self.msgs.insert(part) as u32
+        part.parent = Some(entry);
+        self.msgs.insert(part)
     }
 
     /// The bytes of a request that is written anew: its line, then its value as it came behind a

@@ -9,6 +9,7 @@ use crate::mbuf::Chain;
 use crate::node::Node;
 use crate::node::collect::{Collector, Lists};
 use crate::node::front::Raw;
+use crate::node::ids::{FrontId, ReqId};
 use crate::node::join::{Answer, Join};
 use crate::node::msg::Msg;
 use crate::node::route::Ask;
@@ -23,8 +24,8 @@ impl Node {
     /// Splits a client's request by its keys' owners, and into lines that are not too long, and sends the pieces.
     pub(super) fn split_get(
         &mut self,
-        entry: u32,
-        key: u32,
+        entry: ReqId,
+        key: FrontId,
         now: Now,
         ask: &Ask<'_>,
         call: &Call<'_>,
@@ -41,8 +42,8 @@ impl Node {
     /// Forwards each of the pieces into which a peer's request has been divided ([`Node::divide_forwarded`]).
     pub(super) fn send_forwarded_gets(
         &mut self,
-        entry: u32,
-        key: u32,
+        entry: ReqId,
+        key: FrontId,
         now: Now,
         ask: &Ask<'_>,
         call: &Call<'_>,
@@ -56,12 +57,12 @@ impl Node {
     /// Sends the pieces into which a request has been divided, each in lines that are not too long.
     fn send_lines(
         &mut self,
-        entry: u32,
+        entry: ReqId,
         now: Now,
         ask: &Ask<'_>,
         call: &Call<'_>,
         tokens: &[Token],
-        send: impl Fn(&mut Node, u32, &Ask<'_>),
+        send: impl Fn(&mut Node, ReqId, &Ask<'_>),
     ) {
         let Body::Get { keys, .. } = &call.body else {
             return self.finish_failed(entry, now, Failure::Internal);
@@ -94,11 +95,11 @@ impl Node {
         for (part, piece) in (0..).zip(&pieces) {
             let fragment = call.with_keys(piece.iter().map(key_at).collect());
             let chain = self.rewritten(&fragment, 0, Raw::EMPTY);
-            let Some(mut msg) = self.msgs.get(entry as usize).map(Msg::copy) else {
+            let Some(mut msg) = self.msgs.get(entry).map(Msg::copy) else {
                 return;
             };
-            (msg.parent, msg.part) = (entry, part);
-            let msg = self.msgs.insert(msg) as u32;
+            (msg.parent, msg.part) = (Some(entry), part);
+            let msg = self.msgs.insert(msg);
             self.stats.pool.fragments += 1;
             let token = piece.first().and_then(|&at| tokens.get(at as usize));
             let ask = Ask {

@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::hashkit::Token;
 use crate::node::Node;
 use crate::node::front::Raw;
+use crate::node::ids::FrontId;
 use crate::node::msg::Flags;
 use crate::node::route::Ask;
 use crate::proto::memcache::call::Quiet;
@@ -21,7 +22,7 @@ impl Node {
     /// or, if not `forward`, to this node's datastore.
     pub(in crate::node) fn serve_peer_memcache(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         id: u64,
         forward: bool,
@@ -61,7 +62,7 @@ impl Node {
 
     fn serve_peer_line(
         &mut self,
-        key: u32,
+        key: FrontId,
         now: Now,
         id: u64,
         forward: bool,
@@ -97,7 +98,7 @@ impl Node {
         let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), ask.raw.len()) else {
             return;
         };
-        if let Some(msg) = self.msgs.get_mut(entry as usize) {
+        if let Some(msg) = self.msgs.get_mut(entry) {
             msg.flags = msg.flags.with(quiet_flags(call.quiet));
         }
         if tokens.len() > 1 && self.divide_forwarded(&tokens) {
@@ -108,9 +109,9 @@ impl Node {
     }
 
     /// Answers a peer's request here, unless it wants no answer.
-    fn tell_peer(&mut self, key: u32, now: Now, id: u64, text: &[u8], silent: bool) {
+    fn tell_peer(&mut self, key: FrontId, now: Now, id: u64, text: &[u8], silent: bool) {
         if let Some(entry) = self.enqueue_peer(key, now, id, None, 0) {
-            if let Some(msg) = self.msgs.get_mut(entry as usize)
+            if let Some(msg) = self.msgs.get_mut(entry)
                 && silent
             {
                 msg.flags = msg.flags.with(Flags::SILENT);

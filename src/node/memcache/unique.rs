@@ -10,6 +10,7 @@ use crate::hashkit::{self, HashKind, Token};
 use crate::mbuf::Chain;
 use crate::node::Node;
 use crate::node::front::Raw;
+use crate::node::ids::{FrontId, ReqId};
 use crate::node::members::NOBODY;
 use crate::node::replicate::Rules;
 use crate::node::route::Ask;
@@ -99,8 +100,8 @@ impl Node {
     /// Runs a compare-and-swap on the replica whose version it names, and lets the others know.
     pub(super) fn compare_and_swap(
         &mut self,
-        entry: u32,
-        pin: u32,
+        entry: ReqId,
+        pin: FrontId,
         now: Now,
         ask: &Ask<'_>,
         call: &Call<'_>,

@@ -4,7 +4,8 @@ use super::memcache::at;
 use super::{ME, Rig, THREE_RACKS};
 use crate::consistency::Consistency::DcOne;
 use crate::node::front::Reading;
-use crate::node::msg::{Flags, Msg, NONE};
+use crate::node::ids::{FrontId, Id, SlotId};
+use crate::node::msg::{Flags, Msg};
 use crate::node::{Node, Options};
 
 const TWO_RACKS: [&str; 2] = ["a d r1 0", "b d r2 0"];
@@ -90,7 +91,7 @@ fn a_second_answer_goes_nowhere_and_is_counted() {
     let mut rig = Rig::new(&THREE_RACKS, Options::default());
     let client = rig.client();
     rig.asks(client, &["GET a", "GET b"]);
-    let key = crate::node::front::Fronts::key(client);
+    let key = FrontId::of(client);
     let entry = rig.node.fronts.get(key).unwrap().queue.tail().unwrap();
     let now = rig.now;
     rig.node.finish(entry, now, b"+first\r\n");
@@ -110,7 +111,7 @@ fn a_second_expiry_goes_nowhere_and_is_counted() {
     let entry = rig.node.upstreams[0].queue.head().unwrap();
     let now = rig.now;
     for _ in 0..2 {
-        rig.node.expire_one(0, entry, 1, now);
+        rig.node.expire_one(SlotId::new(0), entry, 1, now);
     }
     rig.turn();
     assert_eq!(
@@ -129,7 +130,7 @@ fn a_request_is_not_put_into_two_queues() {
     let entry = rig.node.upstreams[0].queue.head().unwrap();
     let now = rig.now;
     rig.node
-        .put_upstream(1, entry, now, crate::node::front::Raw::EMPTY);
+        .put_upstream(SlotId::new(1), entry, now, crate::node::front::Raw::EMPTY);
     assert_eq!(rig.node.stats(now).own.contradictions, 1);
     assert!(rig.node.upstreams[1].queue.is_empty());
 }
@@ -144,7 +145,7 @@ fn every_wrong_figure_is_found() {
         ("messages have expired", |node| {
             node.upstreams[0].overdue[0].count += 1;
         }),
-        ("are due next", |node| node.upstreams[0].due[0] = NONE),
+        ("are due next", |node| node.upstreams[0].due[0] = None),
         ("are due next", |node| {
             node.upstreams[0].due[1] = node.upstreams[0].due[0];
         }),
@@ -168,24 +169,25 @@ fn every_wrong_figure_is_found() {
             node.fronts.clients[0].front.reading = Reading::Ordered;
         }),
         ("messages are sent", |node| {
-            let mut msg = Msg::new(0, 0, 0, 0);
+            let mut msg = Msg::new(Some(FrontId::client(0)), 0, 0, 0);
             msg.flags = Flags::QUEUED;
             node.msgs.insert(msg);
         }),
         ("are awaited", |node| {
-            node.msgs.insert(Msg::new(0, 0, 0, 0));
+            let front = Some(FrontId::client(0));
+            node.msgs.insert(Msg::new(front, 0, 0, 0));
         }),
         ("is a part of none", |node| {
-            let mut msg = Msg::new(NONE, 0, 0, 0);
-            msg.parent = 0;
+            let mut msg = Msg::new(None, 0, 0, 0);
+            msg.parent = node.upstreams[0].queue.head();
             node.msgs.insert(msg);
         }),
         ("nobody needs", |node| {
-            node.msgs.insert(Msg::new(NONE, 0, 0, 0));
+            node.msgs.insert(Msg::new(None, 0, 0, 0));
         }),
         ("does not know that", |node| {
             let entry = node.upstreams[0].queue.head().unwrap();
-            let msg = &mut node.msgs[entry as usize];
+            let msg = node.msgs.get_mut(entry).unwrap();
             msg.flags = msg.flags.without(Flags::QUEUED);
         }),
         ("are shown", |node| node.stats.pool.client_connections += 1),

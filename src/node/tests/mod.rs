@@ -394,7 +394,7 @@ impl Rig {
     fn place(&self, node: u16) -> u32 {
         let coming = self.node.prepared.as_ref().map(|prepared| &prepared.links);
         let links = coming.unwrap_or(&self.node.links);
-        links[usize::from(node)].start as u32
+        links[usize::from(node)].first().unwrap().key()
     }
 
     fn asked(&mut self, node: u16) -> &mut Asked {
