@@ -248,12 +248,14 @@ fn pieces(input: &Input) -> Vec<Vec<u8>> {
     }
 }
 
-/// The lines that do not come from a table of the server's own numbers.
+/// How each line begins that does not come from a table of the server's own numbers. One digit is as good as
+/// another: in a time it is another a moment later.
 fn shape(bytes: &[u8]) -> String {
     let mut text = String::new();
     // All of them: where a long reply is cut depends on how many digits the numbers have.
     for line in String::from_utf8_lossy(bytes).split("\r\n") {
         let kind: String = line.chars().take(1).collect();
+        let kind = kind.replace(|first: char| first.is_ascii_digit(), "0");
         if kind != "#" && !line.contains(':') {
             text.push_str(&kind);
         }
