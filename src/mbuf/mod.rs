@@ -24,9 +24,11 @@
 mod chain;
 mod inbound;
 mod pool;
+mod raw;
 mod slice;
 
 pub use chain::Chain;
 pub use inbound::{Fill, Inbound};
 pub use pool::Pool;
+pub use raw::Raw;
 pub use slice::{Slice, Writer};

@@ -20,14 +20,13 @@
 //! own question. So requests for a peer are *parked* until then, for as long as a read may take.
 
 use super::frame::Frames;
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream};
 use super::{Action, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::Failure;
 use crate::proto::dnode;
 use std::collections::VecDeque;

@@ -1,14 +1,14 @@
 //! From a reply to the client's output, in the order of the client's requests.
 
 use super::client::reply_flags;
-use super::front::{Front, Raw, Reading};
+use super::front::{Front, Reading};
 use super::ids::{FrontId, ReqId};
 use super::memcache;
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::{Action, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::resp3;
 use crate::proto::{Failure, failure};
 
@@ -68,7 +68,7 @@ impl Node {
             }
             return;
         };
-        if raw.is_error(self.options.store) {
+        if failure::is_error_reply(self.options.store, raw) {
             if key.is_peer() {
                 self.stats.pool.peer_forward_error += 1;
             } else {
@@ -87,7 +87,9 @@ impl Node {
             }
         } else if msg.flags.has(Flags::SILENT) {
             // Nobody will hear it.
-        } else if msg.flags.has(Flags::RESP3) && !raw.is_identity(msg.form) {
+        } else if msg.flags.has(Flags::RESP3)
+            && !resp3::is_identity(msg.form, raw.start(&mut [0; 2]))
+        {
             let converted = &mut self.converted;
             raw.with_bytes(|reply| resp3::convert(msg.form, reply, converted));
             self.pool.copy(converted, &mut msg.reply);

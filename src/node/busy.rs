@@ -18,14 +18,13 @@
 //! other answer to `PING`. Redis itself answers nothing to anybody before `busy-reply-threshold`.
 
 use super::Node;
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::upstream::State;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::command::{Command, command};
 
 /// How Redis' answer begins while a script runs. (`-BUSYGROUP` and `-BUSYKEY` are something else.)

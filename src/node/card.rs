@@ -16,7 +16,6 @@
 //! times stay relative.
 
 use super::agreement::{Finding, Setting, differences, listed};
-use super::front::Raw;
 use super::ids::{FrontId, SlotId};
 use super::msg::{Msg, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream, Wire};
@@ -26,7 +25,7 @@ use crate::cluster::id::NodeId;
 use crate::cluster::skew::Skew;
 use crate::cluster::topology::{Distance, Topology};
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::dnode::card::Field;
 use crate::proto::dnode::{self, Broken, Card, Message};
 use crate::proto::redis::command::command;

@@ -1,15 +1,15 @@
 //! A client connection: from received bytes to requests.
 
-use super::front::{Front, Raw};
+use super::ask::Ask;
+use super::front::Front;
 use super::ids::{FrontId, ReqId};
 use super::memcache::response as memcache_response;
 use super::msg::{Flags, Msg, NO_COMMAND};
-use super::route::Ask;
 use super::{ConnId, Next, Node};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::resp3;
 use crate::proto::redis::session::Session;
 use crate::proto::{Class, Failure};

@@ -2,7 +2,6 @@
 
 use super::Node;
 use super::frame::Frames;
-use super::front::Raw;
 use super::ids::{FrontId, JudgeId, ReqId, Table};
 use super::join::{Answer, Join};
 use super::many;
@@ -16,8 +15,9 @@ use crate::cluster::quorum::{Quorum, Reply, Verdict};
 use crate::cluster::route::{Counts, Target, Targets};
 use crate::config::StoreKind;
 use crate::consistency::Consistency;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::Failure;
+use crate::proto::failure;
 use crate::proto::redis::alike::Alike;
 use crate::proto::redis::command::{Class, Command, command};
 use crate::proto::redis::request;
@@ -421,7 +421,7 @@ impl Collector {
     fn take(&mut self, store: StoreKind, part: u16, raw: Raw<'_>) -> Option<Answer> {
         let slot = self.replies.get_mut(usize::from(part))?;
         raw.append_to(slot);
-        let is_error = raw.is_error(store);
+        let is_error = failure::is_error_reply(store, raw);
         match &mut self.method {
             Method::Quorum {
                 quorum,

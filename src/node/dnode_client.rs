@@ -5,20 +5,19 @@
 //! answered exactly once, in order but for what must not wait behind a script ([`super::busy`]), with its id; what cannot be served gets an error line, never a
 //! closed connection.
 
-use super::front::{Front, Raw};
+use super::ask::{Ask, command_of};
+use super::front::Front;
 use super::ids::{FrontId, ReqId};
 use super::limits;
 use super::many::Several;
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::native::is_native;
 use super::peer::OLD_PROBE;
-use super::redis_client::command_of;
-use super::route::Ask;
 use super::{ConnId, Next, Node, Options, frame};
 use crate::clock::Now;
 use crate::hashkit::Token;
 use crate::log_at;
-use crate::mbuf::{Chain, Pool};
+use crate::mbuf::{Chain, Pool, Raw};
 use crate::proto::dnode::payload::RequestShape;
 use crate::proto::dnode::{self, Card, Header, Kind, Message, VERSION_CARDS, VERSION_MODERN};
 use crate::proto::legacy;

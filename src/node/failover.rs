@@ -20,7 +20,6 @@ use super::Node;
 use super::busy::is_busy_line;
 use super::collect::Collector;
 use super::frame::Frames;
-use super::front::Raw;
 use super::ids::{FrontId, ReqId, SlotId};
 use super::join::Join;
 use super::msg::{Flags, Msg};
@@ -34,7 +33,7 @@ use crate::cluster::route::{
 use crate::config::StoreKind;
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::command::command;
 use crate::proto::redis::request;
 use crate::proto::{Class, Failure};

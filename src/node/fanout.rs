@@ -24,17 +24,16 @@
 //! differently, unless they have as many nodes and the same data in them.
 
 use super::Node;
+use super::ask::Ask;
 use super::collect::Collector;
 use super::frame::Frames;
-use super::front::Raw;
 use super::ids::{FrontId, ReqId};
 use super::join::{CURSOR_BITS, Join};
 use super::msg::Msg;
-use super::route::Ask;
 use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::route::{Counts, Demand, How, Routing, Target};
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::command::{Class, Command, Serve};
 use crate::proto::redis::join::JoinRule;
 use crate::proto::redis::lookup::lookup;

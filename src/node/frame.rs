@@ -5,8 +5,7 @@
 //! because then the messages of a whole batch lie side by side and leave as one `iovec`; a large one
 //! is not.
 
-use super::front::Raw;
-use crate::mbuf::{Chain, Pool};
+use crate::mbuf::{Chain, Pool, Raw};
 use crate::proto::dnode::{
     Cipher, Data, Header, Kind, MAX_ENCODED, MAX_PLAIN, VERSION, WANTS_RESP3, WrappedKey,
 };

@@ -17,7 +17,6 @@
 
 use super::ConnId;
 use super::Node;
-use super::front::Raw;
 use super::ids::{FrontId, ReqId};
 use super::msg::{Flags, Msg, OfFront, Queue};
 use super::upstream::Upstream;
@@ -25,7 +24,7 @@ use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::cluster::peer_state::Gate;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::Class;
 use crate::proto::Failure;
 use std::collections::VecDeque;

@@ -1,15 +1,14 @@
 //! The replies of several nodes as one.
 
 use super::docs;
-use super::front::Raw;
 use super::memcache;
 use super::version;
 use crate::config::StoreKind;
-use crate::mbuf::Chain;
-use crate::proto::Failure;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::memcache::naming::Naming;
 use crate::proto::redis::cursor::{self, Head, elements};
 use crate::proto::redis::encode;
+use crate::proto::{Failure, failure};
 
 /// How replies are joined. Which commands are joined how is Redis' own advice for clusters (its
 /// command tips `response_policy`), but for `SCAN` and `RANDOMKEY`.
@@ -109,7 +108,7 @@ impl Join {
         replies: &mut [Chain],
     ) -> Option<Answer> {
         let reply = replies.get_mut(part)?;
-        let is_error = Raw::from(&*reply).is_error(store);
+        let is_error = failure::is_error_reply(store, Raw::from(&*reply));
         let ready = match self {
             Join::Any(_) | Join::Hello(..) => false,
             Join::Kill => !is_error,

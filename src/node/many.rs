@@ -2,13 +2,12 @@
 //! the way back. For memcached, see [`super::memcache`].
 
 use super::Node;
+use super::ask::Ask;
 use super::collect::{Collector, Lists};
-use super::front::Raw;
 use super::ids::{FrontId, ReqId};
 use super::join::{Answer, Join, array};
 use super::memcache;
 use super::msg::Msg;
-use super::route::Ask;
 use crate::clock::Now;
 use crate::cluster::id::DcId;
 use crate::cluster::merge::{self, Merge};
@@ -16,7 +15,7 @@ use crate::cluster::topology::Scope;
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::hashkit::digest::digest;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::Failure;
 use crate::proto::redis::command::Command;
 use crate::proto::redis::cursor::elements;

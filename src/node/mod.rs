@@ -74,6 +74,7 @@
 //! | `anew` | a connection that was lost while nothing was under way on it |
 //! | `msg` | a request in flight |
 //! | `ids` | the names of fronts, slots, requests and judges, each of its own type, and tables by them; `slots`: the connections that a node makes |
+//! | `ask` | a request, as far as placing it is concerned |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `docs` what clients are told of commands |
 //! | `many` | requests by keys of several owners |
@@ -97,6 +98,7 @@ mod admission;
 pub mod agreement;
 mod anew;
 mod answer;
+mod ask;
 mod busy;
 mod card;
 mod check;

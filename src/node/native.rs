@@ -9,11 +9,10 @@
 //! [`crate::proto::redis::resp3`].
 
 use super::Node;
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
 use crate::clock::Now;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::command::command;
 use crate::proto::redis::resp3::Form;
 

@@ -18,12 +18,13 @@
 //! clients there is no order.
 
 use super::client::Speech;
-use super::front::{Raw, Reading};
+use super::front::Reading;
 use super::ids::FrontId;
 use super::{Action, ConnId, Node};
 use crate::clock::Now;
 use crate::consistency::Consistency;
 use crate::hashkit::digest::digest;
+use crate::mbuf::Raw;
 use crate::proto::Class;
 use crate::proto::redis::command::Serve;
 use crate::proto::redis::effect;

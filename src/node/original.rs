@@ -6,14 +6,13 @@
 
 use super::Node;
 use super::frame::Frames;
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::memcache::first_line;
 use super::msg::{Flags, Msg};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::Failure;
 use crate::proto::memcache::line::{self, Outcome};
 use crate::proto::redis::command::command;

@@ -6,7 +6,6 @@
 //! goes on, or until it counts as unreachable ([`limits`]). Nor do they wait longer than that without being read once,
 //! so that a C node that has much to make up for does not look like an outage to them.
 
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::msg::Msgs;
 use super::upstream::Upstream;
@@ -16,7 +15,7 @@ use crate::cluster::throttle::Throttle;
 use crate::cluster::topology::Distance;
 use crate::cluster::window::Window;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 
 /// How often, in µs, the log tells of fronts that wait for one C node.
 const LOG_EVERY_US: u64 = 60_000_000;

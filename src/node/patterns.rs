@@ -1,8 +1,8 @@
 //! Keys that a datastore makes from patterns: they must be where the request goes.
 
 use super::Node;
+use super::ask::Ask;
 use super::ids::FrontId;
-use super::route::Ask;
 use crate::hashkit::{self, Token};
 use crate::proto::redis::command::Command;
 use crate::proto::redis::errors;

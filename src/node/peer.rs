@@ -1,6 +1,5 @@
 //! Connections to peers: from their replies to answers.
 
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream, Wire};
@@ -8,7 +7,7 @@ use super::{Next, Node, Options, frame, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
-use crate::mbuf::{Chain, Pool};
+use crate::mbuf::{Chain, Pool, Raw};
 use crate::proto::dnode::{
     self, Cipher, Header, KeyPair, Security, SessionKey, VERSION_CARDS, VERSION_MODERN,
     VERSION_ORIGINAL, WrappedKey,

@@ -2,8 +2,8 @@
 //! (the original's `-x 1`).
 
 use super::Node;
+use super::ask::Ask;
 use super::ids::FrontId;
-use super::route::Ask;
 use crate::clock::Now;
 use crate::hashkit::Token;
 use crate::proto::Failure;

@@ -1,26 +1,22 @@
 //! What a client of Redis asks for.
 
 use super::Node;
+use super::ask::{Ask, command_of};
 use super::client::{Heard, Speech};
 use super::fanout::edited;
-use super::front::Raw;
 use super::ids::FrontId;
 use super::limits;
 use super::many::Several;
 use super::msg::Flags;
-use super::route::Ask;
 use crate::clock::Now;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::command::{Command, Serve, Transaction};
 use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::lookup::{lookup, resolve};
-use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Span, Status};
+use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Status};
 use crate::proto::redis::session::{Context, Effect};
 use crate::proto::redis::{encode, errors, inline, resp3};
-
-/// Longest command name there is, for looking one up in a spread request.
-const NAME_ROOM: usize = 64;
 
 impl Speech for Parser {
     type Request = Kind;
@@ -299,19 +295,5 @@ impl Node {
             return;
         }
         self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);
-    }
-}
-
-/// The command a request names.
-#[inline]
-pub(super) fn command_of(raw: Raw<'_>, name: Span) -> Option<&'static Command> {
-    match raw {
-        Raw::Whole(slice, from, to) => lookup(name.of(slice.get(from..to).unwrap_or(&[]))),
-        Raw::Spread(chain) => {
-            let mut room = [0; NAME_ROOM];
-            let room = room.get_mut(..name.len as usize)?;
-            let n = chain.gather(name.at as usize, room);
-            lookup(room.get(..n).unwrap_or(&[]))
-        }
     }
 }

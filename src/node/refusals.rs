@@ -4,11 +4,11 @@
 //! even by those, because another rack's reply is theirs.
 
 use super::Node;
-use super::front::Raw;
 use super::ids::SlotId;
 use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::log_at;
+use crate::mbuf::Raw;
 use crate::proto::failure::error_word;
 use crate::stats::ErrorWord;
 

@@ -31,15 +31,14 @@
 //! that the replica may have done what others have not: as with any write whose reply is lost. What the same
 //! client asks behind step 1 waits where it would overtake step 2 ([`super::order`]).
 
+use super::ask::Ask;
 use super::collect::{Collector, Compare, Lists};
 use super::frame::Frames;
-use super::front::Raw;
 use super::ids::{FrontId, ReqId};
 use super::members::NOBODY;
 use super::memcache;
 use super::msg::{Flags, Msg};
 use super::order::{self, Begun};
-use super::route::Ask;
 use super::upstream::Upstream;
 use super::{Node, limits};
 use crate::clock::Now;
@@ -49,7 +48,7 @@ use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::hashkit::digest::digest;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::Failure;
 use crate::proto::redis::alike::Alike;
 use crate::proto::redis::command::{Class, Command};

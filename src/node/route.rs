@@ -1,12 +1,11 @@
 //! From a request to the connections it goes out on.
 
 use super::Node;
+use super::ask::Ask;
 use super::frame::Frames;
-use super::front::Raw;
 use super::ids::{FrontId, ReqId, SlotId, Slots};
 use super::msg::{Flags, Msg};
 use super::original::Instead;
-use super::side;
 use super::upstream::{State, Upstream, Wire};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -16,78 +15,15 @@ use crate::cluster::topology::Distance;
 use crate::config::SecureOption;
 use crate::consistency::Consistency;
 use crate::hashkit::{self, Token};
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::Failure;
 use crate::proto::dnode;
 use crate::proto::redis::command::{Class, Command, Serve, is_by_hash};
-use crate::proto::redis::flags::cat;
-use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::request::Span;
 use std::time::Duration;
 
 /// Longest key that is hashed without a copy when it straddles two buffers, in bytes.
 const KEY_ROOM: usize = 512;
-
-/// A request, as far as placing it is concerned.
-#[derive(Clone, Copy)]
-pub(super) struct Ask<'a> {
-    /// The command's row in its table.
-    pub row: u16,
-    /// Where it may go.
-    pub routing: Routing,
-    /// Whether it stands in the statistics as a request.
-    pub counted: bool,
-    /// The command's, or what its arguments make of it.
-    pub class: Class,
-    /// What else its messages are to know.
-    pub flags: Flags,
-    /// Of its first key.
-    pub token: Token,
-    /// Its bytes.
-    pub raw: Raw<'a>,
-}
-
-impl<'a> Ask<'a> {
-    /// A request to Redis.
-    #[inline]
-    pub fn redis(command: &Command, class: Class, token: Token, raw: Raw<'a>) -> Ask<'a> {
-        Ask {
-            row: command.index(),
-            routing: match command.serve {
-                Serve::LocalNode | Serve::RackNodes => Routing::LocalNode,
-                Serve::AllNodes | Serve::AllNodesGuarded => Routing::AllNodes,
-                _ if command.own_rack => Routing::OwnRackOnly,
-                _ => Routing::Normal,
-            },
-            counted: command.counted,
-            class,
-            flags: match side::runs_beside_scripts(command) {
-                true => Flags::BESIDE_SCRIPTS,
-                false => Flags::default(),
-            },
-            token,
-            raw,
-        }
-    }
-}
-
-impl<'a> Ask<'a> {
-    /// A request that every datastore refuses for its number of keys, for the local one to say why, if the
-    /// row leaves that to it: `FCALL` looks for the function first, and an older Redis does not know the
-    /// command at all.
-    pub fn for_its_error(command: &Command, error: KeysError, raw: Raw<'a>) -> Option<Ask<'a>> {
-        let is_refused = match error {
-            KeysError::NotAnInteger | KeysError::Negative | KeysError::TooMany => true,
-            // A script runs without keys.
-            KeysError::Zero => command.categories & cat::SCRIPTING == 0,
-            _ => false,
-        };
-        (is_refused && command.store_refuses).then(|| Ask {
-            routing: Routing::LocalNode,
-            ..Ask::redis(command, Class::Read, Token::default(), raw)
-        })
-    }
-}
 
 impl Node {
     /// Where a key stands on the ring; any place if the ring has one node.

@@ -18,14 +18,13 @@
 
 use super::Node;
 use super::frame::Frames;
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::msg::Flags;
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::hashkit::digest::digest;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::dnode::Kind;
 use crate::proto::redis::command::{Command, Script, command, is_by_hash};
 use crate::proto::redis::lookup::lookup;

@@ -2,7 +2,7 @@
 //!
 //! While a script runs, Redis reads nothing more from the connection it came on, and that is the one all
 //! clients share. On any other connection it still carries out the commands that may run beside a script
-//! (`SCRIPT KILL`, `FUNCTION KILL`, `FUNCTION STATS`: [`flag::ALLOW_BUSY`] in the command table) and answers
+//! (`SCRIPT KILL`, `FUNCTION KILL`, `FUNCTION STATS`: [`Command::runs_beside_scripts`](crate::proto::redis::command::Command::runs_beside_scripts)) and answers
 //! `BUSY` to all others. So these commands, and the node's own question whether the datastore is busy
 //! ([`super::busy`]), have a connection of their own.
 //!
@@ -10,7 +10,6 @@
 //! [`IDLE_US`] without a request. When it is lost, its requests get an error and nothing is tried again until
 //! the next request. It does not count as a connection that clients can be served on.
 
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::links::new_upstream;
 use super::upstream::State;
@@ -18,17 +17,10 @@ use super::{Action, ConnId, Kind, Node};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::log_at;
-use crate::proto::redis::command::Command;
-use crate::proto::redis::flags::flag;
+use crate::mbuf::Raw;
 
 /// How long it stays open without a request, in µs.
 pub(super) const IDLE_US: u64 = 60_000_000;
-
-/// Returns true if a command is carried out while a script runs, provided it is asked on another connection.
-#[inline]
-pub(super) fn runs_beside_scripts(command: &Command) -> bool {
-    command.flags & flag::ALLOW_BUSY != 0
-}
 
 impl Node {
     /// Returns true if this slot is the second connection's.

@@ -1,6 +1,5 @@
 //! The datastore's connections: from replies to answers.
 
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::msg::Flags;
 use super::upstream::{Loss, State, Wire};
@@ -8,8 +7,9 @@ use super::{Next, Node, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::dnode::payload::{Found, Payload};
+use crate::proto::failure;
 use crate::proto::store::Replies;
 use crate::sys;
 use std::io::{self, Read};
@@ -227,7 +227,7 @@ impl Node {
         let write = msg.flags.has(Flags::WRITE);
         self.stats
             .count_reply(upstream.distance, write, used, raw.len() as u64);
-        let is_error = raw.is_error(self.options.store);
+        let is_error = failure::is_error_reply(self.options.store, raw);
         let from_store = upstream.is_store();
         let refused = is_error && self.is_read_refused(slot, now, raw);
         if is_error && kept && write && !expired && self.resend_script(slot, entry, now, raw) {

@@ -7,15 +7,14 @@
 //! ordinary replies have shown.
 
 use super::Node;
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Msg, NO_COMMAND};
 use super::upstream::State;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::config::StoreKind;
-use crate::mbuf::Chain;
-use crate::proto::failure::error_word;
+use crate::mbuf::{Chain, Raw};
+use crate::proto::failure::{self, error_word};
 
 /// Time between two questions, in µs.
 const EVERY_US: u64 = 1_000_000;
@@ -138,7 +137,7 @@ impl Node {
         let probe = &mut self.store_probe;
         probe.asked = None;
         probe.silent_since = None;
-        let refuses = raw.is_error(self.options.store)
+        let refuses = failure::is_error_reply(self.options.store, raw)
             && error_word(self.options.store, raw.start(&mut [0; SHOWN])).refuses_reads();
         probe.refusal = refuses.then(|| shown(raw));
         true

@@ -2,7 +2,6 @@
 
 use super::anew::Anew;
 use super::card::Exchange;
-use super::front::Raw;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, Msgs, OfUpstream, Queue};
 use super::native::Resp3;
@@ -17,7 +16,7 @@ use crate::cluster::throttle::Throttle;
 use crate::cluster::topology::Distance;
 use crate::cluster::window::Window;
 use crate::config::Endpoint;
-use crate::mbuf::{Chain, Inbound};
+use crate::mbuf::{Chain, Inbound, Raw};
 use crate::proto::Failure;
 use crate::proto::store::Replies;
 use std::collections::{HashSet, VecDeque};

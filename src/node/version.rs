@@ -7,14 +7,13 @@
 
 use super::Node;
 use super::collect::Collector;
-use super::front::Raw;
 use super::ids::{FrontId, SlotId};
 use super::join::Join;
 use super::msg::{Msg, NO_COMMAND};
 use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::config::StoreKind;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::encode;
 use crate::proto::redis::session::DEFAULT_VERSION;
 

@@ -6,6 +6,7 @@
 
 use super::memcache;
 use crate::config::StoreKind;
+use crate::mbuf::Raw;
 use crate::stats::ErrorWord;
 
 /// A failure's line for memcached: the same words, unless there are others.
@@ -81,6 +82,18 @@ pub fn is_error(store: StoreKind, start: &[u8]) -> bool {
     match store {
         StoreKind::Redis => start.first() == Some(&b'-'),
         StoreKind::Memcache => memcache::reply::is_error(start),
+    }
+}
+
+/// Whether a reply says that the request was not carried out ([`is_error`]).
+#[inline]
+pub fn is_error_reply(store: StoreKind, reply: Raw<'_>) -> bool {
+    match store {
+        StoreKind::Redis => reply.first_byte() == Some(b'-'),
+        StoreKind::Memcache => {
+            let mut start = [0; memcache::reply::ERROR_WORD];
+            is_error(store, reply.start(&mut start))
+        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! What a reply means to the request it answers.
 
 use crate::hashkit::Token;
-use crate::mbuf::Chain;
+use crate::mbuf::{Chain, Raw};
 use crate::node::Node;
-use crate::node::front::Raw;
 use crate::node::replicate::Effect;
 use crate::proto::memcache::call::is_suppressed;
 use crate::proto::memcache::command::command;

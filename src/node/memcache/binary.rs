@@ -5,10 +5,9 @@
 //! of the cluster's own, it is turned into a response when it is the client's turn.
 
 use crate::clock::Now;
-use crate::mbuf::{Chain, Pool};
+use crate::mbuf::{Chain, Pool, Raw};
 use crate::node::Node;
 use crate::node::client::{Heard, Speech};
-use crate::node::front::Raw;
 use crate::node::ids::FrontId;
 use crate::node::msg::Flags;
 use crate::proto::memcache::binary::header::{self, Header, Response};

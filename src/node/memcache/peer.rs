@@ -6,11 +6,11 @@
 use super::client::{is_too_long, quiet_flags};
 use crate::clock::Now;
 use crate::hashkit::Token;
+use crate::mbuf::Raw;
 use crate::node::Node;
-use crate::node::front::Raw;
+use crate::node::ask::Ask;
 use crate::node::ids::FrontId;
 use crate::node::msg::Flags;
-use crate::node::route::Ask;
 use crate::proto::memcache::call::Quiet;
 use crate::proto::memcache::command::Serve;
 use crate::proto::memcache::errors;

@@ -130,7 +130,7 @@ fn a_request_is_not_put_into_two_queues() {
     let entry = rig.node.upstreams[0].queue.head().unwrap();
     let now = rig.now;
     rig.node
-        .put_upstream(SlotId::new(1), entry, now, crate::node::front::Raw::EMPTY);
+        .put_upstream(SlotId::new(1), entry, now, crate::mbuf::Raw::EMPTY);
     assert_eq!(rig.node.stats(now).own.contradictions, 1);
     assert!(rig.node.upstreams[1].queue.is_empty());
 }

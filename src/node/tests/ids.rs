@@ -5,7 +5,7 @@ use super::{ME, Rig, encoded, key_of};
 use crate::cluster::id::NodeId;
 use crate::cluster::peer_state::PeerState;
 use crate::mbuf::Chain;
-use crate::node::front::Raw;
+use crate::mbuf::Raw;
 use crate::node::{ConnId, Options, frame, limits};
 use crate::proto::dnode::{self, Decoder};
 use proptest::prelude::*;

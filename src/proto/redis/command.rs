@@ -7,7 +7,7 @@
 use super::alike::Alike;
 use super::errors::NumKeys;
 use super::expiry::Expiry;
-use super::flags::cat;
+use super::flags::{cat, flag};
 use super::join::JoinRule;
 use super::keys::{Finder, KeySpec, KeyUse, legacy_range};
 use super::refusal::Why;
@@ -342,6 +342,13 @@ impl Command {
     #[inline]
     pub fn runs_script(&self) -> bool {
         self.categories & cat::SCRIPTING != 0 && matches!(self.serve, Serve::SameNode)
+    }
+
+    /// Returns true if Redis carries it out while a script runs, provided it comes on another connection
+    /// (`allow_busy`).
+    #[inline]
+    pub fn runs_beside_scripts(&self) -> bool {
+        self.flags & flag::ALLOW_BUSY != 0
     }
 
     /// Whether the second word of a request belongs to the command.
