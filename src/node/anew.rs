@@ -23,7 +23,7 @@ use super::frame::Frames;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream};
-use super::{Action, Node, limits};
+use super::{Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Raw};
@@ -120,7 +120,7 @@ impl Node {
         if !upstream.is_store() {
             upstream.anew.awaited = Some(now.mono_us);
         }
-        self.actions.push_back(Action::Close(upstream.id));
+        self.out.close(upstream.id);
         self.connect_upstream(slot, now, true);
         self.note_deadline(slot);
         true

@@ -5,7 +5,7 @@ use super::front::{Front, Reading};
 use super::ids::{FrontId, ReqId};
 use super::memcache;
 use super::msg::{Flags, Msg, NO_COMMAND};
-use super::{Action, Node, limits};
+use super::{Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Raw};
@@ -129,10 +129,7 @@ impl Node {
         }
         // Nothing more is to be said when its turn comes.
         msg.flags = msg.flags.with(Flags::SILENT);
-        if !peer.front.dirty {
-            peer.front.dirty = true;
-            self.dirty_fronts.push(peer.front.id);
-        }
+        peer.front.flush(&mut self.out);
     }
 
     /// Puts every answer that is known and due into the front's output.
@@ -179,10 +176,7 @@ impl Node {
             if front.out.is_scattered(&self.pool) {
                 front.out.pack(&self.pool);
             }
-            if !front.dirty {
-                front.dirty = true;
-                self.dirty_fronts.push(front.id);
-            }
+            front.flush(&mut self.out);
         }
         self.resume_if_drained(key);
     }
@@ -237,7 +231,7 @@ impl Node {
         };
         if front.reading == Reading::Full && front.has_drained() {
             front.reading = Reading::On;
-            self.actions.push_back(Action::Resume(front.id));
+            self.out.resume(front.id);
         }
         if front.reading == Reading::Ordered && front.steps.is_none() && front.may_ask_on() {
             self.in_order.push(front.id);
@@ -285,7 +279,7 @@ impl Node {
         *connections -= 1;
         *(if orderly { eof } else { err }) += 1;
         self.abandon(&mut front);
-        self.actions.push_back(Action::Close(front.id));
+        self.out.close(front.id);
     }
 
     /// Takes a front's name off the requests it waits for.

@@ -182,11 +182,8 @@ impl Node {
 
     /// Writes what a front has to say at the end of the turn.
     fn flush_front(&mut self, key: FrontId) {
-        if let Some(front) = self.fronts.get_mut(key)
-            && !front.dirty
-        {
-            front.dirty = true;
-            self.dirty_fronts.push(front.id);
+        if let Some(front) = self.fronts.get_mut(key) {
+            front.flush(&mut self.out);
         }
     }
 

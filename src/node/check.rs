@@ -55,7 +55,7 @@ impl Node {
                     "due at {due:?}, before {earliest}, the earliest"
                 )));
             }
-            if upstream.dirty && !self.dirty_upstreams.contains(&upstream.id) {
+            if upstream.listed.is_listed() && !self.out.lists(upstream.id) {
                 return Err(of("to be flushed, and in no list of such".into()));
             }
             if upstream.is_backlogged() && !self.backlogged.contains(&slot) {
@@ -108,7 +108,7 @@ impl Node {
                 "{waiting} bytes of replies wait, and {noted} are noted"
             ));
         }
-        if front.dirty && !self.dirty_fronts.contains(&front.id) {
+        if front.listed.is_listed() && !self.out.lists(front.id) {
             return Err("to be flushed, and in no list of such".into());
         }
         let is_woken = match front.reading {

@@ -122,9 +122,8 @@ impl Node {
             }
             State::Up => {
                 upstream.let_go(now);
-                if !upstream.out.is_empty() && !upstream.dirty {
-                    upstream.dirty = true;
-                    self.dirty_upstreams.push(upstream.id);
+                if !upstream.out.is_empty() {
+                    upstream.flush(&mut self.out);
                 }
                 let id = upstream.id;
                 if self.close_unused(slot, now) {

@@ -4,7 +4,8 @@ use super::client::Client;
 use super::dnode_client::DnodeClient;
 use super::ids::{FrontId, SlotId};
 use super::msg::{OfFront, Queue};
-use super::{Action, ConnId, Next, Node, Told, limits};
+use super::outbox::{Listed, Outbox};
+use super::{ConnId, Next, Node, Told, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Inbound};
@@ -26,8 +27,7 @@ pub(super) struct Front {
     /// Requests without an answer yet, in the order of their arrival.
     pub queue: Queue<OfFront>,
     pub reading: Reading,
-    /// It stands in the list of connections to be flushed.
-    pub dirty: bool,
+    pub listed: Listed,
     /// Close once the queue and the output are empty.
     pub closing: bool,
     /// It has ended its stream, though not all of that may have been read.
@@ -85,7 +85,7 @@ impl Front {
             answered: 0,
             queue: Queue::default(),
             reading: Reading::On,
-            dirty: false,
+            listed: Listed::default(),
             closing: false,
             ended: false,
             broken: false,
@@ -101,6 +101,12 @@ impl Front {
             taken: now.mono_us,
             stuck: 0,
         }
+    }
+
+    /// Has its output written.
+    #[inline]
+    pub fn flush(&mut self, out: &mut Outbox) {
+        out.flush_front(&mut self.listed, self.id);
     }
 
     /// Its name in the log.
@@ -353,7 +359,7 @@ impl Node {
         front.out.clear();
         let id = front.id;
         if front.reading == Reading::On {
-            self.actions.push_back(Action::Resume(id));
+            self.out.resume(id);
         }
         self.resume_if_drained(key);
     }

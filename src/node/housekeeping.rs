@@ -114,7 +114,7 @@ impl Node {
         let clients = &mut self.fronts.clients;
         if clients.capacity() > 64 && clients.len() < clients.capacity() / 4 {
             clients.shrink_to_fit();
-            self.dirty_fronts.shrink_to(64);
+            self.out.shrink();
             self.waiting.shrink_to(64);
             freed += size_of::<super::client::Client>();
         }

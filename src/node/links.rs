@@ -6,7 +6,7 @@ use super::options::Options;
 use super::peer::PeerWire;
 use super::slots::Upstreams;
 use super::upstream::{Loss, State, Upstream, Wire};
-use super::{Action, ConnId, Kind, Node};
+use super::{ConnId, Kind, Node};
 use crate::clock::Now;
 use crate::cluster::backoff::{Backoff, PEER_CEILING};
 use crate::cluster::id::NodeId;
@@ -90,9 +90,8 @@ impl Node {
         upstream.anew.connected(now);
         upstream.heard = now.mono_us;
         upstream.flowed = now.mono_us;
-        if !upstream.out.is_empty() && !upstream.dirty {
-            upstream.dirty = true;
-            self.dirty_upstreams.push(upstream.id);
+        if !upstream.out.is_empty() {
+            upstream.flush(&mut self.out);
         }
         if upstream.is_store() {
             upstream.known = true;
@@ -129,7 +128,7 @@ impl Node {
         self.generation = self.generation.wrapping_add(1);
         upstream.id.generation = self.generation;
         // Under its old name it may stand in the list still.
-        upstream.dirty = false;
+        upstream.listed.forget();
         upstream.state = State::Connecting {
             since: now.mono_us,
             first,
@@ -137,7 +136,7 @@ impl Node {
         self.earliest = self
             .earliest
             .min(now.mono_us + self.options.timeout_us.max(1_000_000));
-        self.actions.push_back(Action::Connect(upstream.id));
+        self.out.connect(upstream.id);
     }
 
     /// Gives up a connection. If it has worked and nothing was outstanding, it is made anew at once
@@ -182,7 +181,7 @@ impl Node {
                 retry_at: now.mono_us + wait,
             }
         };
-        self.actions.push_back(Action::Close(id));
+        self.out.close(id);
         while let Some(entry) = self
             .upstreams
             .get_mut(slot)
@@ -204,7 +203,7 @@ impl Node {
         log_at!(Notice, "close {}: no member any more", upstream.id);
         self.stats.pool.peer_connections -= u64::from(upstream.known);
         if !matches!(upstream.state, State::Idle | State::Down { .. }) {
-            self.actions.push_back(Action::Close(upstream.id));
+            self.out.close(upstream.id);
         }
         upstream.reset();
         upstream.state = State::Gone;

@@ -70,6 +70,7 @@
 //! | `redis_client` | what a client of Redis asks for; `clients` is what it asks about all of them; `version`: of its datastore |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
 //! | `card` | what nodes tell each other of themselves; `agreement` is what does not match |
+//! | `outbox` | what the driver is to do next |
 //! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
 //! | `anew` | a connection that was lost while nothing was under way on it |
 //! | `msg` | a request in flight |
@@ -132,6 +133,7 @@ pub mod operator;
 mod options;
 mod order;
 mod original;
+mod outbox;
 mod output;
 mod pacing;
 mod patterns;
@@ -184,9 +186,9 @@ use members::Prepared;
 use memcache::Marks;
 use memory::Memory;
 use msg::Msgs;
+use outbox::Outbox;
 use scripts::Scripts;
 use slots::Upstreams;
-use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -236,10 +238,8 @@ pub struct Node {
     cards: Cards,
     /// Not every request with a key goes on as it stands.
     looks_closer: bool,
-    actions: VecDeque<Action>,
-    /// Connections to be flushed: those that answers go to, and those that requests go to.
-    dirty_fronts: Vec<ConnId>,
-    dirty_upstreams: Vec<ConnId>,
+    /// What the driver is to do.
+    out: Outbox,
     /// The slots of the upstreams with so large a backlog that fronts may have to wait, and maybe a few that had
     /// one earlier in this turn. A read of a client looks at these instead of at every connection of the cluster.
     backlogged: Vec<SlotId>,
@@ -317,9 +317,7 @@ impl Node {
             looks_closer: false,
             replicated: false,
             has_other_racks: false,
-            actions: VecDeque::new(),
-            dirty_fronts: Vec::new(),
-            dirty_upstreams: Vec::new(),
+            out: Outbox::default(),
             backlogged: Vec::new(),
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
@@ -490,7 +488,7 @@ impl Node {
 
     /// The next thing the driver is asked to do.
     pub fn next_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        self.out.next_action()
     }
 
     /// Whether this id names a connection that is still there.

@@ -20,7 +20,7 @@
 use super::client::Speech;
 use super::front::Reading;
 use super::ids::FrontId;
-use super::{Action, ConnId, Node};
+use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::consistency::Consistency;
 use crate::hashkit::digest::digest;
@@ -165,7 +165,7 @@ impl Node {
             self.serve_data(key, now, data, false);
             let front = self.fronts.get(key).filter(|front| front.id == id);
             if front.is_some_and(|front| front.reading == Reading::On) {
-                self.actions.push_back(Action::Resume(id));
+                self.out.resume(id);
             }
         }
     }

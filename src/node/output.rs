@@ -113,10 +113,10 @@ impl Node {
     /// The next connection with answers to be flushed: a client's or a peer's.
     #[inline]
     pub fn next_dirty_front(&mut self) -> Option<ConnId> {
-        while let Some(id) = self.dirty_fronts.pop() {
+        while let Some(id) = self.out.next_front() {
             let front = self.fronts.get_mut(FrontId::of(id));
             if let Some(front) = front.filter(|front| front.id == id) {
-                front.dirty = false;
+                front.listed.forget();
                 return Some(id);
             }
         }
@@ -126,10 +126,10 @@ impl Node {
     /// The next connection with requests to be flushed: to the datastore or to a peer.
     #[inline]
     pub fn next_dirty_upstream(&mut self) -> Option<ConnId> {
-        while let Some(id) = self.dirty_upstreams.pop() {
+        while let Some(id) = self.out.next_upstream() {
             let upstream = self.upstreams.get_mut(SlotId::of(id));
             if let Some(upstream) = upstream.filter(|upstream| upstream.id == id) {
-                upstream.dirty = false;
+                upstream.listed.forget();
                 return Some(id);
             }
         }
@@ -139,6 +139,6 @@ impl Node {
     /// Whether requests are to be flushed.
     #[inline]
     pub fn has_dirty_upstreams(&self) -> bool {
-        !self.dirty_upstreams.is_empty()
+        self.out.has_upstreams()
     }
 }

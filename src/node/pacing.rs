@@ -176,9 +176,8 @@ impl Node {
         if let Some(at) = peer.held_until() {
             self.earliest = self.earliest.min(at);
         }
-        if !peer.out.is_empty() && !peer.dirty {
-            peer.dirty = true;
-            self.dirty_upstreams.push(peer.id);
+        if !peer.out.is_empty() {
+            peer.flush(&mut self.out);
         }
     }
 

@@ -15,7 +15,7 @@
 use super::front::Reading;
 use super::ids::{FrontId, SlotId};
 use super::upstream::Upstream;
-use super::{Action, ConnId, Node};
+use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::cluster::topology::Distance;
@@ -160,7 +160,7 @@ impl Node {
             && front.reading == Reading::Waiting
         {
             front.reading = Reading::On;
-            self.actions.push_back(Action::Resume(id));
+            self.out.resume(id);
         }
     }
 }

@@ -13,7 +13,7 @@
 use super::ids::{ReqId, SlotId};
 use super::links::new_upstream;
 use super::upstream::State;
-use super::{Action, ConnId, Kind, Node};
+use super::{ConnId, Kind, Node};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::log_at;
@@ -78,7 +78,7 @@ impl Node {
             return false;
         };
         log_at!(Info, "close {}: unused", upstream.id);
-        self.actions.push_back(Action::Close(upstream.id));
+        self.out.close(upstream.id);
         upstream.reset();
         upstream.state = State::Idle;
         true

@@ -5,6 +5,7 @@ use super::card::Exchange;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, Msgs, OfUpstream, Queue};
 use super::native::Resp3;
+use super::outbox::{Listed, Outbox};
 use super::pacing::Holding;
 use super::peer::PeerWire;
 use super::tally::Tally;
@@ -63,8 +64,7 @@ pub(super) struct Upstream {
     pub due: [Option<ReqId>; 2],
     /// Of reads and of writes, those in the queue that have been told that it took too long.
     pub overdue: [Overdue; 2],
-    /// It stands in the list of connections to be flushed.
-    pub dirty: bool,
+    pub listed: Listed,
     /// What the connection was worth so far, and what waits for it to be made anew.
     pub anew: Anew,
     /// An operator keeps requests from this peer.
@@ -195,7 +195,7 @@ impl Upstream {
             hint: None,
             due: [None; 2],
             overdue: [Overdue::default(); 2],
-            dirty: false,
+            listed: Listed::default(),
             anew: Anew::default(),
             barred: false,
             renewing: false,
@@ -210,6 +210,12 @@ impl Upstream {
             trickle: 0,
             backoff,
         }
+    }
+
+    /// Has its output written.
+    #[inline]
+    pub fn flush(&mut self, out: &mut Outbox) {
+        out.flush_upstream(&mut self.listed, self.id);
     }
 
     /// Sets how many messages may leave in a second.
@@ -627,10 +633,7 @@ impl Node {
         if let Some(at) = upstream.held_until() {
             self.earliest = self.earliest.min(at);
         }
-        if !upstream.dirty {
-            upstream.dirty = true;
-            self.dirty_upstreams.push(upstream.id);
-        }
+        upstream.flush(&mut self.out);
         if upstream.is_backlogged() {
             self.note_backlog(slot);
         }

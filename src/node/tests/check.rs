@@ -6,6 +6,7 @@ use crate::consistency::Consistency::DcOne;
 use crate::node::front::Reading;
 use crate::node::ids::{FrontId, Id, SlotId};
 use crate::node::msg::{Flags, Msg};
+use crate::node::outbox::Outbox;
 use crate::node::{Node, Options};
 
 const TWO_RACKS: [&str; 2] = ["a d r1 0", "b d r2 0"];
@@ -152,9 +153,12 @@ fn every_wrong_figure_is_found() {
         ("bytes queued", |node| node.upstreams[0].written += 1),
         ("bytes queued", |node| node.upstreams[0].out.clear()),
         ("before", |node| node.earliest = u64::MAX),
-        ("in no list", |node| node.upstreams[1].dirty = true),
         ("in no list", |node| {
-            node.fronts.clients[0].front.dirty = true;
+            node.upstreams[1].flush(&mut Outbox::default());
+        }),
+        ("in no list", |node| {
+            let front = &mut node.fronts.clients[0].front;
+            front.flush(&mut Outbox::default());
         }),
         ("bytes of replies", |node| {
             node.fronts.clients[0].front.waiting += 1;
