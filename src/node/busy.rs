@@ -20,6 +20,7 @@
 use super::Node;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
+use super::timers::Timer;
 use super::upstream::State;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -39,8 +40,6 @@ const HASTE_US: u64 = 10_000;
 /// What is known of scripts that keep the datastore busy.
 #[derive(Debug)]
 pub(super) struct Busy {
-    /// When the oldest requests are looked at next, in µs.
-    pub look_at: u64,
     /// The question that is under way.
     asked: Option<ReqId>,
     /// The slot of the connection that the script came on.
@@ -52,7 +51,6 @@ pub(super) struct Busy {
 impl Default for Busy {
     fn default() -> Self {
         Busy {
-            look_at: u64::MAX,
             asked: None,
             slot: None,
             line: Vec::new(),
@@ -90,7 +88,7 @@ impl Node {
     pub(super) fn watch_script(&mut self, command: &Command, now: Now) {
         if command.runs_script() {
             let at = now.mono_us + self.busy_patience();
-            self.busy.look_at = self.busy.look_at.min(at);
+            self.timers.advance(Timer::Scripts, at);
         }
     }
 
@@ -109,10 +107,9 @@ impl Node {
         }
         let mut stores = stores.filter_map(|slot| self.upstreams.get(slot));
         let under_way = stores.any(|store| !store.queue.is_empty());
-        self.busy.look_at = match under_way {
-            true => now.mono_us + self.busy_patience(),
-            false => u64::MAX,
-        };
+        let next = now.mono_us + self.busy_patience();
+        let next = under_way.then_some(next);
+        self.timers.set_or_stop(Timer::Scripts, next);
     }
 
     /// Returns true if the oldest request of a connection is a script, which has been written, and nothing

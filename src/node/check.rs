@@ -10,6 +10,7 @@ use super::Node;
 use super::front::{Front, Reading};
 use super::ids::{FrontId, JudgeId};
 use super::msg::{Flags, Msg};
+use super::timers::Timer;
 use super::upstream::State;
 use crate::log_at;
 use std::collections::HashMap;
@@ -39,6 +40,7 @@ impl Node {
         self.check_upstreams()?;
         self.check_fronts()?;
         self.check_msgs()?;
+        self.check_timers()?;
         self.check_gauges()
     }
 
@@ -49,10 +51,10 @@ impl Node {
                 return Err(of(why));
             }
             let due = self.upstream_deadline(slot);
-            if due.is_some_and(|at| at < self.earliest) {
-                let earliest = self.earliest;
+            let noted = self.timers.at(Timer::Upstreams);
+            if due.is_some_and(|at| noted.is_none_or(|noted| at < noted)) {
                 return Err(of(format!(
-                    "due at {due:?}, before {earliest}, the earliest"
+                    "due at {due:?}, before {noted:?}, the earliest"
                 )));
             }
             if upstream.listed.is_listed() && !self.out.lists(upstream.id) {
@@ -68,8 +70,11 @@ impl Node {
                 return Err(of("known, and not there".into()));
             }
         }
+        let noted = self.timers.at(Timer::Retries);
         match self.retries.next_us() {
-            Some(at) if at < self.earliest => Err("a second attempt is due earlier".into()),
+            Some(at) if noted.is_none_or(|noted| at < noted) => {
+                Err("a second attempt is due earlier".into())
+            }
             _ => Ok(()),
         }
     }
@@ -194,6 +199,23 @@ impl Node {
             return Err(format!(
                 "{count} collectors for {judged} messages, {answered} of them answered"
             ));
+        }
+        Ok(())
+    }
+
+    /// What has a time limit has a timer.
+    fn check_timers(&self) -> Result<(), String> {
+        if self.timers.at(Timer::ParkedWrites) != self.held.next_us() {
+            return Err("the oldest held write has no timer".into());
+        }
+        for (timer, runs) in [
+            (Timer::Members, self.prepared.is_some()),
+            (Timer::ClientPause, self.client_pause.is_some()),
+            (Timer::Sweep, true),
+        ] {
+            if self.timers.is_set(timer) != runs {
+                return Err(format!("{timer:?} is needed: {runs}, and set: {}", !runs));
+            }
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::client::Client;
 use super::front::Reading;
 use super::ids::FrontId;
 use super::msg::NO_COMMAND;
+use super::timers::Timer;
 use crate::clock::Now;
 use crate::log_at;
 use crate::proto::Class;
@@ -22,11 +23,9 @@ use crate::proto::redis::lookup::resolve;
 use crate::proto::redis::session::Figures;
 use crate::proto::redis::session::clients::{AboutClients, Facts, Filter, Pause, unblock};
 
-/// A pause of this node's clients.
+/// A pause of this node's clients, until [`Timer::ClientPause`] is due.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paused {
-    /// When it ends, in µs of the monotonic clock.
-    pub until: u64,
     /// Reads go on.
     writes_only: bool,
 }
@@ -169,8 +168,8 @@ impl Node {
     fn pause_clients(&mut self, pause: Pause, now: Now) {
         let until = now.mono_us.saturating_add(pause.ms.saturating_mul(1000));
         let before = self.client_pause;
+        let until = self.timers.at(Timer::ClientPause).unwrap_or(0).max(until);
         let paused = Paused {
-            until: before.map_or(until, |before| before.until.max(until)),
             writes_only: pause.writes_only && before.is_none_or(|before| before.writes_only),
         };
         log_at!(
@@ -181,9 +180,10 @@ impl Node {
             } else {
                 "requests"
             },
-            (paused.until - now.mono_us) / 1000
+            (until - now.mono_us) / 1000
         );
         self.client_pause = Some(paused);
+        self.timers.set(Timer::ClientPause, until);
     }
 
     /// Ends the pause, if there is one.
@@ -191,19 +191,10 @@ impl Node {
         if self.client_pause.take().is_none() {
             return;
         }
+        self.timers.stop(Timer::ClientPause);
         let fronts = self.fronts.clients.iter().map(|(_, client)| &client.front);
         let waiting = fronts.filter(|front| front.reading == Reading::Ordered);
         self.in_order.extend(waiting.map(|front| front.id));
-    }
-
-    /// Ends a pause whose time is over.
-    pub(super) fn expire_pause(&mut self, now: Now) {
-        if self
-            .client_pause
-            .is_some_and(|paused| paused.until <= now.mono_us)
-        {
-            self.unpause_clients();
-        }
     }
 
     /// Whether a client's request to Redis has to wait for the end of the pause.

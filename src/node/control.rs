@@ -12,6 +12,7 @@
 //! None of it outlives the process.
 
 use super::route;
+use super::timers::Timer;
 use super::upstream::{Loss, State, Upstream};
 use super::{ConnId, Node};
 use crate::clock::Now;
@@ -59,7 +60,7 @@ impl Node {
         let factor = factor.clamp(*FACTORS.start(), *FACTORS.end());
         self.granted = route::granted(self.options.timeout_us, factor);
         // Everything due is looked at again: it may be due earlier than was known.
-        self.earliest = 0;
+        self.timers.set(Timer::Upstreams, 0);
         std::mem::replace(&mut self.timeout_factor, factor)
     }
 

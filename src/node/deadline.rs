@@ -3,6 +3,7 @@
 
 use super::Node;
 use super::ids::{ReqId, SlotId};
+use super::timers::Timer;
 use super::upstream::{Loss, State, Upstream, lane};
 use crate::clock::Now;
 use crate::cluster::topology::Distance;
@@ -58,7 +59,8 @@ impl Node {
     /// Lets the node be ticked in time for an upstream whose state has changed.
     pub(super) fn note_deadline(&mut self, slot: SlotId) {
         let at = self.upstream_deadline(slot);
-        self.earliest = self.earliest.min(at.unwrap_or(u64::MAX));
+        self.timers
+            .advance(Timer::Upstreams, at.unwrap_or(u64::MAX));
     }
 
     /// When the next request on an upstream has waited too long.

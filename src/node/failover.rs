@@ -24,6 +24,7 @@ use super::ids::{FrontId, ReqId, SlotId};
 use super::join::Join;
 use super::msg::{Flags, Msg};
 use super::replicate::local_or_request;
+use super::timers::Timer;
 use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
@@ -200,7 +201,7 @@ impl Node {
             self.retries.firsts.pop_front();
         }
         insert(&mut self.retries.firsts, due);
-        self.earliest = self.earliest.min(due.at);
+        self.timers.advance(Timer::Retries, due.at);
     }
 
     /// The connection on which a front's request to a node has just been sent.
@@ -276,7 +277,7 @@ impl Node {
             self.retries.seconds.pop_front();
         }
         insert(&mut self.retries.seconds, due);
-        self.earliest = self.earliest.min(due.at);
+        self.timers.advance(Timer::Retries, due.at);
     }
 
     /// Whether an attempt still waits for its reply.

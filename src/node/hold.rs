@@ -19,6 +19,7 @@ use super::ConnId;
 use super::Node;
 use super::ids::{FrontId, ReqId};
 use super::msg::{Flags, Msg, OfFront, Queue};
+use super::timers::Timer;
 use super::upstream::Upstream;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -138,7 +139,14 @@ impl Node {
             since: now.mono_us,
             request,
         });
+        self.note_held();
         self.is_gated = true;
+    }
+
+    /// Notes when the oldest held write has been held for too long.
+    fn note_held(&mut self) {
+        let at = self.held.next_us();
+        self.timers.set_or_stop(Timer::ParkedWrites, at);
     }
 
     /// Takes a write of a peer that matches replies by their ids out of the order of its answers.
@@ -186,6 +194,7 @@ impl Node {
             return;
         }
         let held = std::mem::take(&mut self.held);
+        self.note_held();
         log_at!(
             Notice,
             "sending {} writes of {} bytes that were held",
@@ -225,6 +234,7 @@ impl Node {
         let Some(write) = self.held.pop() else {
             return;
         };
+        self.note_held();
         self.stats.own.held_writes_refused += 1;
         self.put_back(&write);
         if let Some(msg) = self.msgs.get_mut(write.entry) {

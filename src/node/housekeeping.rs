@@ -1,6 +1,7 @@
 //! What is done by the clock: timeouts, reconnects, quiet connections, shutdown.
 
 use super::front::{Front, Reading};
+use super::timers::Timer;
 use super::upstream::{State, Upstream};
 use super::{Node, limits};
 use crate::clock::Now;
@@ -11,24 +12,13 @@ use crate::proto::Failure;
 impl Node {
     /// When [`Node::tick`] is due next, in µs of the monotonic clock.
     pub fn next_deadline(&self) -> u64 {
-        [
-            Some(self.earliest),
-            self.drain_until,
-            self.prepared_until(),
-            self.held.next_us(),
-            Some(self.busy.look_at),
-            self.store_probe.next_us(),
-            self.client_pause.map(|paused| paused.until),
-        ]
-        .into_iter()
-        .flatten()
-        .fold(self.next_sweep, u64::min)
+        self.timers.next()
     }
 
     /// Does everything that is due. Returns how many bytes of buffers were given back, so that the
     /// driver may tell the allocator.
     pub fn tick(&mut self, now: Now) -> usize {
-        if self.earliest <= now.mono_us {
+        if self.timers.is_due(Timer::Upstreams, now) || self.timers.is_due(Timer::Retries, now) {
             for slot in self.upstreams.slots() {
                 if self
                     .upstream_deadline(slot)
@@ -42,23 +32,31 @@ impl Node {
                 .upstreams
                 .slots()
                 .filter_map(|slot| self.upstream_deadline(slot));
-            let deadlines = deadlines.chain(self.retries.next_us());
-            self.earliest = deadlines.min().unwrap_or(u64::MAX);
+            self.timers.set_or_stop(Timer::Upstreams, deadlines.min());
+            self.timers
+                .set_or_stop(Timer::Retries, self.retries.next_us());
         }
-        self.expire_held(now);
-        if self.busy.look_at <= now.mono_us {
+        if self.timers.is_due(Timer::ParkedWrites, now) {
+            self.expire_held(now);
+        }
+        if self.timers.is_due(Timer::Scripts, now) {
             self.look_for_scripts(now);
         }
-        self.probe_store(now);
-        self.expire_pause(now);
-        if self.drain_until.is_some_and(|at| at <= now.mono_us) {
+        if self.timers.is_due(Timer::Probe, now) {
+            self.probe_store(now);
+        }
+        if self.timers.is_due(Timer::ClientPause, now) {
+            self.unpause_clients();
+        }
+        if self.timers.is_due(Timer::Drain, now) {
             self.drain_over = true;
             self.close_all();
         }
-        if now.mono_us < self.next_sweep {
+        if !self.timers.is_due(Timer::Sweep, now) {
             return 0;
         }
-        self.next_sweep = now.mono_us + limits::SWEEP_US;
+        self.timers
+            .set(Timer::Sweep, now.mono_us + limits::SWEEP_US);
         self.sweep(now)
     }
 
@@ -123,7 +121,8 @@ impl Node {
 
     /// Begins to shut down: nothing more is read; clients close as their answers are out.
     pub fn drain(&mut self, now: Now) {
-        self.drain_until = Some(now.mono_us + limits::DRAIN_US);
+        self.timers
+            .set(Timer::Drain, now.mono_us + limits::DRAIN_US);
         self.refuse_held(now);
         for key in self.fronts.ids() {
             if let Some(front) = self.fronts.get_mut(key) {

@@ -5,6 +5,7 @@ use super::msg::Flags;
 use super::options::Options;
 use super::peer::PeerWire;
 use super::slots::Upstreams;
+use super::timers::Timer;
 use super::upstream::{Loss, State, Upstream, Wire};
 use super::{ConnId, Kind, Node};
 use crate::clock::Now;
@@ -133,9 +134,8 @@ impl Node {
             since: now.mono_us,
             first,
         };
-        self.earliest = self
-            .earliest
-            .min(now.mono_us + self.options.timeout_us.max(1_000_000));
+        let until = now.mono_us + self.options.timeout_us.max(1_000_000);
+        self.timers.advance(Timer::Upstreams, until);
         self.out.connect(upstream.id);
     }
 
@@ -176,7 +176,7 @@ impl Node {
             // Made again when it is needed again.
             State::Idle
         } else {
-            self.earliest = self.earliest.min(now.mono_us + wait);
+            self.timers.advance(Timer::Upstreams, now.mono_us + wait);
             State::Down {
                 retry_at: now.mono_us + wait,
             }

@@ -13,6 +13,7 @@
 
 use super::ids::{Id, SlotId, Slots};
 use super::links::new_upstream;
+use super::timers::Timer;
 use super::upstream::{State, Upstream};
 use super::{ConnId, Kind, Marks, Node};
 use crate::clock::Now;
@@ -39,8 +40,6 @@ pub(super) struct Prepared {
     new: Vec<SlotId>,
     /// Since when there has been a list that requests do not go by yet, in µs.
     since: u64,
-    /// When it takes the place of the old one at the latest, in µs.
-    until: u64,
 }
 
 impl Prepared {
@@ -100,10 +99,9 @@ impl Node {
             links,
             new,
             since,
-            until,
         });
         self.look_at_members();
-        self.earliest = self.earliest.min(until);
+        self.timers.set(Timer::Members, until);
         self.switch_if_prepared(now);
         self.retire();
         Ok(changes)
@@ -148,14 +146,9 @@ impl Node {
             upstream
                 .is_some_and(|upstream| upstream.is_underway() && self.options.admin_operation == 0)
         };
-        if prepared.until <= now.mono_us || !prepared.new.iter().any(waits) {
+        if self.timers.is_due(Timer::Members, now) || !prepared.new.iter().any(waits) {
             self.switch();
         }
-    }
-
-    /// When the prepared topology takes the place of the old one at the latest.
-    pub(super) fn prepared_until(&self) -> Option<u64> {
-        self.prepared.as_ref().map(|prepared| prepared.until)
     }
 
     /// Lets the prepared topology take the place of the old one.
@@ -166,6 +159,7 @@ impl Node {
         else {
             return;
         };
+        self.timers.stop(Timer::Members);
         let mut numbers = vec![NOBODY; self.upstreams.len()];
         for (slots, node) in links.iter().zip((0..).map(NodeId)) {
             if let Some(places) = numbers.get_mut(slots.places()) {

@@ -93,6 +93,7 @@
 //! | `operator` | what an operator may ask and tell; `control`: what he may tell; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `check` | whether the bookkeeping agrees with itself |
+//! | `timers` | what is done by the clock, and when |
 //! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
 
 mod admission;
@@ -153,6 +154,7 @@ mod slots;
 mod store;
 mod store_probe;
 mod tally;
+mod timers;
 mod upstream;
 mod version;
 
@@ -193,6 +195,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use store_probe::StoreProbe;
+use timers::{Timer, TimerTable};
 use upstream::{Loss, State};
 use version::Version;
 
@@ -276,12 +279,9 @@ pub struct Node {
     timeout_factor: u32,
     /// How long a message may wait, in µs: by distance, for reads and for writes.
     granted: [[u64; 2]; 4],
-    /// No upstream waits for anything earlier than this time.
-    earliest: u64,
-    next_sweep: u64,
-    /// While shutting down: when fronts that still wait are closed.
-    drain_until: Option<u64>,
-    /// That time has passed.
+    /// What is done by the clock.
+    timers: TimerTable,
+    /// The time to shut down in has passed.
     drain_over: bool,
     version: Version,
     store_probe: StoreProbe,
@@ -339,15 +339,15 @@ impl Node {
             renewing: false,
             timeout_factor: 1,
             granted: route::granted(options.timeout_us, 1),
-            earliest: u64::MAX,
-            next_sweep: now.mono_us + limits::SWEEP_US,
-            drain_until: None,
+            timers: TimerTable::default(),
             drain_over: false,
             version: Version::default(),
             store_probe: StoreProbe::default(),
             topology,
             options,
         };
+        node.timers
+            .set(Timer::Sweep, now.mono_us + limits::SWEEP_US);
         node.look_at_topology();
         node
     }
@@ -513,6 +513,6 @@ impl Node {
 
     /// Whether the node is shutting down.
     pub fn is_draining(&self) -> bool {
-        self.drain_until.is_some()
+        self.timers.is_set(Timer::Drain)
     }
 }

@@ -8,6 +8,7 @@
 
 use super::ids::{ReqId, SlotId};
 use super::msg::Msgs;
+use super::timers::Timer;
 use super::upstream::Upstream;
 use super::{Node, limits};
 use crate::clock::Now;
@@ -174,7 +175,7 @@ impl Node {
         }
         peer.let_go(now);
         if let Some(at) = peer.held_until() {
-            self.earliest = self.earliest.min(at);
+            self.timers.advance(Timer::Upstreams, at);
         }
         if !peer.out.is_empty() {
             peer.flush(&mut self.out);

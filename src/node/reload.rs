@@ -1,5 +1,6 @@
 //! What of the configuration can change while the node runs.
 
+use super::timers::Timer;
 use super::{Node, route};
 use crate::clock::Now;
 use crate::cluster::backoff::Backoff;
@@ -13,7 +14,7 @@ impl Node {
         self.options.timeout_us = timeout.as_micros() as u64;
         self.granted = route::granted(self.options.timeout_us, self.timeout_factor);
         // Everything due is looked at again: it may be due earlier than was known.
-        self.earliest = 0;
+        self.timers.set(Timer::Upstreams, 0);
     }
 
     /// `client_connections`: for clients to come. Those that are there stay; 0 is no limit.
@@ -41,7 +42,7 @@ impl Node {
                 *throttle = Throttle::new(rate, now.mono_us);
             }
         }
-        self.earliest = 0;
+        self.timers.set(Timer::Upstreams, 0);
     }
 
     /// `local_scan`: for requests to come.

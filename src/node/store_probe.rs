@@ -9,6 +9,7 @@
 use super::Node;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Msg, NO_COMMAND};
+use super::timers::Timer;
 use super::upstream::State;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -34,18 +35,11 @@ pub(super) struct StoreProbe {
     silent_since: Option<u64>,
     /// It is asked until then.
     watched_until: u64,
-    /// When it is asked next, if it is.
-    next_us: Option<u64>,
     /// The question under way: its message, its id, and since when.
     asked: Option<(ReqId, u64, u64)>,
 }
 
 impl StoreProbe {
-    /// When it has to be asked, in µs.
-    pub fn next_us(&self) -> Option<u64> {
-        self.next_us
-    }
-
     /// Why it does not serve, if that is known.
     pub fn trouble(&self) -> Option<String> {
         let silent = || Some("does not answer".to_owned()).filter(|_| self.silent_since.is_some());
@@ -61,7 +55,9 @@ impl Node {
     pub(super) fn watch_store(&mut self, now: Now) {
         let probe = &mut self.store_probe;
         probe.watched_until = now.mono_us + WATCHED_US;
-        probe.next_us.get_or_insert(now.mono_us);
+        if !self.timers.is_set(Timer::Probe) {
+            self.timers.set(Timer::Probe, now.mono_us);
+        }
         let under_way = probe.asked.filter(|(entry, id, _)| {
             let msg = self.msgs.get(*entry);
             msg.is_some_and(|msg| msg.wire_id == *id)
@@ -72,20 +68,17 @@ impl Node {
 
     /// An ordinary reply says that the datastore serves no reads.
     pub(super) fn store_refused(&mut self, raw: Raw<'_>, now: Now) {
-        let probe = &mut self.store_probe;
-        probe.refusal = Some(shown(raw));
-        let soon = now.mono_us + EVERY_US;
-        probe.next_us = Some(probe.next_us.map_or(soon, |at| at.min(soon)));
+        self.store_probe.refusal = Some(shown(raw));
+        self.timers.advance(Timer::Probe, now.mono_us + EVERY_US);
     }
 
-    /// Asks the datastore if it is time, unless it still owes an answer.
+    /// Asks the datastore, unless it still owes an answer.
     pub(super) fn probe_store(&mut self, now: Now) {
-        if self.store_probe.next_us.is_none_or(|at| at > now.mono_us) {
-            return;
-        }
         let wanted =
             self.store_probe.watched_until > now.mono_us || self.store_probe.refusal.is_some();
-        self.store_probe.next_us = (wanted && !self.is_draining()).then(|| now.mono_us + EVERY_US);
+        let goes_on = wanted && !self.is_draining();
+        let next = goes_on.then(|| now.mono_us + EVERY_US);
+        self.timers.set_or_stop(Timer::Probe, next);
         let owed = self.store_probe.asked.is_some_and(|(entry, id, _)| {
             let msg = self.msgs.get(entry);
             msg.is_some_and(|msg| msg.wire_id == id)
@@ -96,7 +89,7 @@ impl Node {
         };
         let slot = self.slots_of(NodeId::ME).find(is_up);
         // While a script runs the answer is known, and the question would wait behind it.
-        let asks = self.store_probe.next_us.is_some() && !owed && !self.busy.is_on();
+        let asks = goes_on && !owed && !self.busy.is_on();
         let Some(slot) = slot.filter(|_| asks) else {
             return;
         };

@@ -9,6 +9,7 @@ use super::outbox::{Listed, Outbox};
 use super::pacing::Holding;
 use super::peer::PeerWire;
 use super::tally::Tally;
+use super::timers::Timer;
 use super::{ConnId, Kind, Node, limits};
 use crate::clock::Now;
 use crate::cluster::backoff::Backoff;
@@ -628,10 +629,10 @@ impl Node {
         if upstream.due[lane].is_none() {
             upstream.due[lane] = Some(entry);
             let due = start + self.granted[upstream.distance as usize][lane];
-            self.earliest = self.earliest.min(due);
+            self.timers.advance(Timer::Upstreams, due);
         }
         if let Some(at) = upstream.held_until() {
-            self.earliest = self.earliest.min(at);
+            self.timers.advance(Timer::Upstreams, at);
         }
         upstream.flush(&mut self.out);
         if upstream.is_backlogged() {

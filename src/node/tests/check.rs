@@ -7,6 +7,7 @@ use crate::node::front::Reading;
 use crate::node::ids::{FrontId, Id, SlotId};
 use crate::node::msg::{Flags, Msg};
 use crate::node::outbox::Outbox;
+use crate::node::timers::Timer;
 use crate::node::{Node, Options};
 
 const TWO_RACKS: [&str; 2] = ["a d r1 0", "b d r2 0"];
@@ -152,7 +153,11 @@ fn every_wrong_figure_is_found() {
         }),
         ("bytes queued", |node| node.upstreams[0].written += 1),
         ("bytes queued", |node| node.upstreams[0].out.clear()),
-        ("before", |node| node.earliest = u64::MAX),
+        ("before", |node| node.timers.stop(Timer::Upstreams)),
+        ("Members is needed: false", |node| {
+            node.timers.set(Timer::Members, 1);
+        }),
+        ("no timer", |node| node.timers.set(Timer::ParkedWrites, 1)),
         ("in no list", |node| {
             node.upstreams[1].flush(&mut Outbox::default());
         }),
