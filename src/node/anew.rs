@@ -21,7 +21,7 @@
 
 use super::frame::Frames;
 use super::ids::{ReqId, SlotId};
-use super::msg::{Flags, Msg, NO_COMMAND};
+use super::msg::{Flags, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream};
 use super::{Node, limits};
 use crate::clock::Now;
@@ -116,7 +116,7 @@ impl Node {
         self.stats
             .count_loss(upstream.distance, loss, upstream.known, 0, now);
         upstream.tally.lost(loss, 0);
-        upstream.keep_unwritten(&mut self.msgs);
+        upstream.keep_unwritten(&mut self.flight.msgs);
         if !upstream.is_store() {
             upstream.anew.awaited = Some(now.mono_us);
         }
@@ -136,7 +136,8 @@ impl Node {
 
     /// Lets a request wait for a peer that is awaited.
     pub(super) fn park(&mut self, slot: SlotId, entry: ReqId, kind: dnode::Kind, raw: Raw<'_>) {
-        let (Some(upstream), Some(msg)) = (self.upstreams.get_mut(slot), self.msgs.get_mut(entry))
+        let (Some(upstream), Some(msg)) =
+            (self.upstreams.get_mut(slot), self.flight.get_mut(entry))
         else {
             return;
         };
@@ -185,9 +186,8 @@ impl Node {
             return;
         };
         for Parked { entry, .. } in self.take_parked(slot) {
-            if self.msgs.get(entry).is_some_and(Msg::is_over) {
+            if self.flight.retire(entry) {
                 self.count_unsendable(node);
-                self.msgs.remove(entry);
             } else {
                 self.fail(entry, now, node, Failure::PeerNotConnected);
             }
@@ -204,7 +204,7 @@ impl Node {
         anew.bytes = 0;
         let parked = std::mem::take(&mut anew.parked);
         for Parked { entry, .. } in &parked {
-            if let Some(msg) = self.msgs.get_mut(*entry) {
+            if let Some(msg) = self.flight.get_mut(*entry) {
                 msg.flags = msg.flags.without(Flags::PARKED);
             }
         }

@@ -33,7 +33,7 @@ impl Node {
     /// with it what was only waiting for it.
     #[inline]
     pub(super) fn finish_raw(&mut self, entry: ReqId, now: Now, raw: Raw<'_>) {
-        let Some(msg) = self.msgs.get_mut(entry) else {
+        let Some(msg) = self.flight.get_mut(entry) else {
             return;
         };
         if msg.flags.has_any(Flags::BEFORE_ANSWER) {
@@ -57,15 +57,13 @@ impl Node {
         {
             self.reply_beside_scripts(entry, key, raw);
         }
-        let Some(msg) = self.msgs.get_mut(entry) else {
+        let Some(msg) = self.flight.get_mut(entry) else {
             return;
         };
         let front = key.and_then(|key| Some((key, self.fronts.get_mut(key)?)));
         let Some((key, front)) = front else {
             // Whoever asked is gone.
-            if msg.is_over() {
-                self.msgs.remove(entry);
-            }
+            self.flight.retire(entry);
             return;
         };
         if failure::is_error_reply(self.options.store, raw) {
@@ -117,7 +115,8 @@ impl Node {
     /// Gives a peer an answer that must not wait for a script's, which comes first in the order of its
     /// requests. A C node gets its answers in that order only.
     fn reply_beside_scripts(&mut self, entry: ReqId, key: FrontId, raw: Raw<'_>) {
-        let (Some(peer), Some(msg)) = (self.fronts.peer_mut(key), self.msgs.get_mut(entry)) else {
+        let (Some(peer), Some(msg)) = (self.fronts.peer_mut(key), self.flight.get_mut(entry))
+        else {
             return;
         };
         let front = &peer.front;
@@ -135,7 +134,7 @@ impl Node {
     /// Puts every answer that is known and due into the front's output.
     fn release(&mut self, now: Now, key: FrontId) {
         while let Some(entry) = self.fronts.get(key).and_then(|front| front.queue.head()) {
-            let Some(msg) = self.msgs.get_mut(entry).filter(|msg| msg.is_answered()) else {
+            let Some(msg) = self.flight.get_mut(entry).filter(|msg| msg.is_answered()) else {
                 break;
             };
             let mut reply = std::mem::take(&mut msg.reply);
@@ -164,13 +163,8 @@ impl Node {
             if flags.has(Flags::LAST) {
                 front.stop();
             }
-            front.queue.pop(&mut self.msgs);
-            if let Some(msg) = self.msgs.get_mut(entry) {
-                msg.front = None;
-                if msg.is_over() {
-                    self.msgs.remove(entry);
-                }
-            }
+            front.queue.pop(&mut self.flight.msgs);
+            self.flight.leave_front(entry);
         }
         if let Some(front) = self.fronts.get_mut(key) {
             if front.out.is_scattered(&self.pool) {
@@ -215,8 +209,8 @@ impl Node {
         self.pool.copy(reply, &mut msg.reply);
         front.answered += 1;
         front.waiting += msg.reply.len();
-        let entry = self.msgs.insert(msg);
-        front.queue.push(&mut self.msgs, entry);
+        let entry = self.flight.insert(msg);
+        front.queue.push(&mut self.flight.msgs, entry);
         if front.queue.head() == Some(entry) {
             self.release(now, key);
         } else {
@@ -284,17 +278,13 @@ impl Node {
 
     /// Takes a front's name off the requests it waits for.
     fn abandon(&mut self, front: &mut Front) {
-        while let Some(entry) = front.queue.pop(&mut self.msgs) {
-            let Some(msg) = self.msgs.get_mut(entry) else {
-                continue;
-            };
-            msg.front = None;
-            if !msg.flags.has(Flags::KEPT) {
+        while let Some(entry) = front.queue.pop(&mut self.flight.msgs) {
+            if let Some(msg) = self.flight.get_mut(entry)
+                && !msg.flags.has(Flags::KEPT)
+            {
                 msg.reply.clear();
             }
-            if msg.is_over() {
-                self.msgs.remove(entry);
-            }
+            self.flight.leave_front(entry);
         }
     }
 }

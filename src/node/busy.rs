@@ -119,7 +119,7 @@ impl Node {
             return false;
         };
         let head = store.queue.head();
-        let head = head.and_then(|entry| self.msgs.get(entry));
+        let head = head.and_then(|entry| self.flight.get(entry));
         store.state == State::Up
             && store.heard <= since
             && head.is_some_and(|msg| {
@@ -131,7 +131,7 @@ impl Node {
         let mut ping = Chain::new();
         self.pool.copy(b"*1\r\n$4\r\nPING\r\n", &mut ping);
         let msg = Msg::new(None, NO_COMMAND, ping.len(), now.mono_us);
-        let entry = self.msgs.insert(msg);
+        let entry = self.flight.insert(msg);
         self.busy.asked = Some(entry);
         self.send_aside(entry, now, Raw::from(&ping));
     }
@@ -200,15 +200,16 @@ impl Node {
 
     /// Answers a request that the datastore is too busy for. Returns false if it may be sent.
     pub(super) fn refuses_as_busy(&mut self, entry: ReqId, now: Now) -> bool {
-        let Some(msg) = self.msgs.get(entry).filter(|_| self.busy.is_on()) else {
+        let Some(msg) = self.flight.get(entry).filter(|_| self.busy.is_on()) else {
             return false;
         };
         if msg.flags.has(Flags::BESIDE_SCRIPTS) {
             return false;
         }
-        if msg.is_over() {
-            self.msgs.remove(entry);
-        } else if !self.fail_over(entry, now, NodeId::ME) {
+        if self.flight.retire(entry) {
+            return true;
+        }
+        if !self.fail_over(entry, now, NodeId::ME) {
             self.answer_busy(entry, now);
         }
         true
@@ -230,7 +231,7 @@ impl Node {
     fn answer_busy(&mut self, entry: ReqId, now: Now) {
         let mut line = Chain::new();
         self.pool.copy(&self.busy.line, &mut line);
-        if let Some(msg) = self.msgs.get_mut(entry) {
+        if let Some(msg) = self.flight.get_mut(entry) {
             // Nor does the answer wait for the script's.
             msg.flags = msg.flags.with(Flags::BESIDE_SCRIPTS);
         }

@@ -251,7 +251,7 @@ impl Node {
         }
         let mut msg = Msg::new(None, NO_COMMAND, text.len(), now.mono_us);
         msg.wire_id = id;
-        let entry = self.msgs.insert(msg);
+        let entry = self.flight.insert(msg);
         self.put_upstream(slot, entry, now, Raw::from(&out));
     }
 
@@ -358,16 +358,16 @@ impl Node {
             }
             return;
         }
-        let Some(entry) = peer.take(&mut self.msgs, message.id) else {
+        let Some(entry) = peer.take(&mut self.flight.msgs, message.id) else {
             return;
         };
         peer.exchange.unanswered = None;
         peer.heard = now.mono_us;
-        let Some(msg) = self.msgs.remove(entry) else {
-            return;
-        };
+        let start = self.flight.get(entry).map_or(now.mono_us, |msg| msg.start);
+        self.flight.leave_queue(entry);
+        self.flight.retire(entry);
         if let Some(wall_us) = card.clock_us() {
-            let sample = Skew::of(msg.start, now.mono_us, wall_us);
+            let sample = Skew::of(start, now.mono_us, wall_us);
             let known = peer.exchange.skew;
             peer.exchange.skew = Some(known.map_or(sample, |known| known.and(sample)));
         }

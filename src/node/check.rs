@@ -47,7 +47,7 @@ impl Node {
     fn check_upstreams(&self) -> Result<(), String> {
         for (slot, upstream) in self.upstreams.slots().zip(self.upstreams.iter()) {
             let of = |why: String| format!("{}: {why}", upstream.id);
-            if let Some(why) = upstream.contradiction(&self.msgs) {
+            if let Some(why) = upstream.contradiction(&self.flight.msgs) {
                 return Err(of(why));
             }
             let due = self.upstream_deadline(slot);
@@ -71,7 +71,7 @@ impl Node {
             }
         }
         let noted = self.timers.at(Timer::Retries);
-        match self.retries.next_us() {
+        match self.flight.retries.next_us() {
             Some(at) if noted.is_none_or(|noted| at < noted) => {
                 Err("a second attempt is due earlier".into())
             }
@@ -89,7 +89,7 @@ impl Node {
 
     fn check_front(&self, key: FrontId, front: &Front) -> Result<(), String> {
         let (mut count, mut tail, mut waiting) = (0, None, 0);
-        for (entry, msg) in front.queue.iter(&self.msgs) {
+        for (entry, msg) in front.queue.iter(&self.flight.msgs) {
             if msg.front != Some(key) {
                 return Err("a message in its queue is another's".into());
             }
@@ -138,7 +138,7 @@ impl Node {
     fn check_msgs(&self) -> Result<(), String> {
         let mut parts: HashMap<JudgeId, u16> = HashMap::new();
         let (mut queued, mut awaited, mut judged) = (0, 0, 0);
-        for (key, msg) in self.msgs.iter() {
+        for (key, msg) in self.flight.msgs.iter() {
             if msg.is_over() {
                 return Err(format!(
                     "nobody needs message {key:?}, and it is kept: {msg:?}"
@@ -148,7 +148,7 @@ impl Node {
             awaited += u64::from(msg.front.is_some());
             judged += usize::from(msg.collector.is_some());
             if let Some(parent) = msg.parent {
-                let parent = self.msgs.get(parent);
+                let parent = self.flight.get(parent);
                 let Some(judge) = parent.and_then(|parent| parent.collector) else {
                     return Err(format!("message {key:?} is a part of none: {msg:?}"));
                 };
@@ -162,7 +162,12 @@ impl Node {
             .sum();
         let parked: usize = self.upstreams.iter().map(|of| of.anew.len()).sum();
         let is_parked = |msg: &Msg| msg.flags.has(Flags::PARKED);
-        let noted = self.msgs.iter().filter(|(_, msg)| is_parked(msg)).count();
+        let noted = self
+            .flight
+            .msgs
+            .iter()
+            .filter(|(_, msg)| is_parked(msg))
+            .count();
         if noted != parked {
             return Err(format!(
                 "{noted} messages are parked, and {parked} stand in queues"
@@ -185,7 +190,7 @@ impl Node {
             ));
         }
         let (mut count, mut answered) = (0, 0);
-        for (place, missing, done) in self.collectors.iter() {
+        for (place, missing, done) in self.flight.judges.iter() {
             let parts = parts.get(&place).copied().unwrap_or(0);
             if parts != missing {
                 return Err(format!(
@@ -195,7 +200,7 @@ impl Node {
             count += 1;
             answered += usize::from(done);
         }
-        if (count, answered) != (judged, self.collectors.answered()) {
+        if (count, answered) != (judged, self.flight.judges.answered()) {
             return Err(format!(
                 "{count} collectors for {judged} messages, {answered} of them answered"
             ));

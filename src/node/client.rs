@@ -300,8 +300,8 @@ impl Node {
             msg.flags = msg.flags.with(Flags::WRITE);
             self.stats.hist.payload_size.record(len as u64);
         }
-        let entry = self.msgs.insert(msg);
-        client.front.queue.push(&mut self.msgs, entry);
+        let entry = self.flight.insert(msg);
+        client.front.queue.push(&mut self.flight.msgs, entry);
         Some(entry)
     }
 

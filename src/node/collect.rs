@@ -203,8 +203,8 @@ pub(super) fn unreachable(target: &Target) -> Failure {
 impl Node {
     /// Lets a request's answer be put together by this.
     pub(super) fn give_collector(&mut self, entry: ReqId, collector: Collector) {
-        let collector = self.collectors.insert(collector);
-        if let Some(msg) = self.msgs.get_mut(entry) {
+        let collector = self.flight.judges.insert(collector);
+        if let Some(msg) = self.flight.get_mut(entry) {
             debug_assert_eq!(msg.collector, None);
             msg.collector = Some(collector);
         }
@@ -218,27 +218,27 @@ impl Node {
         level: Consistency,
         raw: Raw<'_>,
     ) {
-        let Some(msg) = self.msgs.get(entry) else {
+        let Some(msg) = self.flight.get(entry) else {
             return;
         };
         let (compare, lists) = match self.options.store {
             StoreKind::Redis => rules(command(msg.command), raw),
             StoreKind::Memcache => (Compare::Memcache, memcache::lists(msg.command, raw)),
         };
-        let mut spare = self.collectors.spare();
+        let unique = msg.flags.has(Flags::UNIQUE);
+        let mut spare = self.flight.judges.spare();
         spare
             .dcs
             .extend(targets.iter().filter_map(|target| match target.counts {
                 Counts::In(dc) => Some(dc),
                 Counts::Discarded => None,
             }));
-        let unique = msg.flags.has(Flags::UNIQUE);
         let mut collector = self.quorum_collector(spare, level, compare, lists, None);
         if let Method::Quorum { prefer, dcs, .. } = &mut collector.method {
             *prefer = unique.then(|| Preference::of(dcs.len()));
         }
-        let collector = self.collectors.insert(collector);
-        if let Some(msg) = self.msgs.get_mut(entry) {
+        let collector = self.flight.judges.insert(collector);
+        if let Some(msg) = self.flight.get_mut(entry) {
             msg.collector = Some(collector);
         }
     }
@@ -299,7 +299,7 @@ impl Node {
         target: &Target,
         frames: &mut Frames<'_>,
     ) {
-        if let Some(mut copy) = self.msgs.get(parent).map(Msg::copy) {
+        if let Some(mut copy) = self.flight.get(parent).map(Msg::copy) {
             (copy.parent, copy.part) = (Some(parent), part);
             self.send_awaited(copy, pin, now, target, frames);
         }
@@ -314,7 +314,7 @@ impl Node {
         target: &Target,
         frames: &mut Frames<'_>,
     ) {
-        let child = self.msgs.insert(msg);
+        let child = self.flight.insert(msg);
         if target.reachable {
             self.send(child, pin, now, target, frames);
         } else {
@@ -324,7 +324,7 @@ impl Node {
 
     /// Takes in the reply to a part.
     pub(super) fn collect(&mut self, entry: ReqId, now: Now, raw: Raw<'_>) {
-        let Some(msg) = self.msgs.get_mut(entry) else {
+        let Some(msg) = self.flight.get_mut(entry) else {
             return;
         };
         if !msg.answer() {
@@ -332,44 +332,42 @@ impl Node {
         }
         let (parent, part) = (msg.parent, msg.part);
         msg.parent = None;
-        if msg.is_over() {
-            self.msgs.remove(entry);
-        }
+        self.flight.retire(entry);
         let Some(parent) = parent else {
             return;
         };
-        let Some(place) = self.msgs.get(parent).and_then(|parent| parent.collector) else {
+        let Some(place) = self.flight.get(parent).and_then(|parent| parent.collector) else {
             return;
         };
-        let collector = self.collectors.get_mut(place);
+        let collector = self.flight.judges.get_mut(place);
         if let Some(step) = collector.and_then(|collector| collector.step.take()) {
             let Some(step) = self.repeat_first_step(parent, now, step, raw) else {
                 return;
             };
             self.end_first_step(parent, now, *step, raw);
         }
-        let Some(collector) = self.collectors.get_mut(place) else {
+        let class = self
+            .flight
+            .get(parent)
+            .map_or(Class::Read, |parent| parent.class());
+        let Some(collector) = self.flight.judges.get_mut(place) else {
             return;
         };
         collector.missing -= 1;
-        let class = self
-            .msgs
-            .get(parent)
-            .map_or(Class::Read, |parent| parent.class());
         let answer = if collector.done {
             None
         } else {
             collector.take(self.options.store, part, raw)
         };
         if collector.missing == 0 {
-            self.collectors.remove(place);
-            if let Some(parent) = self.msgs.get_mut(parent) {
+            self.flight.judges.remove(place);
+            if let Some(parent) = self.flight.get_mut(parent) {
                 parent.collector = None;
             }
         } else if answer.is_some() {
             collector.done = true;
             collector.replies.iter_mut().for_each(Chain::clear);
-            self.collectors.answered += 1;
+            self.flight.judges.answered += 1;
         }
         if let Some(mut answer) = answer {
             if !answer.agreed {
@@ -391,9 +389,7 @@ impl Node {
             self.finish_raw(parent, now, Raw::from(&reply));
         }
         // Also if the front it was for has closed meanwhile.
-        if self.msgs.get(parent).is_some_and(Msg::is_over) {
-            self.msgs.remove(parent);
-        }
+        self.flight.retire(parent);
     }
 }
 

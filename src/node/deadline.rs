@@ -66,7 +66,7 @@ impl Node {
     /// When the next request on an upstream has waited too long.
     fn due_at(&self, upstream: &Upstream) -> Option<u64> {
         let due = (0..2).filter_map(|lane| {
-            let msg = self.msgs.get(upstream.due[lane]?)?;
+            let msg = self.flight.get(upstream.due[lane]?)?;
             Some(msg.start + self.granted(upstream.distance, lane))
         });
         due.min()
@@ -149,7 +149,7 @@ impl Node {
             while let Some(upstream) = self.upstreams.get_mut(slot) {
                 let granted = self.granted[upstream.distance as usize][lane];
                 let is_due = |entry: &ReqId| {
-                    let msg = self.msgs.get(*entry);
+                    let msg = self.flight.get(*entry);
                     msg.is_some_and(|msg| msg.start + granted <= now.mono_us)
                 };
                 let Some(entry) = upstream.due[lane].filter(is_due) else {
@@ -162,13 +162,14 @@ impl Node {
 
     /// Answers one request that has waited too long on this upstream, for so many µs.
     pub(super) fn expire_one(&mut self, slot: SlotId, entry: ReqId, waited: u64, now: Now) {
-        let (Some(upstream), Some(msg)) = (self.upstreams.get_mut(slot), self.msgs.get_mut(entry))
+        let (Some(upstream), Some(msg)) =
+            (self.upstreams.get_mut(slot), self.flight.get_mut(entry))
         else {
             return;
         };
         if !msg.expire() {
             // Not to be looked at for ever.
-            upstream.pass(&self.msgs, entry);
+            upstream.pass(&self.flight.msgs, entry);
             return self.contradiction("a request that has expired expires again");
         }
         let overdue = &mut upstream.overdue[lane(msg)];
@@ -183,7 +184,7 @@ impl Node {
             waited / 1000
         );
         upstream.tally.timeouts += 1;
-        upstream.pass(&self.msgs, entry);
+        upstream.pass(&self.flight.msgs, entry);
         let (node, failure) = (upstream.node, upstream.broken());
         self.stats.count_timeout(upstream.distance);
         if !self.answer_before_step(entry, now, failure) && !self.expires_as_busy(slot, entry, now)

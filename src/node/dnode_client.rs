@@ -330,8 +330,8 @@ impl Node {
         if peer.wants_resp3 && ask.is_some_and(|ask| is_native(ask.row)) {
             msg.flags = msg.flags.with(Flags::IN_RESP3);
         }
-        let entry = self.msgs.insert(msg);
-        peer.front.queue.push(&mut self.msgs, entry);
+        let entry = self.flight.insert(msg);
+        peer.front.queue.push(&mut self.flight.msgs, entry);
         Some(entry)
     }
 }

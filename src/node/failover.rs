@@ -87,7 +87,7 @@ impl Node {
 
     /// Keeps a request's bytes until it is answered.
     pub(super) fn keep_request(&mut self, entry: ReqId, raw: Raw<'_>) {
-        if let Some(msg) = self.msgs.get_mut(entry) {
+        if let Some(msg) = self.flight.get_mut(entry) {
             msg.flags = msg.flags.with(Flags::KEPT);
             raw.append_to(&mut msg.reply);
         }
@@ -109,11 +109,11 @@ impl Node {
         now: Now,
         failed: NodeId,
     ) -> Option<(FrontId, NodeId, u64)> {
-        let msg = self.msgs.get(entry)?;
+        let msg = self.flight.get(entry)?;
         if !msg.flags.has(Flags::KEPT) || msg.flags.has(Flags::WRITE) {
             return None;
         }
-        let pin = self.front_of(entry)?;
+        let pin = self.flight.front_of(entry)?;
         let start = msg.start;
         let token = self.token_of_kept(msg)?;
         let topology = Arc::clone(&self.topology);
@@ -138,21 +138,23 @@ impl Node {
         let Some((pin, node, at)) = self.next_to_ask(entry, now, failed) else {
             return false;
         };
-        let Some(mut copy) = self.msgs.get(entry).map(Msg::copy) else {
+        let Some(mut copy) = self.flight.get(entry).map(Msg::copy) else {
             return false;
         };
         let mut request = Chain::new();
-        if let Some(msg) = self.msgs.get_mut(entry) {
+        let judge = Collector::joining(1, Join::Only);
+        let judge = self.flight.judges.insert(judge);
+        if let Some(msg) = self.flight.get_mut(entry) {
             request.append(&mut msg.reply);
             msg.flags = msg.flags.without(Flags::KEPT.with(Flags::CARRIED));
-            msg.collector = Some(self.collectors.insert(Collector::joining(1, Join::Only)));
+            msg.collector = Some(judge);
         }
         let wire_id = self.next_wire_id();
         copy.parent = Some(entry);
         copy.wire_id = wire_id;
         copy.flags = copy.flags.with(Flags::KEPT);
         copy.reply.append_shared(&request);
-        let child = self.msgs.insert(copy);
+        let child = self.flight.insert(copy);
         self.stats.own.read_failovers += 1;
         let target = Target {
             node,
@@ -178,7 +180,8 @@ impl Node {
     pub(super) fn watch_first(&mut self, entry: ReqId, pin: FrontId, node: NodeId) {
         let granted = self.granted_read(self.topology.distance(node));
         let own_id = self.next_wire_id();
-        let (Some(slot), Some(msg)) = (self.slot_used(node, pin), self.msgs.get_mut(entry)) else {
+        let (Some(slot), Some(msg)) = (self.slot_used(node, pin), self.flight.get_mut(entry))
+        else {
             return;
         };
         if !msg.flags.has(Flags::QUEUED.with(Flags::KEPT)) {
@@ -194,13 +197,13 @@ impl Node {
             entry,
             wire_id: msg.wire_id,
         };
-        while let Some(first) = self.retries.firsts.front().copied() {
+        while let Some(first) = self.flight.retries.firsts.front().copied() {
             if self.is_under_way(first) {
                 break;
             }
-            self.retries.firsts.pop_front();
+            self.flight.retries.firsts.pop_front();
         }
-        insert(&mut self.retries.firsts, due);
+        insert(&mut self.flight.retries.firsts, due);
         self.timers.advance(Timer::Retries, due.at);
     }
 
@@ -234,17 +237,6 @@ impl Node {
             .any(|text| raw.len() == text.len() && raw.with_bytes(|bytes| bytes == text.as_bytes()))
     }
 
-    /// The front that waits for a message, through all it is a part of.
-    fn front_of(&self, mut entry: ReqId) -> Option<FrontId> {
-        loop {
-            let msg = self.msgs.get(entry)?;
-            match msg.parent {
-                Some(parent) => entry = parent,
-                None => return msg.front,
-            }
-        }
-    }
-
     /// The token of a kept request's first key.
     fn token_of_kept(&self, msg: &Msg) -> Option<Token> {
         self.token_again(msg.command, Raw::from(&msg.reply))
@@ -270,19 +262,19 @@ impl Node {
 
     /// Takes note of a second attempt, and forgets earlier ones that are over.
     fn watch(&mut self, due: Due) {
-        while let Some(first) = self.retries.seconds.front().copied() {
+        while let Some(first) = self.flight.retries.seconds.front().copied() {
             if self.is_under_way(first) {
                 break;
             }
-            self.retries.seconds.pop_front();
+            self.flight.retries.seconds.pop_front();
         }
-        insert(&mut self.retries.seconds, due);
+        insert(&mut self.flight.retries.seconds, due);
         self.timers.advance(Timer::Retries, due.at);
     }
 
     /// Whether an attempt still waits for its reply.
     fn is_under_way(&self, due: Due) -> bool {
-        self.msgs.get(due.entry).is_some_and(|msg| {
+        self.flight.get(due.entry).is_some_and(|msg| {
             msg.wire_id == due.wire_id
                 && (msg.parent.is_some() || msg.front.is_some())
                 && msg.flags.has(Flags::QUEUED)
@@ -292,18 +284,18 @@ impl Node {
 
     /// Gives up attempts that have waited too long.
     pub(super) fn expire_retries(&mut self, now: Now) {
-        while let Some(due) = self.retries.seconds.front().copied() {
+        while let Some(due) = self.flight.retries.seconds.front().copied() {
             if due.at > now.mono_us && self.is_under_way(due) {
                 break;
             }
-            self.retries.seconds.pop_front();
+            self.flight.retries.seconds.pop_front();
             self.expire_attempt(due, now);
         }
-        while let Some(due) = self.retries.firsts.front().copied() {
+        while let Some(due) = self.flight.retries.firsts.front().copied() {
             if due.at > now.mono_us && self.is_under_way(due) {
                 break;
             }
-            self.retries.firsts.pop_front();
+            self.flight.retries.firsts.pop_front();
             let node = self.upstreams.get(due.slot).map(|at| at.node);
             let next = node.and_then(|node| self.next_to_ask(due.entry, now, node));
             // With nobody else to ask it waits for all of its time.
@@ -314,7 +306,7 @@ impl Node {
     }
 
     fn expire_attempt(&mut self, due: Due, now: Now) {
-        let start = self.msgs.get(due.entry).map(|msg| msg.start);
+        let start = self.flight.get(due.entry).map(|msg| msg.start);
         if let Some(start) = start
             && self.is_under_way(due)
         {

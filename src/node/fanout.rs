@@ -135,7 +135,7 @@ impl Node {
         self.give_collector(entry, Collector::joining(parts, join));
         let mut frames = Frames::new(self.next_wire_id(), ask.raw);
         for target in &others {
-            if let Some(copy) = self.msgs.get(entry).map(Msg::copy) {
+            if let Some(copy) = self.flight.get(entry).map(Msg::copy) {
                 self.send_unawaited(copy, key, now, target, &mut frames);
             }
         }

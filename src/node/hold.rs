@@ -18,7 +18,7 @@
 use super::ConnId;
 use super::Node;
 use super::ids::{FrontId, ReqId};
-use super::msg::{Flags, Msg, OfFront, Queue};
+use super::msg::{Flags, OfFront, Queue};
 use super::timers::Timer;
 use super::upstream::Upstream;
 use crate::clock::Now;
@@ -90,7 +90,7 @@ impl Node {
         raw: Raw<'_>,
     ) -> bool {
         let write = self
-            .msgs
+            .flight
             .get(entry)
             .is_some_and(|msg| msg.flags.has(Flags::WRITE));
         let class = if write { Class::Write } else { Class::Read };
@@ -106,9 +106,7 @@ impl Node {
 
     /// Answers a request that the state does not serve: by another rack if it may, else with an error.
     fn forbid(&mut self, entry: ReqId, now: Now) {
-        if self.msgs.get(entry).is_some_and(Msg::is_over) {
-            self.msgs.remove(entry);
-        } else {
+        if !self.flight.retire(entry) {
             self.fail(entry, now, NodeId::ME, Failure::StateForbids);
         }
     }
@@ -117,7 +115,7 @@ impl Node {
     fn hold(&mut self, entry: ReqId, pin: Option<FrontId>, now: Now, raw: Raw<'_>) {
         let full = self.held.queue.len() >= self.options.max_msgs / 4
             || self.held.bytes + raw.len() > HOLD_BYTES;
-        let Some(msg) = self.msgs.get_mut(entry).filter(|_| !full) else {
+        let Some(msg) = self.flight.get_mut(entry).filter(|_| !full) else {
             self.stats.own.held_writes_refused += 1;
             return self.forbid(entry, now);
         };
@@ -151,7 +149,7 @@ impl Node {
 
     /// Takes a write of a peer that matches replies by their ids out of the order of its answers.
     fn set_aside(&mut self, entry: ReqId) -> Option<ConnId> {
-        let key = self.msgs.get(entry)?.front?;
+        let key = self.flight.get(entry)?.front?;
         let front = &mut self
             .fronts
             .peer_mut(key)
@@ -159,14 +157,14 @@ impl Node {
             .front;
         // It has just come, so it is the last one, and few are before it: those that are held are not.
         if front.queue.head() == Some(entry) {
-            front.queue.pop(&mut self.msgs)?;
+            front.queue.pop(&mut self.flight.msgs)?;
             return Some(front.id);
         }
         let mut before = front.queue.head()?;
         loop {
-            let next = Queue::<OfFront>::after(&self.msgs, before)?;
+            let next = Queue::<OfFront>::after(&self.flight.msgs, before)?;
             if next == entry {
-                front.queue.remove_after(&mut self.msgs, before)?;
+                front.queue.remove_after(&mut self.flight.msgs, before)?;
                 return Some(front.id);
             }
             before = next;
@@ -175,11 +173,11 @@ impl Node {
 
     /// Puts it into that order again, as the newest request; if the peer is gone nobody gets the answer.
     fn put_back(&mut self, write: &HeldWrite) {
-        let (Some(id), Some(msg)) = (write.aside, self.msgs.get_mut(write.entry)) else {
+        let (Some(id), Some(msg)) = (write.aside, self.flight.get_mut(write.entry)) else {
             return;
         };
         match self.fronts.get_mut(FrontId::of(id)) {
-            Some(front) if front.id == id => front.queue.push(&mut self.msgs, write.entry),
+            Some(front) if front.id == id => front.queue.push(&mut self.flight.msgs, write.entry),
             _ => msg.front = None,
         }
     }
@@ -204,7 +202,7 @@ impl Node {
         self.regate();
         for write in held.queue {
             self.put_back(&write);
-            let Some(msg) = self.msgs.get_mut(write.entry) else {
+            let Some(msg) = self.flight.get_mut(write.entry) else {
                 continue;
             };
             msg.flags = msg.flags.without(Flags::QUEUED);
@@ -237,7 +235,7 @@ impl Node {
         self.note_held();
         self.stats.own.held_writes_refused += 1;
         self.put_back(&write);
-        if let Some(msg) = self.msgs.get_mut(write.entry) {
+        if let Some(msg) = self.flight.get_mut(write.entry) {
             msg.flags = msg.flags.without(Flags::QUEUED);
             self.forbid(write.entry, now);
         }

@@ -34,7 +34,7 @@ impl Node {
                 .filter_map(|slot| self.upstream_deadline(slot));
             self.timers.set_or_stop(Timer::Upstreams, deadlines.min());
             self.timers
-                .set_or_stop(Timer::Retries, self.retries.next_us());
+                .set_or_stop(Timer::Retries, self.flight.retries.next_us());
         }
         if self.timers.is_due(Timer::ParkedWrites, now) {
             self.expire_held(now);
@@ -105,9 +105,9 @@ impl Node {
         self.send_cards(now);
         self.stats.hist.roll(now);
         let mut freed = self.pool.trim();
-        if self.msgs.is_empty() && self.msgs.capacity() > 1024 {
-            freed += self.msgs.capacity() * size_of::<super::msg::Msg>();
-            self.msgs.shrink_to_fit();
+        if self.flight.msgs.is_empty() && self.flight.msgs.capacity() > 1024 {
+            freed += self.flight.msgs.capacity() * size_of::<super::msg::Msg>();
+            self.flight.msgs.shrink_to_fit();
         }
         let clients = &mut self.fronts.clients;
         if clients.capacity() > 64 && clients.len() < clients.capacity() / 4 {

@@ -1,7 +1,6 @@
 //! The connections a node makes: to its datastore, and to its peers.
 
 use super::ids::{ReqId, SlotId, Slots};
-use super::msg::Flags;
 use super::options::Options;
 use super::peer::PeerWire;
 use super::slots::Upstreams;
@@ -185,7 +184,7 @@ impl Node {
         while let Some(entry) = self
             .upstreams
             .get_mut(slot)
-            .and_then(|upstream| upstream.pop(&mut self.msgs))
+            .and_then(|upstream| upstream.pop(&mut self.flight.msgs))
         {
             self.settle(entry, now, node, failure);
         }
@@ -212,15 +211,16 @@ impl Node {
     /// A message has left the queue of a lost connection to this node. If it has not been answered,
     /// it is with `failure`, unless another rack can.
     fn settle(&mut self, entry: ReqId, now: Now, node: NodeId, failure: Failure) {
-        let Some(msg) = self.msgs.get_mut(entry) else {
+        self.flight.leave_queue(entry);
+        if self.flight.retire(entry) {
+            return;
+        }
+        let Some(msg) = self.flight.get(entry) else {
             return;
         };
-        msg.flags = msg.flags.without(Flags::QUEUED);
-        if msg.is_over() {
-            self.msgs.remove(entry);
-        } else if !msg.is_expired() {
+        if !msg.is_expired() {
             self.fail(entry, now, node, failure);
-        } else if self.first_step_of(entry).is_some() {
+        } else if self.flight.first_step_of(entry).is_some() {
             self.finish_failed(entry, now, failure);
         }
     }

@@ -116,12 +116,12 @@ impl Node {
             encode::command(&mut text, &words);
             let mut chain = Chain::new();
             self.pool.copy(&text, &mut chain);
-            let Some(mut fragment) = self.msgs.get(entry).map(Msg::copy) else {
+            let Some(mut fragment) = self.flight.get(entry).map(Msg::copy) else {
                 return;
             };
             fragment.parent = Some(entry);
             fragment.part = part as u16;
-            let fragment = self.msgs.insert(fragment);
+            let fragment = self.flight.insert(fragment);
             self.stats.pool.fragments += 1;
             let token = piece.first().and_then(|&place| tokens.get(place as usize));
             let ask = Ask {

@@ -175,7 +175,7 @@ impl Node {
             let number = slot.and_then(|slot| numbers.get(slot.place()));
             number.copied().unwrap_or(NOBODY)
         };
-        self.collectors.translate(translate);
+        self.flight.judges.translate(translate);
         for (upstream, &number) in self.upstreams.iter_mut().zip(&numbers) {
             upstream.node = number;
         }

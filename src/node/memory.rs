@@ -156,7 +156,7 @@ impl Node {
             front.inbound.compact(&self.pool);
             front.out.pack(&self.pool);
         }
-        for (_, msg) in self.msgs.iter_mut() {
+        for (_, msg) in self.flight.msgs.iter_mut() {
             msg.reply.pack(&self.pool);
         }
         for upstream in self.upstreams.iter_mut() {
@@ -227,7 +227,7 @@ impl Node {
         });
         // Once may be a moment in which replies are just being taken.
         let held = self.pool.in_use();
-        let idle = self.msgs.is_empty();
+        let idle = self.flight.msgs.is_empty();
         let is_stuck = idle && stuck.idle_at.is_some_and(|before| held >= before);
         let waited = now.mono_us - stuck.since;
         let is_due =
@@ -268,7 +268,7 @@ impl Node {
 
     /// The front that keeps the most blocks in use, and how many.
     fn holds_the_most(&mut self) -> Option<(FrontId, usize)> {
-        let msgs = &mut self.msgs;
+        let msgs = &mut self.flight.msgs;
         let held = self.fronts.iter().map(|(key, front)| {
             let (request, replies) = blocks(front, msgs);
             (key, request + replies)
@@ -285,7 +285,7 @@ impl Node {
         let Some(front) = self.fronts.get(key) else {
             return;
         };
-        let (request, replies) = blocks(front, &mut self.msgs);
+        let (request, replies) = blocks(front, &mut self.flight.msgs);
         self.take_memory(key, now, request >= replies);
     }
 

@@ -73,7 +73,7 @@
 //! | `outbox` | what the driver is to do next |
 //! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
 //! | `anew` | a connection that was lost while nothing was under way on it |
-//! | `msg` | a request in flight |
+//! | `flight` | requests in flight; `flight::msg`: one of them |
 //! | `ids` | the names of fronts, slots, requests and judges, each of its own type, and tables by them; `slots`: the connections that a node makes |
 //! | `ask` | a request, as far as placing it is concerned |
 //! | `route` | where a request goes; `frame` is what a peer gets |
@@ -115,6 +115,7 @@ mod dnode_client;
 mod docs;
 mod failover;
 mod fanout;
+mod flight;
 mod frame;
 mod front;
 pub mod health;
@@ -128,7 +129,6 @@ mod many;
 mod members;
 mod memcache;
 mod memory;
-mod msg;
 mod native;
 pub mod operator;
 mod options;
@@ -178,16 +178,14 @@ use admission::Admission;
 use busy::Busy;
 use card::Cards;
 use client::Client;
-use collect::Collectors;
 use dnode_client::DnodeClient;
-use failover::Retries;
+use flight::{Flight, msg};
 use front::Fronts;
 use hold::Held;
 use ids::{FrontId, SlotId, Slots};
 use members::Prepared;
 use memcache::Marks;
 use memory::Memory;
-use msg::Msgs;
 use outbox::Outbox;
 use scripts::Scripts;
 use slots::Upstreams;
@@ -219,16 +217,13 @@ pub struct Node {
     links: Vec<Slots>,
     /// The next topology, while its new peers are connected to.
     prepared: Option<Prepared>,
-    msgs: Msgs,
-    collectors: Collectors,
+    flight: Flight,
     stats: Stats,
     /// Requests sent to the datastore, per row of the command table.
     per_command: Vec<u64>,
     /// Kept for their memory: where the latest request went, how it was split.
     targets: Targets,
     split: Split,
-    /// Reads sent to a second rack.
-    retries: Retries,
     /// This datacenter has more racks than this one.
     has_other_racks: bool,
     /// There are more racks than this one, anywhere.
@@ -304,13 +299,11 @@ impl Node {
             upstreams,
             links,
             prepared: None,
-            msgs: Msgs::default(),
-            collectors: Collectors::default(),
+            flight: Flight::default(),
             stats: Stats::new(now),
             per_command: vec![0; commands(options.store)],
             targets: Targets::default(),
             split: Split::default(),
-            retries: Retries::default(),
             marks: Marks::default(),
             marks_versions: false,
             cards: Cards::default(),

@@ -87,13 +87,14 @@ impl Node {
         self.pool.copy(text, &mut request);
         let mut msg = Msg::new(None, NO_COMMAND, request.len(), now.mono_us);
         msg.part = part;
-        let entry = self.msgs.insert(msg);
+        let entry = self.flight.insert(msg);
         self.put_upstream(slot, entry, now, Raw::from(&request));
     }
 
     /// Takes in a reply of the datastore that no front waits for: it may be one to `HELLO`.
     pub(super) fn hear_hello(&mut self, slot: SlotId, entry: ReqId, is_error: bool) {
-        let (Some(store), Some(msg)) = (self.upstreams.get_mut(slot), self.msgs.get(entry)) else {
+        let (Some(store), Some(msg)) = (self.upstreams.get_mut(slot), self.flight.get(entry))
+        else {
             return;
         };
         if msg.command != NO_COMMAND {

@@ -116,14 +116,14 @@ impl Node {
         let id = self.next_wire_id();
         let mut msg = Msg::new(None, super::msg::NO_COMMAND, request.len(), now.mono_us);
         msg.flags = Flags::WRITE;
-        let entry = self.msgs.insert(msg);
+        let entry = self.flight.insert(msg);
         let mut frames = Frames::new(id, Raw::from(request));
         self.send_to_peer(slot, entry, now, kind, &mut frames);
     }
 
     /// Notes that a C node answers something else than this request.
     pub(super) fn note_instead(&mut self, entry: ReqId, raw: Raw<'_>) {
-        let Some(msg) = self.msgs.get_mut(entry) else {
+        let Some(msg) = self.flight.get_mut(entry) else {
             return;
         };
         msg.flags = msg.flags.with(Flags::CARRIED);

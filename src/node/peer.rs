@@ -1,7 +1,7 @@
 //! Connections to peers: from their replies to answers.
 
 use super::ids::{ReqId, SlotId};
-use super::msg::{Flags, Msg, NO_COMMAND};
+use super::msg::{Msg, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream, Wire};
 use super::{Next, Node, Options, frame, limits};
 use crate::clock::Now;
@@ -151,7 +151,7 @@ impl Node {
         let id = self.next_wire_id();
         let mut msg = Msg::new(None, NO_COMMAND, probe.len(), now.mono_us);
         msg.wire_id = id;
-        let entry = self.msgs.insert(msg);
+        let entry = self.flight.insert(msg);
         let mut frames = frame::Frames::new(id, Raw::from(&probe));
         self.send_to_peer(slot, entry, now, dnode::Kind::Request, &mut frames);
     }
@@ -191,20 +191,16 @@ impl Node {
     /// A C node, which answers in order, has answered this request: those before it that have been
     /// told that it took too long will get no reply any more.
     fn forget_skipped(&mut self, slot: SlotId, entry: ReqId) {
-        let Some(end) = self.msgs.get(entry).map(|msg| msg.end) else {
+        let Some(end) = self.flight.get(entry).map(|msg| msg.end) else {
             return;
         };
         while let Some(skipped) = self
             .upstreams
             .get_mut(slot)
-            .and_then(|peer| peer.pop_expired(&mut self.msgs, end))
+            .and_then(|peer| peer.pop_expired(&mut self.flight.msgs, end))
         {
-            if let Some(msg) = self.msgs.get_mut(skipped) {
-                msg.flags = msg.flags.without(Flags::QUEUED);
-                if msg.is_over() {
-                    self.msgs.remove(skipped);
-                }
-            }
+            self.flight.leave_queue(skipped);
+            self.flight.retire(skipped);
         }
     }
 
@@ -277,16 +273,16 @@ impl Node {
                     let head = peer
                         .queue
                         .head()
-                        .and_then(|entry| self.msgs.get(entry))
+                        .and_then(|entry| self.flight.get(entry))
                         .map(|msg| msg.wire_id);
                     if head.is_some_and(|id| id != message.id) {
                         self.stats.pool.peer_mismatch_requests += 1;
                     }
                     // An id that nobody waits for is dropped: a reply must never go to another request.
-                    if let Some(entry) = peer.take(&mut self.msgs, message.id) {
+                    if let Some(entry) = peer.take(&mut self.flight.msgs, message.id) {
                         peer.heard = now.mono_us;
                         if message.version < VERSION_MODERN {
-                            peer.note_reply(&self.msgs, entry, now);
+                            peer.note_reply(&self.flight.msgs, entry, now);
                             self.forget_skipped(slot, entry);
                             // Its window may be smaller now.
                             self.note_backlog(slot);

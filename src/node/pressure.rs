@@ -90,10 +90,10 @@ impl Node {
     /// answered without some reply, are not among them: no client should wait for those.
     #[inline]
     fn has_under_way(&self, many: usize, now: Now) -> bool {
-        self.msgs.len() >= many && {
+        self.flight.msgs.len() >= many && {
             let stranded = self.upstreams.iter().map(|of| of.stranded(now) as usize);
-            let idle = stranded.sum::<usize>() + self.collectors.answered();
-            self.msgs.len().saturating_sub(idle) >= many
+            let idle = stranded.sum::<usize>() + self.flight.judges.answered();
+            self.flight.msgs.len().saturating_sub(idle) >= many
         }
     }
 

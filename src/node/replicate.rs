@@ -145,7 +145,7 @@ impl Node {
         let Some(entry) = self.enqueue(key, now, form, &ask, ask.raw.len()) else {
             return;
         };
-        if let Some(msg) = self.msgs.get_mut(entry) {
+        if let Some(msg) = self.flight.get_mut(entry) {
             msg.flags = msg.flags.with(Flags::TIMED);
             if rewritten.is_recent() && !rewritten.has_options() {
                 msg.flags = msg.flags.with(Flags::ABSOLUTE);
@@ -252,21 +252,14 @@ impl Node {
         self.send_part(entry, 0, pin, now, &target, &mut frames);
     }
 
-    /// What a message is the first step of, if it is one.
-    pub(super) fn first_step_of(&self, entry: ReqId) -> Option<ReqId> {
-        let parent = self.msgs.get(entry)?.parent?;
-        let place = self.msgs.get(parent)?.collector?;
-        self.collectors.is_step(place).then_some(parent)
-    }
-
     /// Answers a write whose first step takes too long. The step's reply is waited for all the same: should
     /// it have been done after all, the other replicas are to know. `false` if the message is no such step.
     pub(super) fn answer_before_step(&mut self, entry: ReqId, now: Now, failure: Failure) -> bool {
-        let Some(parent) = self.first_step_of(entry) else {
+        let Some(parent) = self.flight.first_step_of(entry) else {
             return false;
         };
-        let place = self.msgs.get(parent).and_then(|msg| msg.collector);
-        let step = place.and_then(|place| self.collectors.give_up_step(place));
+        let place = self.flight.get(parent).and_then(|msg| msg.collector);
+        let step = place.and_then(|place| self.flight.judges.give_up_step(place));
         let front = step.and_then(|step| step.front.take());
         self.step_ends(front);
         self.finish_failed(parent, now, failure);
@@ -296,7 +289,7 @@ impl Node {
         {
             return Some(step);
         }
-        let (request, parts) = (step.again.take()?, self.msgs.get(parent));
+        let (request, parts) = (step.again.take()?, self.flight.get(parent));
         let Some((mut msg, place)) =
             parts.and_then(|parent| Some((parent.copy(), parent.collector?)))
         else {
@@ -306,7 +299,7 @@ impl Node {
         step.rules = Rules::MemcacheStale;
         step.request = Chain::new();
         step.request.append_shared(&request);
-        self.collectors.wait_for_step(place, step);
+        self.flight.judges.wait_for_step(place, step);
         (msg.parent, msg.start) = (Some(parent), now.mono_us);
         let target = Target {
             node: owner,
@@ -448,7 +441,7 @@ impl Node {
 
     /// Lets `parent` wait for a quorum of replicas, of which that of the first step is the first.
     fn judge_step(&mut self, parent: ReqId, others: &[Target], step: &Step, agreed: u64) {
-        let Some(place) = self.msgs.get(parent).and_then(|msg| msg.collector) else {
+        let Some(place) = self.flight.get(parent).and_then(|msg| msg.collector) else {
             return;
         };
         let others = others.iter().filter_map(|target| match target.counts {
@@ -456,7 +449,7 @@ impl Node {
             Counts::Discarded => None,
         });
         let owner = self.topology.node(step.owner).map(|node| node.dc);
-        let mut spare = self.collectors.spare();
+        let mut spare = self.flight.judges.spare();
         spare.dcs.push(owner.unwrap_or(DcId::LOCAL));
         spare.dcs.extend(others);
         let compare = match step.rules {
@@ -464,7 +457,7 @@ impl Node {
             Rules::Memcache | Rules::MemcacheStale => Compare::Memcache,
         };
         let quorum = self.quorum_collector(spare, step.level, compare, Lists::No, Some(agreed));
-        if let Some(collector) = self.collectors.get_mut(place) {
+        if let Some(collector) = self.flight.judges.get_mut(place) {
             *collector = quorum;
         }
     }

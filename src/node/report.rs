@@ -83,11 +83,11 @@ impl Node {
 
     /// What it holds in memory, but for what only the operating system knows.
     pub fn memory(&self) -> Memory {
-        let msgs = self.msgs.capacity() as u64;
+        let msgs = self.flight.msgs.capacity() as u64;
         let free = self.pool.free() as u64;
         Memory {
             alloc_msgs: msgs,
-            free_msgs: msgs - self.msgs.len() as u64,
+            free_msgs: msgs - self.flight.msgs.len() as u64,
             alloc_mbufs: self.pool.in_use() as u64 + free,
             free_mbufs: free,
             dyn_memory_kib: 0,

@@ -179,7 +179,7 @@ impl Node {
 
     /// Whether a request's replies tell versions.
     fn tells_versions(&self, entry: ReqId) -> bool {
-        let msg = self.msgs.get(entry);
+        let msg = self.flight.get(entry);
         msg.is_some_and(|msg| msg.flags.has(Flags::UNIQUE))
     }
 
@@ -289,7 +289,7 @@ impl Node {
             self.collect_quorum(entry, targets, level, raw);
         }
         // The message itself may be answered, and its place be another's, before the last copy is made.
-        let Some(template) = self.msgs.get(entry).map(Msg::copy) else {
+        let Some(template) = self.flight.get(entry).map(Msg::copy) else {
             return;
         };
         let mut unreachable = None;
@@ -328,7 +328,7 @@ impl Node {
             return self.count_unsendable(target.node);
         }
         self.stats.pool.remote_peer_failover_requests += u64::from(target.passed_over > 0);
-        let entry = self.msgs.insert(msg);
+        let entry = self.flight.insert(msg);
         self.send(entry, pin, now, target, frames);
     }
 
@@ -370,7 +370,7 @@ impl Node {
         if self.is_gated && !self.passes_gate(entry, pin, now, raw) {
             return;
         }
-        let Some(msg) = self.msgs.get(entry) else {
+        let Some(msg) = self.flight.get(entry) else {
             return;
         };
         let (flags, row) = (msg.flags, msg.command);
@@ -409,7 +409,7 @@ impl Node {
         kind: dnode::Kind,
         frames: &mut Frames<'_>,
     ) {
-        let Some(msg) = self.msgs.get_mut(entry) else {
+        let Some(msg) = self.flight.get_mut(entry) else {
             return;
         };
         msg.wire_id = frames.id;
@@ -498,9 +498,7 @@ impl Node {
 
     /// The same with an error line of its own.
     fn refuse(&mut self, entry: ReqId, now: Now, text: &str) {
-        if self.msgs.get(entry).is_some_and(Msg::is_over) {
-            self.msgs.remove(entry);
-        } else {
+        if !self.flight.retire(entry) {
             self.finish(entry, now, text.as_bytes());
         }
     }

@@ -107,7 +107,7 @@ impl Node {
 
     /// Keeps an `EVALSHA` that may have to be sent again with its script.
     pub(super) fn keep_evalsha(&mut self, entry: ReqId, raw: Raw<'_>) {
-        let msg = self.msgs.get(entry);
+        let msg = self.flight.get(entry);
         let is_redis = self.options.store == StoreKind::Redis;
         if self.replicated && is_redis && msg.is_some_and(|msg| !msg.flags.has(Flags::KEPT)) {
             self.keep_request(entry, raw);
@@ -123,7 +123,7 @@ impl Node {
         now: Now,
         reply: Raw<'_>,
     ) -> bool {
-        let Some(msg) = self.msgs.get_mut(entry) else {
+        let Some(msg) = self.flight.get_mut(entry) else {
             return false;
         };
         if !is_by_hash(msg.command)

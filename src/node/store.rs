@@ -189,11 +189,11 @@ impl Node {
         let Some(store) = self.upstreams.get_mut(slot) else {
             return false;
         };
-        let head = store.queue.head().and_then(|entry| self.msgs.get(entry));
+        let head = store.queue.head().and_then(|entry| self.flight.get(entry));
         if head.is_none_or(|msg| msg.end > store.written) {
             return false;
         }
-        let Some(entry) = store.pop(&mut self.msgs) else {
+        let Some(entry) = store.pop(&mut self.flight.msgs) else {
             return false;
         };
         if !self.is_probe_answer(slot, entry, raw) {
@@ -205,7 +205,8 @@ impl Node {
     /// A reply has come for a message that has left its upstream's queue.
     #[inline]
     pub(super) fn answered(&mut self, slot: SlotId, entry: ReqId, now: Now, raw: Raw<'_>) {
-        let (Some(upstream), Some(msg)) = (self.upstreams.get_mut(slot), self.msgs.get_mut(entry))
+        let (Some(upstream), Some(msg)) =
+            (self.upstreams.get_mut(slot), self.flight.get_mut(entry))
         else {
             return;
         };
@@ -236,7 +237,7 @@ impl Node {
         if is_error && absolute {
             self.note_old_datastore(raw);
         }
-        if expired && self.first_step_of(entry).is_some() {
+        if expired && self.flight.first_step_of(entry).is_some() {
             // Late, but not for the other replicas.
             return self.finish_raw(entry, now, raw);
         }
@@ -248,7 +249,7 @@ impl Node {
                 self.hear_if_busy(entry, now, raw);
                 self.hear_hello(slot, entry, is_error);
             }
-            self.msgs.remove(entry);
+            self.flight.retire(entry);
         } else if !expired && unique && !is_error {
             let marked = self.marked(node, raw);
             self.finish_raw(entry, now, Raw::from(&marked));

@@ -59,7 +59,7 @@ impl Node {
             self.timers.set(Timer::Probe, now.mono_us);
         }
         let under_way = probe.asked.filter(|(entry, id, _)| {
-            let msg = self.msgs.get(*entry);
+            let msg = self.flight.get(*entry);
             msg.is_some_and(|msg| msg.wire_id == *id)
         });
         let late = |since: &u64| now.mono_us.saturating_sub(*since) >= PATIENCE_US;
@@ -80,7 +80,7 @@ impl Node {
         let next = goes_on.then(|| now.mono_us + EVERY_US);
         self.timers.set_or_stop(Timer::Probe, next);
         let owed = self.store_probe.asked.is_some_and(|(entry, id, _)| {
-            let msg = self.msgs.get(entry);
+            let msg = self.flight.get(entry);
             msg.is_some_and(|msg| msg.wire_id == id)
         });
         let is_up = |slot: &SlotId| {
@@ -102,7 +102,7 @@ impl Node {
         let id = self.next_wire_id();
         let mut msg = Msg::new(None, NO_COMMAND, bytes.len(), now.mono_us);
         msg.wire_id = id;
-        let entry = self.msgs.insert(msg);
+        let entry = self.flight.insert(msg);
         self.put_upstream(slot, entry, now, Raw::from(&bytes));
         self.store_probe.asked = Some((entry, id, now.mono_us));
     }
@@ -118,11 +118,12 @@ impl Node {
     }
 
     fn take_probe_answer(&mut self, slot: SlotId, entry: ReqId, id: u64, raw: Raw<'_>) -> bool {
-        let msg = self.msgs.get(entry);
+        let msg = self.flight.get(entry);
         let Some(end) = msg.filter(|msg| msg.wire_id == id).map(|msg| msg.end) else {
             return false;
         };
-        self.msgs.remove(entry);
+        self.flight.leave_queue(entry);
+        self.flight.retire(entry);
         if let Some(store) = self.upstreams.get_mut(slot) {
             // Forgets when it was written.
             store.written_at(end);

@@ -611,7 +611,7 @@ impl Node {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
-        let Some(msg) = self.msgs.get_mut(entry) else {
+        let Some(msg) = self.flight.get_mut(entry) else {
             return;
         };
         if msg.flags.has(Flags::QUEUED) {
@@ -625,7 +625,7 @@ impl Node {
             upstream.heard = now.mono_us;
         }
         let (lane, start, len) = (lane(msg), msg.start, msg.len);
-        upstream.push(&mut self.msgs, entry, len);
+        upstream.push(&mut self.flight.msgs, entry, len);
         if upstream.due[lane].is_none() {
             upstream.due[lane] = Some(entry);
             let due = start + self.granted[upstream.distance as usize][lane];
@@ -646,7 +646,7 @@ impl Node {
             return;
         };
         upstream.written += n as u64;
-        upstream.note_written(&self.msgs);
+        upstream.note_written(&self.flight.msgs);
         upstream.trickle += n;
         if upstream.trickle >= limits::FLOW || upstream.out.is_empty() {
             upstream.flowed = now.mono_us;

@@ -79,9 +79,9 @@ impl Node {
             return false;
         };
         let parent = self
-            .msgs
+            .flight
             .insert(Msg::new(Some(key), NO_COMMAND, 0, now.mono_us));
-        front.queue.push(&mut self.msgs, parent);
+        front.queue.push(&mut self.flight.msgs, parent);
         let told = self.version.text.clone();
         let join = Join::Hello(hello.to_vec(), told);
         self.give_collector(parent, Collector::joining(1, join));
@@ -90,7 +90,7 @@ impl Node {
             .copy(b"*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n", &mut request);
         let mut msg = Msg::new(None, NO_COMMAND, request.len(), now.mono_us);
         msg.parent = Some(parent);
-        let entry = self.msgs.insert(msg);
+        let entry = self.flight.insert(msg);
         self.send_to_store(entry, Some(key), now, Raw::from(&request));
         true
     }

@@ -162,7 +162,7 @@ impl Node {
         let Some(entry) = self.enqueue(key, now, Form::default(), &ask, ask.raw.len()) else {
             return;
         };
-        if let Some(msg) = self.msgs.get_mut(entry) {
+        if let Some(msg) = self.flight.get_mut(entry) {
             msg.flags = msg.flags.with(Flags::UNIQUE);
         }
         self.count_request(&ask);
@@ -240,7 +240,7 @@ impl Node {
         let Some(entry) = self.enqueue(key, now, Form::default(), &ask, ask.raw.len()) else {
             return;
         };
-        if let Some(msg) = self.msgs.get_mut(entry) {
+        if let Some(msg) = self.flight.get_mut(entry) {
             msg.flags = msg.flags.with(quiet_flags(call.quiet));
             if versions {
                 msg.flags = msg.flags.with(Flags::UNIQUE);
@@ -269,12 +269,12 @@ impl Node {
 
     /// The one part of a request whose reply becomes the answer in this way.
     fn only_part(&mut self, entry: ReqId, join: Join) -> ReqId {
-        let Some(mut part) = self.msgs.get(entry).map(Msg::copy) else {
+        let Some(mut part) = self.flight.get(entry).map(Msg::copy) else {
             return entry;
         };
         self.give_collector(entry, Collector::joining(1, join));
         part.parent = Some(entry);
-        self.msgs.insert(part)
+        self.flight.insert(part)
     }
 
     /// The bytes of a request that is written anew: its line, then its value as it came behind a

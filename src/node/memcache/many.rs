@@ -94,11 +94,11 @@ impl Node {
         for (part, piece) in (0..).zip(&pieces) {
             let fragment = call.with_keys(piece.iter().map(key_at).collect());
             let chain = self.rewritten(&fragment, 0, Raw::EMPTY);
-            let Some(mut msg) = self.msgs.get(entry).map(Msg::copy) else {
+            let Some(mut msg) = self.flight.get(entry).map(Msg::copy) else {
                 return;
             };
             (msg.parent, msg.part) = (Some(entry), part);
-            let msg = self.msgs.insert(msg);
+            let msg = self.flight.insert(msg);
             self.stats.pool.fragments += 1;
             let token = piece.first().and_then(|&at| tokens.get(at as usize));
             let ask = Ask {

@@ -98,7 +98,7 @@ impl Node {
         let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), ask.raw.len()) else {
             return;
         };
-        if let Some(msg) = self.msgs.get_mut(entry) {
+        if let Some(msg) = self.flight.get_mut(entry) {
             msg.flags = msg.flags.with(quiet_flags(call.quiet));
         }
         if tokens.len() > 1 && self.divide_forwarded(&tokens) {
@@ -111,7 +111,7 @@ impl Node {
     /// Answers a peer's request here, unless it wants no answer.
     fn tell_peer(&mut self, key: FrontId, now: Now, id: u64, text: &[u8], silent: bool) {
         if let Some(entry) = self.enqueue_peer(key, now, id, None, 0) {
-            if let Some(msg) = self.msgs.get_mut(entry)
+            if let Some(msg) = self.flight.get_mut(entry)
                 && silent
             {
                 msg.flags = msg.flags.with(Flags::SILENT);

@@ -180,23 +180,23 @@ fn every_wrong_figure_is_found() {
         ("messages are sent", |node| {
             let mut msg = Msg::new(Some(FrontId::client(0)), 0, 0, 0);
             msg.flags = Flags::QUEUED;
-            node.msgs.insert(msg);
+            node.flight.insert(msg);
         }),
         ("are awaited", |node| {
             let front = Some(FrontId::client(0));
-            node.msgs.insert(Msg::new(front, 0, 0, 0));
+            node.flight.insert(Msg::new(front, 0, 0, 0));
         }),
         ("is a part of none", |node| {
             let mut msg = Msg::new(None, 0, 0, 0);
             msg.parent = node.upstreams[0].queue.head();
-            node.msgs.insert(msg);
+            node.flight.insert(msg);
         }),
         ("nobody needs", |node| {
-            node.msgs.insert(Msg::new(None, 0, 0, 0));
+            node.flight.insert(Msg::new(None, 0, 0, 0));
         }),
         ("does not know that", |node| {
             let entry = node.upstreams[0].queue.head().unwrap();
-            let msg = node.msgs.get_mut(entry).unwrap();
+            let msg = node.flight.get_mut(entry).unwrap();
             msg.flags = msg.flags.without(Flags::QUEUED);
         }),
         ("are shown", |node| node.stats.pool.client_connections += 1),

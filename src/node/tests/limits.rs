@@ -136,7 +136,11 @@ fn stopped_peers_do_not_use_up_the_requests_of_others() {
             assert_eq!(rig.hears(client), "+OK\r\n");
         }
         rig.wait(60_000);
-        assert!(rig.node.msgs.len() < 10, "{level}: {}", rig.node.msgs.len());
+        assert!(
+            rig.node.flight.msgs.len() < 10,
+            "{level}: {}",
+            rig.node.flight.msgs.len()
+        );
     }
 }
 

@@ -496,8 +496,13 @@ impl Rig {
     /// Nothing is under way and nothing is kept.
     #[track_caller]
     pub fn assert_at_rest(&self) {
-        assert_eq!(self.node.msgs.len(), 0, "{:?}", self.node.msgs);
-        assert!(self.node.collectors.is_empty());
+        assert_eq!(
+            self.node.flight.msgs.len(),
+            0,
+            "{:?}",
+            self.node.flight.msgs
+        );
+        assert!(self.node.flight.judges.is_empty());
     }
 }
 

@@ -1,7 +1,7 @@
 //! A request in flight, and the two queues it stands in.
 
-use super::ids::{FrontId, JudgeId, ReqId, Table};
 use crate::mbuf::Chain;
+use crate::node::ids::{FrontId, JudgeId, ReqId, Table};
 use crate::proto::redis::command::Class;
 use crate::proto::redis::resp3::Form;
 
@@ -92,7 +92,7 @@ impl Flags {
     pub const BESIDE_SCRIPTS: Flags = Flags(4096);
     /// Only the datastore knows the types of the reply ([`Form::Native`]): it is asked in RESP3.
     pub const IN_RESP3: Flags = Flags(16384);
-    /// It waits for a connection that is being made anew ([`super::anew`]).
+    /// It waits for a connection that is being made anew ([`crate::node::anew`]).
     pub const PARKED: Flags = Flags(32768);
 
     /// What has to be looked at before an answer is taken: most messages have none of these.

@@ -1,0 +1,101 @@
+//! Requests in flight: a row for each request and for each of its copies and parts, the judges that make one
+//! answer of several replies, and the reads that may go on to another rack.
+//!
+//! # A row and who needs it
+//!
+//! | a row is needed by | until |
+//! |---|---|
+//! | the front whose queue it stands in | its answer is out, or the front closes |
+//! | the request it is a part of | its own reply is known |
+//! | its judge | every part's reply is known |
+//! | the queue of a connection, or the writes that are held | its reply has come, or the connection is lost |
+//!
+//! When nobody needs it any more it is freed, by [`Flight::retire`] and nowhere else.
+
+pub(super) mod msg;
+
+use super::collect::Collectors;
+use super::failover::Retries;
+use super::ids::{FrontId, ReqId};
+use msg::{Flags, Msg, Msgs};
+
+/// All requests in flight.
+#[derive(Default)]
+pub(super) struct Flight {
+    pub msgs: Msgs,
+    pub judges: Collectors,
+    pub retries: Retries,
+}
+
+impl Flight {
+    /// Takes in a row.
+    #[inline]
+    pub fn insert(&mut self, msg: Msg) -> ReqId {
+        self.msgs.insert(msg)
+    }
+
+    /// The row of this request.
+    #[inline]
+    pub fn get(&self, id: ReqId) -> Option<&Msg> {
+        self.msgs.get(id)
+    }
+
+    /// The row of this request, to be changed.
+    #[inline]
+    pub fn get_mut(&mut self, id: ReqId) -> Option<&mut Msg> {
+        self.msgs.get_mut(id)
+    }
+
+    /// Returns true if nobody waits for this row: it may be freed.
+    #[inline]
+    pub fn is_over(&self, id: ReqId) -> bool {
+        self.get(id).is_some_and(Msg::is_over)
+    }
+
+    /// Frees a row that nobody needs. Returns false if somebody does.
+    #[inline]
+    pub fn retire(&mut self, id: ReqId) -> bool {
+        let is_over = self.is_over(id);
+        if is_over {
+            self.msgs.remove(id);
+        }
+        is_over
+    }
+
+    /// The front waits for this row no more: it has its answer, or is gone.
+    #[inline]
+    pub fn leave_front(&mut self, id: ReqId) {
+        if let Some(msg) = self.msgs.get_mut(id) {
+            msg.front = None;
+            if msg.is_over() {
+                self.msgs.remove(id);
+            }
+        }
+    }
+
+    /// The row has left the queue of a connection, or the writes that are held.
+    #[inline]
+    pub fn leave_queue(&mut self, id: ReqId) {
+        if let Some(msg) = self.msgs.get_mut(id) {
+            msg.flags = msg.flags.without(Flags::QUEUED);
+        }
+    }
+
+    /// The front that waits for a row, through all it is a part of.
+    pub fn front_of(&self, mut id: ReqId) -> Option<FrontId> {
+        loop {
+            let msg = self.get(id)?;
+            match msg.parent {
+                Some(parent) => id = parent,
+                None => return msg.front,
+            }
+        }
+    }
+
+    /// The request that a row is the first step of, if it is one ([`super::replicate`]).
+    pub fn first_step_of(&self, id: ReqId) -> Option<ReqId> {
+        let parent = self.get(id)?.parent?;
+        let judge = self.get(parent)?.collector?;
+        self.judges.is_step(judge).then_some(parent)
+    }
+}
