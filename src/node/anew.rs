@@ -19,6 +19,7 @@
 //! What may be asked of a peer depends on what it is, and that is not known before it has answered the node's
 //! own question. So requests for a peer are *parked* until then, for as long as a read may take.
 
+use super::flight::lost::Lost;
 use super::frame::Frames;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, NO_COMMAND};
@@ -186,11 +187,8 @@ impl Node {
             return;
         };
         for Parked { entry, .. } in self.take_parked(slot) {
-            if self.flight.retire(entry) {
-                self.count_unsendable(node);
-            } else {
-                self.fail(entry, now, node, Failure::PeerNotConnected);
-            }
+            let failure = Failure::PeerNotConnected;
+            self.lose_leg(entry, now, node, Lost::Unreachable, failure);
         }
     }
 

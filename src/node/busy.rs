@@ -18,6 +18,7 @@
 //! other answer to `PING`. Redis itself answers nothing to anybody before `busy-reply-threshold`.
 
 use super::Node;
+use super::flight::lost::{Fate, Lost};
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::timers::Timer;
@@ -206,7 +207,7 @@ impl Node {
         if msg.flags.has(Flags::BESIDE_SCRIPTS) {
             return false;
         }
-        if self.flight.retire(entry) {
+        if self.flight.lost(entry, Lost::Refused) != Fate::Awaited {
             return true;
         }
         if !self.fail_over(entry, now, NodeId::ME) {

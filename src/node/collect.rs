@@ -1,6 +1,7 @@
 //! Several replies to one answer: the judge of replicas, and the parts a joiner waits for.
 
 use super::Node;
+use super::flight::lost::Lost;
 use super::frame::Frames;
 use super::ids::{FrontId, JudgeId, ReqId, Table};
 use super::join::{Answer, Join};
@@ -318,7 +319,8 @@ impl Node {
         if target.reachable {
             self.send(child, pin, now, target, frames);
         } else {
-            self.finish_failed(child, now, self.unreachable(target));
+            let failure = self.unreachable(target);
+            self.lose_leg(child, now, target.node, Lost::Unreachable, failure);
         }
     }
 

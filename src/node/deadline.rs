@@ -2,6 +2,7 @@
 //! and those that have fallen silent.
 
 use super::Node;
+use super::flight::lost::{Fate, Lost};
 use super::ids::{ReqId, SlotId};
 use super::timers::Timer;
 use super::upstream::{Loss, State, Upstream, lane};
@@ -167,7 +168,7 @@ impl Node {
         else {
             return;
         };
-        if !msg.expire() {
+        if msg.is_expired() {
             // Not to be looked at for ever.
             upstream.pass(&self.flight.msgs, entry);
             return self.contradiction("a request that has expired expires again");
@@ -184,6 +185,8 @@ impl Node {
             waited / 1000
         );
         upstream.tally.timeouts += 1;
+        let fate = self.flight.lost(entry, Lost::TimedOut);
+        debug_assert_eq!(fate, Fate::Awaited, "looked at above");
         upstream.pass(&self.flight.msgs, entry);
         let (node, failure) = (upstream.node, upstream.broken());
         self.stats.count_timeout(upstream.distance);

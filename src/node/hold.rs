@@ -17,6 +17,7 @@
 
 use super::ConnId;
 use super::Node;
+use super::flight::lost::Lost;
 use super::ids::{FrontId, ReqId};
 use super::msg::{Flags, OfFront, Queue};
 use super::timers::Timer;
@@ -106,9 +107,8 @@ impl Node {
 
     /// Answers a request that the state does not serve: by another rack if it may, else with an error.
     fn forbid(&mut self, entry: ReqId, now: Now) {
-        if !self.flight.retire(entry) {
-            self.fail(entry, now, NodeId::ME, Failure::StateForbids);
-        }
+        let failure = Failure::StateForbids;
+        self.lose_leg(entry, now, NodeId::ME, Lost::Refused, failure);
     }
 
     /// Keeps a write.

@@ -1,5 +1,6 @@
 //! The connections a node makes: to its datastore, and to its peers.
 
+use super::flight::lost::{Fate, Lost};
 use super::ids::{ReqId, SlotId, Slots};
 use super::options::Options;
 use super::peer::PeerWire;
@@ -186,7 +187,7 @@ impl Node {
             .get_mut(slot)
             .and_then(|upstream| upstream.pop(&mut self.flight.msgs))
         {
-            self.settle(entry, now, node, failure);
+            self.lose_leg(entry, now, node, Lost::Disconnected, failure);
         }
         if let Some(upstream) = self.upstreams.get_mut(slot) {
             upstream.is_emptied();
@@ -208,20 +209,24 @@ impl Node {
         upstream.state = State::Gone;
     }
 
-    /// A message has left the queue of a lost connection to this node. If it has not been answered,
-    /// it is with `failure`, unless another rack can.
-    fn settle(&mut self, entry: ReqId, now: Now, node: NodeId, failure: Failure) {
-        self.flight.leave_queue(entry);
-        if self.flight.retire(entry) {
-            return;
-        }
-        let Some(msg) = self.flight.get(entry) else {
-            return;
-        };
-        if !msg.is_expired() {
-            self.fail(entry, now, node, failure);
-        } else if self.flight.first_step_of(entry).is_some() {
-            self.finish_failed(entry, now, failure);
+    /// A leg to this node is lost. If whoever waits for it has no answer yet, it is `failure`, unless another rack
+    /// can give one.
+    pub(super) fn lose_leg(
+        &mut self,
+        leg: ReqId,
+        now: Now,
+        node: NodeId,
+        why: Lost,
+        failure: Failure,
+    ) {
+        match self.flight.lost(leg, why) {
+            Fate::Freed if why == Lost::Unreachable => self.count_unsendable(node),
+            Fate::Freed => {}
+            Fate::Awaited => self.fail(leg, now, node, failure),
+            Fate::Answered if self.flight.first_step_of(leg).is_some() => {
+                self.finish_failed(leg, now, failure);
+            }
+            Fate::Answered => {}
         }
     }
 }

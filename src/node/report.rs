@@ -74,6 +74,7 @@ impl Node {
         (stats.own.log_lines_lost, stats.own.log_lines_suppressed) = logging::unwritten();
         stats.own.writes_held = held as u64;
         stats.own.writes_held_bytes = held_bytes as u64;
+        self.flight.lost_writes.report(&mut stats.own);
         stats.own.outvoted = u64::from(self.is_outvoted().is_some());
         [stats.own.listed_wrongly, stats.own.strangers] = self.inbound_mismatches();
         stats.own.mbufs_in_use = self.pool.in_use() as u64;

@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::ask::Ask;
+use super::flight::lost::{Fate, Lost};
 use super::frame::Frames;
 use super::ids::{FrontId, ReqId, SlotId, Slots};
 use super::msg::{Flags, Msg};
@@ -310,7 +311,9 @@ impl Node {
                 Counts::In(_) => unreachable = Some(*target),
             }
         }
-        if let Some(target) = unreachable {
+        if let Some(target) = unreachable
+            && self.flight.lost(entry, Lost::Unreachable) == Fate::Awaited
+        {
             self.finish_failed(entry, now, self.unreachable(&target));
         }
     }
@@ -324,11 +327,12 @@ impl Node {
         target: &Target,
         frames: &mut Frames<'_>,
     ) {
+        let entry = self.flight.insert(msg);
         if !target.reachable {
-            return self.count_unsendable(target.node);
+            let failure = self.unreachable(target);
+            return self.lose_leg(entry, now, target.node, Lost::Unreachable, failure);
         }
         self.stats.pool.remote_peer_failover_requests += u64::from(target.passed_over > 0);
-        let entry = self.flight.insert(msg);
         self.send(entry, pin, now, target, frames);
     }
 
@@ -448,7 +452,7 @@ impl Node {
                     (other, more) = (this, after);
                 }
                 Instead::Reworded(request) => other = request,
-                Instead::Refused(line) => return self.refuse(entry, now, line),
+                Instead::Refused(line) => return self.refuse(entry, now, Lost::Refused, line),
             }
         }
         if !other.is_empty() {
@@ -493,12 +497,12 @@ impl Node {
 
     /// A message that could not be put into any queue is answered with an error, if anybody waits.
     pub(super) fn give_up(&mut self, entry: ReqId, now: Now, failure: Failure) {
-        self.refuse(entry, now, failure.line(self.options.store));
+        self.refuse(entry, now, Lost::NotSent, failure.line(self.options.store));
     }
 
     /// The same with an error line of its own.
-    fn refuse(&mut self, entry: ReqId, now: Now, text: &str) {
-        if !self.flight.retire(entry) {
+    fn refuse(&mut self, entry: ReqId, now: Now, why: Lost, text: &str) {
+        if self.flight.lost(entry, why) == Fate::Awaited {
             self.finish(entry, now, text.as_bytes());
         }
     }

@@ -234,6 +234,9 @@ impl Node {
         if is_error && kept && write && !expired && self.resend_script(slot, entry, now, raw) {
             return;
         }
+        if is_error && write && (refused || self.is_unserved(raw)) {
+            self.flight.refused(entry);
+        }
         if is_error && absolute {
             self.note_old_datastore(raw);
         }

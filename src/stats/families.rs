@@ -89,6 +89,7 @@ pub const FAMILIES: &[Family] = {
         f("dynomite_request_fragments_total", Counter, &[], "Pieces of requests that were divided because several nodes own their keys."),
         f("dynomite_request_timeouts_total", Counter, &["target"], "Requests that timed out: at the datastore, at a peer of this datacenter, or at one of another."),
         f("dynomite_late_replies_dropped_total", Counter, &[], "Replies that came after their request had timed out."),
+        f("dynomite_replica_writes_lost_total", Counter, &["reason"], "Writes that a replica missed or may have missed, one for each replica: its node could not be reached, the write could not be sent, the connection was lost before the reply, no reply came in time, or the node or its datastore did not serve it."),
         f("dynomite_internal_contradictions_total", Counter, &[], "Contradictions in the node's own bookkeeping, such as a request answered twice. Each is a bug; the node does not act on it."),
         f("dynomite_read_failovers_total", Counter, &[], "Reads answered by another rack because the owner in this one could not."),
         f("dynomite_remote_dc_failovers_total", Counter, &[], "Writes sent to another rack of a remote datacenter because the chosen one could not be reached."),

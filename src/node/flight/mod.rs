@@ -10,13 +10,15 @@
 //! | its judge | every part's reply is known |
 //! | the queue of a connection, or the writes that are held | its reply has come, or the connection is lost |
 //!
-//! When nobody needs it any more it is freed, by [`Flight::retire`] and nowhere else.
+//! When nobody needs it any more it is freed, by [`Flight::retire`] and nowhere else. What is sent and brings no reply leaves by [`Flight::lost`].
 
+pub(super) mod lost;
 pub(super) mod msg;
 
 use super::collect::Collectors;
 use super::failover::Retries;
 use super::ids::{FrontId, ReqId};
+use lost::LostWrites;
 use msg::{Flags, Msg, Msgs};
 
 /// All requests in flight.
@@ -25,6 +27,7 @@ pub(super) struct Flight {
     pub msgs: Msgs,
     pub judges: Collectors,
     pub retries: Retries,
+    pub lost_writes: LostWrites,
 }
 
 impl Flight {
