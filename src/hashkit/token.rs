@@ -66,6 +66,11 @@ impl fmt::Display for TokenError {
 impl std::error::Error for TokenError {}
 
 impl Token {
+    /// The number of it, whatever its sign: of a key's token the key's hash.
+    pub const fn magnitude(self) -> u32 {
+        self.value
+    }
+
     /// The token a key's hash is looked up with: signum zero only for a hash of 0.
     pub const fn of_hash(hash: u32) -> Token {
         let signum = if hash == 0 {

@@ -1,6 +1,7 @@
 //! From a reply to the client's output, in the order of the client's requests.
 
 use super::client::reply_flags;
+use super::flight::waiter::Waiter;
 use super::front::{Front, Reading};
 use super::ids::{FrontId, ReqId};
 use super::memcache;
@@ -47,10 +48,13 @@ impl Node {
                 return self.finish_carried(entry, now, &request, raw);
             }
         }
-        if msg.parent.is_some() {
+        if msg.parent().is_some() {
             return self.collect(entry, now, raw);
         }
-        let key = msg.front;
+        let (key, form) = match msg.waiter {
+            Waiter::Front(front, form) => (Some(front), form),
+            _ => (None, resp3::Form::Plain),
+        };
         if let Some(key) = key
             && msg.flags.has(Flags::BESIDE_SCRIPTS)
             && key.is_peer()
@@ -85,11 +89,9 @@ impl Node {
             }
         } else if msg.flags.has(Flags::SILENT) {
             // Nobody will hear it.
-        } else if msg.flags.has(Flags::RESP3)
-            && !resp3::is_identity(msg.form, raw.start(&mut [0; 2]))
-        {
+        } else if msg.flags.has(Flags::RESP3) && !resp3::is_identity(form, raw.start(&mut [0; 2])) {
             let converted = &mut self.converted;
-            raw.with_bytes(|reply| resp3::convert(msg.form, reply, converted));
+            raw.with_bytes(|reply| resp3::convert(form, reply, converted));
             self.pool.copy(converted, &mut msg.reply);
             converted.clear();
             converted.shrink_to(limits::CONVERTED_KEPT);

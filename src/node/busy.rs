@@ -19,6 +19,7 @@
 
 use super::Node;
 use super::flight::lost::{Fate, Lost};
+use super::flight::waiter::{Task, Waiter};
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::timers::Timer;
@@ -39,24 +40,14 @@ const PATIENCE_US: u64 = 1_000_000;
 const HASTE_US: u64 = 10_000;
 
 /// What is known of scripts that keep the datastore busy.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Busy {
-    /// The question that is under way.
-    asked: Option<ReqId>,
+    /// The question is under way.
+    asked: bool,
     /// The slot of the connection that the script came on.
     slot: Option<SlotId>,
     /// What Redis says; empty while it is not busy.
     line: Vec<u8>,
-}
-
-impl Default for Busy {
-    fn default() -> Self {
-        Busy {
-            asked: None,
-            slot: None,
-            line: Vec::new(),
-        }
-    }
 }
 
 impl Busy {
@@ -101,7 +92,7 @@ impl Node {
             .clone()
             .find(|&slot| self.waits_for_script(slot, since));
         if let Some(slot) = blocked
-            && self.busy.asked.is_none()
+            && !self.busy.asked
         {
             self.busy.slot = Some(slot);
             self.ask_if_busy(now);
@@ -131,22 +122,21 @@ impl Node {
     fn ask_if_busy(&mut self, now: Now) {
         let mut ping = Chain::new();
         self.pool.copy(b"*1\r\n$4\r\nPING\r\n", &mut ping);
-        let msg = Msg::new(None, NO_COMMAND, ping.len(), now.mono_us);
+        let waiter = Waiter::Task(Task::Busy);
+        let msg = Msg::new(waiter, NO_COMMAND, ping.len(), now.mono_us);
         let entry = self.flight.insert(msg);
-        self.busy.asked = Some(entry);
+        self.busy.asked = true;
         self.send_aside(entry, now, Raw::from(&ping));
     }
 
-    /// Takes in the reply to the node's own question, if this message is it.
-    #[inline]
-    pub(super) fn hear_if_busy(&mut self, entry: ReqId, now: Now, raw: Raw<'_>) {
-        if self.busy.asked == Some(entry) {
-            self.hear_busy(now, raw);
-        }
+    /// The node's own question was lost with its connection.
+    pub(super) fn busy_unheard(&mut self) {
+        self.busy.asked = false;
     }
 
-    fn hear_busy(&mut self, now: Now, raw: Raw<'_>) {
-        self.busy.asked = None;
+    /// Takes in the reply to the node's own question.
+    pub(super) fn hear_busy(&mut self, now: Now, raw: Raw<'_>) {
+        self.busy.asked = false;
         let since = now.mono_us;
         let slot = self.busy.slot;
         let blocked = slot.filter(|&slot| self.waits_for_script(slot, since));
@@ -191,9 +181,6 @@ impl Node {
 
     /// A connection to the datastore is lost.
     pub(super) fn forget_busy(&mut self, slot: SlotId) {
-        if self.is_side(slot) {
-            self.busy.asked = None;
-        }
         if self.is_side(slot) || self.busy.slot == Some(slot) {
             self.end_busy();
         }

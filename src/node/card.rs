@@ -16,6 +16,7 @@
 //! times stay relative.
 
 use super::agreement::{Finding, Setting, differences, listed};
+use super::flight::waiter::Waiter;
 use super::ids::{FrontId, SlotId};
 use super::msg::{Msg, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream, Wire};
@@ -249,7 +250,7 @@ impl Node {
         } else {
             frame::plain(header, Raw::from(&payload), &self.pool, &mut out);
         }
-        let mut msg = Msg::new(None, NO_COMMAND, text.len(), now.mono_us);
+        let mut msg = Msg::new(Waiter::Nobody, NO_COMMAND, text.len(), now.mono_us);
         msg.wire_id = id;
         let entry = self.flight.insert(msg);
         self.put_upstream(slot, entry, now, Raw::from(&out));

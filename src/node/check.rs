@@ -90,7 +90,7 @@ impl Node {
     fn check_front(&self, key: FrontId, front: &Front) -> Result<(), String> {
         let (mut count, mut tail, mut waiting) = (0, None, 0);
         for (entry, msg) in front.queue.iter(&self.flight.msgs) {
-            if msg.front != Some(key) {
+            if msg.front() != Some(key) {
                 return Err("a message in its queue is another's".into());
             }
             if msg.is_answered() {
@@ -145,9 +145,9 @@ impl Node {
                 ));
             }
             queued += u64::from(msg.flags.has(Flags::QUEUED));
-            awaited += u64::from(msg.front.is_some());
+            awaited += u64::from(msg.front().is_some());
             judged += usize::from(msg.collector.is_some());
-            if let Some(parent) = msg.parent {
+            if let Some(parent) = msg.parent() {
                 let parent = self.flight.get(parent);
                 let Some(judge) = parent.and_then(|parent| parent.collector) else {
                     return Err(format!("message {key:?} is a part of none: {msg:?}"));

@@ -1,6 +1,7 @@
 //! A client connection: from received bytes to requests.
 
 use super::ask::Ask;
+use super::flight::waiter::Waiter;
 use super::front::Front;
 use super::ids::{FrontId, ReqId};
 use super::memcache::response as memcache_response;
@@ -289,8 +290,9 @@ impl Node {
     ) -> Option<ReqId> {
         let client = self.fronts.client_mut(key)?;
         client.latest = ask.row;
-        let mut msg = Msg::new(Some(key), ask.row, len, now.mono_us);
-        msg.form = form;
+        let waiter = Waiter::Front(key, form);
+        let mut msg = Msg::new(waiter, ask.row, len, now.mono_us);
+        msg.set_token(ask.token);
         msg.front_id = client.asking;
         msg.flags = reply_flags(&mut client.session).with(ask.flags);
         if form == resp3::Form::Native && msg.flags.has(Flags::RESP3) {

@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::flight::lost::Lost;
+use super::flight::waiter::Waiter;
 use super::frame::Frames;
 use super::ids::{FrontId, JudgeId, ReqId, Table};
 use super::join::{Answer, Join};
@@ -301,7 +302,7 @@ impl Node {
         frames: &mut Frames<'_>,
     ) {
         if let Some(mut copy) = self.flight.get(parent).map(Msg::copy) {
-            (copy.parent, copy.part) = (Some(parent), part);
+            copy.waiter = Waiter::Part(parent, part);
             self.send_awaited(copy, pin, now, target, frames);
         }
     }
@@ -332,10 +333,9 @@ impl Node {
         if !msg.answer() {
             return self.contradiction("a part of a request that was answered is answered again");
         }
-        let (parent, part) = (msg.parent, msg.part);
-        msg.parent = None;
+        let waiter = std::mem::replace(&mut msg.waiter, Waiter::Nobody);
         self.flight.retire(entry);
-        let Some(parent) = parent else {
+        let Waiter::Part(parent, part) = waiter else {
             return;
         };
         let Some(place) = self.flight.get(parent).and_then(|parent| parent.collector) else {

@@ -6,6 +6,7 @@
 //! closed connection.
 
 use super::ask::{Ask, command_of};
+use super::flight::waiter::Waiter;
 use super::front::Front;
 use super::ids::{FrontId, ReqId};
 use super::limits;
@@ -317,12 +318,15 @@ impl Node {
     ) -> Option<ReqId> {
         let peer = self.fronts.peer_mut(key)?;
         let mut msg = Msg::new(
-            Some(key),
+            Waiter::front(key),
             ask.map_or(NO_COMMAND, |ask| ask.row),
             len,
             now.mono_us,
         );
         msg.front_id = id;
+        if let Some(ask) = ask {
+            msg.set_token(ask.token);
+        }
         msg.flags = ask.map_or(Flags::default(), |ask| ask.flags);
         if ask.is_some_and(|ask| ask.class == Class::Write) {
             msg.flags = msg.flags.with(Flags::WRITE);

@@ -19,6 +19,7 @@
 use super::Node;
 use super::busy::is_busy_line;
 use super::collect::Collector;
+use super::flight::waiter::Waiter;
 use super::frame::Frames;
 use super::ids::{FrontId, ReqId, SlotId};
 use super::join::Join;
@@ -150,7 +151,7 @@ impl Node {
             msg.collector = Some(judge);
         }
         let wire_id = self.next_wire_id();
-        copy.parent = Some(entry);
+        copy.waiter = Waiter::Part(entry, 0);
         copy.wire_id = wire_id;
         copy.flags = copy.flags.with(Flags::KEPT);
         copy.reply.append_shared(&request);
@@ -239,7 +240,8 @@ impl Node {
 
     /// The token of a kept request's first key.
     fn token_of_kept(&self, msg: &Msg) -> Option<Token> {
-        self.token_again(msg.command, Raw::from(&msg.reply))
+        msg.token()
+            .or_else(|| self.token_again(msg.command, Raw::from(&msg.reply)))
     }
 
     /// The token of a request's first key, as it counts now: when the request came in, members may have
@@ -276,7 +278,7 @@ impl Node {
     fn is_under_way(&self, due: Due) -> bool {
         self.flight.get(due.entry).is_some_and(|msg| {
             msg.wire_id == due.wire_id
-                && (msg.parent.is_some() || msg.front.is_some())
+                && msg.waiter.is_asked_for()
                 && msg.flags.has(Flags::QUEUED)
                 && !msg.is_expired()
         })

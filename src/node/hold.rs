@@ -18,6 +18,7 @@
 use super::ConnId;
 use super::Node;
 use super::flight::lost::Lost;
+use super::flight::waiter::Waiter;
 use super::ids::{FrontId, ReqId};
 use super::msg::{Flags, OfFront, Queue};
 use super::timers::Timer;
@@ -149,7 +150,7 @@ impl Node {
 
     /// Takes a write of a peer that matches replies by their ids out of the order of its answers.
     fn set_aside(&mut self, entry: ReqId) -> Option<ConnId> {
-        let key = self.flight.get(entry)?.front?;
+        let key = self.flight.get(entry)?.front()?;
         let front = &mut self
             .fronts
             .peer_mut(key)
@@ -178,7 +179,7 @@ impl Node {
         };
         match self.fronts.get_mut(FrontId::of(id)) {
             Some(front) if front.id == id => front.queue.push(&mut self.flight.msgs, write.entry),
-            _ => msg.front = None,
+            _ => msg.waiter = Waiter::Nobody,
         }
     }
 

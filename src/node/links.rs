@@ -227,6 +227,7 @@ impl Node {
                 self.finish_failed(leg, now, failure);
             }
             Fate::Answered => {}
+            Fate::Task(task) => self.task_lost(task),
         }
     }
 }

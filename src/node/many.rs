@@ -4,6 +4,7 @@
 use super::Node;
 use super::ask::Ask;
 use super::collect::{Collector, Lists};
+use super::flight::waiter::Waiter;
 use super::ids::{FrontId, ReqId};
 use super::join::{Answer, Join, array};
 use super::memcache;
@@ -119,11 +120,11 @@ impl Node {
             let Some(mut fragment) = self.flight.get(entry).map(Msg::copy) else {
                 return;
             };
-            fragment.parent = Some(entry);
-            fragment.part = part as u16;
+            let token = piece.first().and_then(|&place| tokens.get(place as usize));
+            fragment.waiter = Waiter::Part(entry, part as u16);
+            fragment.set_token(token.copied().unwrap_or_default());
             let fragment = self.flight.insert(fragment);
             self.stats.pool.fragments += 1;
-            let token = piece.first().and_then(|&place| tokens.get(place as usize));
             let ask = Ask {
                 token: token.copied().unwrap_or_default(),
                 raw: Raw::from(&chain),

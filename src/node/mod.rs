@@ -73,7 +73,7 @@
 //! | `outbox` | what the driver is to do next |
 //! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
 //! | `anew` | a connection that was lost while nothing was under way on it |
-//! | `flight` | requests in flight; `flight::msg`: one of them |
+//! | `flight` | requests in flight; `flight::msg`: one of them; `flight::waiter`: who waits for it; `flight::lost`: the exit of what brings no reply |
 //! | `ids` | the names of fronts, slots, requests and judges, each of its own type, and tables by them; `slots`: the connections that a node makes |
 //! | `ask` | a request, as far as placing it is concerned |
 //! | `route` | where a request goes; `frame` is what a peer gets |
@@ -89,6 +89,7 @@
 //! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
 //! | `native` | a reply in RESP3 that only the datastore can give |
 //! | `pressure` | who waits when too much is under way; `memory`: who may hold how much |
+//! | `tasks` | what the node itself asks its datastore for |
 //! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
 //! | `operator` | what an operator may ask and tell; `control`: what he may tell; `hold` is what its state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
@@ -154,6 +155,7 @@ mod slots;
 mod store;
 mod store_probe;
 mod tally;
+mod tasks;
 mod timers;
 mod upstream;
 mod version;

@@ -9,6 +9,7 @@
 //! [`crate::proto::redis::resp3`].
 
 use super::Node;
+use super::flight::waiter::{Task, Waiter};
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
 use crate::clock::Now;
@@ -16,9 +17,9 @@ use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::command::command;
 use crate::proto::redis::resp3::Form;
 
-/// What the datastore is told, and which part its message is of nothing: how its reply is known again.
-const BEFORE: (&[u8], u16) = (b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n", 3);
-const BEHIND: (&[u8], u16) = (b"*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n", 2);
+/// What the datastore is told in front of such a request and behind it, and the task that waits for its reply.
+const BEFORE: (&[u8], Task) = (b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n", Task::Resp3On);
+const BEHIND: (&[u8], Task) = (b"*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n", Task::Resp3Off);
 
 /// Whether a connection to the datastore speaks RESP3.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl Node {
         self.put_hello(slot, now, BEHIND);
     }
 
-    fn put_hello(&mut self, slot: SlotId, now: Now, (text, part): (&[u8], u16)) {
+    fn put_hello(&mut self, slot: SlotId, now: Now, (text, task): (&[u8], Task)) {
         if let Some(store) = self.upstreams.get_mut(slot)
             && store.resp3 == Resp3::Never
         {
@@ -85,25 +86,20 @@ impl Node {
         }
         let mut request = Chain::new();
         self.pool.copy(text, &mut request);
-        let mut msg = Msg::new(None, NO_COMMAND, request.len(), now.mono_us);
-        msg.part = part;
+        let msg = Msg::new(Waiter::Task(task), NO_COMMAND, request.len(), now.mono_us);
         let entry = self.flight.insert(msg);
         self.put_upstream(slot, entry, now, Raw::from(&request));
     }
 
-    /// Takes in a reply of the datastore that no front waits for: it may be one to `HELLO`.
-    pub(super) fn hear_hello(&mut self, slot: SlotId, entry: ReqId, is_error: bool) {
-        let (Some(store), Some(msg)) = (self.upstreams.get_mut(slot), self.flight.get(entry))
-        else {
+    /// The datastore has answered `HELLO`.
+    pub(super) fn hear_hello(&mut self, slot: SlotId, task: Task, is_error: bool) {
+        let Some(store) = self.upstreams.get_mut(slot) else {
             return;
         };
-        if msg.command != NO_COMMAND {
-            return;
-        }
-        store.resp3 = match (msg.part, store.resp3, is_error) {
-            (3, Resp3::Allowed, false) => Resp3::Obeyed,
-            (2, Resp3::Obeyed, false) => Resp3::Allowed,
-            (2, Resp3::Obeyed, true) => Resp3::Stuck,
+        store.resp3 = match (task, store.resp3, is_error) {
+            (Task::Resp3On, Resp3::Allowed, false) => Resp3::Obeyed,
+            (Task::Resp3Off, Resp3::Obeyed, false) => Resp3::Allowed,
+            (Task::Resp3Off, Resp3::Obeyed, true) => Resp3::Stuck,
             (_, state, _) => state,
         };
     }

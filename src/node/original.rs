@@ -5,6 +5,7 @@
 //! the client's own request; what cannot be said gets an error here.
 
 use super::Node;
+use super::flight::waiter::Waiter;
 use super::frame::Frames;
 use super::ids::{ReqId, SlotId};
 use super::memcache::first_line;
@@ -114,7 +115,12 @@ impl Node {
         request: &Chain,
     ) {
         let id = self.next_wire_id();
-        let mut msg = Msg::new(None, super::msg::NO_COMMAND, request.len(), now.mono_us);
+        let mut msg = Msg::new(
+            Waiter::Nobody,
+            super::msg::NO_COMMAND,
+            request.len(),
+            now.mono_us,
+        );
         msg.flags = Flags::WRITE;
         let entry = self.flight.insert(msg);
         let mut frames = Frames::new(id, Raw::from(request));

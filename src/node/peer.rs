@@ -1,5 +1,6 @@
 //! Connections to peers: from their replies to answers.
 
+use super::flight::waiter::Waiter;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Msg, NO_COMMAND};
 use super::upstream::{Loss, State, Upstream, Wire};
@@ -149,7 +150,7 @@ impl Node {
         let mut probe = Chain::new();
         self.pool.copy(self::probe(self.options.store), &mut probe);
         let id = self.next_wire_id();
-        let mut msg = Msg::new(None, NO_COMMAND, probe.len(), now.mono_us);
+        let mut msg = Msg::new(Waiter::Nobody, NO_COMMAND, probe.len(), now.mono_us);
         msg.wire_id = id;
         let entry = self.flight.insert(msg);
         let mut frames = frame::Frames::new(id, Raw::from(&probe));

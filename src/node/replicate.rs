@@ -33,6 +33,7 @@
 
 use super::ask::Ask;
 use super::collect::{Collector, Compare, Lists};
+use super::flight::waiter::Waiter;
 use super::frame::Frames;
 use super::ids::{FrontId, ReqId};
 use super::members::NOBODY;
@@ -300,7 +301,7 @@ impl Node {
         step.request = Chain::new();
         step.request.append_shared(&request);
         self.flight.judges.wait_for_step(place, step);
-        (msg.parent, msg.start) = (Some(parent), now.mono_us);
+        (msg.waiter, msg.start) = (Waiter::Part(parent, 0), now.mono_us);
         let target = Target {
             node: owner,
             how: local_or_request(owner),
@@ -363,8 +364,9 @@ impl Node {
             self.judge_step(parent, &others, &step, agreed);
         }
         let msg_of = |raw: Raw<'_>| {
-            let mut msg = Msg::new(None, row, raw.len(), now.mono_us);
+            let mut msg = Msg::new(Waiter::Nobody, row, raw.len(), now.mono_us);
             msg.flags = Flags::WRITE;
+            msg.set_token(token);
             msg
         };
         // Of several the last one stands for all: those before it go the same way.
@@ -380,7 +382,7 @@ impl Node {
             let mut msg = msg_of(raw);
             if judged && target.counts != Counts::Discarded {
                 part += 1;
-                (msg.parent, msg.part) = (Some(parent), part);
+                msg.waiter = Waiter::Part(parent, part);
                 self.send_awaited(msg, step.pin, now, target, &mut frames);
             } else {
                 self.send_unawaited(msg, step.pin, now, target, &mut frames);

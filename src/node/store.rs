@@ -1,5 +1,6 @@
 //! The datastore's connections: from replies to answers.
 
+use super::flight::waiter::{Task, Waiter};
 use super::ids::{ReqId, SlotId};
 use super::msg::Flags;
 use super::upstream::{Loss, State, Wire};
@@ -196,9 +197,7 @@ impl Node {
         let Some(entry) = store.pop(&mut self.flight.msgs) else {
             return false;
         };
-        if !self.is_probe_answer(slot, entry, raw) {
-            self.answered(slot, entry, now, raw);
-        }
+        self.answered(slot, entry, now, raw);
         true
     }
 
@@ -211,12 +210,16 @@ impl Node {
             return;
         };
         msg.flags = msg.flags.without(Flags::QUEUED);
+        if msg.waiter == Waiter::Task(Task::StoreProbe) {
+            return self.take_probe_answer(slot, entry, raw);
+        }
         upstream.anew.answered(msg.command);
         let expired = msg.is_expired();
         let (over, kept, node) = (msg.is_over(), msg.flags.has(Flags::KEPT), upstream.node);
         let unique = msg.flags.has(Flags::UNIQUE);
         let absolute = msg.flags.has(Flags::ABSOLUTE);
-        let used = msg.front.is_some() || msg.parent.is_some();
+        let waiter = msg.waiter;
+        let used = waiter.is_asked_for();
         if let Some(written) = upstream.written_at(msg.end) {
             let (wait, latency) = (
                 written.saturating_sub(msg.start),
@@ -229,7 +232,6 @@ impl Node {
         self.stats
             .count_reply(upstream.distance, write, used, raw.len() as u64);
         let is_error = failure::is_error_reply(self.options.store, raw);
-        let from_store = upstream.is_store();
         let refused = is_error && self.is_read_refused(slot, now, raw);
         if is_error && kept && write && !expired && self.resend_script(slot, entry, now, raw) {
             return;
@@ -247,11 +249,10 @@ impl Node {
         if expired {
             self.stats.own.late_replies_dropped += 1;
         }
-        if over {
-            if from_store {
-                self.hear_if_busy(entry, now, raw);
-                self.hear_hello(slot, entry, is_error);
-            }
+        if let Waiter::Task(task) = waiter {
+            self.flight.leave_front(entry);
+            self.task_answered(task, slot, now, raw);
+        } else if over {
             self.flight.retire(entry);
         } else if !expired && unique && !is_error {
             let marked = self.marked(node, raw);

@@ -7,6 +7,7 @@
 //! ordinary replies have shown.
 
 use super::Node;
+use super::flight::waiter::{Task, Waiter};
 use super::ids::{ReqId, SlotId};
 use super::msg::{Msg, NO_COMMAND};
 use super::timers::Timer;
@@ -35,8 +36,8 @@ pub(super) struct StoreProbe {
     silent_since: Option<u64>,
     /// It is asked until then.
     watched_until: u64,
-    /// The question under way: its message, its id, and since when.
-    asked: Option<(ReqId, u64, u64)>,
+    /// Since when it has owed an answer to the question, in µs.
+    asked: Option<u64>,
 }
 
 impl StoreProbe {
@@ -58,12 +59,8 @@ impl Node {
         if !self.timers.is_set(Timer::Probe) {
             self.timers.set(Timer::Probe, now.mono_us);
         }
-        let under_way = probe.asked.filter(|(entry, id, _)| {
-            let msg = self.flight.get(*entry);
-            msg.is_some_and(|msg| msg.wire_id == *id)
-        });
         let late = |since: &u64| now.mono_us.saturating_sub(*since) >= PATIENCE_US;
-        probe.silent_since = under_way.map(|(.., since)| since).filter(late);
+        probe.silent_since = probe.asked.filter(late);
     }
 
     /// An ordinary reply says that the datastore serves no reads.
@@ -79,10 +76,7 @@ impl Node {
         let goes_on = wanted && !self.is_draining();
         let next = goes_on.then(|| now.mono_us + EVERY_US);
         self.timers.set_or_stop(Timer::Probe, next);
-        let owed = self.store_probe.asked.is_some_and(|(entry, id, _)| {
-            let msg = self.flight.get(entry);
-            msg.is_some_and(|msg| msg.wire_id == id)
-        });
+        let owed = self.store_probe.asked.is_some();
         let is_up = |slot: &SlotId| {
             let store = self.upstreams.get(*slot);
             store.is_some_and(|store| store.state == State::Up)
@@ -99,31 +93,24 @@ impl Node {
         };
         let mut bytes = Chain::new();
         self.pool.copy(question, &mut bytes);
-        let id = self.next_wire_id();
-        let mut msg = Msg::new(None, NO_COMMAND, bytes.len(), now.mono_us);
-        msg.wire_id = id;
+        let waiter = Waiter::Task(Task::StoreProbe);
+        let msg = Msg::new(waiter, NO_COMMAND, bytes.len(), now.mono_us);
         let entry = self.flight.insert(msg);
         self.put_upstream(slot, entry, now, Raw::from(&bytes));
-        self.store_probe.asked = Some((entry, id, now.mono_us));
+        self.store_probe.asked = Some(now.mono_us);
     }
 
-    /// Takes the answer to the question, which is no request that is counted; false if this message is
-    /// another one.
-    #[inline]
-    pub(super) fn is_probe_answer(&mut self, slot: SlotId, entry: ReqId, raw: Raw<'_>) -> bool {
-        match self.store_probe.asked {
-            Some((asked, id, _)) if asked == entry => self.take_probe_answer(slot, entry, id, raw),
-            _ => false,
-        }
+    /// The question was lost with its connection.
+    pub(super) fn probe_unheard(&mut self) {
+        self.store_probe.asked = None;
     }
 
-    fn take_probe_answer(&mut self, slot: SlotId, entry: ReqId, id: u64, raw: Raw<'_>) -> bool {
-        let msg = self.flight.get(entry);
-        let Some(end) = msg.filter(|msg| msg.wire_id == id).map(|msg| msg.end) else {
-            return false;
+    /// Takes the answer to the question, which is no request that is counted.
+    pub(super) fn take_probe_answer(&mut self, slot: SlotId, entry: ReqId, raw: Raw<'_>) {
+        let Some(end) = self.flight.get(entry).map(|msg| msg.end) else {
+            return;
         };
-        self.flight.leave_queue(entry);
-        self.flight.retire(entry);
+        self.flight.leave_front(entry);
         if let Some(store) = self.upstreams.get_mut(slot) {
             // Forgets when it was written.
             store.written_at(end);
@@ -134,7 +121,6 @@ impl Node {
         let refuses = failure::is_error_reply(self.options.store, raw)
             && error_word(self.options.store, raw.start(&mut [0; SHOWN])).refuses_reads();
         probe.refusal = refuses.then(|| shown(raw));
-        true
     }
 }
 

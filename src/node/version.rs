@@ -7,6 +7,7 @@
 
 use super::Node;
 use super::collect::Collector;
+use super::flight::waiter::Waiter;
 use super::ids::{FrontId, SlotId};
 use super::join::Join;
 use super::msg::{Msg, NO_COMMAND};
@@ -80,7 +81,7 @@ impl Node {
         };
         let parent = self
             .flight
-            .insert(Msg::new(Some(key), NO_COMMAND, 0, now.mono_us));
+            .insert(Msg::new(Waiter::front(key), NO_COMMAND, 0, now.mono_us));
         front.queue.push(&mut self.flight.msgs, parent);
         let told = self.version.text.clone();
         let join = Join::Hello(hello.to_vec(), told);
@@ -88,8 +89,8 @@ impl Node {
         let mut request = Chain::new();
         self.pool
             .copy(b"*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n", &mut request);
-        let mut msg = Msg::new(None, NO_COMMAND, request.len(), now.mono_us);
-        msg.parent = Some(parent);
+        let waiter = Waiter::Part(parent, 0);
+        let msg = Msg::new(waiter, NO_COMMAND, request.len(), now.mono_us);
         let entry = self.flight.insert(msg);
         self.send_to_store(entry, Some(key), now, Raw::from(&request));
         true

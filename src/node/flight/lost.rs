@@ -6,6 +6,7 @@
 
 use super::Flight;
 use super::msg::{Flags, Msg};
+use super::waiter::{Task, Waiter};
 use crate::node::ids::ReqId;
 use crate::stats::OwnStats;
 
@@ -45,6 +46,8 @@ pub(in crate::node) enum Fate {
     Awaited,
     /// Whoever waited was answered when it timed out; its row is still needed.
     Answered,
+    /// A task of the node itself waited for it; its row is free.
+    Task(Task),
 }
 
 /// How many writes were lost, by reason.
@@ -86,6 +89,11 @@ impl Flight {
             }
             _ => msg.flags = msg.flags.without(Flags::QUEUED),
         }
+        if let Waiter::Task(task) = msg.waiter {
+            msg.waiter = Waiter::Nobody;
+            self.retire(leg);
+            return Fate::Task(task);
+        }
         if self.retire(leg) {
             return Fate::Freed;
         }
@@ -111,8 +119,8 @@ mod tests {
     use super::*;
     use crate::node::ids::FrontId;
 
-    fn leg(flight: &mut Flight, front: Option<FrontId>, flags: Flags) -> ReqId {
-        let mut msg = Msg::new(front, 0, 0, 0);
+    fn leg(flight: &mut Flight, waiter: Waiter, flags: Flags) -> ReqId {
+        let mut msg = Msg::new(waiter, 0, 0, 0);
         msg.flags = flags;
         flight.insert(msg)
     }
@@ -131,12 +139,14 @@ mod tests {
 
     #[test]
     fn a_leg_is_lost_once_and_freed_when_nobody_needs_it() {
-        let front = Some(FrontId::client(0));
+        let front = Waiter::front(FrontId::client(0));
+        let nobody = Waiter::Nobody;
+        let task = Waiter::Task(Task::Busy);
         let queued = Flags::WRITE.with(Flags::QUEUED);
-        for (why, front, flags, fate, count) in [
+        for (why, waiter, flags, fate, count) in [
             (
                 Lost::Unreachable,
-                None,
+                nobody,
                 Flags::WRITE,
                 Fate::Freed,
                 [1, 0, 0, 0, 0],
@@ -150,7 +160,7 @@ mod tests {
             ),
             (
                 Lost::Disconnected,
-                None,
+                nobody,
                 queued,
                 Fate::Freed,
                 [0, 0, 1, 0, 0],
@@ -171,26 +181,44 @@ mod tests {
             ),
             (
                 Lost::Refused,
-                None,
+                nobody,
                 Flags::WRITE,
                 Fate::Freed,
                 [0, 0, 0, 0, 1],
             ),
+            (
+                Lost::Disconnected,
+                task,
+                Flags::QUEUED,
+                Fate::Task(Task::Busy),
+                [0; 5],
+            ),
             // Nobody misses a read.
-            (Lost::Disconnected, None, Flags::QUEUED, Fate::Freed, [0; 5]),
+            (
+                Lost::Disconnected,
+                nobody,
+                Flags::QUEUED,
+                Fate::Freed,
+                [0; 5],
+            ),
         ] {
             let mut flight = Flight::default();
-            let id = leg(&mut flight, front, flags);
+            let id = leg(&mut flight, waiter, flags);
             assert_eq!(flight.lost(id, why), fate, "{why:?}");
             assert_eq!(counts(&flight), count, "{why:?}");
-            assert_eq!(flight.msgs.is_empty(), fate == Fate::Freed, "{why:?}");
+            let is_free = matches!(fate, Fate::Freed | Fate::Task(_));
+            assert_eq!(flight.msgs.is_empty(), is_free, "{why:?}");
         }
     }
 
     #[test]
     fn a_leg_that_timed_out_is_not_lost_again_with_its_connection() {
         let mut flight = Flight::default();
-        let id = leg(&mut flight, None, Flags::WRITE.with(Flags::QUEUED));
+        let id = leg(
+            &mut flight,
+            Waiter::Nobody,
+            Flags::WRITE.with(Flags::QUEUED),
+        );
         assert_eq!(flight.lost(id, Lost::TimedOut), Fate::Awaited);
         assert_eq!(flight.lost(id, Lost::TimedOut), Fate::Answered);
         assert_eq!(flight.msgs.len(), 1, "its reply may still come");

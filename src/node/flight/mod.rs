@@ -5,8 +5,8 @@
 //!
 //! | a row is needed by | until |
 //! |---|---|
-//! | the front whose queue it stands in | its answer is out, or the front closes |
-//! | the request it is a part of | its own reply is known |
+//! | the front in whose queue it stands | its answer is out, or the front closes |
+//! | the request that it is a part of, or a task of the node itself | its own reply is known |
 //! | its judge | every part's reply is known |
 //! | the queue of a connection, or the writes that are held | its reply has come, or the connection is lost |
 //!
@@ -14,12 +14,14 @@
 
 pub(super) mod lost;
 pub(super) mod msg;
+pub(super) mod waiter;
 
 use super::collect::Collectors;
 use super::failover::Retries;
 use super::ids::{FrontId, ReqId};
 use lost::LostWrites;
 use msg::{Flags, Msg, Msgs};
+use waiter::Waiter;
 
 /// All requests in flight.
 #[derive(Default)]
@@ -69,7 +71,7 @@ impl Flight {
     #[inline]
     pub fn leave_front(&mut self, id: ReqId) {
         if let Some(msg) = self.msgs.get_mut(id) {
-            msg.front = None;
+            msg.waiter = Waiter::Nobody;
             if msg.is_over() {
                 self.msgs.remove(id);
             }
@@ -87,17 +89,17 @@ impl Flight {
     /// The front that waits for a row, through all it is a part of.
     pub fn front_of(&self, mut id: ReqId) -> Option<FrontId> {
         loop {
-            let msg = self.get(id)?;
-            match msg.parent {
-                Some(parent) => id = parent,
-                None => return msg.front,
+            match self.get(id)?.waiter {
+                Waiter::Part(parent, _) => id = parent,
+                Waiter::Front(front, _) => return Some(front),
+                Waiter::Nobody | Waiter::Task(_) => return None,
             }
         }
     }
 
     /// The request that a row is the first step of, if it is one ([`super::replicate`]).
     pub fn first_step_of(&self, id: ReqId) -> Option<ReqId> {
-        let parent = self.get(id)?.parent?;
+        let parent = self.get(id)?.parent()?;
         let judge = self.get(parent)?.collector?;
         self.judges.is_step(judge).then_some(parent)
     }

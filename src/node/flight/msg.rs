@@ -1,9 +1,10 @@
 //! A request in flight, and the two queues it stands in.
 
+use super::waiter::Waiter;
+use crate::hashkit::Token;
 use crate::mbuf::Chain;
 use crate::node::ids::{FrontId, JudgeId, ReqId, Table};
 use crate::proto::redis::command::Class;
-use crate::proto::redis::resp3::Form;
 
 /// No row of the command table: the node's own requests, and those that name no command.
 pub const NO_COMMAND: u16 = u16::MAX;
@@ -17,29 +18,26 @@ pub const NO_COMMAND: u16 = u16::MAX;
 /// A request that goes to several nodes has one message for each:
 ///
 /// - whose reply is the answer: the request's own message;
-/// - whose reply nobody waits for: a message with neither front nor parent, dropped when its reply
-///   has come;
-/// - whose reply is one of several that make the answer: a message with a parent. The parent stands
-///   in its front's queue (or has a parent itself), in no upstream's, and has a *collector* until
+/// - whose reply nobody waits for: a message without a waiter, dropped when its reply has come;
+/// - whose reply is one of several that make the answer: a part of the request's own message. That one
+///   stands in its front's queue (or is a part itself), in no upstream's, and has a *collector* until
 ///   every part has come in.
+///
+/// What the node itself asks its datastore for is a message that a task waits for.
 #[derive(Debug)]
 pub struct Msg {
-    /// The connection that waits for the answer; `None` when it is gone or has been answered.
-    pub front: Option<FrontId>,
+    /// Who waits for the reply; nobody any more when a front is gone or has been answered.
+    pub waiter: Waiter,
     next_of_front: Option<ReqId>,
     next_of_upstream: Option<ReqId>,
-    /// The request this one is a part of.
-    pub parent: Option<ReqId>,
     /// What puts the answer together.
     pub collector: Option<JudgeId>,
     /// Bytes of the request.
     pub len: u32,
-    /// Which part of its parent it is.
-    pub part: u16,
     /// Row of the command table.
     pub command: u16,
-    /// How the reply is changed for a RESP3 client.
-    pub form: Form,
+    /// The hash of its first key; 0 if it is not known.
+    hash: u32,
     /// What is known about it.
     pub flags: Flags,
     /// When it was complete, in µs.
@@ -130,18 +128,16 @@ impl Flags {
 }
 
 impl Msg {
-    /// A request of `front`, complete at `start`, in no queue yet.
-    pub fn new(front: Option<FrontId>, command: u16, len: usize, start: u64) -> Msg {
+    /// A request complete at `start`, in no queue yet.
+    pub fn new(waiter: Waiter, command: u16, len: usize, start: u64) -> Msg {
         Msg {
-            front,
+            waiter,
             next_of_front: None,
             next_of_upstream: None,
-            parent: None,
             collector: None,
             len: len.try_into().unwrap_or(u32::MAX),
-            part: 0,
             command,
-            form: Form::default(),
+            hash: 0,
             flags: Flags::default(),
             start,
             end: 0,
@@ -153,7 +149,7 @@ impl Msg {
 
     /// A copy of this request for another node, in no queue, awaited by nobody.
     pub fn copy(&self) -> Msg {
-        let mut copy = Msg::new(None, self.command, self.len as usize, self.start);
+        let mut copy = Msg::new(Waiter::Nobody, self.command, self.len as usize, self.start);
         let kept = Flags::WRITE
             .with(Flags::UNIQUE)
             .with(Flags::ABSOLUTE)
@@ -161,12 +157,13 @@ impl Msg {
             .with(Flags::TIMED)
             .with(Flags::IN_RESP3);
         copy.flags = self.flags.and(kept);
+        copy.hash = self.hash;
         copy
     }
 
     /// A request of `front` that is answered at once, in no queue yet.
     pub fn answered(front: FrontId, command: u16, flags: Flags, start: u64) -> Msg {
-        let mut msg = Msg::new(Some(front), command, 0, start);
+        let mut msg = Msg::new(Waiter::front(front), command, 0, start);
         msg.flags = flags.with(Flags::DONE);
         msg
     }
@@ -197,6 +194,36 @@ impl Msg {
         is_first
     }
 
+    /// The front in whose queue it stands.
+    #[inline]
+    pub fn front(&self) -> Option<FrontId> {
+        match self.waiter {
+            Waiter::Front(front, _) => Some(front),
+            _ => None,
+        }
+    }
+
+    /// The request that it is a part of.
+    #[inline]
+    pub fn parent(&self) -> Option<ReqId> {
+        match self.waiter {
+            Waiter::Part(parent, _) => Some(parent),
+            _ => None,
+        }
+    }
+
+    /// The place of its first key on the ring; `None` if it had none when it came in, or nothing had to be
+    /// placed then.
+    pub fn token(&self) -> Option<Token> {
+        (self.hash != 0).then(|| Token::of_hash(self.hash))
+    }
+
+    /// Notes the place of its first key on the ring.
+    #[inline]
+    pub fn set_token(&mut self, token: Token) {
+        self.hash = token.magnitude();
+    }
+
     /// Read or write.
     pub fn class(&self) -> Class {
         if self.flags.has(Flags::WRITE) {
@@ -208,8 +235,7 @@ impl Msg {
 
     /// Whether nobody needs it any more.
     pub fn is_over(&self) -> bool {
-        self.front.is_none()
-            && self.parent.is_none()
+        self.waiter == Waiter::Nobody
             && self.collector.is_none()
             && !self.flags.has_any(Flags::QUEUED.with(Flags::PARKED))
     }
@@ -360,7 +386,7 @@ mod tests {
     fn one_in_the_middle_can_be_taken_out() {
         let mut msgs = Msgs::default();
         let keys: Vec<ReqId> = (0..3)
-            .map(|at| msgs.insert(Msg::new(Some(FrontId::client(at)), 0, 0, 0)))
+            .map(|at| msgs.insert(Msg::new(Waiter::front(FrontId::client(at)), 0, 0, 0)))
             .collect();
         let mut queue = Queue::<OfUpstream>::default();
         for &key in &keys {
@@ -378,7 +404,7 @@ mod tests {
     fn two_queues_share_messages_without_disturbing_each_other() {
         let mut msgs = Msgs::default();
         let keys: Vec<ReqId> = (0..4)
-            .map(|at| msgs.insert(Msg::new(Some(FrontId::client(at)), 0, 0, 0)))
+            .map(|at| msgs.insert(Msg::new(Waiter::front(FrontId::client(at)), 0, 0, 0)))
             .collect();
         let (mut front, mut upstream) =
             (Queue::<OfFront>::default(), Queue::<OfUpstream>::default());

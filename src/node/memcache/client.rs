@@ -10,6 +10,7 @@ use crate::node::Node;
 use crate::node::ask::Ask;
 use crate::node::client::{Heard, Speech};
 use crate::node::collect::Collector;
+use crate::node::flight::waiter::Waiter;
 use crate::node::ids::{FrontId, ReqId};
 use crate::node::join::Join;
 use crate::node::memcache::first_line;
@@ -273,7 +274,7 @@ impl Node {
             return entry;
         };
         self.give_collector(entry, Collector::joining(1, join));
-        part.parent = Some(entry);
+        part.waiter = Waiter::Part(entry, 0);
         self.flight.insert(part)
     }
 

@@ -9,6 +9,7 @@ use crate::mbuf::{Chain, Raw};
 use crate::node::Node;
 use crate::node::ask::Ask;
 use crate::node::collect::{Collector, Lists};
+use crate::node::flight::waiter::Waiter;
 use crate::node::ids::{FrontId, ReqId};
 use crate::node::join::{Answer, Join};
 use crate::node::msg::Msg;
@@ -97,10 +98,11 @@ impl Node {
             let Some(mut msg) = self.flight.get(entry).map(Msg::copy) else {
                 return;
             };
-            (msg.parent, msg.part) = (Some(entry), part);
+            let token = piece.first().and_then(|&at| tokens.get(at as usize));
+            msg.waiter = Waiter::Part(entry, part);
+            msg.set_token(token.copied().unwrap_or_default());
             let msg = self.flight.insert(msg);
             self.stats.pool.fragments += 1;
-            let token = piece.first().and_then(|&at| tokens.get(at as usize));
             let ask = Ask {
                 token: token.copied().unwrap_or_default(),
                 raw: Raw::from(&chain),

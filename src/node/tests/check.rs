@@ -3,6 +3,7 @@
 use super::memcache::at;
 use super::{ME, Rig, THREE_RACKS};
 use crate::consistency::Consistency::DcOne;
+use crate::node::flight::waiter::Waiter;
 use crate::node::front::Reading;
 use crate::node::ids::{FrontId, Id, SlotId};
 use crate::node::msg::{Flags, Msg};
@@ -178,21 +179,21 @@ fn every_wrong_figure_is_found() {
             node.fronts.clients[0].front.reading = Reading::Ordered;
         }),
         ("messages are sent", |node| {
-            let mut msg = Msg::new(Some(FrontId::client(0)), 0, 0, 0);
+            let mut msg = Msg::new(Waiter::front(FrontId::client(0)), 0, 0, 0);
             msg.flags = Flags::QUEUED;
             node.flight.insert(msg);
         }),
         ("are awaited", |node| {
-            let front = Some(FrontId::client(0));
+            let front = Waiter::front(FrontId::client(0));
             node.flight.insert(Msg::new(front, 0, 0, 0));
         }),
         ("is a part of none", |node| {
-            let mut msg = Msg::new(None, 0, 0, 0);
-            msg.parent = node.upstreams[0].queue.head();
+            let parent = node.upstreams[0].queue.head().unwrap();
+            let msg = Msg::new(Waiter::Part(parent, 0), 0, 0, 0);
             node.flight.insert(msg);
         }),
         ("nobody needs", |node| {
-            node.flight.insert(Msg::new(None, 0, 0, 0));
+            node.flight.insert(Msg::new(Waiter::Nobody, 0, 0, 0));
         }),
         ("does not know that", |node| {
             let entry = node.upstreams[0].queue.head().unwrap();
