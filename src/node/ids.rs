@@ -2,7 +2,7 @@
 //!
 //! An id is a number of 32 bits that is never 0, so that an `Option` of one takes no more room than the id. Ids
 //! are used again once what they named is gone; where something may outlive what it names, a
-//! [`ConnId`](super::ConnId) with its generation tells.
+//! [`ConnId`] with its generation tells.
 
 use super::{ConnId, Kind};
 use slab::Slab;

@@ -88,7 +88,8 @@ impl Flags {
     /// The datastore carries it out while a script runs, on another connection than the script's; a peer gets the
     /// answer before the script's.
     pub const BESIDE_SCRIPTS: Flags = Flags(4096);
-    /// Only the datastore knows the types of the reply ([`Form::Native`]): it is asked in RESP3.
+    /// Only the datastore knows the types of the reply ([`crate::proto::redis::resp3::Form::Native`]):
+    /// it is asked in RESP3.
     pub const IN_RESP3: Flags = Flags(16384);
     /// It waits for a connection that is being made anew ([`crate::node::anew`]).
     pub const PARKED: Flags = Flags(32768);

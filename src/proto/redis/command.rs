@@ -112,7 +112,7 @@ pub struct Command {
     pub(super) form: FormRule,
     /// Lower case; a subcommand's own word without its container's.
     pub name: &'static str,
-    /// Redis' flags, bits of [`flag`](super::flags::flag).
+    /// Redis' flags, bits of [`flag`].
     pub flags: u32,
     pub(super) index: u16,
     /// How it goes to several replicas.
