@@ -238,7 +238,7 @@ end-to-end = $(CARGO) bench $(CARGOFLAGS) --bench e2e -- $(if $(QUICK),--quick) 
 # Optimized, but with the checks of a debug build.
 fuzz:
 	@contrib/ensure-tools build
-	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test fuzz -- --nocapture targets::
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test worlds -- --nocapture fuzz::targets::
 
 fuzz-coverage:
 	@CARGO="$(CARGO)" FUZZ_SECONDS=$(FUZZ_SECONDS) contrib/fuzz-coverage run $(TARGET)
@@ -249,7 +249,7 @@ fuzz-merge:
 # Optimized, but with the checks of a debug build.
 sim:
 	@contrib/ensure-tools build
-	SIM_SEEDS=$(SEEDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test sim --test clustersim -- --nocapture nothing_goes_wrong
+	SIM_SEEDS=$(SEEDS) $(CARGO) test $(CARGOFLAGS) --profile checked --test worlds -- --nocapture nothing_goes_wrong
 
 size:
 	@contrib/ensure-tools build

@@ -3,8 +3,7 @@
 //! A node is driven through connections in memory, in this thread. The allocator counts what this thread
 //! asks it for; the harness itself works in buffers it made before.
 
-mod in_memory;
-
+use crate::in_memory::{Replies, Rig, Setup};
 use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
 use dynomite::config::{Endpoint, StoreKind};
@@ -12,7 +11,6 @@ use dynomite::consistency::Consistency;
 use dynomite::driver::{APART, Attempt, Conn, Driver, Edges, World};
 use dynomite::node::{ConnId, Kind, Node, Options};
 use dynomite::proto::redis::encode;
-use in_memory::{Replies, Rig, Setup};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};

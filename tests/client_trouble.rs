@@ -1,8 +1,6 @@
 //! Clients that leave early, ask for much, read nothing or come in crowds.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::time::Instant;
 
 const HELLO: &str = "$5\\r\\nhello\\r\\n";

@@ -1,9 +1,7 @@
 //! Many clients that are ready at the same moment: what each of them gets does not depend on the others,
 //! nor on how the kernel is asked to read and write for them.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 
 /// So many are read together, and some are left over.
 const CLIENTS: usize = 75;

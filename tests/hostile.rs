@@ -5,11 +5,9 @@
 //! exceptions are decisions of ours: a payload must be followed by CR LF, at most 1,048,576
 //! arguments, no scripts without keys, and what Dynomite refuses.
 
-mod common;
-
+use crate::common::*;
 use Expected::*;
 use Input::*;
-use common::*;
 
 /// What a client sends. `x×100` stands for a hundred `x`.
 enum Input {

@@ -1,8 +1,6 @@
 //! Connections that are closed while nothing is under way on them: nobody notices.
 
-mod common;
-
-use common::{Kind, Plan, Setup, Store, eventually};
+use crate::common::{Kind, Plan, Setup, Store, eventually};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
 

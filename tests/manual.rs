@@ -1,6 +1,6 @@
 //! The manual pages and the README say what the program does.
 //!
-//! `DYNOMITE_WRITE_MANUAL=1 cargo test --test manual` writes the generated parts anew.
+//! `DYNOMITE_WRITE_MANUAL=1 cargo test --test integration manual::` writes the generated parts anew.
 
 use dynomite::config::KEYS;
 use dynomite::config::manual::{ROFF_MARKS, roff};
@@ -22,7 +22,7 @@ fn generated(path: &[&str], marks: (&str, &str), keys: &str) {
     assert_eq!(
         found.trim_start_matches('\n'),
         keys,
-        "run: DYNOMITE_WRITE_MANUAL=1 cargo test --test manual"
+        "run: DYNOMITE_WRITE_MANUAL=1 cargo test --test integration manual::"
     );
 }
 

@@ -1,9 +1,7 @@
 //! Every command of Redis 7.0 and every RedisJSON name of the C original: what becomes of it.
 
-mod common;
-
+use crate::common::*;
 use Answer::*;
-use common::*;
 use std::collections::BTreeSet;
 
 /// What a client gets.

@@ -1,9 +1,7 @@
 //! A datastore that dies, stalls, answers late, wrong or not at all: every request gets a defined
 //! answer, and no client gets another's.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::time::{Duration, Instant};
 
 const REFUSED: &str = "-ERR Storage: Datastore refused connection\\r\\n";

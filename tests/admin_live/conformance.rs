@@ -1,7 +1,7 @@
 //! What the C original's users rely on, item by item; the list is in the head of this test program.
 
+use crate::admin_live::numbers;
 use crate::common::{Cluster, Plan, Redis, Setup, eventually};
-use crate::numbers;
 use dynomite::admin::routes::{Handler, ROUTES};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};

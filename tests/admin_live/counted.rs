@@ -1,7 +1,7 @@
 //! What each metric counts. A poll right after a reply sees the request, without waiting.
 
+use crate::admin_live::{changes, moved, numbers};
 use crate::common::{FakeStore, Redis, Setup, command, words};
-use crate::{changes, moved, numbers};
 use std::io::Write;
 
 /// Requests, and everything they move beside bytes.

@@ -1,7 +1,7 @@
 //! The endpoint as HTTP clients see it.
 
+use crate::admin_live::{changes, moved, numbers};
 use crate::common::{Node, PATIENCE, Redis, Setup};
-use crate::{changes, moved, numbers};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! Statistics while the datastore is in trouble: the endpoint answers, and tells the truth.
 
+use crate::admin_live::{moved, numbers};
 use crate::common::{FakeStore, Setup};
-use crate::{moved, numbers};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[test]

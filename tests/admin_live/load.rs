@@ -1,8 +1,8 @@
 //! Monitoring that asks much too often disturbs no client. What it costs is measured by
 //! `make bench BENCH=admin`.
 
+use crate::admin_live::numbers;
 use crate::common::{Node, PATIENCE, Redis, Setup};
-use crate::numbers;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,7 +1,7 @@
 //! `/metrics` as Prometheus reads it.
 
+use crate::common::install;
 use crate::common::{Plan, words};
-use crate::install;
 use std::process::Stdio;
 
 /// Reads the text with Prometheus' own parser, checks what a scraper relies on, and prints a few values.

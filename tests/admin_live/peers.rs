@@ -1,7 +1,7 @@
 //! What an operator says about peers.
 
+use crate::admin_live::numbers;
 use crate::common::{Plan, eventually};
-use crate::numbers;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]

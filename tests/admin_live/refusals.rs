@@ -1,6 +1,6 @@
 //! Datastores that refuse: who sees it, and where.
 
-use super::common::{Plan, eventually};
+use crate::common::{Plan, eventually};
 
 /// One rack of three refused every write for want of memory, and only its own Redis knew.
 #[test]

@@ -1,7 +1,7 @@
 //! Warming a node up while clients write: nothing that was acknowledged is lost, and nothing stalls.
 
+use crate::admin_live::numbers;
 use crate::common::{Addresses, Plan, Redis, Setup, eventually, words};
-use crate::numbers;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,8 +4,8 @@
 //! The rows are inputs whose effect on the C original is known. Where it blocked the connection or
 //! crashed, this program goes on or closes.
 
-use super::common::{Cluster, Plan, Redis, Setup, eventually, new_key, shown, words};
 use super::raw::{FORWARD, Key, Peer, REQUEST, message};
+use crate::common::{Cluster, Plan, Redis, Setup, eventually, new_key, shown, words};
 
 const GET: &str = "*2\r\n$3\r\nGET\r\n$3\r\nfoo\r\n";
 const BAR: &str = "$3\r\nbar\r\n";
@@ -74,14 +74,14 @@ fn node() -> (
     tempfile::TempDir,
     std::path::PathBuf,
     Redis,
-    super::common::Node,
+    crate::common::Node,
     std::net::SocketAddr,
 ) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let pem = new_key(dir.path(), "shared");
     let redis = Redis::start();
     redis.client().ask("set foo bar");
-    let addresses = super::common::Addresses::free(std::net::Ipv4Addr::LOCALHOST);
+    let addresses = crate::common::Addresses::free(std::net::Ipv4Addr::LOCALHOST);
     let node = Setup::before(&redis)
         .at(addresses)
         .with("secure_server_option", "all")
@@ -256,7 +256,7 @@ fn encrypted_requests_are_answered_encrypted_and_keys_are_never_logged() {
         1 << 20,
     ] {
         let value: Vec<u8> = (0..size).map(|n| b'a' + (n % 26) as u8).collect();
-        let set = super::common::command(&[b"set", b"v", &value]);
+        let set = crate::common::command(&[b"set", b"v", &value]);
         peer.send(&other.request(6, None, &set));
         assert_eq!(other.open(&peer.message().payload), b"+OK\r\n");
         assert_eq!(
@@ -327,7 +327,7 @@ fn a_node_may_refuse_what_is_not_encrypted() {
     let pem = new_key(dir.path(), "shared");
     let redis = Redis::start();
     redis.client().ask("set foo bar");
-    let addresses = super::common::Addresses::free(std::net::Ipv4Addr::LOCALHOST);
+    let addresses = crate::common::Addresses::free(std::net::Ipv4Addr::LOCALHOST);
     let node = Setup::before(&redis)
         .at(addresses)
         .with("secure_server_option", "all")

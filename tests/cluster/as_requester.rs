@@ -4,8 +4,8 @@
 //! The rows are answers whose effect on the C original is known. Where its client read the next
 //! request's reply, waited for ever or saw the node crash, here it is told an error in time.
 
-use super::common::{Client, Node, Redis, Setup, new_key, shown, words};
 use super::raw::{Key, Peer, REPLY, message};
+use crate::common::{Client, Node, Redis, Setup, new_key, shown, words};
 use std::net::TcpListener;
 
 /// A key that belongs to the peer: its tokens end at half, this node's at 0.

@@ -2,7 +2,7 @@
 //!
 //! `DYNOMITE_LONG_TESTS` makes the runs ten times as long.
 
-use super::common::{Cluster, Node, Plan, Store, command, eventually};
+use crate::common::{Cluster, Node, Plan, Store, command, eventually};
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 

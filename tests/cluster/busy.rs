@@ -1,7 +1,7 @@
 //! A script that runs for long, and what ends it.
 
-use super::common::{Client, Plan, eventually};
 use super::{expect, shown};
+use crate::common::{Client, Plan, eventually};
 use dynomite::proto::redis::encode;
 
 const LOOP: &str = "while true do end";

@@ -5,8 +5,8 @@
 //! queue and memory is bounded. `DYNOMITE_CHAOS_SEED` repeats a run's order of events (their
 //! timing is the machine's), `DYNOMITE_LONG_TESTS` makes it longer.
 
-use super::common::{Chance, Client, Cluster, Plan, eventually, shown, words};
 use super::{at_level, bulk};
+use crate::common::{Chance, Client, Cluster, Plan, eventually, shown, words};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const ERRORS: [&str; 4] = [

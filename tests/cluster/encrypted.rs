@@ -1,7 +1,7 @@
 //! Encrypted links, with each value of `secure_server_option`.
 
-use super::common::{Cluster, Plan, Setup, eventually, new_key, new_key_of, shown, words};
 use super::{at_level, expect};
+use crate::common::{Cluster, Plan, Setup, eventually, new_key, new_key_of, shown, words};
 use std::path::Path;
 
 fn secured(plan: Plan, option: &str, pem: &Path) -> Plan {
@@ -212,7 +212,7 @@ fn encryption_is_turned_on_node_by_node() {
 fn a_key_file_that_cannot_be_used_stops_the_start_and_is_named() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("missing.pem");
-    let redis = super::common::Redis::start();
+    let redis = crate::common::Redis::start();
     let said = Setup::before(&redis)
         .with("secure_server_option", "all")
         .with("pem_key_file", path.display())

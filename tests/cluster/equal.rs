@@ -1,7 +1,7 @@
 //! Replicas whose data are equal and whose replies are not.
 
-use super::common::{Cluster, Plan};
 use super::{at_level, shown};
+use crate::common::{Cluster, Plan};
 
 const QUORUM: &str = "-ERR Dynomite: Failed to achieve Quorum\\r\\n";
 

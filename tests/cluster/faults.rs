@@ -9,8 +9,8 @@
 //! Rows in which a write has to wait for a peer that does not answer take 20 s and more; they run if
 //! `DYNOMITE_LONG_TESTS` is set.
 
-use super::common::{Fault, Plan, check_all, eventually, shown};
 use super::{at_level, bulk};
+use crate::common::{Fault, Plan, check_all, eventually, shown};
 use Cell::{Either, Error, First, Value};
 use Fault::{KillNode, KillStore, PauseNode, PauseStore};
 

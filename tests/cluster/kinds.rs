@@ -1,7 +1,7 @@
 //! Requests of unusual form, over nodes that have to forward them.
 
-use super::common::{Cluster, Plan, Redis, Setup, command, eventually, shown, words};
 use super::{at_level, bulk, expect};
+use crate::common::{Cluster, Plan, Redis, Setup, command, eventually, shown, words};
 
 /// That exactly the owners of a key have it.
 #[track_caller]
@@ -146,7 +146,7 @@ fn an_empty_key_and_bytes_of_all_kinds_are_placed_and_found() {
 #[test]
 fn values_larger_than_every_queue() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let pem = super::common::new_key(dir.path(), "shared");
+    let pem = crate::common::new_key(dir.path(), "shared");
     let cluster = Plan::of(2, 2, 1)
         .with("secure_server_option", "datacenter")
         .with("pem_key_file", pem.display())

@@ -1,7 +1,7 @@
 //! Requests with several keys.
 
-use super::common::{Cluster, Plan, eventually};
 use super::{at_level, expect};
+use crate::common::{Cluster, Plan, eventually};
 
 const HALF: u32 = 1 << 31;
 

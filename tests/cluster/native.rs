@@ -1,7 +1,7 @@
 //! Scripts and functions as a RESP3 client gets them.
 
-use super::common::{Client, Plan};
 use super::{at_level, shown};
+use crate::common::{Client, Plan};
 
 const SCRIPTS: [&str; 14] = [
     "redis.setresp(3) return redis.call('hgetall','{k}h')",

@@ -2,8 +2,8 @@
 //! `a_hash_tag_decides_the_place_and_an_empty_one_is_none`, `script_load_reaches_every_node_that_lives`
 //! and `dc_each_safe_quorum_with_a_dead_remote_datacenter_is_an_error_and_no_wait`.
 
-use super::common::{Cluster, Plan, command, eventually, shown, words};
 use super::{at_level, expect};
+use crate::common::{Cluster, Plan, command, eventually, shown, words};
 
 /// That every node still runs and serves.
 #[track_caller]

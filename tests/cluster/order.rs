@@ -1,7 +1,7 @@
 //! Replies come in the order of the requests, and requests of one client keep theirs everywhere.
 
-use super::common::{Client, Cluster, Plan, command, shown, words};
 use super::{at_level, expect};
+use crate::common::{Client, Cluster, Plan, command, shown, words};
 
 /// A pipeline over keys of every owner: counters, so that every misplaced reply shows.
 fn pipeline(client: &mut Client, prefix: &str, rounds: usize) {

@@ -1,7 +1,7 @@
 //! One datacenter of two racks of two nodes, of which one owner is gone.
 
-use super::common::{Plan, eventually, shown};
 use super::{at_level, expect};
+use crate::common::{Plan, eventually, shown};
 
 const NOT_CONNECTED: &str = "-ERR Peer: Peer Node is not connected\r\n";
 
@@ -71,9 +71,9 @@ fn requests_under_way_when_their_owner_dies_are_answered() {
     let mut client = cluster.client(0);
     cluster.pause(1);
     for key in [&lost, &kept, &lost] {
-        client.send(&super::common::words(&format!("set {key} v")));
+        client.send(&crate::common::words(&format!("set {key} v")));
     }
-    client.send(&super::common::words("echo behind"));
+    client.send(&crate::common::words("echo behind"));
     let sent = cluster.members[0].node();
     sent.await_stat("peer_out_queue", |n| n >= 2);
     cluster.kill(1);

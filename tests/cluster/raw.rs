@@ -1,6 +1,6 @@
 //! The peers' protocol, written and read by hand.
 
-use super::common::{PATIENCE, shown};
+use crate::common::{PATIENCE, shown};
 use openssl::rsa::{Padding, Rsa};
 use openssl::symm::{Cipher, decrypt, encrypt};
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,7 +1,7 @@
 //! Which redis-servers a read touches.
 
-use super::common::{Plan, eventually};
 use super::{at_level, expect};
+use crate::common::{Plan, eventually};
 
 #[test]
 fn a_read_touches_as_many_racks_as_its_level_says_and_no_other_datacenter() {
@@ -161,7 +161,7 @@ fn answers_without_a_quorum_are_counted() {
     for (member, value) in cluster.members.iter().zip(["a", "bb", "ccc"]) {
         member.store.client().ask(&format!("set k {value}"));
     }
-    let counted = |cluster: &super::common::Cluster| {
+    let counted = |cluster: &crate::common::Cluster| {
         let names = [
             "client_non_quorum_r_responses",
             "client_non_quorum_w_responses",

@@ -1,7 +1,7 @@
 //! Writes to another datacenter.
 
-use super::common::{Cluster, Plan, eventually, shown};
 use super::{at_level, expect};
+use crate::common::{Cluster, Plan, eventually, shown};
 
 /// That these nodes hold a value, and the others do not.
 #[track_caller]

@@ -1,7 +1,8 @@
 //! Scripts are on all nodes.
 
-use super::common::Plan;
-use super::{common::eventually, expect};
+use super::expect;
+use crate::common::Plan;
+use crate::common::eventually;
 
 const SHA: &str = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
 

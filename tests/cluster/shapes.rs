@@ -1,8 +1,8 @@
 //! Every shape of a cluster: keys are where the ring says, and each write is applied once by each
 //! owner, through whichever node and at whichever level it came.
 
-use super::common::{Cluster, Plan, eventually};
 use super::{at_level, bulk, expect};
+use crate::common::{Cluster, Plan, eventually};
 use std::collections::BTreeSet;
 
 #[test]

@@ -4,7 +4,7 @@
 //!
 //! `DYNOMITE_LONG_TESTS` gives the minutes it takes (at least one), without it a few rounds are run.
 
-use super::common::{Client, Cluster, Node, Plan, command, eventually, signal, words};
+use crate::common::{Client, Cluster, Node, Plan, command, eventually, signal, words};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Connections to a node's port for peers that are nobody's.
 
-use super::common::{PATIENCE, Plan};
 use super::{at_level, expect};
+use crate::common::{PATIENCE, Plan};
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};

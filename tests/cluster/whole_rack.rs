@@ -1,8 +1,8 @@
 //! Requests that concern all nodes of a rack, and writes whose replicas have to agree on what only
 //! one of them can know.
 
-use super::common::{Cluster, Plan, eventually, shown};
 use super::{at_level, bulk, expect};
+use crate::common::{Cluster, Plan, eventually, shown};
 use std::collections::BTreeSet;
 
 const LEVELS: [&str; 4] = [

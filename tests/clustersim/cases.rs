@@ -1,12 +1,12 @@
 //! What once went wrong: each told by hand, step by step.
 
-use crate::link::Link;
-use crate::network::Far;
-use crate::plan::Plan;
-use crate::random::Random;
-use crate::resp;
-use crate::tag;
-use crate::world::World;
+use crate::clustersim::link::Link;
+use crate::clustersim::network::Far;
+use crate::clustersim::plan::Plan;
+use crate::clustersim::random::Random;
+use crate::clustersim::resp;
+use crate::clustersim::tag;
+use crate::clustersim::world::World;
 use dynomite::config::StoreKind;
 use dynomite::consistency::Consistency;
 use dynomite::node::Options;

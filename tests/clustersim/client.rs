@@ -3,12 +3,12 @@
 mod memcache;
 mod redis;
 
-use crate::judge::{self, Asked, Hearing, What, World};
-use crate::link::{Bytes, Link};
-use crate::memcached;
-use crate::random::Random;
-use crate::resp;
-use crate::versions::Versions;
+use crate::clustersim::judge::{self, Asked, Hearing, What, World};
+use crate::clustersim::link::{Bytes, Link};
+use crate::clustersim::memcached;
+use crate::clustersim::random::Random;
+use crate::clustersim::resp;
+use crate::clustersim::versions::Versions;
 use dynomite::config::StoreKind;
 use dynomite::consistency::Consistency;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -2,9 +2,9 @@
 
 pub mod memcache;
 
-use crate::plan::Plan;
-use crate::store::Store;
-use crate::tag::Tag;
+use crate::clustersim::plan::Plan;
+use crate::clustersim::store::Store;
+use crate::clustersim::tag::Tag;
 use dynomite::config::StoreKind;
 use dynomite::consistency::Consistency;
 

@@ -1,11 +1,11 @@
 //! The end of a run: everybody behaves, everything comes to rest, and what is left is looked at.
 
-use crate::client::Client;
-use crate::judge;
-use crate::leftovers::leftovers;
-use crate::network::Far;
-use crate::summary::Summary;
-use crate::world::World;
+use crate::clustersim::client::Client;
+use crate::clustersim::judge;
+use crate::clustersim::leftovers::leftovers;
+use crate::clustersim::network::Far;
+use crate::clustersim::summary::Summary;
+use crate::clustersim::world::World;
 use dynomite::config::StoreKind;
 use dynomite::consistency::Consistency;
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! Members that come, go and move while clients are served.
 
-use crate::world::{Canary, LATENESS, World};
+use crate::clustersim::world::{Canary, LATENESS, World};
 use dynomite::config::Endpoint;
 use std::collections::BTreeMap;
 

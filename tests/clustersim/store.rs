@@ -4,13 +4,13 @@
 //! by the name; the rest tells which request it was, so that the ledger knows who was executed where, how
 //! often, and what was answered.
 
-use crate::link::Link;
-use crate::memcached::{self, Answer, Memcached, Outcome};
-use crate::plan::Plan;
-use crate::random::Random;
-use crate::resp::{self, Reply};
-use crate::server::{Served, Server, ServerCanary};
-use crate::tag::{Tag, parse_key};
+use crate::clustersim::link::Link;
+use crate::clustersim::memcached::{self, Answer, Memcached, Outcome};
+use crate::clustersim::plan::Plan;
+use crate::clustersim::random::Random;
+use crate::clustersim::resp::{self, Reply};
+use crate::clustersim::server::{Served, Server, ServerCanary};
+use crate::clustersim::tag::{Tag, parse_key};
 use dynomite::config::StoreKind;
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,6 +1,6 @@
 //! What runs did.
 
-use crate::seeds::Total;
+use crate::clustersim::seeds::Total;
 use dynomite::config::StoreKind;
 
 /// What a run did, to see that the runs together do enough.

@@ -1,9 +1,9 @@
 //! What goes wrong in a world: nodes stop, crash and vanish, connections break and fall silent, datastores
 //! stall and die.
 
-use crate::machine::{Machine, MachineCanary};
-use crate::network::Far;
-use crate::world::{Canary, World};
+use crate::clustersim::machine::{Machine, MachineCanary};
+use crate::clustersim::network::Far;
+use crate::clustersim::world::{Canary, World};
 use dynomite::node::Node;
 
 impl World {

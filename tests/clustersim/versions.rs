@@ -1,10 +1,10 @@
 //! Versions of items, as clients are told them: a mark of the node they are from, and the number the
 //! memcached there has given.
 
-use crate::judge::{Asked, World};
-use crate::memcached::Answer;
-use crate::store::told;
-use crate::tag::Tag;
+use crate::clustersim::judge::{Asked, World};
+use crate::clustersim::memcached::Answer;
+use crate::clustersim::store::told;
+use crate::clustersim::tag::Tag;
 use std::collections::HashMap;
 
 /// Bits of a version that are the memcached's own.

@@ -4,18 +4,18 @@
 //! A run is a number of steps. In each, some of the models do a little, time passes, machines have a turn,
 //! and everything that must always be true is looked at. Nothing in it depends on anything but the seed.
 
-use crate::client::Client;
-use crate::judge;
-use crate::link::Link;
-use crate::machine::Machine;
-use crate::network::{Far, Network};
-use crate::plan::Plan;
-use crate::random::Random;
-use crate::server::ServerCanary;
-use crate::shifts::Shifts;
-use crate::store::{Store, StoreCanary};
-use crate::summary::{Counts, Summary};
-use crate::versions::Versions;
+use crate::clustersim::client::Client;
+use crate::clustersim::judge;
+use crate::clustersim::link::Link;
+use crate::clustersim::machine::Machine;
+use crate::clustersim::network::{Far, Network};
+use crate::clustersim::plan::Plan;
+use crate::clustersim::random::Random;
+use crate::clustersim::server::ServerCanary;
+use crate::clustersim::shifts::Shifts;
+use crate::clustersim::store::{Store, StoreCanary};
+use crate::clustersim::summary::{Counts, Summary};
+use crate::clustersim::versions::Versions;
 use dynomite::clock::Now;
 use dynomite::config::{Endpoint, SecureOption, StoreKind};
 use dynomite::consistency::Consistency;

@@ -284,15 +284,6 @@ impl Client {
         };
     }
 
-    /// Makes reads and writes return at once.
-    pub fn set_nonblocking(&self, on: bool) {
-        match self.0.get_ref() {
-            Stream::Tcp(stream) => stream.set_nonblocking(on),
-            Stream::Unix(stream) => stream.set_nonblocking(on),
-        }
-        .expect("a stream");
-    }
-
     /// Our own end of the connection.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self.0.get_ref() {

@@ -44,24 +44,6 @@ impl FakeStore {
         self.0.set_nonblocking(false).expect("a socket");
         found
     }
-
-    /// Answers every request on every connection with what `answer` makes of it, on threads that
-    /// end with the connections.
-    pub fn serve(self, answer: impl Fn(&[Vec<u8>]) -> Vec<u8> + Send + Clone + 'static) {
-        std::thread::spawn(move || {
-            while let Ok((stream, _)) = self.0.accept() {
-                let answer = answer.clone();
-                std::thread::spawn(move || {
-                    let mut conn = StoreConn(BufReader::new(stream));
-                    while let Some(request) = conn.try_request() {
-                        if conn.try_send(&answer(&request)).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-    }
 }
 
 /// One of the program's connections to the datastore.

@@ -5,23 +5,24 @@
 //! so over `NOTIFY_SOCKET`, and everything else is awaited by reading. Reads give up after
 //! [`PATIENCE`], so that a test fails where it would hang.
 
-// Each test program uses a part of it.
-#![allow(dead_code, unused_imports)]
-
 mod client;
 mod cluster;
 mod fake_store;
+pub mod frames;
+pub mod install;
 mod memcached;
 mod node;
 mod process;
+pub mod random;
 mod redis;
 mod store;
+pub mod stream;
 mod text_client;
 mod trouble;
 mod wire;
 
 pub use client::{Client, Transcript};
-pub use cluster::{Cluster, Member, Plan, new_key, new_key_of, next_net};
+pub use cluster::{Cluster, Plan, new_key, new_key_of, next_net};
 pub use fake_store::{FakeStore, StoreConn};
 pub use memcached::Memcached;
 pub use node::{Addresses, Node, Setup};

@@ -119,12 +119,6 @@ impl TextClient {
     pub fn abort(self) {
         self.0.abort();
     }
-
-    /// Everything until the other side closes.
-    #[track_caller]
-    pub fn until_closed(&mut self) -> Vec<u8> {
-        self.0.until_closed()
-    }
 }
 
 /// The reply to `get`, or `gat`, of one key that holds this value without flags.

@@ -1,6 +1,6 @@
 //! What must hold for any message, any cut and any bytes.
 
-use crate::feed::{MBUF, chain, encrypt, feed, key_pair, security};
+use crate::dnode::feed::{MBUF, chain, encrypt, feed, key_pair, security};
 use dynomite::config::StoreKind;
 use dynomite::mbuf::{Chain, Pool};
 use dynomite::proto::dnode::{Broken, Data, Decoder, Header, Kind, MAX_ENCODED, SessionKey};

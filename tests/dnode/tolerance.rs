@@ -1,7 +1,7 @@
 //! Hand-made messages that were sent to C nodes: what this implementation makes of them.
 
-use crate::feed::{Got, MBUF, encrypt, feed, key_pair, security};
-use crate::vectors::{load, unhex};
+use crate::dnode::feed::{Got, MBUF, encrypt, feed, key_pair, security};
+use crate::dnode::vectors::{load, unhex};
 use dynomite::config::StoreKind;
 use dynomite::proto::dnode::{Broken, Decoder, Kind, Security, SessionKey};
 use serde_json::Value;

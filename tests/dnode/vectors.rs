@@ -1,6 +1,6 @@
 //! Every recorded stream is put together again from its messages, byte for byte, and decoded.
 
-use crate::feed::{self, Got, MBUF, feed, key_pair, security};
+use crate::dnode::feed::{self, Got, MBUF, feed, key_pair, security};
 use dynomite::config::StoreKind;
 use dynomite::proto::dnode::{Data, Decoder, Header, Kind, MAX_ENCODED, SessionKey};
 use openssl::sha::sha256;

@@ -9,8 +9,8 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{abort, exit};
 
-use crate::corpus;
-use crate::targets::Target;
+use crate::fuzz::corpus;
+use crate::fuzz::targets::Target;
 
 /// Inputs are at most this long.
 const LONGEST: usize = 4096;

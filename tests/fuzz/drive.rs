@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::mutate::Mutator;
-use crate::targets::Target;
+use crate::fuzz::mutate::Mutator;
+use crate::fuzz::targets::Target;
 
 /// A single input may take this long; the slowest machine and debug build are far below.
 const HANG: Duration = Duration::from_secs(20);

@@ -29,7 +29,7 @@ macro_rules! targets {
     ($($name:ident: $run:expr, $words:expr;)*) => {
         /// The names of all targets.
         pub const NAMES: &[&str] = &[$(stringify!($name)),*];
-        $(#[test] fn $name() { crate::run(&Target { name: stringify!($name), run: $run, words: $words }) })*
+        $(#[test] fn $name() { crate::fuzz::run(&Target { name: stringify!($name), run: $run, words: $words }) })*
     };
 }
 

@@ -1,8 +1,8 @@
 //! What a node starts with, and what it starts without.
 
 use crate::common::{Addresses, Client, Redis, Setup, next_net};
-use crate::served::Florida;
-use crate::world::World;
+use crate::membership::served::Florida;
+use crate::membership::world::World;
 use dynomite::config::{self, Overrides, Seed};
 use dynomite::startup;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};

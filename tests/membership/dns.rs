@@ -1,7 +1,7 @@
 //! `dns_provider` in a running node, against a name server that the test plays.
 
 use crate::common::{Redis, Setup, eventually};
-use crate::world::logged;
+use crate::membership::world::logged;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 

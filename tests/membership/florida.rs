@@ -1,8 +1,8 @@
 //! `florida_provider` in a running node.
 
 use crate::common::{Addresses, Node, Redis, Setup, eventually};
-use crate::served::Florida;
-use crate::world::logged;
+use crate::membership::served::Florida;
+use crate::membership::world::logged;
 use std::net::Ipv4Addr;
 
 const REQUEST: &str =

@@ -1,7 +1,7 @@
 //! Lists that change while nodes run.
 
 use crate::common::{Addresses, Node, Redis, Setup, eventually};
-use crate::world::{INTERVAL, World, key_of, logged};
+use crate::membership::world::{INTERVAL, World, key_of, logged};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 

@@ -1,7 +1,7 @@
 //! The configuration, read again by a node that runs.
 
 use crate::common::{Node, Redis, Setup, signal};
-use crate::world::{World, logged};
+use crate::membership::world::{World, logged};
 
 fn conf(node: &Node) -> std::path::PathBuf {
     node.dir().join("dynomite.yml")

@@ -1,7 +1,7 @@
 //! Changes of the members while clients are served.
 
 use crate::common::Client;
-use crate::world::World;
+use crate::membership::world::World;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;

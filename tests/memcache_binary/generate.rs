@@ -1,7 +1,7 @@
 //! Random requests of the binary protocol.
 
-use crate::frames::Request;
-use crate::random::Random;
+use crate::common::frames::Request;
+use crate::common::random::Random;
 
 const GET: &[u8] = &[0x00, 0x00, 0x09, 0x0c, 0x0d];
 const STORE: &[u8] = &[0x01, 0x01, 0x01, 0x02, 0x03, 0x11, 0x11, 0x12, 0x13];

@@ -2,7 +2,7 @@
 //! through the first. Never a reply that belongs to another request, never nothing.
 
 use super::await_everywhere;
-use super::common::{Fault, Plan, check_all, eventually, shown, value};
+use crate::common::{Fault, Plan, check_all, eventually, shown, value};
 use Fault::{KillNode, KillStore, PauseNode, PauseStore};
 use Reply::{Error, Served};
 

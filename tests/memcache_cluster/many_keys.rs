@@ -1,7 +1,7 @@
 //! `get` of many keys: split by owner, joined in the client's order.
 
 use super::LEVELS;
-use super::common::{Cluster, Plan, TextClient, bytes, shown, values};
+use crate::common::{Cluster, Plan, TextClient, bytes, shown, values};
 
 /// Keys of every owner, some of which are missing.
 fn fill(cluster: &Cluster, client: &mut TextClient) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! One request, one reply, whatever takes too long.
 
-use super::common::{Plan, eventually, shown};
+use crate::common::{Plan, eventually, shown};
 
 /// A read of versions goes on to the next rack at half of its time. When all of it was over it was given up
 /// once more: its error went to the client besides its reply, and whatever came later was off by one.

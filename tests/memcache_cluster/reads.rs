@@ -1,7 +1,7 @@
 //! Reads by consistency level, over replicas that never have the same `cas` ids.
 
-use super::common::{Cluster, Plan, eventually, shown, value, values, without_ids};
 use super::{LEVELS, await_everywhere, spread_ids};
+use crate::common::{Cluster, Plan, eventually, shown, value, values, without_ids};
 
 const QUORUM: &str = "SERVER_ERROR Dynomite: Failed to achieve Quorum\r\n";
 

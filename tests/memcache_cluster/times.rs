@@ -1,7 +1,7 @@
 //! Expiration times: a relative one counts on every replica as in a plain memcached.
 
-use super::common::{Cluster, Plan, eventually, value};
 use super::{LEVELS, await_everywhere};
+use crate::common::{Cluster, Plan, eventually, value};
 
 /// Seconds that a key has left on a node's memcached; `None` without the key, -1 for ever.
 fn left(cluster: &Cluster, node: usize, key: &str) -> Option<i64> {

@@ -2,8 +2,8 @@
 //! answered once and in order, with what its key has held or with one of the documented errors.
 //! `DYNOMITE_CHAOS_SEED` repeats a run's order of events, `DYNOMITE_LONG_TESTS` makes it longer.
 
-use super::common::{Chance, Cluster, Plan, TextClient, eventually, shown, value};
 use super::{LEVELS, await_everywhere};
+use crate::common::{Chance, Cluster, Plan, TextClient, eventually, shown, value};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const ERRORS: [&str; 4] = [

@@ -1,7 +1,7 @@
 //! `cas`: an id that one replica gave is good through every node, once.
 
-use super::common::{Cluster, Plan, eventually, shown, value};
 use super::{LEVELS, await_everywhere, spread_ids};
+use crate::common::{Cluster, Plan, eventually, shown, value};
 
 fn cluster(level: &str, plan: Plan) -> Cluster {
     let cluster = plan.of_memcached().at_level(level).start();

@@ -1,7 +1,7 @@
 //! Each kind of write, on every replica, once; and what is not answered shifts no answer.
 
-use super::common::{Memcached, Plan, shown, value, values};
 use super::{LEVELS, assert_nowhere_else, await_everywhere};
+use crate::common::{Memcached, Plan, shown, value, values};
 
 const QUORUM: &str = "SERVER_ERROR Dynomite: Failed to achieve Quorum\r\n";
 

@@ -1,6 +1,6 @@
 //! The inputs, and what comes of each.
 
-use super::common::bytes;
+use crate::common::bytes;
 use Expected::*;
 use Input::*;
 

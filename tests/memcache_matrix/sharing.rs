@@ -1,7 +1,7 @@
 //! What no client does to others: they share one connection to the memcached.
 
 use super::Bench;
-use super::common::*;
+use crate::common::*;
 
 /// Each is one line for a node, and several for a memcached, if it got them.
 #[test]

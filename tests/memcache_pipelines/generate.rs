@@ -10,8 +10,8 @@
 //! has yet to be sent; then it makes a new item, and much shows which it was. They stay below 2^63: from
 //! there on a memcached may say that a number is none, if there is a minus sign in the memory behind it.
 
-use crate::random::Random;
-use crate::words::{NUMBERS, TIMES, is_counter};
+use crate::common::random::Random;
+use crate::memcache_pipelines::words::{NUMBERS, TIMES, is_counter};
 
 /// Largest value: a memcached takes less than 1 MiB.
 const LARGE: u64 = 1_100_000;

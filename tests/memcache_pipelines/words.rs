@@ -1,6 +1,6 @@
 //! Keys, values and numbers of random requests.
 
-use crate::generate::Generator;
+use crate::memcache_pipelines::generate::Generator;
 
 /// Some of them are none, or none that will do.
 pub const NUMBERS: &[&str] = &[

@@ -1,7 +1,7 @@
 //! What ours resolve or put together, over nodes of the other program.
 
-use super::common::{Cluster, Plan, eventually, shown};
 use super::{at_level, bulk, expect, mixed, other};
+use crate::common::{Cluster, Plan, eventually, shown};
 
 /// What the owners' redis-servers say to a request, once all say the same and it is not nothing.
 #[track_caller]

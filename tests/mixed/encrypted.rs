@@ -1,13 +1,13 @@
 //! Links between datacenters that are encrypted.
 
-use super::common::{Plan, eventually};
 use super::{at_level, expect, mixed, other};
+use crate::common::{Plan, eventually};
 
 #[test]
 fn values_of_every_size_cross_an_encrypted_link_in_both_directions() {
     let Some(program) = other() else { return };
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let key = super::common::new_key(dir.path(), "shared");
+    let key = crate::common::new_key(dir.path(), "shared");
     for others in [[0, 1], [2, 3], [0, 3], [1, 2]] {
         let plan = Plan::of(2, 2, 1)
             .with("secure_server_option", "datacenter")
@@ -56,7 +56,7 @@ fn values_of_every_size_cross_an_encrypted_link_in_both_directions() {
             let mut client = cluster.client(through);
             let mut requests = Vec::new();
             for n in 0..2000 {
-                requests.extend(super::common::words(&format!(
+                requests.extend(crate::common::words(&format!(
                     "incr piped{through}:{}",
                     n % 10
                 )));
@@ -92,7 +92,7 @@ fn values_of_every_size_cross_an_encrypted_link_in_both_directions() {
 fn lists_whose_lengths_fall_on_the_ends_of_pieces_are_read() {
     let Some(program) = other() else { return };
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let key = super::common::new_key(dir.path(), "shared");
+    let key = crate::common::new_key(dir.path(), "shared");
     // The other's datacenter writes to ours, and ours reads theirs. What the other cannot read of
     // its own kind is not asked of it: the lists are put into its datastore directly.
     let plan = Plan::of(2, 1, 1)
@@ -131,7 +131,7 @@ fn lists_whose_lengths_fall_on_the_ends_of_pieces_are_read() {
 fn small_buffers_cut_alike() {
     let Some(program) = other() else { return };
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let key = super::common::new_key(dir.path(), "shared");
+    let key = crate::common::new_key(dir.path(), "shared");
     for size in [512, 1024] {
         let plan = Plan::of(2, 1, 1)
             .with("mbuf_size", size)

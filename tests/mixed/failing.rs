@@ -1,7 +1,7 @@
 //! Nodes of either program that go away.
 
-use super::common::{Plan, eventually, shown, words};
 use super::{at_level, bulk, expect, mixed, other};
+use crate::common::{Plan, eventually, shown, words};
 
 const NOT_CONNECTED: &str = "-ERR Peer: Peer Node is not connected\r\n";
 const REFUSED: &str = "-ERR Peer: Peer Node refused connection\r\n";

@@ -4,8 +4,8 @@
 //! encrypted message on that did not come in one read, and with `all` those that stand behind one for its
 //! own rack. So it is not asked for any of that; ours is.
 
-use super::common::{Client, Cluster, Plan, eventually, new_key, words};
 use super::{at_level, bulk, expect, mixed, other};
+use crate::common::{Client, Cluster, Plan, eventually, new_key, words};
 use std::path::Path;
 
 /// Sizes around the ends of pieces, and large ones.

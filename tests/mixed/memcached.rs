@@ -1,9 +1,9 @@
 //! Clusters before memcacheds. The original crashes at the first `get` of a client of its own, and
 //! hands a client's `noreply` on as it is; a client of ours may ask for anything.
 
-use super::common::{Cluster, Plan, TextClient, eventually};
-use super::frames::{Request, ask, get, set};
 use super::{mixed, other};
+use crate::common::frames::{Request, ask, get, set};
+use crate::common::{Cluster, Plan, TextClient, eventually};
 use std::path::Path;
 
 /// A value as a reply.

@@ -5,8 +5,8 @@
 //!
 //! `DYNOMITE_LONG_TESTS=1` runs the load in full, and beside each mixed cluster one of C nodes only.
 
-use super::common::{Client, Cluster, Plan, command, eventually, new_key};
 use super::{mixed, other};
+use crate::common::{Client, Cluster, Plan, command, eventually, new_key};
 use std::path::Path;
 use std::time::{Duration, Instant};
 

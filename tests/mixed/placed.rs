@@ -1,7 +1,7 @@
 //! Requests of all kinds over nodes of both programs.
 
-use super::common::{Client, Cluster, Plan, command, shown, words};
 use super::{at_level, bulk, expect, mixed, other};
+use crate::common::{Client, Cluster, Plan, command, shown, words};
 
 /// That each owner holds this, and nobody else anything.
 #[track_caller]
@@ -73,7 +73,7 @@ fn large(cluster: &Cluster, client: &mut Client) {
     let value: Vec<u8> = (0..1 << 20).map(|n: u32| b'a' + (n % 23) as u8).collect();
     assert_eq!(client.ask_args(&[b"set", b"large", &value]), b"+OK\r\n");
     for owner in cluster.owners("large") {
-        super::common::eventually("each owner has it in full", || {
+        crate::common::eventually("each owner has it in full", || {
             cluster.members[owner].store.client().ask("strlen large") == b":1048576\r\n"
         });
     }
@@ -83,7 +83,7 @@ fn large(cluster: &Cluster, client: &mut Client) {
     assert!(client.ask("get large") == wanted);
     client.ask("del large");
     for owner in cluster.owners("large") {
-        super::common::eventually("it is gone", || {
+        crate::common::eventually("it is gone", || {
             cluster.members[owner].store.client().ask("strlen large") == b":0\r\n"
         });
     }
@@ -230,7 +230,7 @@ fn scripts_are_loaded_on_all_nodes() {
         let reply = client.ask_args(&[b"script", b"load", text.as_bytes()]);
         let sha = String::from_utf8_lossy(&reply[5..45]).into_owned();
         for member in &cluster.members {
-            super::common::eventually("every store has the script", || {
+            crate::common::eventually("every store has the script", || {
                 let exists = format!("script exists {sha}");
                 member.store.client().ask(&exists) == b"*1\r\n:1\r\n"
             });

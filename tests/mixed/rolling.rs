@@ -1,7 +1,7 @@
 //! One node after the other is replaced, while clients go on.
 
-use super::common::{Client, Cluster, Plan, eventually, new_key, shown, words};
 use super::{at_level, bulk, mixed, other};
+use crate::common::{Client, Cluster, Plan, eventually, new_key, shown, words};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

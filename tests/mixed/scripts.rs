@@ -1,7 +1,7 @@
 //! Scripts of RESP3 clients, and scripts without keys, over nodes of the other program.
 
-use super::common::{Plan, eventually};
 use super::{at_level, expect, mixed, other, shown};
+use crate::common::{Plan, eventually};
 
 #[test]
 fn scripts_in_resp3_and_without_keys_run_on_both_programs() {

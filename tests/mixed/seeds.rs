@@ -1,7 +1,7 @@
 //! A node of the original that learns of the others from one of ours (`florida_provider`).
 
-use super::common::{Addresses, Redis, Setup, eventually};
 use super::other;
+use crate::common::{Addresses, Redis, Setup, eventually};
 use std::net::Ipv4Addr;
 
 #[test]
@@ -26,7 +26,7 @@ fn item_24_the_original_takes_the_list_that_a_node_of_ours_tells() {
         .with_env("DYNOMITE_FLORIDA_PORT", ours.stats.port())
         .with_program(Some(&program))
         .start();
-    let mut client = super::common::Client::tcp(its.listen).expect("it listens");
+    let mut client = crate::common::Client::tcp(its.listen).expect("it listens");
     let mut store = our_redis.client();
     eventually("a write through the original reaches our rack", || {
         client.ask("set k learned") == b"+OK\r\n" && store.ask("get k") == b"$7\r\nlearned\r\n"

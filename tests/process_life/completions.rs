@@ -1,7 +1,7 @@
 //! Shell completions have the options that the programs have.
 
-use crate::process::{DYNOMITE, run};
-use crate::service::has;
+use crate::process_life::process::{DYNOMITE, run};
+use crate::process_life::service::has;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! Daemon mode: the process that was started tells what became of the daemon.
 
-use crate::process::{Client, Conf, DYNOMITE, free_address, run, signal, until};
+use crate::process_life::process::{Client, Conf, DYNOMITE, free_address, run, signal, until};
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;

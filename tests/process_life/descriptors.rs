@@ -1,6 +1,6 @@
 //! A node that has no file descriptors left.
 
-use crate::process::{Client, Conf, DYNOMITE, Node, redis_behind, request, until};
+use crate::process_life::process::{Client, Conf, DYNOMITE, Node, redis_behind, request, until};
 use std::io::Read;
 use std::process::Command;
 

@@ -1,6 +1,6 @@
 //! `contrib/ensure-tools`, which `make`, `make deps`, `make demo` and `make test` call.
 
-use crate::process::{Outcome, run};
+use crate::process_life::process::{Outcome, run};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

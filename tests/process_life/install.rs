@@ -1,6 +1,6 @@
 //! `make install`.
 
-use crate::process::run;
+use crate::process_life::process::run;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// `make` with the debug binaries in the place of the release's.
 fn make(arguments: &[&str]) {
-    let binaries = Path::new(crate::process::DYNOMITE).parent().unwrap();
+    let binaries = Path::new(crate::process_life::process::DYNOMITE).parent().unwrap();
     let outcome = run(Command::new("make")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env_remove("MAKEFLAGS")

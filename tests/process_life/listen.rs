@@ -1,6 +1,6 @@
 //! What a node listens on and connects to.
 
-use crate::process::{
+use crate::process_life::process::{
     Client, Conf, DYNOMITE, Node, Process, free_address, redis_behind, request, run, until,
 };
 use std::fs;

@@ -1,6 +1,6 @@
 //! The log of a running node.
 
-use crate::process::{Conf, Node, until};
+use crate::process_life::process::{Conf, Node, until};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -61,7 +61,7 @@ fn every_line_has_the_originals_layout() {
 #[test]
 fn connections_are_told_with_their_addresses() {
     let dir = tempfile::tempdir().unwrap();
-    let address = crate::process::free_address();
+    let address = crate::process_life::process::free_address();
     let mut node = start(Conf::new(dir.path()).set("listen", address), 5);
     node.logged(&format!(
         "<CONN_PROXY listening on '{address}'> inited in redis <POOL 'dyn_o_mite'>"
@@ -72,7 +72,7 @@ fn connections_are_told_with_their_addresses() {
     ));
     let mut client = node.client();
     client.alive();
-    let crate::process::Client::Tcp(tcp) = &client else {
+    let crate::process_life::process::Client::Tcp(tcp) = &client else {
         panic!()
     };
     let from = format!(" from '{}'>", tcp.local_addr().unwrap());
@@ -238,7 +238,7 @@ fn nothing_that_clients_send_is_logged() {
     let mut node = start(Conf::new(dir.path()), 11);
     let (mut stream, _) = store.accept().unwrap();
     let mut client = node.client();
-    client.send(crate::process::request(&[
+    client.send(crate::process_life::process::request(&[
         "SET",
         "sesame-key",
         "sesame-value",
@@ -256,7 +256,7 @@ fn nothing_that_clients_send_is_logged() {
         let mut client = node.client();
         client.send(line);
         client.send("\r\n");
-        if let crate::process::Client::Unix(unix) = &client {
+        if let crate::process_life::process::Client::Unix(unix) = &client {
             unix.shutdown(std::net::Shutdown::Write).unwrap();
         }
         client.rest();
@@ -287,12 +287,12 @@ fn a_journal_is_told_how_serious_a_line_is() {
     // An empty name is stderr as well.
     command.args(["-o", ""]).env("JOURNAL_STREAM", stream);
     command.stdin(Stdio::null()).stderr(writer);
-    let mut process = crate::process::Process(command.spawn().unwrap());
+    let mut process = crate::process_life::process::Process(command.spawn().unwrap());
     drop(command);
     until("the node serves", || {
-        crate::process::Client::connect(conf.get("listen")).ok()
+        crate::process_life::process::Client::connect(conf.get("listen")).ok()
     });
-    crate::process::signal("TERM", process.pid());
+    crate::process_life::process::signal("TERM", process.pid());
     assert_eq!(process.wait().code(), Some(0));
     let mut text = String::new();
     std::io::Read::read_to_string(&mut reader, &mut text).unwrap();

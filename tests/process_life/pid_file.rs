@@ -1,6 +1,6 @@
 //! The pid file of a running node.
 
-use crate::process::{Conf, Node, run};
+use crate::process_life::process::{Conf, Node, run};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

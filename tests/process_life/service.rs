@@ -1,7 +1,9 @@
 //! What belongs to a service: unit, init script, logrotate's file, the sidecar's layout. All of it
 //! is installed below a directory of the test's own, without root, and run from there.
 
-use crate::process::{Conf, Outcome, Process, free_address, redis_behind, run, signal, until};
+use crate::process_life::process::{
+    Conf, Outcome, Process, free_address, redis_behind, run, signal, until,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,7 +33,9 @@ impl Installed {
     }
 
     fn make(&self, target: &str) {
-        let binaries = Path::new(crate::process::DYNOMITE).parent().unwrap();
+        let binaries = Path::new(crate::process_life::process::DYNOMITE)
+            .parent()
+            .unwrap();
         let root = self.dir.path().display();
         let outcome = run(Command::new("make")
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -73,7 +77,8 @@ impl Installed {
 
     #[track_caller]
     fn serves(&self) {
-        let mut client = crate::process::Client::connect(self.conf.get("listen")).unwrap();
+        let mut client =
+            crate::process_life::process::Client::connect(self.conf.get("listen")).unwrap();
         client.ask(&["SET", "k", "v"], "+OK\r\n");
         client.ask(&["GET", "k"], "$1\r\nv\r\n");
     }

@@ -1,6 +1,6 @@
 //! From the command line to a node that serves, or an exit code and a reason.
 
-use crate::process::{Conf, DYNOMITE, Node, Outcome, free_address, run};
+use crate::process_life::process::{Conf, DYNOMITE, Node, Outcome, free_address, run};
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;

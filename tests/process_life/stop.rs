@@ -1,6 +1,6 @@
 //! How a node stops.
 
-use crate::process::{Client, Conf, Node, request, until};
+use crate::process_life::process::{Client, Conf, Node, request, until};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};

@@ -1,6 +1,6 @@
 //! The operator's tools of `contrib/tools`.
 
-use crate::process::{Client, Conf, Node, Outcome, free_address, redis_behind, run};
+use crate::process_life::process::{Client, Conf, Node, Outcome, free_address, redis_behind, run};
 use std::fs;
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn tool(name: &str, node: &Conf, arguments: &[&str]) -> Outcome {
 }
 
 fn has_python() -> bool {
-    let there = crate::service::has("python3");
+    let there = crate::process_life::service::has("python3");
     if !there {
         eprintln!("skipped: there is no python3");
     }

@@ -1,8 +1,8 @@
 //! From templates to bytes.
 
 use crate::common::command;
-use crate::random::Random;
-use crate::templates::{SCRIPTS, TEMPLATES};
+use crate::common::random::Random;
+use crate::random_pipelines::templates::{SCRIPTS, TEMPLATES};
 
 /// Largest value.
 const LARGE: u64 = 300_000;

@@ -1,9 +1,9 @@
 //! What once went wrong, or nearly: each told by hand, step by step.
 
-use crate::link::Link;
-use crate::machine::Machine;
-use crate::random::Random;
-use crate::resp;
+use crate::sim::link::Link;
+use crate::sim::machine::Machine;
+use crate::sim::random::Random;
+use crate::sim::resp;
 use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
 use dynomite::config::Endpoint;

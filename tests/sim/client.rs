@@ -3,12 +3,12 @@
 mod memcache;
 mod redis;
 
-use crate::link::{Bytes, Link};
-use crate::memcached;
-use crate::random::Random;
-use crate::resp;
-use crate::store::Ledger;
-use crate::tag::Tag;
+use crate::sim::link::{Bytes, Link};
+use crate::sim::memcached;
+use crate::sim::random::Random;
+use crate::sim::resp;
+use crate::sim::store::Ledger;
+use crate::sim::tag::Tag;
 use dynomite::config::StoreKind;
 use dynomite::node::limits;
 use std::collections::{HashMap, HashSet, VecDeque};

@@ -2,15 +2,15 @@
 //!
 //! Every request to Redis carries a tag, `c<client>.<seq>`, in its first argument, and the reply names it.
 //! Memcached is a model that keeps what it is told ([`Memcached`]); a tag stands in every key
-//! ([`crate::tag`]). The ledger keeps what was executed under a tag and what was answered, so a reply that
+//! ([`crate::sim::tag`]). The ledger keeps what was executed under a tag and what was answered, so a reply that
 //! reaches the wrong request is seen.
 
-use crate::link::Link;
-use crate::memcached::{self, Memcached, Outcome};
-use crate::random::Random;
-use crate::resp::{self, Reply};
-use crate::server::{Served, Server, ServerCanary};
-use crate::tag::{self, Tag};
+use crate::sim::link::Link;
+use crate::sim::memcached::{self, Memcached, Outcome};
+use crate::sim::random::Random;
+use crate::sim::resp::{self, Reply};
+use crate::sim::server::{Served, Server, ServerCanary};
+use crate::sim::tag::{self, Tag};
 use dynomite::config::StoreKind;
 use std::collections::HashMap;
 

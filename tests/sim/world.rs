@@ -3,12 +3,12 @@
 //! A run is a number of steps. In each, some of the models do a little, time passes, the machine has a turn,
 //! and everything that must always be true is looked at. Nothing in it depends on anything but the seed.
 
-use crate::client::{Client, View};
-use crate::link::Link;
-use crate::machine::{Machine, MachineCanary};
-use crate::random::Random;
-use crate::seeds::Total;
-use crate::store::{Store, StoreCanary};
+use crate::sim::client::{Client, View};
+use crate::sim::link::Link;
+use crate::sim::machine::{Machine, MachineCanary};
+use crate::sim::random::Random;
+use crate::sim::seeds::Total;
+use crate::sim::store::{Store, StoreCanary};
 use dynomite::clock::Now;
 use dynomite::cluster::topology::Topology;
 use dynomite::config::{Endpoint, StoreKind};

@@ -203,15 +203,6 @@ pub fn request(bytes: &[u8]) -> Result<Option<(Request, usize)>, String> {
 }
 
 impl Request {
-    /// Whether it may change data.
-    pub fn is_write(&self) -> bool {
-        match self.verb.as_str() {
-            "get" | "gets" | "version" => false,
-            "mg" => self.token('T').is_some(),
-            _ => true,
-        }
-    }
-
     /// What stands behind the letter of a flag.
     pub fn token(&self, letter: char) -> Option<&str> {
         self.words.iter().find_map(|word| word.strip_prefix(letter))

@@ -1,9 +1,9 @@
 //! What a client of memcached asks for.
 
 use super::Client;
-use crate::judge::{Asked, Hearing, What};
-use crate::tag;
-use crate::versions::NOBODYS;
+use crate::clustersim::judge::{Asked, Hearing, What};
+use crate::clustersim::tag;
+use crate::clustersim::versions::NOBODYS;
 
 impl Client {
     fn exptime(&mut self) -> i64 {

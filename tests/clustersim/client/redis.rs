@@ -1,9 +1,9 @@
 //! What a client of Redis asks for.
 
 use super::Client;
-use crate::judge::{Asked, Hearing, What};
-use crate::resp;
-use crate::tag;
+use crate::clustersim::judge::{Asked, Hearing, What};
+use crate::clustersim::resp;
+use crate::clustersim::tag;
 use dynomite::consistency::Consistency;
 
 impl Client {

@@ -1,9 +1,9 @@
 //! What a client of a memcached may be told.
 
 use super::{Asked, Hearing, What, World, may_fail, of_the_cluster, one};
-use crate::memcached::{self, Answer, Outcome};
-use crate::store::told;
-use crate::tag;
+use crate::clustersim::memcached::{self, Answer, Outcome};
+use crate::clustersim::store::told;
+use crate::clustersim::tag;
 
 impl Asked {
     /// The keys as they were sent.

@@ -1,8 +1,8 @@
 //! What a client of memcached asks for.
 
 use super::{Answer, Client};
-use crate::memcached::to_base64;
-use crate::tag;
+use crate::sim::memcached::to_base64;
+use crate::sim::tag;
 
 /// The beginning of a request that never ends.
 pub(super) const HALF: &[u8] = b"set half 0 0 100\r\nhalf a ";

@@ -1,7 +1,7 @@
 //! What a client of Redis asks for.
 
 use super::{Answer, Client, Mode};
-use crate::resp;
+use crate::sim::resp;
 
 /// The beginning of a request that never ends.
 pub(super) const HALF: &[u8] = b"*2\r\n$3\r\nGET\r\n$100\r\nhalf a ";

@@ -1,8 +1,5 @@
 //! Client libraries in `target/clients`.
 
-// Each test program uses a part of it.
-#![allow(dead_code)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -5,12 +5,10 @@
 //! `cas` ids. The exceptions are decisions of ours: NUL and a lone CR are refused in keys, commands of
 //! administration are refused, `flush_all` is off, and what is no text is refused at once.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod rows;
 mod sharing;
 
-use common::*;
+use crate::common::*;
 use rows::Expected::*;
 use rows::{BAD_LINE, Expected, Input, ROWS};
 

@@ -11,20 +11,16 @@
 //!
 //! What must be true is in `world.rs` (`look`, `at_rest`) and, for what a client is told, in `client.rs`.
 
-#[path = "../simulated/mod.rs"]
-#[allow(dead_code, reason = "the simulator of clusters uses the rest")]
-mod simulated;
-
 mod cases;
 mod client;
 mod store;
 mod world;
 
+use crate::simulated::{link, machine, memcached, random, resp, seeds, server, tag};
 use dynomite::config::StoreKind;
 use dynomite::driver::Fault;
 use machine::MachineCanary;
 use server::ServerCanary;
-use simulated::{link, machine, memcached, random, resp, seeds, server, tag};
 use store::StoreCanary;
 use world::{Canary, Summary, World};
 

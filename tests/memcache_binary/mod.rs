@@ -1,23 +1,16 @@
 //! memcached's binary protocol: a client of the node gets, byte for byte, what a client of a plain memcached gets, but for
 //! versions in a cluster, which are marked.
 //!
-//! The streams depend on their seed only: `DYNOMITE_SEED=7 cargo test --test memcache_binary` runs that one;
+//! The streams depend on their seed only: `DYNOMITE_SEED=7 cargo test --test integration memcache_binary::` runs that one;
 //! `DYNOMITE_REQUESTS` makes it longer.
 
-#[path = "../common/mod.rs"]
-mod common;
-mod frames;
 mod generate;
-#[path = "../random_pipelines/random.rs"]
-mod random;
-#[path = "../random_pipelines/stream.rs"]
-mod stream;
 
-use common::*;
-use frames::{HEADER, Request, Response, ask, get, response, set};
+use crate::common::frames::{HEADER, Request, Response, ask, get, response, set};
+use crate::common::random::Random;
+use crate::common::stream::{cut, number_from, run_seeds};
+use crate::common::*;
 use generate::{COUNTERS, counter, request};
-use random::Random;
-use stream::{cut, number_from, run_seeds};
 
 const REQUESTS: usize = 4_000;
 const CHAPTER: usize = 250;

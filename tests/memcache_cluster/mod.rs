@@ -1,8 +1,5 @@
 //! Clusters of real nodes, each before a memcached of its own.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod faults;
 mod many_keys;
 mod one_reply;
@@ -12,7 +9,7 @@ mod turmoil;
 mod versions;
 mod writes;
 
-use common::{Cluster, eventually, shown};
+use crate::common::{Cluster, eventually, shown};
 
 const LEVELS: [&str; 4] = [
     "dc_one",

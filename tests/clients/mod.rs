@@ -3,12 +3,9 @@
 //! Libraries are installed once into `target/clients`, from the package registries. Where those
 //! cannot be reached the test says that it is skipped, and why.
 
-#[path = "../common/mod.rs"]
-mod common;
-mod install;
 mod redis_tools;
 
-use common::*;
+use crate::common::*;
 use std::path::Path;
 use std::process::Command;
 

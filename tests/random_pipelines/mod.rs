@@ -1,22 +1,18 @@
 //! Random pipelines of all command families, cut into random pieces: a client of the node must get,
 //! byte for byte, what a client of a plain redis-server gets for the same stream.
 //!
-//! The stream depends on its seed only. `DYNOMITE_SEED=7 cargo test --test random_pipelines` runs
+//! The stream depends on its seed only. `DYNOMITE_SEED=7 cargo test --test integration random_pipelines::` runs
 //! that one instead of the usual ones; `DYNOMITE_REQUESTS` makes it longer.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod generate;
-mod random;
-mod stream;
 mod templates;
 
-use common::*;
+use crate::common::random::Random;
+use crate::common::stream::{cut, number_from, run_seeds};
+use crate::common::*;
 use generate::Generator;
-use random::Random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use stream::{cut, number_from, run_seeds};
 
 /// Seeds that are run when none is given.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;

@@ -19,10 +19,6 @@
 //! everything may break: answers may be errors, but come in time, and nothing is made up, done twice or
 //! left over.
 
-#[path = "../simulated/mod.rs"]
-#[allow(dead_code, reason = "the simulator of one node uses the rest")]
-mod simulated;
-
 mod cases;
 mod client;
 mod judge;
@@ -34,10 +30,10 @@ mod trouble;
 mod versions;
 mod world;
 
-use dynomite::config::StoreKind;
-use simulated::{
+use crate::simulated::{
     leftovers, link, machine, memcached, network, plan, random, resp, seeds, server, tag,
 };
+use dynomite::config::StoreKind;
 use summary::Summary;
 use world::{Canary, World};
 

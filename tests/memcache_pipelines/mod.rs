@@ -2,25 +2,19 @@
 //! get, byte for byte, what a client of a plain memcached gets for the same stream, but for `cas` ids
 //! and the seconds that meta commands tell.
 //!
-//! The stream depends on its seed only. `DYNOMITE_SEED=7 cargo test --test memcache_pipelines` runs
+//! The stream depends on its seed only. `DYNOMITE_SEED=7 cargo test --test integration memcache_pipelines::` runs
 //! that one instead of the usual ones; `DYNOMITE_REQUESTS` makes it longer. A stream consists of
 //! chapters; between them the `cas` ids of each side are read and used on that side.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod generate;
-#[path = "../random_pipelines/random.rs"]
-mod random;
-#[path = "../random_pipelines/stream.rs"]
-mod stream;
 mod words;
 
-use common::*;
+use crate::common::random::Random;
+use crate::common::stream::{cut, number_from, run_seeds};
+use crate::common::*;
 use generate::Generator;
-use random::Random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use stream::{cut, number_from, run_seeds};
 use words::{COUNTERS, base64};
 
 /// Seeds that are run when none is given.

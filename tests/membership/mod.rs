@@ -25,9 +25,6 @@
 //! | 23 | the sidecar's warm-up under load | `admin_live`: `a_warm_up_under_load…` |
 //! | 24, 25 | beside nodes of the original | `mixed`: `item_24`, `rolling` (with `DYNOMITE_PEER`) |
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod at_start;
 mod dns;
 mod florida;

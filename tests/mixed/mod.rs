@@ -1,18 +1,13 @@
 //! A cluster of this program and another one that speaks the same protocol, in every role.
 //!
-//! `DYNOMITE_PEER=/path/to/dynomite cargo test --test mixed` runs it with that program, which is meant
+//! `DYNOMITE_PEER=/path/to/dynomite cargo test --test integration mixed::` runs it with that program, which is meant
 //! to be the C original; without the variable each test says that it was not run. What is known to
 //! crash or mislead the original is left out: more than one token, `DC_EACH_SAFE_QUORUM` through it, racks
 //! that differ; with `secure_server_option: rack` and `all`, quorums through it and what it hands on.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod agreed;
 mod encrypted;
 mod failing;
-#[path = "../memcache_binary/frames.rs"]
-mod frames;
 mod inside;
 mod memcached;
 mod overrun;
@@ -21,7 +16,7 @@ mod rolling;
 mod scripts;
 mod seeds;
 
-use common::{Client, Plan, shown};
+use crate::common::{Client, Plan, shown};
 use std::path::PathBuf;
 
 /// The other program; without one, a word and nothing.

@@ -19,7 +19,7 @@
 //!                                one target under libFuzzer; its log and what it finds go to target/fuzz/
 //! make fuzz-merge TARGET=node_life
 //!                                add the smallest inputs that reach new code to the seeds
-//! FUZZ_INPUT=file cargo test --test fuzz -- --nocapture --exact targets::node_life
+//! FUZZ_INPUT=file cargo test --test worlds -- --nocapture --exact fuzz::targets::node_life
 //!                                one input of one target; whole nodes print what happens
 //! ```
 //!
@@ -32,9 +32,6 @@ mod corpus;
 mod coverage;
 mod drive;
 mod mutate;
-#[path = "../simulated/mod.rs"]
-#[allow(dead_code, reason = "the simulators use the rest")]
-mod simulated;
 mod targets;
 
 use drive::Budget;

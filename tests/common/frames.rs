@@ -1,8 +1,5 @@
 //! Requests and responses of memcached's binary protocol.
 
-// Each test program uses a part of it.
-#![allow(dead_code)]
-
 use crate::common::Client;
 
 /// Bytes of a header.

@@ -27,22 +27,17 @@
 //! | 24 | it answers while others are away | `in_trouble`, `conformance::item_24` |
 //! | 25 | `/peer/reset` | `peers`, `node::tests::control` |
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod conformance;
 mod counted;
 mod http;
 mod in_trouble;
-#[path = "../clients/install.rs"]
-mod install;
 mod load;
 mod metrics;
 mod peers;
 mod refusals;
 mod states;
 
-use common::Node;
+use crate::common::Node;
 use std::collections::BTreeMap;
 
 /// All numbers of `/info`: the top level's, the pool's and the datastore's by name.

@@ -1,9 +1,6 @@
 //! Clusters of real processes: nodes that forward, replicate, compare and fail, each before a
 //! redis-server of its own.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod as_receiver;
 mod as_requester;
 mod bulk;
@@ -27,7 +24,7 @@ mod soak;
 mod strangers;
 mod whole_rack;
 
-use common::{Client, shown};
+use crate::common::{Client, shown};
 
 /// A connection whose requests are judged at this level.
 #[track_caller]
