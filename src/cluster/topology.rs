@@ -379,4 +379,4 @@ fn different_rings(racks: &[Rack], among: impl IntoIterator<Item = RackId>) -> V
 }
 
 #[cfg(test)]
-pub(in crate::cluster) mod tests;
+pub(crate) mod tests;

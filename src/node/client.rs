@@ -6,6 +6,7 @@ use super::front::Front;
 use super::ids::{FrontId, ReqId};
 use super::memcache::response as memcache_response;
 use super::msg::{Flags, Msg, NO_COMMAND};
+use super::plan::{Asker, PlanCx};
 use super::{ConnId, Next, Node};
 use crate::clock::Now;
 use crate::config::StoreKind;
@@ -62,7 +63,7 @@ pub(super) trait Speech: Default {
         true
     }
     /// Whether a request has to wait for the end of a pause ([`super::clients`]).
-    fn pauses(_node: &Node, _request: &Self::Request, _raw: Raw<'_>) -> bool {
+    fn pauses(_node: &Node, _key: FrontId, _request: &Self::Request, _raw: Raw<'_>) -> bool {
         false
     }
     /// What the client gets before its connection closes; may be nothing.
@@ -269,36 +270,52 @@ impl Node {
 
     /// Takes a client's request into its queue and sends it where it belongs.
     #[inline]
-    pub(super) fn forward(&mut self, key: FrontId, now: Now, form: resp3::Form, ask: &Ask<'_>) {
-        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
+    pub(super) fn forward(&mut self, key: FrontId, now: Now, ask: &Ask<'_>) {
+        let Some(entry) = self.enqueue(key, now, ask) else {
             return;
         };
         self.count_request(ask);
-        let level = self.level_of(key, ask.class);
-        self.place(entry, key, now, level, ask);
+        self.place(entry, key, now, ask);
     }
 
-    /// A message for a client's request of `len` bytes, in the client's queue.
+    /// What decides about a client's requests; `None` if the client is gone.
     #[inline]
-    pub(super) fn enqueue(
-        &mut self,
-        key: FrontId,
-        now: Now,
-        form: resp3::Form,
-        ask: &Ask<'_>,
-        len: usize,
-    ) -> Option<ReqId> {
+    pub(super) fn client_asker(&self, key: FrontId) -> Option<Asker> {
+        let session = &self.fronts.client(key)?.session;
+        Some(Asker::Client {
+            resp3: session.resp3,
+            behind_multi: session.is_behind_multi(),
+            level: session.consistency,
+        })
+    }
+
+    /// What the plan of a request depends on.
+    #[inline]
+    pub(super) fn plan_cx(&self, asker: Asker) -> PlanCx<'_> {
+        PlanCx {
+            topology: &self.topology,
+            facts: self.facts,
+            sights: &self.sights,
+            options: &self.options,
+            asker,
+        }
+    }
+
+    /// A message for a client's request, in the client's queue.
+    #[inline]
+    pub(super) fn enqueue(&mut self, key: FrontId, now: Now, ask: &Ask<'_>) -> Option<ReqId> {
+        let (route, len) = (&ask.route, ask.raw.len());
         let client = self.fronts.client_mut(key)?;
-        client.latest = ask.row;
-        let waiter = Waiter::Front(key, form);
-        let mut msg = Msg::new(waiter, ask.row, len, now.mono_us);
+        client.latest = route.row;
+        let waiter = Waiter::Front(key, route.form);
+        let mut msg = Msg::new(waiter, route.row, len, now.mono_us);
         msg.set_token(ask.token);
         msg.front_id = client.asking;
-        msg.flags = reply_flags(&mut client.session).with(ask.flags);
-        if form == resp3::Form::Native && msg.flags.has(Flags::RESP3) {
+        msg.flags = reply_flags(&mut client.session).with(route.flags);
+        if route.form == resp3::Form::Native && msg.flags.has(Flags::RESP3) {
             msg.flags = msg.flags.with(Flags::IN_RESP3);
         }
-        if ask.class == Class::Write {
+        if route.class == Class::Write {
             msg.flags = msg.flags.with(Flags::WRITE);
             self.stats.hist.payload_size.record(len as u64);
         }
@@ -310,8 +327,8 @@ impl Node {
     /// Counts a request that enters routing, as the original does: all but `PING`.
     #[inline]
     pub(super) fn count_request(&mut self, ask: &Ask<'_>) {
-        match ask.class {
-            _ if !ask.counted => {}
+        match ask.route.class {
+            _ if !ask.route.counted => {}
             Class::Read => self.stats.pool.client_read_requests += 1,
             Class::Write => self.stats.pool.client_write_requests += 1,
         }

@@ -13,13 +13,12 @@ use super::client::Client;
 use super::front::Reading;
 use super::ids::FrontId;
 use super::msg::NO_COMMAND;
+use super::plan::order::waits_for_pause;
 use super::timers::Timer;
 use crate::clock::Now;
 use crate::log_at;
-use crate::proto::Class;
 use crate::proto::redis::command::{self, Command};
 use crate::proto::redis::encode::Reply;
-use crate::proto::redis::lookup::resolve;
 use crate::proto::redis::session::Figures;
 use crate::proto::redis::session::clients::{AboutClients, Facts, Filter, Pause, unblock};
 
@@ -198,18 +197,14 @@ impl Node {
     }
 
     /// Whether a client's request to Redis has to wait for the end of the pause.
-    pub(super) fn pauses(&self, args: &[&[u8]]) -> bool {
+    pub(super) fn pauses(&self, key: FrontId, args: &[&[u8]]) -> bool {
         let Some(paused) = self.client_pause else {
             return false;
         };
         if !paused.writes_only {
             return true;
         }
-        let Some(command) = resolve(args, &mut Vec::new()) else {
-            return false;
-        };
-        let refined = command.refine(args);
-        let writes = refined.class == Class::Write || command.may_replicate;
-        writes && self.is_routed(refined.serve)
+        let asker = self.client_asker(key);
+        asker.is_some_and(|asker| waits_for_pause(&self.plan_cx(asker), args))
     }
 }

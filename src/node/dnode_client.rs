@@ -9,11 +9,12 @@ use super::ask::{Ask, command_of};
 use super::flight::waiter::Waiter;
 use super::front::Front;
 use super::ids::{FrontId, ReqId};
-use super::limits;
 use super::many::Several;
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::native::is_native;
 use super::peer::OLD_PROBE;
+use super::plan::redis;
+use super::plan::{Asker, Plan, Why};
 use super::{ConnId, Next, Node, Options, frame};
 use crate::clock::Now;
 use crate::hashkit::Token;
@@ -22,9 +23,8 @@ use crate::mbuf::{Chain, Pool, Raw};
 use crate::proto::dnode::payload::RequestShape;
 use crate::proto::dnode::{self, Card, Header, Kind, Message, VERSION_CARDS, VERSION_MODERN};
 use crate::proto::legacy;
-use crate::proto::redis::command::{Class, Serve};
-use crate::proto::redis::lookup::resolve;
-use crate::proto::redis::{errors, request};
+use crate::proto::redis::command::{Class, command};
+use crate::proto::redis::request;
 use crate::proto::store::{Requests, Shape};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -217,31 +217,58 @@ impl Node {
         shape: RequestShape,
         raw: Raw<'_>,
     ) {
-        let direct = command_of(raw, shape.name)
-            .filter(|command| command.is_direct() && command.accepts(shape.argc as usize))
-            .filter(|command| !forward || self.is_placed_by_first(command));
-        if let Some(command) = direct {
-            let token = if forward {
-                self.token_of(raw, shape.first)
-            } else {
-                Token::default()
-            };
-            let ask = Ask::redis(command, command.class, token, raw);
-            if let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), raw.len()) {
-                self.place_peer(entry, key, now, forward, &ask);
+        let cx = self.plan_cx(self.peer_asker(key, forward));
+        let plan = redis::at_sight(&cx, command_of(raw, shape.name), shape.argc);
+        match plan {
+            Some(Plan::Keyed(route, _)) => {
+                let token = self.token_of(raw, shape.first);
+                self.serve_peer_ask(key, now, id, true, &Ask { route, token, raw });
             }
-            return;
-        }
-        if shape.argc > limits::ARGUMENTS {
-            if let Some(entry) = self.enqueue_peer(key, now, id, None, raw.len()) {
-                self.finish(entry, now, errors::TOO_MANY_ARGUMENTS.as_bytes());
+            Some(Plan::Store(route, _)) => {
+                let token = Token::default();
+                self.serve_peer_ask(key, now, id, false, &Ask { route, token, raw });
             }
-            return;
+            Some(Plan::Refuse(why)) => self.refuse_peer_redis(key, now, id, why, &[], raw),
+            _ => raw.with_bytes(|bytes| {
+                request::with_arguments(bytes, |args| {
+                    self.serve_peer_args(key, now, id, forward, args, raw);
+                });
+            }),
         }
-        raw.with_bytes(|bytes| {
-            let args: Vec<&[u8]> = request::arguments(bytes).collect();
-            self.serve_peer_args(key, now, id, forward, &args, raw);
-        });
+    }
+
+    /// Serves a peer's request that is not divided.
+    #[inline]
+    fn serve_peer_ask(&mut self, key: FrontId, now: Now, id: u64, forward: bool, ask: &Ask<'_>) {
+        if let Some(entry) = self.enqueue_peer(key, now, id, Some(ask), ask.raw.len()) {
+            self.place_peer(entry, key, now, forward, ask);
+        }
+    }
+
+    /// Answers a peer's request with an error.
+    fn refuse_peer_redis(
+        &mut self,
+        key: FrontId,
+        now: Now,
+        id: u64,
+        why: Why,
+        args: &[&[u8]],
+        raw: Raw<'_>,
+    ) {
+        let mut out = Vec::new();
+        why.write(args, &mut out);
+        if let Some(entry) = self.enqueue_peer(key, now, id, None, raw.len()) {
+            self.finish(entry, now, &out);
+        }
+    }
+
+    /// What decides about a peer's requests; `forward`: they are for the owners in this datacenter.
+    #[inline]
+    pub(super) fn peer_asker(&self, key: FrontId, forward: bool) -> Asker {
+        Asker::Peer {
+            forward,
+            is_modern: self.fronts.peer(key).is_some_and(DnodeClient::is_modern),
+        }
     }
 
     /// Serves a peer's request whose arguments have to be looked at.
@@ -254,57 +281,33 @@ impl Node {
         args: &[&[u8]],
         raw: Raw<'_>,
     ) {
-        let mut out = Vec::new();
-        let command = resolve(args, &mut out);
-        let mut class = Class::Read;
-        let mut keys = Vec::new();
-        if let Some(command) = command {
-            let refined = command.refine(args);
-            class = refined.class;
-            match refined.serve {
-                serve if self.is_routed(serve) => {
+        let mut keys = std::mem::take(&mut self.keys);
+        let cx = self.plan_cx(self.peer_asker(key, forward));
+        let plan = redis::plan(&cx, args, &mut keys);
+        let token = keys.first();
+        match plan {
+            Plan::Keyed(route, _) | Plan::Store(route, _) | Plan::Split(route) => {
+                let ask = Ask { route, token, raw };
+                if let Some(command) = command(route.row) {
                     self.note_script(command, args);
                     self.watch_script(command, now);
-                    if let Err(error) = command.keys(args, &mut keys)
-                        && !self.serves_keyless(command, error)
-                    {
-                        errors::keys(command, error, &mut out);
+                    if matches!(plan, Plan::Split(_)) {
+                        let several = Several {
+                            command,
+                            args,
+                            keys: &keys,
+                        };
+                        self.split_forwarded(key, now, id, &ask, &several);
+                    } else {
+                        let forward = matches!(plan, Plan::Keyed(..));
+                        self.serve_peer_ask(key, now, id, forward, &ask);
                     }
                 }
-                refused => errors::refused(command, refused.why(), &mut out),
             }
+            Plan::Refuse(why) => self.refuse_peer_redis(key, now, id, why, args, raw),
+            Plan::Session(_) | Plan::Fanout(..) | Plan::TwoStep(_) => {}
         }
-        let keyed = keys.iter().filter_map(|key| args.get(key.index));
-        // Where all keys are for one node, the first says which.
-        let counted = if forward { keys.len() } else { 1 };
-        let tokens: Vec<Token> = keyed.take(counted).map(|key| self.token(key)).collect();
-        let token = tokens.first().copied().unwrap_or_default();
-        let command = command.filter(|_| out.is_empty());
-        let ask = command.map(|command| Ask::redis(command, class, token, raw));
-        let Some(entry) = self.enqueue_peer(key, now, id, ask.as_ref(), raw.len()) else {
-            return;
-        };
-        let Some((ask, command)) = ask.zip(command) else {
-            return self.finish(entry, now, &out);
-        };
-        if tokens.len() < 2 || !self.divide_forwarded(&tokens) {
-            return self.place_peer(entry, key, now, forward, &ask);
-        }
-        let several = Several {
-            command,
-            args,
-            keys: &keys,
-            tokens: &tokens,
-        };
-        match command.serve {
-            Serve::Split => self.send_forwarded_pieces(entry, key, now, &ask, &several),
-            // Run where its first key belongs, RENAME would lose the value, and SUNIONSTORE replace one by less.
-            _ if self.fronts.peer(key).is_some_and(DnodeClient::is_modern) => {
-                self.finish(entry, now, errors::spans_nodes(command).as_bytes());
-            }
-            // A C node runs it there too, in its own datacenter.
-            _ => self.place_peer(entry, key, now, forward, &ask),
-        }
+        self.keys = keys;
     }
 
     /// A message for a peer's request, in the peer's queue.
@@ -319,7 +322,7 @@ impl Node {
         let peer = self.fronts.peer_mut(key)?;
         let mut msg = Msg::new(
             Waiter::front(key),
-            ask.map_or(NO_COMMAND, |ask| ask.row),
+            ask.map_or(NO_COMMAND, |ask| ask.route.row),
             len,
             now.mono_us,
         );
@@ -327,11 +330,11 @@ impl Node {
         if let Some(ask) = ask {
             msg.set_token(ask.token);
         }
-        msg.flags = ask.map_or(Flags::default(), |ask| ask.flags);
-        if ask.is_some_and(|ask| ask.class == Class::Write) {
+        msg.flags = ask.map_or(Flags::default(), |ask| ask.route.flags);
+        if ask.is_some_and(|ask| ask.route.class == Class::Write) {
             msg.flags = msg.flags.with(Flags::WRITE);
         }
-        if peer.wants_resp3 && ask.is_some_and(|ask| is_native(ask.row)) {
+        if peer.wants_resp3 && ask.is_some_and(|ask| is_native(ask.route.row)) {
             msg.flags = msg.flags.with(Flags::IN_RESP3);
         }
         let entry = self.flight.insert(msg);

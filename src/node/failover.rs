@@ -79,7 +79,7 @@ impl Retries {
 impl Node {
     /// Whether a request may be sent again elsewhere.
     pub(super) fn may_fail_over(&self, demand: &Demand) -> bool {
-        self.has_other_racks
+        self.facts.has_other_racks
             && demand.failover
             && matches!(demand.routing, Routing::Normal | Routing::FirstRack)
             && demand.class == Class::Read
@@ -247,7 +247,7 @@ impl Node {
     /// The token of a request's first key, as it counts now: when the request came in, members may have
     /// been others, of whom none had to be chosen by a hash.
     pub(super) fn token_again(&self, row: u16, raw: Raw<'_>) -> Option<Token> {
-        if !self.topology.needs_hash() {
+        if !self.facts.needs_hash {
             return Some(Token::default());
         }
         if self.options.store == StoreKind::Memcache {

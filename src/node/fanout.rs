@@ -28,16 +28,16 @@ use super::ask::Ask;
 use super::collect::Collector;
 use super::frame::Frames;
 use super::ids::{FrontId, ReqId};
-use super::join::{CURSOR_BITS, Join};
+use super::join::Join;
 use super::msg::Msg;
+use super::plan::{Fanout, StoreReply, demand};
 use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
-use crate::cluster::route::{Counts, Demand, How, Routing, Target};
+use crate::cluster::route::{Counts, How, Target};
 use crate::mbuf::{Chain, Raw};
-use crate::proto::redis::command::{Class, Command, Serve};
+use crate::proto::redis::command::Command;
+use crate::proto::redis::encode;
 use crate::proto::redis::join::JoinRule;
-use crate::proto::redis::lookup::lookup;
-use crate::proto::redis::{encode, errors, resp3};
 
 /// How the replies to a command are joined; `chance` is any number.
 fn join_of(command: &Command, chance: u64) -> Join {
@@ -52,60 +52,41 @@ fn join_of(command: &Command, chance: u64) -> Join {
     }
 }
 
-/// How the reply of the local datastore is changed, if it is.
-pub(super) fn edited(command: &Command, args: &[&[u8]]) -> Option<Join> {
-    match command.join {
-        JoinRule::Settings => Some(Join::Settings),
-        JoinRule::Docs => {
-            let names = args.get(2..).unwrap_or_default();
-            let is_own = |name: &&[u8]| lookup(name).is_some_and(|row| row.summary().is_some());
-            Some(Join::Docs {
-                with_own: names.is_empty() || names.iter().any(is_own),
-            })
-        }
-        _ => None,
-    }
-}
-
 impl Node {
-    /// Whether requests served so go to several nodes.
-    pub(super) fn is_fanned_out(&self, serve: Serve) -> bool {
-        !self.alone
-            && match serve {
-                Serve::RackNodes => !self.options.local_scan && self.options.admin_operation == 0,
-                Serve::AllNodes | Serve::AllNodesGuarded => true,
-                _ => false,
-            }
-    }
-
     /// Sends a client's request to all nodes that have to answer it, or to the one that goes on with
     /// its cursor.
     pub(super) fn fan_out(
         &mut self,
         key: FrontId,
         now: Now,
-        form: resp3::Form,
         ask: &Ask<'_>,
         command: &Command,
+        fanout: Fanout,
         args: &[&[u8]],
     ) {
-        if command.join == JoinRule::Cursor {
-            return self.scan(key, now, form, ask, args);
-        }
-        let everywhere = command.serve == Serve::AllNodesGuarded;
-        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
+        let Some(entry) = self.enqueue(key, now, ask) else {
             return;
         };
         self.count_request(ask);
+        if let Fanout::Cursor {
+            node,
+            place,
+            of,
+            inner,
+        } = fanout
+        {
+            let chain = self.with_cursor(args, inner);
+            let join = Join::Scan { node: place, of };
+            return self.ask_one(entry, key, now, node, Raw::from(&chain), join);
+        }
         // The clock's last digits are as good as chance, but the same for all requests of a turn.
         let chance = (now.mono_us << 16 ^ self.next_wire_id()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let join = join_of(command, chance >> 32);
-        self.ask_all(entry, key, now, ask, join, everywhere);
+        self.ask_all(entry, key, now, ask, join, fanout == Fanout::Everywhere);
     }
 
-    /// Sends a client's request to all nodes and joins their replies: to those of this rack if it
-    /// only asks, else to those of the cluster. Of the latter the replies of this datacenter count,
-    /// or of all, if it is to be done `everywhere`.
+    /// Sends a client's request to all nodes and joins their replies. Of nodes in other datacenters they count if it is
+    /// to be done `everywhere`.
     pub(super) fn ask_all(
         &mut self,
         entry: ReqId,
@@ -115,15 +96,7 @@ impl Node {
         join: Join,
         everywhere: bool,
     ) {
-        // What only asks needs one copy of the data, what changes something all.
-        let routing = match ask.class {
-            Class::Read => Routing::AllNodesOwnRack,
-            Class::Write => Routing::AllNodes,
-        };
-        let demand = Demand {
-            routing,
-            ..self.demand(ask, self.level_of(key, ask.class))
-        };
+        let demand = demand(&self.options, &ask.route, ask.token);
         let mut targets = std::mem::take(&mut self.targets);
         targets.place(&self.topology, &demand, |node| self.reaches(node, key, now));
         let counted: Vec<Target> = targets.to_vec();
@@ -144,34 +117,18 @@ impl Node {
         }
     }
 
-    /// Asks the node that a cursor belongs to.
-    fn scan(&mut self, key: FrontId, now: Now, form: resp3::Form, ask: &Ask<'_>, args: &[&[u8]]) {
-        let rack = self.topology.rack(self.topology.my_rack());
-        let nodes = rack.map(|rack| rack.ring.owners()).unwrap_or_default();
-        let cursor = args.get(1).and_then(|text| cursor(text));
-        let place = cursor.and_then(|cursor| u16::try_from(cursor >> CURSOR_BITS).ok());
-        let node = place.and_then(|place| nodes.get(usize::from(place)).copied());
-        let (Some(cursor), Some(place), Some(node)) = (cursor, place, node) else {
-            return self.answer(key, now, errors::INVALID_CURSOR.as_bytes(), false);
-        };
-        let join = Join::Scan {
-            node: place,
-            of: nodes.len() as u16,
-        };
-        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
-            return;
-        };
-        self.count_request(ask);
-        let inner = (cursor & ((1 << CURSOR_BITS) - 1)).to_string();
+    /// The request with another cursor.
+    fn with_cursor(&self, args: &[&[u8]], cursor: u64) -> Chain {
+        let cursor = cursor.to_string();
         let mut words = args.to_vec();
         if let Some(word) = words.get_mut(1) {
-            *word = inner.as_bytes();
+            *word = cursor.as_bytes();
         }
         let mut text = Vec::new();
         encode::command(&mut text, &words);
         let mut chain = Chain::new();
         self.pool.copy(&text, &mut chain);
-        self.ask_one(entry, key, now, node, Raw::from(&chain), join);
+        chain
     }
 
     /// Asks one node of this rack, and makes the answer of its reply.
@@ -199,28 +156,21 @@ impl Node {
         self.send_part(entry, 0, key, now, &target, &mut frames);
     }
 
-    /// Asks the local datastore for something of its own, of which the client gets what holds for it
-    /// ([`edited`]).
-    pub(super) fn ask_here(
-        &mut self,
-        key: FrontId,
-        now: Now,
-        form: resp3::Form,
-        ask: &Ask<'_>,
-        join: Join,
-    ) {
-        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
+    /// Sends a client's request to the local datastore alone, with `reply` saying what becomes of the reply.
+    pub(super) fn ask_here(&mut self, key: FrontId, now: Now, ask: &Ask<'_>, reply: StoreReply) {
+        let join = match reply {
+            StoreReply::AsItIs => return self.forward(key, now, ask),
+            StoreReply::OfPurge => None,
+            StoreReply::Settings => Some(Join::Settings),
+            StoreReply::Docs { with_own } => Some(Join::Docs { with_own }),
+        };
+        let Some(entry) = self.enqueue(key, now, ask) else {
             return;
         };
         self.count_request(ask);
-        self.ask_one(entry, key, now, NodeId::ME, ask.raw, join);
+        match join {
+            Some(join) => self.ask_one(entry, key, now, NodeId::ME, ask.raw, join),
+            None => self.send_to_store(entry, Some(key), now, ask.raw),
+        }
     }
-}
-
-/// A cursor: decimal digits of at most 64 bits.
-fn cursor(text: &[u8]) -> Option<u64> {
-    if !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
 }

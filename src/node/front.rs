@@ -339,6 +339,7 @@ impl Node {
     }
 
     /// Whether nothing more is wanted from the front.
+    #[inline]
     pub(super) fn is_deaf(&self, key: FrontId) -> bool {
         self.fronts
             .get(key)

@@ -9,69 +9,54 @@ use super::ids::{FrontId, ReqId};
 use super::join::{Answer, Join, array};
 use super::memcache;
 use super::msg::Msg;
+use super::plan::redis::Keys;
 use crate::clock::Now;
 use crate::cluster::id::DcId;
 use crate::cluster::merge::{self, Merge};
-use crate::cluster::topology::Scope;
 use crate::consistency::Consistency;
-use crate::hashkit::Token;
 use crate::hashkit::digest::digest;
 use crate::mbuf::{Chain, Raw};
 use crate::proto::Failure;
 use crate::proto::redis::command::Command;
 use crate::proto::redis::cursor::elements;
+use crate::proto::redis::encode;
 use crate::proto::redis::join::JoinRule;
-use crate::proto::redis::keys::Key;
-use crate::proto::redis::{encode, resp3};
 
 /// A request by several keys, and what its pieces are made of.
 pub(super) struct Several<'a> {
     pub command: &'a Command,
     pub args: &'a [&'a [u8]],
-    pub keys: &'a [Key],
-    /// Those of the keys.
-    pub tokens: &'a [Token],
+    pub keys: &'a Keys,
 }
 
 impl Node {
     /// Splits a client's request by its keys' owners and sends the pieces.
-    pub(super) fn split(
-        &mut self,
-        key: FrontId,
-        now: Now,
-        form: resp3::Form,
-        ask: &Ask<'_>,
-        several: &Several<'_>,
-    ) {
-        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
+    pub(super) fn split(&mut self, key: FrontId, now: Now, ask: &Ask<'_>, several: &Several<'_>) {
+        let asker = self.client_asker(key);
+        let (Some(asker), Some(entry)) = (asker, self.enqueue(key, now, ask)) else {
             return;
         };
-        let level = self.level_of(key, ask.class);
-        self.divide(key, ask, several.tokens);
+        self.divide(asker, &ask.route, &several.keys.tokens);
         self.send_pieces(entry, now, ask, several, |node, fragment, ask| {
             node.count_request(ask);
-            node.place(fragment, key, now, level, ask);
+            node.place(fragment, key, now, ask);
         });
     }
 
-    /// Divides the keys of a request that a peer wants to be forwarded. Returns true if they have different owners in
-    /// some rack of this datacenter. They have one for the peer, so this happens only while it goes by another list of
-    /// members, or if it is a C node and racks have different tokens.
-    pub(super) fn divide_forwarded(&mut self, tokens: &[Token]) -> bool {
-        let racks = self.topology.rings(Scope::LocalDc);
-        self.split.divide(&self.topology, tokens, racks);
-        self.split.pieces().len() > 1
-    }
-
-    /// Forwards each of the pieces into which a peer's request has been divided.
-    pub(super) fn send_forwarded_pieces(
+    /// Divides a peer's request, and forwards each of the pieces.
+    pub(super) fn split_forwarded(
         &mut self,
-        entry: ReqId,
         key: FrontId,
         now: Now,
+        id: u64,
         ask: &Ask<'_>,
         several: &Several<'_>,
     ) {
+        let Some(entry) = self.enqueue_peer(key, now, id, Some(ask), ask.raw.len()) else {
+            return;
+        };
+        let asker = self.peer_asker(key, true);
+        self.divide(asker, &ask.route, &several.keys.tokens);
         self.send_pieces(entry, now, ask, several, |node, fragment, ask| {
             node.place_peer(fragment, key, now, true, ask);
         });
@@ -89,8 +74,7 @@ impl Node {
         let &Several {
             command,
             args,
-            keys,
-            tokens,
+            keys: Keys { keys, tokens },
         } = several;
         let pieces: Vec<Vec<u32>> = self.split.pieces().map(<[u32]>::to_vec).collect();
         let Ok(count) = u16::try_from(pieces.len()) else {

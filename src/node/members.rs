@@ -13,12 +13,13 @@
 
 use super::ids::{Id, SlotId, Slots};
 use super::links::new_upstream;
+use super::plan::{Facts, Sights};
 use super::timers::Timer;
 use super::upstream::{State, Upstream};
 use super::{ConnId, Kind, Marks, Node};
 use crate::clock::Now;
 use crate::cluster::change::{Change, changes};
-use crate::cluster::id::{DcId, NodeId};
+use crate::cluster::id::NodeId;
 use crate::cluster::member::{Member, TopologyError};
 use crate::cluster::topology::{self, Distance, Topology};
 use crate::config::StoreKind;
@@ -194,18 +195,18 @@ impl Node {
 
     /// Works out what depends on the topology alone.
     pub(super) fn look_at_topology(&mut self) {
-        let topology = &self.topology;
-        let (nodes, racks) = (topology.nodes().len(), topology.racks().len());
-        self.alone = nodes == 1;
-        self.looks_closer = nodes > 1 && (racks > 1 || self.options.admin_operation == 1);
-        self.replicated = racks > 1;
-        self.has_other_racks = topology
-            .dc(DcId::LOCAL)
-            .is_some_and(|dc| dc.racks().len() > 1);
-        self.marks_versions = nodes > 1 && self.options.store == StoreKind::Memcache;
-        self.marks = Marks::new(topology);
+        self.facts = Facts::new(&self.topology, &self.options);
+        self.look_at_commands();
+        self.marks = Marks::new(&self.topology);
         self.look_at_members();
         self.renew_card();
+    }
+
+    /// Works out what commands alone say of their requests, which depends on the topology and on options.
+    pub(super) fn look_at_commands(&mut self) {
+        if self.options.store == StoreKind::Redis {
+            self.sights = Sights::new(&self.topology, &self.options);
+        }
     }
 
     /// Closes connections that lead to nobody and on which nothing is under way.

@@ -67,7 +67,8 @@
 //! | `conn` | what this node and its driver call a connection |
 //! | `admission` | which connections keep their places when there are more than places |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
-//! | `redis_client` | what a client of Redis asks for; `clients` is what it asks about all of them; `version`: of its datastore |
+//! | `plan` | what a request is and who gets it: the decision, without side effects |
+//! | `redis_client` | a client of Redis: its requests, planned and carried out; `clients` is what it asks about all of them; `version`: of its datastore |
 //! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
 //! | `card` | what nodes tell each other of themselves; `agreement` is what does not match |
 //! | `outbox` | what the driver is to do next |
@@ -79,8 +80,7 @@
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `docs` what clients are told of commands |
 //! | `many` | requests by keys of several owners |
-//! | `patterns` | keys that a datastore makes from patterns, which must be on the node that is asked |
-//! | `fanout` | a request that several nodes answer together; `purge` is one that only this node answers |
+//! | `fanout` | a request that several nodes answer together |
 //! | `members` | the members of the cluster, changed while requests are under way |
 //! | `memcache` | what is different about a memcached |
 //! | `replicate` | a write in a form that has the same effect on every replica |
@@ -138,11 +138,10 @@ mod original;
 mod outbox;
 mod output;
 mod pacing;
-mod patterns;
 mod peer;
+mod plan;
 mod prefer;
 mod pressure;
-mod purge;
 mod redis_client;
 mod refusals;
 mod reload;
@@ -206,8 +205,9 @@ mod tests;
 pub struct Node {
     options: Options,
     topology: Arc<Topology>,
-    /// There are no other nodes: nothing has to be placed.
-    alone: bool,
+    /// What the decisions about requests need to know of the topology.
+    facts: plan::Facts,
+    sights: plan::Sights,
     pool: Pool,
     /// The block small reads go into, whatever connection they are for.
     shared: Option<Writer>,
@@ -223,21 +223,14 @@ pub struct Node {
     stats: Stats,
     /// Requests sent to the datastore, per row of the command table.
     per_command: Vec<u64>,
-    /// Kept for their memory: where the latest request went, how it was split.
+    /// Kept for their memory: where the latest request went, how it was split, its keys.
     targets: Targets,
     split: Split,
-    /// This datacenter has more racks than this one.
-    has_other_racks: bool,
-    /// There are more racks than this one, anywhere.
-    replicated: bool,
+    keys: plan::redis::Keys,
     /// What marks the versions of each node.
     marks: Marks,
-    /// Clients of a memcached are told versions with such marks.
-    marks_versions: bool,
     /// What it tells its peers of itself.
     cards: Cards,
-    /// Not every request with a key goes on as it stands.
-    looks_closer: bool,
     /// What the driver is to do.
     out: Outbox,
     /// The slots of the upstreams with so large a backlog that fronts may have to wait, and maybe a few that had
@@ -293,7 +286,8 @@ impl Node {
         );
         let (upstreams, links) = links::upstreams(&options, &topology, now);
         let mut node = Node {
-            alone: false,
+            facts: plan::Facts::default(),
+            sights: plan::Sights::default(),
             pool,
             shared: None,
             fronts: Fronts::default(),
@@ -306,12 +300,9 @@ impl Node {
             per_command: vec![0; commands(options.store)],
             targets: Targets::default(),
             split: Split::default(),
+            keys: plan::redis::Keys::default(),
             marks: Marks::default(),
-            marks_versions: false,
             cards: Cards::default(),
-            looks_closer: false,
-            replicated: false,
-            has_other_racks: false,
             out: Outbox::default(),
             backlogged: Vec::new(),
             waiting: Vec::new(),

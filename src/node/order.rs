@@ -20,15 +20,13 @@
 use super::client::Speech;
 use super::front::Reading;
 use super::ids::FrontId;
+use super::plan::Asker;
+use super::plan::order::Overtakes;
+use super::plan::redis::{self, Keys};
 use super::{ConnId, Node};
 use crate::clock::Now;
-use crate::consistency::Consistency;
 use crate::hashkit::digest::digest;
 use crate::mbuf::Raw;
-use crate::proto::Class;
-use crate::proto::redis::command::Serve;
-use crate::proto::redis::effect;
-use crate::proto::redis::lookup::resolve;
 
 /// The mark of all keys.
 pub(super) const ALL: u64 = 0;
@@ -93,12 +91,12 @@ impl Node {
             return true;
         }
         // In a single rack there is no second step.
-        if !self.replicated && self.client_pause.is_none() {
+        if !self.facts.replicated && self.client_pause.is_none() {
             return false;
         }
         let has_steps = client.is_some_and(|client| client.front.steps.is_some());
         let waits = has_steps && S::must_wait(self, key, request, raw)
-            || self.client_pause.is_some() && S::pauses(self, request, raw);
+            || self.client_pause.is_some() && S::pauses(self, key, request, raw);
         if !waits {
             return false;
         }
@@ -116,40 +114,26 @@ impl Node {
 
     /// Whether a client's request to Redis could overtake a write in two steps.
     pub(super) fn overtakes(&self, key: FrontId, args: &[&[u8]]) -> bool {
-        let Some(command) = resolve(args, &mut Vec::new()) else {
+        let Some(mut asker) = self.client_asker(key) else {
             return false;
         };
-        let refined = command.refine(args);
-        if !self.is_routed(refined.serve) {
-            return false;
+        // A client that has not got the refusal of its MULTI yet is kept waiting like any other.
+        if let Asker::Client { behind_multi, .. } = &mut asker {
+            *behind_multi = false;
         }
-        let waits = match refined.class {
-            Class::Write => !effect::has_effect(command, args),
-            Class::Read => {
-                !command.own_rack && self.level_of(key, Class::Read) != Consistency::DcOne
+        let mut keys = Keys::default();
+        let plan = redis::plan(&self.plan_cx(asker), args, &mut keys);
+        match plan.overtakes(&keys) {
+            Overtakes::Nothing => false,
+            Overtakes::AllKeys => true,
+            Overtakes::ItsKeys => {
+                let front = self.fronts.get(key);
+                let marks = front.and_then(|front| front.steps.as_deref());
+                let marks = marks.map(Vec::as_slice).unwrap_or_default();
+                let mut keys = keys.keys.iter().filter_map(|key| args.get(key.index));
+                keys.any(|key| marks.contains(&mark_of(key)))
             }
-        };
-        if refined.serve == Serve::AllNodesGuarded {
-            return waits;
         }
-        let steps = self
-            .fronts
-            .get(key)
-            .and_then(|front| front.steps.as_deref());
-        let marks = steps.map(Vec::as_slice).unwrap_or_default();
-        let mut keys = Vec::new();
-        match command.keys(args, &mut keys) {
-            Ok(()) => {}
-            // It may use any.
-            Err(error) if self.serves_keyless(command, error) => return waits,
-            // One whose keys cannot be told is refused.
-            Err(_) => return false,
-        }
-        waits
-            && keys
-                .iter()
-                .filter_map(|key| args.get(key.index))
-                .any(|key| marks.contains(&mark_of(key)))
     }
 
     /// Goes on with the clients that need not wait any more.

@@ -30,7 +30,7 @@ impl Node {
         if self.is_exhausted(now) {
             return true;
         }
-        if !self.alone {
+        if !self.facts.alone {
             return self.congested(now).next().is_some();
         }
         let stores = self.slots_of(NodeId::ME);

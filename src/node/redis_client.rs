@@ -1,22 +1,24 @@
-//! What a client of Redis asks for.
+//! A client of Redis: its requests are planned ([`super::plan`]) and carried out here.
 
 use super::Node;
 use super::ask::{Ask, command_of};
 use super::client::{Heard, Speech};
-use super::fanout::edited;
 use super::ids::FrontId;
 use super::limits;
 use super::many::Several;
 use super::msg::Flags;
+use super::plan::redis::{self, Keys};
+use super::plan::{Plan, StoreReply, Times, Why};
 use crate::clock::Now;
+use crate::config::StoreKind;
 use crate::log_at;
 use crate::mbuf::{Chain, Raw};
-use crate::proto::redis::command::{Command, Serve, Transaction};
-use crate::proto::redis::keys::KeysError;
-use crate::proto::redis::lookup::{lookup, resolve};
+use crate::proto::Failure;
+use crate::proto::redis::command::{Command, Transaction, command};
+use crate::proto::redis::lookup::Unresolved;
 use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Status};
 use crate::proto::redis::session::{Context, Effect};
-use crate::proto::redis::{encode, errors, inline, resp3};
+use crate::proto::redis::{encode, errors, inline};
 
 impl Speech for Parser {
     type Request = Kind;
@@ -53,17 +55,17 @@ impl Speech for Parser {
         }
     }
 
-    fn pauses(node: &Node, request: &Kind, raw: Raw<'_>) -> bool {
+    fn pauses(node: &Node, key: FrontId, request: &Kind, raw: Raw<'_>) -> bool {
         raw.with_bytes(|bytes| match request {
             // It is refused.
             Kind::Array { argc, .. } if *argc > limits::ARGUMENTS => false,
             Kind::Array { .. } => {
                 let args: Vec<&[u8]> = request::arguments(bytes).collect();
-                node.pauses(&args)
+                node.pauses(key, &args)
             }
             Kind::Inline => inline::split(bytes.trim_ascii_end()).is_ok_and(|args| {
                 let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-                node.pauses(&args)
+                node.pauses(key, &args)
             }),
             Kind::Empty => false,
         })
@@ -93,28 +95,25 @@ impl Node {
             }
             return;
         };
-        if argc > limits::ARGUMENTS && !self.passes_whole(key, argc, command_of(raw, name)) {
-            return self.answer(key, now, errors::TOO_MANY_ARGUMENTS.as_bytes(), false);
-        }
-        if let Some(command) = command_of(raw, name)
-            && command.is_direct()
-            && command.accepts(argc as usize)
-            && let Some(form) = self.form_without_arguments(key, command)
-            && self.is_placed_by_first(command)
-            && !self.is_behind_multi(key)
-        {
-            let token = self.token_of(raw, first);
-            let ask = Ask::redis(command, command.class, token, raw);
-            if !self.looks_closer || self.goes_straight(command, argc as usize) {
-                return self.forward(key, now, form, &ask);
+        let Some(asker) = self.client_asker(key) else {
+            return;
+        };
+        let plan = redis::at_sight(&self.plan_cx(asker), command_of(raw, name), argc);
+        match plan {
+            Some(Plan::Keyed(route, Times::AsTheyAre) | Plan::Store(route, StoreReply::AsItIs)) => {
+                let token = self.token_of(raw, first);
+                self.forward(key, now, &Ask { route, token, raw });
             }
-            if !self.is_purge(command) {
-                return self.with_arguments_of(raw, |node, args| {
-                    node.replicate(key, now, form, &ask, command, args);
+            Some(Plan::Keyed(route, Times::Absolute)) => {
+                let token = self.token_of(raw, first);
+                let ask = Ask { route, token, raw };
+                self.with_arguments_of(raw, |node, args| {
+                    node.forward_absolute(key, now, &ask, args);
                 });
             }
+            Some(Plan::Refuse(why)) => self.refuse_redis(key, now, why, &[]),
+            _ => self.with_arguments_of(raw, |node, args| node.serve_args(key, now, args, raw)),
         }
-        self.with_arguments_of(raw, |node, args| node.serve_args(key, now, args, raw));
     }
 
     /// Runs `f` on the arguments of a request. In a function of its own, so that the requests that need none do not
@@ -122,29 +121,6 @@ impl Node {
     #[inline(never)]
     fn with_arguments_of(&mut self, raw: Raw<'_>, f: impl FnOnce(&mut Node, &[&[u8]])) {
         raw.with_bytes(|bytes| request::with_arguments(bytes, |args| f(self, args)));
-    }
-
-    /// The form of the reply to a client's command, if its arguments do not matter: they never do to a client that
-    /// speaks RESP2.
-    #[inline]
-    fn form_without_arguments(&self, key: FrontId, command: &Command) -> Option<resp3::Form> {
-        command.fixed_form().or_else(|| {
-            let client = self.fronts.client(key)?;
-            (!client.session.resp3).then_some(resp3::Form::Plain)
-        })
-    }
-
-    /// Whether a client's request goes to the local datastore, which is the only one, without a look at
-    /// its arguments.
-    #[cold]
-    fn passes_whole(&self, key: FrontId, argc: u32, command: Option<&Command>) -> bool {
-        let passes = command.is_some_and(|command| {
-            command.is_direct()
-                && command.accepts(argc as usize)
-                && command.fixed_form().is_some()
-                && (!self.looks_closer || self.goes_straight(command, argc as usize))
-        });
-        passes && self.alone && !self.is_behind_multi(key)
     }
 
     /// Serves an inline command.
@@ -171,103 +147,102 @@ impl Node {
 
     /// Serves a request whose arguments have to be looked at. Not the hot path.
     fn serve_args(&mut self, key: FrontId, now: Now, args: &[&[u8]], raw: Raw<'_>) {
-        let mut out = Vec::new();
-        if args.first().is_some_and(|name| inline::is_http(name)) {
-            // A browser tricked into speaking to us: as Redis, close without a word.
-            if let Some(front) = self.fronts.get(key) {
-                log_at!(Warn, "{} sent an HTTP request, closing", front.told());
-            }
-            return self.refuse_stream(key, now, b"");
-        }
-        if self.is_behind_multi(key)
-            && let Some(client) = self.fronts.client_mut(key)
-            && let Some(refusal) = client.session.behind_multi(args, now)
-        {
-            return self.answer(key, now, refusal.line.as_bytes(), refusal.closes);
-        }
-        let Some(command) = resolve(args, &mut out) else {
-            let known = args.first().and_then(|name| lookup(name));
-            self.stats.own.unknown_commands += u64::from(known.is_none());
-            return self.answer(key, now, &out, false);
+        let Some(asker) = self.client_asker(key) else {
+            return;
         };
-        let refined = command.refine(args);
-        match refined.serve {
-            serve if self.is_routed(serve) => {
-                let mut keys = Vec::new();
-                if let Err(error) = command.keys(args, &mut keys)
-                    && !self.serves_keyless(command, error)
-                {
-                    if let Some(ask) = Ask::for_its_error(command, error, raw) {
-                        return self.forward(key, now, resp3::Form::Plain, &ask);
-                    }
-                    errors::keys(command, error, &mut out);
-                    return self.answer(key, now, &out, false);
-                }
-                self.note_script(command, args);
-                self.watch_script(command, now);
-                let form = resp3::form(command, args);
-                let tokens: Vec<_> = keys
-                    .iter()
-                    .filter_map(|key| args.get(key.index))
-                    .map(|key| self.token(key))
-                    .collect();
-                let token = tokens.first().copied().unwrap_or_default();
-                let ask = Ask::redis(command, refined.class, token, raw);
-                if self.is_purge(command) {
-                    return self.purge(key, now, form, &ask, &tokens);
-                }
-                if tokens.len() > 1 && !self.is_one_owner(key, &ask, &tokens) {
-                    if refined.serve == Serve::Split {
-                        let several = Several {
-                            command,
-                            args,
-                            keys: &keys,
-                            tokens: &tokens,
-                        };
-                        return self.split(key, now, form, &ask, &several);
-                    }
-                    let text = errors::spans_nodes(command);
-                    return self.answer(key, now, text.as_bytes(), false);
-                }
-                self.refuse_patterns(key, &ask, command, args, &tokens, &mut out);
-                if !out.is_empty() {
-                    return self.answer(key, now, &out, false);
-                }
-                if let Some(join) = edited(command, args) {
-                    return self.ask_here(key, now, form, &ask, join);
-                }
-                if self.is_fanned_out(refined.serve) {
-                    return self.fan_out(key, now, form, &ask, command, args);
-                }
-                if self.replicated && !command.replicates_as_is(args.len()) {
-                    return self.replicate(key, now, form, &ask, command, args);
-                }
-                self.forward(key, now, form, &ask);
+        let mut keys = std::mem::take(&mut self.keys);
+        let plan = redis::plan(&self.plan_cx(asker), args, &mut keys);
+        self.note_transaction_end(key, args);
+        self.carry_out(key, now, plan, args, &keys, raw);
+        self.keys = keys;
+    }
+
+    /// Carries out the plan of a client's request.
+    fn carry_out(
+        &mut self,
+        key: FrontId,
+        now: Now,
+        plan: Plan,
+        args: &[&[u8]],
+        keys: &Keys,
+        raw: Raw<'_>,
+    ) {
+        let route = match plan {
+            Plan::Session(command) => return self.answer_session(key, now, command, args),
+            Plan::Refuse(why) => return self.refuse_redis(key, now, why, args),
+            Plan::Store(route, _)
+            | Plan::Keyed(route, _)
+            | Plan::Split(route)
+            | Plan::Fanout(route, _)
+            | Plan::TwoStep(route) => route,
+        };
+        let Some(command) = command(route.row) else {
+            return;
+        };
+        self.note_script(command, args);
+        self.watch_script(command, now);
+        let token = keys.first();
+        let ask = Ask { route, token, raw };
+        match plan {
+            Plan::Keyed(_, Times::AsTheyAre) | Plan::Store(_, StoreReply::AsItIs) => {
+                self.forward(key, now, &ask);
             }
-            Serve::Proxy => self.answer_session(key, now, command, args),
-            refused => {
-                if command.transaction == Transaction::Begins
-                    && let Some(client) = self.fronts.client_mut(key)
-                {
+            Plan::Keyed(_, Times::Absolute) => self.forward_absolute(key, now, &ask, args),
+            Plan::Store(_, reply) => self.ask_here(key, now, &ask, reply),
+            Plan::Split(_) => {
+                let several = Several {
+                    command,
+                    args,
+                    keys,
+                };
+                self.split(key, now, &ask, &several);
+            }
+            Plan::Fanout(_, fanout) => self.fan_out(key, now, &ask, command, fanout, args),
+            Plan::TwoStep(_) => self.step_anywhere(key, now, &ask, command),
+            Plan::Session(_) | Plan::Refuse(_) => {}
+        }
+    }
+
+    /// Answers a client's request with an error.
+    #[cold]
+    fn refuse_redis(&mut self, key: FrontId, now: Now, why: Why, args: &[&[u8]]) {
+        let mut closes = false;
+        match why {
+            Why::Http => {
+                // As Redis, close without a word.
+                if let Some(front) = self.fronts.get(key) {
+                    log_at!(Warn, "{} sent an HTTP request, closing", front.told());
+                }
+                return self.refuse_stream(key, now, b"");
+            }
+            Why::BehindMulti => {
+                let client = self.fronts.client(key);
+                closes = client.is_some_and(|client| client.session.is_multi_overdue(now));
+            }
+            Why::Unresolved(Unresolved::Command) => self.stats.own.unknown_commands += 1,
+            Why::Unserved(command, _) if command.transaction == Transaction::Begins => {
+                if let Some(client) = self.fronts.client_mut(key) {
                     client.session.multi_refused(now);
                 }
-                errors::refused(command, refused.why(), &mut out);
-                self.answer(key, now, &out, false);
             }
+            _ => {}
         }
+        let mut out = Vec::new();
+        why.write(args, &mut out);
+        self.answer(key, now, &out, closes);
     }
 
-    /// Returns true if a request is a script without keys, and every rack is one node: then it matters to none
-    /// of them that nothing says which node of a rack is to run it.
-    pub(super) fn serves_keyless(&self, command: &Command, error: KeysError) -> bool {
-        error == KeysError::Zero && command.runs_script() && !self.topology.needs_hash()
-    }
-
-    /// Whether a client has not ended a transaction yet whose beginning was refused.
-    #[inline]
-    fn is_behind_multi(&self, key: FrontId) -> bool {
-        let client = self.fronts.client(key);
-        client.is_some_and(|client| client.session.is_behind_multi())
+    /// Takes note of the end of a transaction whose `MULTI` was refused.
+    fn note_transaction_end(&mut self, key: FrontId, args: &[&[u8]]) {
+        if let Some(client) = self.fronts.client_mut(key)
+            && client.session.is_behind_multi()
+            && matches!(
+                redis::transaction_of(args),
+                Transaction::Ends | Transaction::Runs
+            )
+        {
+            client.session.transaction_over();
+        }
     }
 
     /// Lets the session answer.
@@ -295,5 +270,25 @@ impl Node {
             return;
         }
         self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);
+    }
+}
+
+impl Why {
+    /// Appends the error line of Redis for a request with these arguments.
+    pub(super) fn write(self, args: &[&[u8]], out: &mut Vec<u8>) {
+        let line = match self {
+            Why::TooManyArguments => errors::TOO_MANY_ARGUMENTS,
+            Why::BehindMulti => errors::BEHIND_REFUSED_MULTI,
+            Why::ExecAborted => errors::EXEC_ABORT,
+            Why::SpansNodes(command) => errors::spans_nodes(command),
+            Why::InvalidCursor => errors::INVALID_CURSOR,
+            Why::NotOwned => Failure::AdminMode.line(StoreKind::Redis),
+            Why::Http => "",
+            Why::Unresolved(why) => return why.write(args, out),
+            Why::Unserved(command, why) => return errors::refused(command, why, out),
+            Why::Keys(command, error) => return errors::keys(command, error, out),
+            Why::PatternSpansNodes(option) => return errors::pattern_spans_nodes(option, out),
+        };
+        out.extend_from_slice(line.as_bytes());
     }
 }

@@ -48,6 +48,7 @@ impl Node {
     /// `local_scan`: for requests to come.
     pub fn set_local_scan(&mut self, is_local: bool) {
         self.options.local_scan = is_local;
+        self.look_at_commands();
     }
 
     /// `enable_flush`: for requests to come.

@@ -40,6 +40,7 @@ use super::members::NOBODY;
 use super::memcache;
 use super::msg::{Flags, Msg};
 use super::order::{self, Begun};
+use super::plan::{Route, demand};
 use super::upstream::Upstream;
 use super::{Node, limits};
 use crate::clock::Now;
@@ -52,10 +53,11 @@ use crate::log_at;
 use crate::mbuf::{Chain, Raw};
 use crate::proto::Failure;
 use crate::proto::redis::alike::Alike;
-use crate::proto::redis::command::{Class, Command};
+use crate::proto::redis::command::{Class, Command, command};
 use crate::proto::redis::effect;
+use crate::proto::redis::resp3::Form;
 use crate::proto::redis::rewrite::{self, Absolute, Rewritten};
-use crate::proto::redis::{encode, errors, request, resp3};
+use crate::proto::redis::{encode, errors, request};
 use std::sync::Arc;
 
 /// The first step of a write in two.
@@ -103,33 +105,29 @@ impl Step {
 }
 
 impl Node {
-    /// Sends a client's write that is not replicated as it stands.
-    pub(super) fn replicate(
+    /// Sends a client's write with its time, if it has one that counts from now, made absolute.
+    pub(super) fn forward_absolute(
         &mut self,
         key: FrontId,
         now: Now,
-        form: resp3::Form,
         ask: &Ask<'_>,
-        command: &'static Command,
         args: &[&[u8]],
     ) {
-        if effect::has_effect(command, args) {
-            return self.step_anywhere(key, now, form, ask, command);
-        }
-        match rewrite::absolute(command, args, now.unix_millis()) {
+        let absolute = command(ask.route.row)
+            .and_then(|command| rewrite::absolute(command, args, now.unix_millis()));
+        match absolute {
             Some(rewritten) if !(rewritten.is_recent() && self.keeps_relative) => {
-                self.forward_absolute(key, now, form, ask, &rewritten);
+                self.forward_rewritten(key, now, ask, &rewritten);
             }
-            _ => self.forward(key, now, form, ask),
+            _ => self.forward(key, now, ask),
         }
     }
 
     /// Sends a request in other words.
-    fn forward_absolute(
+    fn forward_rewritten(
         &mut self,
         key: FrontId,
         now: Now,
-        form: resp3::Form,
         ask: &Ask<'_>,
         rewritten: &Absolute<'_>,
     ) {
@@ -139,11 +137,14 @@ impl Node {
         self.converted.clear();
         self.converted.shrink_to(limits::CONVERTED_KEPT);
         let ask = Ask {
-            row: rewritten.command.index(),
+            route: Route {
+                row: rewritten.command.index(),
+                ..ask.route
+            },
             raw: Raw::from(&chain),
             ..*ask
         };
-        let Some(entry) = self.enqueue(key, now, form, &ask, ask.raw.len()) else {
+        let Some(entry) = self.enqueue(key, now, &ask) else {
             return;
         };
         if let Some(msg) = self.flight.get_mut(entry) {
@@ -153,8 +154,7 @@ impl Node {
             }
         }
         self.count_request(&ask);
-        let level = self.level_of(key, ask.class);
-        self.place(entry, key, now, level, &ask);
+        self.place(entry, key, now, &ask);
     }
 
     /// Looks at the error reply to a request with [`Flags::ABSOLUTE`]: what is rewritten has no error of
@@ -182,15 +182,14 @@ impl Node {
 
     /// Sends a request to the owner in this rack, or, at a quorum level, to the first that can be
     /// reached.
-    fn step_anywhere(
+    pub(super) fn step_anywhere(
         &mut self,
         key: FrontId,
         now: Now,
-        form: resp3::Form,
         ask: &Ask<'_>,
         command: &'static Command,
     ) {
-        let level = self.level_of(key, Class::Write);
+        let level = ask.route.level;
         let topology = Arc::clone(&self.topology);
         let mut candidates = read_candidates(&topology, ask.token);
         let mut owner = candidates.next().unwrap_or_default();
@@ -198,7 +197,7 @@ impl Node {
             let other = candidates.find(|&node| self.reaches(node, key, now));
             owner = other.unwrap_or(owner);
         }
-        let Some(entry) = self.enqueue(key, now, form, ask, ask.raw.len()) else {
+        let Some(entry) = self.enqueue(key, now, ask) else {
             return;
         };
         self.count_request(ask);
@@ -220,7 +219,7 @@ impl Node {
         owner: NodeId,
         again: Option<Chain>,
     ) {
-        let level = self.level_of(pin, Class::Write);
+        let level = ask.route.level;
         let reachable = self.reaches(owner, pin, now);
         let mut request = Chain::new();
         ask.raw.append_to(&mut request);
@@ -343,17 +342,17 @@ impl Node {
         let Some(token) = self.token_again(row, raw) else {
             return;
         };
-        let ask = Ask {
+        let route = Route {
             row,
             routing: Routing::Normal,
             counted: true,
             class: Class::Write,
+            level: step.level,
             flags: Flags::default(),
-            token,
-            raw,
+            form: Form::default(),
         };
         let mut targets = std::mem::take(&mut self.targets);
-        let demand = self.demand(&ask, step.level);
+        let demand = demand(&self.options, &route, token);
         targets.place(&self.topology, &demand, |node| {
             self.reaches(node, step.pin, now)
         });

@@ -7,19 +7,19 @@ use super::frame::Frames;
 use super::ids::{FrontId, ReqId, SlotId, Slots};
 use super::msg::{Flags, Msg};
 use super::original::Instead;
+use super::plan::{self, Asker, Route, demand};
 use super::upstream::{State, Upstream, Wire};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
-use crate::cluster::route::{Counts, Demand, How, Routing, Target, Targets, first_rack_candidates};
-use crate::cluster::split;
+use crate::cluster::route::{Counts, How, Routing, Target, Targets, first_rack_candidates};
 use crate::cluster::topology::Distance;
 use crate::config::SecureOption;
 use crate::consistency::Consistency;
-use crate::hashkit::{self, Token};
+use crate::hashkit::Token;
 use crate::mbuf::{Chain, Raw};
 use crate::proto::Failure;
 use crate::proto::dnode;
-use crate::proto::redis::command::{Class, Command, Serve, is_by_hash};
+use crate::proto::redis::command::{Class, is_by_hash};
 use crate::proto::redis::request::Span;
 use std::time::Duration;
 
@@ -27,19 +27,16 @@ use std::time::Duration;
 const KEY_ROOM: usize = 512;
 
 impl Node {
-    /// Where a key stands on the ring; any place if the ring has one node.
+    /// The place of a key on the ring; any place if the ring has one node.
+    #[inline]
     pub(super) fn token(&self, key: &[u8]) -> Token {
-        if !self.topology.needs_hash() {
-            return Token::default();
-        }
-        let tagged = hashkit::tagged(key, self.options.hash_tag);
-        Token::of_hash(hashkit::hash(self.options.hash, tagged))
+        plan::token(self.facts, &self.options, key)
     }
 
     /// The same for a key inside a request.
     #[inline]
     pub(super) fn token_of(&self, raw: Raw<'_>, key: Span) -> Token {
-        if !self.topology.needs_hash() {
+        if !self.facts.needs_hash {
             return Token::default();
         }
         match raw {
@@ -61,92 +58,23 @@ impl Node {
         }
     }
 
-    /// Whether a direct command's place depends on nothing, or on its first argument alone.
-    #[inline]
-    pub(super) fn is_placed_by_first(&self, command: &Command) -> bool {
-        !self.topology.needs_hash()
-            || command.serve == Serve::LocalNode
-            || (command.serve == Serve::RackNodes && !self.is_fanned_out(command.serve))
-            || (command.serve == Serve::Keyed && command.first_key == 1)
-    }
-
-    /// Whether a client's request by key goes to its replicas as it stands.
-    #[inline]
-    pub(super) fn goes_straight(&self, command: &Command, argc: usize) -> bool {
-        (!self.replicated || command.replicates_as_is(argc)) && !self.is_purge(command)
-    }
-
-    /// Whether requests served so go to a datastore.
-    pub(super) fn is_routed(&self, serve: Serve) -> bool {
-        match serve {
-            Serve::Keyed
-            | Serve::Split
-            | Serve::SameNode
-            | Serve::LocalNode
-            | Serve::RackNodes
-            | Serve::AllNodes => true,
-            Serve::AllNodesGuarded => self.options.enable_flush,
-            _ => false,
-        }
-    }
-
-    /// The consistency level of a client's request.
-    #[inline]
-    pub(super) fn level_of(&self, key: FrontId, class: Class) -> Consistency {
-        let own = self
-            .fronts
-            .client(key)
-            .and_then(|client| client.session.consistency);
-        own.unwrap_or(match class {
-            Class::Read => self.options.read_consistency,
-            Class::Write => self.options.write_consistency,
-        })
-    }
-
-    /// What the cluster has to know of a request to place it.
-    pub(super) fn demand(&self, ask: &Ask<'_>, level: Consistency) -> Demand {
-        Demand {
-            routing: ask.routing,
-            class: ask.class,
-            level,
-            token: ask.token,
-            failover: self.options.read_failover,
-        }
-    }
-
-    /// Whether these keys have one owner in every rack that may see the request.
-    pub(super) fn is_one_owner(&self, key: FrontId, ask: &Ask<'_>, tokens: &[Token]) -> bool {
-        if !self.topology.needs_hash() {
-            return true;
-        }
-        let demand = self.demand(ask, self.level_of(key, ask.class));
-        split::same_owner(&self.topology, tokens, self.topology.rings(demand.scope()))
-    }
-
-    /// The racks by which a request with several keys is divided.
-    pub(super) fn divide(&mut self, key: FrontId, ask: &Ask<'_>, tokens: &[Token]) {
-        let demand = self.demand(ask, self.level_of(key, ask.class));
+    /// Divides a request by the owners of its keys.
+    pub(super) fn divide(&mut self, asker: Asker, route: &Route, tokens: &[Token]) {
         let mut split = std::mem::take(&mut self.split);
-        split.divide(&self.topology, tokens, self.topology.rings(demand.scope()));
+        let racks = self.plan_cx(asker).racks(route);
+        split.divide(&self.topology, tokens, racks);
         self.split = split;
     }
 
     /// Sends a client's request, or a piece of one, where it belongs. `pin` is the front whose
     /// requests keep their order.
     #[inline]
-    pub(super) fn place(
-        &mut self,
-        entry: ReqId,
-        pin: FrontId,
-        now: Now,
-        level: Consistency,
-        ask: &Ask<'_>,
-    ) {
-        self.stats.count_level(ask.class, level);
-        if self.alone {
+    pub(super) fn place(&mut self, entry: ReqId, pin: FrontId, now: Now, ask: &Ask<'_>) {
+        self.stats.count_level(ask.route.class, ask.route.level);
+        if self.facts.alone {
             return self.send_to_store(entry, Some(pin), now, ask.raw);
         }
-        let demand = self.demand(ask, level);
+        let demand = demand(&self.options, &ask.route, ask.token);
         let mut targets = std::mem::take(&mut self.targets);
         let first_rack = demand.routing == Routing::FirstRack;
         let answers = |node: NodeId| self.reaches(node, pin, now) && !self.is_silent(node, pin);
@@ -194,8 +122,8 @@ impl Node {
         forward: bool,
         ask: &Ask<'_>,
     ) {
-        let by_key = matches!(ask.routing, Routing::Normal | Routing::OwnRackOnly);
-        if !forward || self.alone || !by_key {
+        let by_key = matches!(ask.route.routing, Routing::Normal | Routing::OwnRackOnly);
+        if !forward || self.facts.alone || !by_key {
             return self.send_to_store(entry, Some(pin), now, ask.raw);
         }
         let mut targets = std::mem::take(&mut self.targets);

@@ -89,7 +89,7 @@ impl Scripts {
 impl Node {
     /// Takes note of a script in a request that is served, and of those that are no more.
     pub(super) fn note_script(&mut self, command: &Command, args: &[&[u8]]) {
-        if !self.replicated {
+        if !self.facts.replicated {
             return;
         }
         let body = match command.script {
@@ -109,7 +109,7 @@ impl Node {
     pub(super) fn keep_evalsha(&mut self, entry: ReqId, raw: Raw<'_>) {
         let msg = self.flight.get(entry);
         let is_redis = self.options.store == StoreKind::Redis;
-        if self.replicated && is_redis && msg.is_some_and(|msg| !msg.flags.has(Flags::KEPT)) {
+        if self.facts.replicated && is_redis && msg.is_some_and(|msg| !msg.flags.has(Flags::KEPT)) {
             self.keep_request(entry, raw);
         }
     }

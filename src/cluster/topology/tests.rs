@@ -25,7 +25,7 @@ fn member(text: &str) -> Member {
 }
 
 /// A cluster, this node first.
-pub(in crate::cluster) fn built(members: &[&str]) -> Built {
+pub(crate) fn built(members: &[&str]) -> Built {
     let mut members: Vec<Member> = members.iter().map(|text| member(text)).collect();
     let me = members.remove(0);
     Topology::build(me, members).unwrap()

@@ -1,9 +1,7 @@
 //! What a client asks for.
 
 use crate::clock::Now;
-use crate::cluster::route::Routing;
 use crate::config::StoreKind;
-use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::{Chain, Raw};
 use crate::node::Node;
@@ -15,14 +13,14 @@ use crate::node::ids::{FrontId, ReqId};
 use crate::node::join::Join;
 use crate::node::memcache::first_line;
 use crate::node::msg::{Flags, Msg};
+use crate::node::plan;
+use crate::proto::Failure;
 use crate::proto::memcache::call::{Body, Call, Quiet};
 use crate::proto::memcache::command::{Command, DELETE, Serve};
 use crate::proto::memcache::line::{self, MAX_SENT, Outcome};
 use crate::proto::memcache::naming::Naming;
 use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status, Versions};
 use crate::proto::memcache::{errors, rewrite};
-use crate::proto::redis::resp3::Form;
-use crate::proto::{Class, Failure};
 
 impl Speech for Parser {
     type Request = Request;
@@ -83,26 +81,6 @@ fn heard(status: Status) -> Heard<Request, Fatal> {
     }
 }
 
-impl<'a> Ask<'a> {
-    /// A request to memcached.
-    #[inline]
-    pub(super) fn memcache(command: &Command, class: Class, token: Token, raw: Raw<'a>) -> Ask<'a> {
-        Ask {
-            flags: Flags::default(),
-            row: command.index(),
-            routing: match command.serve {
-                Serve::LocalNode => Routing::LocalNode,
-                Serve::AllNodesGuarded => Routing::AllNodes,
-                Serve::Keyed | Serve::Split | Serve::Proxy => Routing::Normal,
-            },
-            counted: true,
-            class,
-            token,
-            raw,
-        }
-    }
-}
-
 /// What of an answer its client does not want to hear, as facts about a message.
 pub(super) fn quiet_flags(quiet: Quiet) -> Flags {
     match quiet {
@@ -129,13 +107,14 @@ impl Node {
                 keys,
                 versions,
             } if self.goes_as_it_stands(command, keys, versions) => {
+                let Some(asker) = self.client_asker(key) else {
+                    return;
+                };
+                let gets_versions = self.facts.marks_versions && versions == Versions::Told;
+                let cx = self.plan_cx(asker);
+                let route = plan::memcache::route(&cx, command, command.class, gets_versions);
                 let token = self.token_of(raw, span);
-                let ask = Ask::memcache(command, command.class, token, raw);
-                if self.marks_versions && versions == Versions::Told {
-                    self.forward_marking(key, now, ask);
-                } else {
-                    self.forward(key, now, Form::default(), &ask);
-                }
+                self.forward(key, now, &Ask { route, token, raw });
             }
             Kind::Direct { .. } | Kind::Line => {
                 raw.with_first(request.line as usize, |line| {
@@ -151,36 +130,10 @@ impl Node {
     /// Whether a canonical request goes on without being looked at.
     #[inline]
     fn goes_as_it_stands(&self, command: &Command, keys: u32, versions: Versions) -> bool {
-        let has_several_owners = keys > 1 && self.topology.needs_hash();
-        let names_version = self.marks_versions && versions == Versions::Compared;
-        let is_purge = self.looks_closer && self.is_memcache_purge(command);
+        let has_several_owners = keys > 1 && self.facts.needs_hash;
+        let names_version = self.facts.marks_versions && versions == Versions::Compared;
+        let is_purge = self.facts.needs_inspection && self.is_memcache_purge(command);
         !has_several_owners && !names_version && !is_purge
-    }
-
-    /// Forwards a request by one key whose reply tells the client versions.
-    fn forward_marking(&mut self, key: FrontId, now: Now, mut ask: Ask<'_>) {
-        ask.routing = self.version_routing(key, &ask);
-        let Some(entry) = self.enqueue(key, now, Form::default(), &ask, ask.raw.len()) else {
-            return;
-        };
-        if let Some(msg) = self.flight.get_mut(entry) {
-            msg.flags = msg.flags.with(Flags::UNIQUE);
-        }
-        self.count_request(&ask);
-        let level = self.level_of(key, ask.class);
-        self.place(entry, key, now, level, &ask);
-    }
-
-    /// Where a request goes whose reply tells versions: all nodes of a datacenter ask the same replica.
-    fn version_routing(&self, key: FrontId, ask: &Ask<'_>) -> Routing {
-        let asks_one = ask.class == Class::Read
-            && self.replicated
-            && self.level_of(key, ask.class) == Consistency::DcOne;
-        if asks_one {
-            Routing::FirstRack
-        } else {
-            ask.routing
-        }
     }
 
     /// Answers a client's request here, unless it wants no answer.
@@ -219,7 +172,7 @@ impl Node {
         let tokens: Vec<Token> = call.keys().map(|key| self.token(&key)).collect();
         let token = tokens.first().copied().unwrap_or_default();
         let mut text = Vec::new();
-        let call = if self.marks_versions && !self.replicated {
+        let call = if self.facts.marks_versions && !self.facts.replicated {
             self.for_owner(&call, token, &mut text)
         } else {
             call
@@ -229,26 +182,27 @@ impl Node {
             None => (call, None),
         };
         let chain = self.rewritten(&call, line, raw);
-        let mut ask = Ask::memcache(command, class, token, Raw::from(&chain));
-        let versions = self.marks_versions && hands_out_versions(&call);
-        if versions {
-            ask.routing = self.version_routing(key, &ask);
-        }
+        let Some(asker) = self.client_asker(key) else {
+            return;
+        };
+        let cx = self.plan_cx(asker);
+        let gets_versions = self.facts.marks_versions && hands_out_versions(&call);
+        let mut route = plan::memcache::route(&cx, command, class, gets_versions);
+        route.flags = route.flags.with(quiet_flags(call.quiet));
+        let has_one_owner = cx.have_one_owner(&route, &tokens);
+        let ask = Ask {
+            route,
+            token,
+            raw: Raw::from(&chain),
+        };
         if self.is_memcache_purge(command) && !self.topology.is_mine(token) {
             let failure = Failure::AdminMode.line(StoreKind::Memcache);
             return self.tell(key, now, failure.as_bytes(), call.quiet == Quiet::All);
         }
-        let Some(entry) = self.enqueue(key, now, Form::default(), &ask, ask.raw.len()) else {
+        let Some(entry) = self.enqueue(key, now, &ask) else {
             return;
         };
-        if let Some(msg) = self.flight.get_mut(entry) {
-            msg.flags = msg.flags.with(quiet_flags(call.quiet));
-            if versions {
-                msg.flags = msg.flags.with(Flags::UNIQUE);
-            }
-        }
-        if tokens.len() > 1 && (is_too_long(&call, &ask) || !self.is_one_owner(key, &ask, &tokens))
-        {
+        if tokens.len() > 1 && (is_too_long(&call, &ask) || !has_one_owner) {
             return self.split_get(entry, key, now, &ask, &call, &tokens);
         }
         let entry = match naming {
@@ -260,11 +214,10 @@ impl Node {
             self.send_to_store(entry, Some(key), now, ask.raw);
         } else if command.serve == Serve::AllNodesGuarded {
             self.ask_all(entry, key, now, &ask, Join::Same, true);
-        } else if self.replicated && rewrite::needs_one(&call) {
+        } else if self.facts.replicated && rewrite::needs_one(&call) {
             self.compare_and_swap(entry, key, now, &ask, &call);
         } else {
-            let level = self.level_of(key, class);
-            self.place(entry, key, now, level, &ask);
+            self.place(entry, key, now, &ask);
         }
     }
 

@@ -31,15 +31,17 @@ impl Node {
         call: &Call<'_>,
         tokens: &[Token],
     ) {
-        let level = self.level_of(key, ask.class);
-        self.divide(key, ask, tokens);
+        let Some(asker) = self.client_asker(key) else {
+            return;
+        };
+        self.divide(asker, &ask.route, tokens);
         self.send_lines(entry, now, ask, call, tokens, |node, msg, ask| {
             node.count_request(ask);
-            node.place(msg, key, now, level, ask);
+            node.place(msg, key, now, ask);
         });
     }
 
-    /// Forwards each of the pieces into which a peer's request has been divided ([`Node::divide_forwarded`]).
+    /// Divides a peer's request, and forwards each of the pieces.
     pub(super) fn send_forwarded_gets(
         &mut self,
         entry: ReqId,
@@ -49,6 +51,7 @@ impl Node {
         call: &Call<'_>,
         tokens: &[Token],
     ) {
+        self.divide(self.peer_asker(key, true), &ask.route, tokens);
         self.send_lines(entry, now, ask, call, tokens, |node, msg, ask| {
             node.place_peer(msg, key, now, true, ask);
         });

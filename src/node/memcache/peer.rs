@@ -11,6 +11,7 @@ use crate::node::Node;
 use crate::node::ask::Ask;
 use crate::node::ids::FrontId;
 use crate::node::msg::Flags;
+use crate::node::plan;
 use crate::proto::memcache::call::Quiet;
 use crate::proto::memcache::command::Serve;
 use crate::proto::memcache::errors;
@@ -38,7 +39,9 @@ impl Node {
                 } else {
                     Token::default()
                 };
-                let ask = Ask::memcache(command, command.class, token, raw);
+                let cx = self.plan_cx(self.peer_asker(key, forward));
+                let route = plan::memcache::route(&cx, command, command.class, false);
+                let ask = Ask { route, token, raw };
                 if let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), raw.len()) {
                     self.place_peer(entry, key, now, forward, &ask);
                 }
@@ -85,12 +88,15 @@ impl Node {
         let keys = call.keys().take(counted);
         let tokens: Vec<Token> = keys.map(|key| self.token(&key)).collect();
         let chain = self.rewritten(&call, line.len(), raw);
-        let ask = Ask::memcache(
-            call.command,
-            call.class(),
-            tokens.first().copied().unwrap_or_default(),
-            Raw::from(&chain),
-        );
+        let cx = self.plan_cx(self.peer_asker(key, forward));
+        let mut route = plan::memcache::route(&cx, call.command, call.class(), false);
+        route.flags = route.flags.with(quiet_flags(call.quiet));
+        let has_one_owner = cx.have_one_owner(&route, &tokens);
+        let ask = Ask {
+            route,
+            token: tokens.first().copied().unwrap_or_default(),
+            raw: Raw::from(&chain),
+        };
         if is_too_long(&call, &ask) {
             // No node of ours sends it.
             return self.tell_peer(key, now, id, errors::LINE_TOO_LONG.as_bytes(), false);
@@ -98,10 +104,7 @@ impl Node {
         let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), ask.raw.len()) else {
             return;
         };
-        if let Some(msg) = self.flight.get_mut(entry) {
-            msg.flags = msg.flags.with(quiet_flags(call.quiet));
-        }
-        if tokens.len() > 1 && self.divide_forwarded(&tokens) {
+        if !has_one_owner {
             self.send_forwarded_gets(entry, key, now, &ask, &call, &tokens);
         } else {
             self.place_peer(entry, key, now, forward, &ask);

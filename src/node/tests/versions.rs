@@ -157,7 +157,7 @@ fn a_version_from_the_time_alone_does_not_match_what_a_node_that_joined_has_stor
     ] {
         let mut rig = Rig::new(&larger[..1], at(DcOne));
         let later = Rig::new(&larger, at(DcOne));
-        let replicated = later.node.replicated;
+        let replicated = later.node.facts.replicated;
         let key = if replicated {
             "k".to_owned()
         } else {

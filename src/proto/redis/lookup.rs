@@ -121,29 +121,51 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
     }
 }
 
+/// Why a request belongs to no row.
+#[derive(Clone, Copy, Debug)]
+pub enum Unresolved {
+    /// There is no such command.
+    Command,
+    /// This container has no such subcommand.
+    Subcommand(&'static Command),
+    /// The command does not take so many arguments.
+    Arity(&'static Command),
+}
+
+impl Unresolved {
+    /// Appends the error line for the client that sent this request.
+    pub fn write(self, args: &[&[u8]], out: &mut Vec<u8>) {
+        match self {
+            Unresolved::Command => errors::unknown_command(args, out),
+            Unresolved::Subcommand(container) => {
+                let word = args.get(1).copied().unwrap_or_default();
+                errors::unknown_subcommand(container, word, out);
+            }
+            Unresolved::Arity(command) => errors::arity(command, out),
+        }
+    }
+}
+
 /// Finds the row that a whole request, name first, belongs to, descending into containers, and
-/// checks its number of arguments.
+/// checks its number of arguments. Whether the command is served is for the row to say.
 ///
-/// `None` if there is no such command or subcommand, or it has the wrong number of arguments; the
-/// error line for the client has then been appended to `out`. Whether the command is served is
-/// for the row to say.
-pub fn resolve(args: &[&[u8]], out: &mut Vec<u8>) -> Option<&'static Command> {
-    let Some(mut found) = args.first().and_then(|name| lookup(name)) else {
-        errors::unknown_command(args, out);
-        return None;
-    };
+/// # Errors
+/// There is no such command or subcommand, or it has the wrong number of arguments.
+pub fn find(args: &[&[u8]]) -> Result<&'static Command, Unresolved> {
+    let named = args.first().and_then(|name| lookup(name));
+    let mut found = named.ok_or(Unresolved::Command)?;
     if let Some(word) = args.get(1).filter(|_| found.is_container()) {
-        let Some(child) = found.child(word) else {
-            errors::unknown_subcommand(found, word, out);
-            return None;
-        };
-        found = child;
+        found = found.child(word).ok_or(Unresolved::Subcommand(found))?;
     }
     if !found.accepts(args.len()) {
-        errors::arity(found, out);
-        return None;
+        return Err(Unresolved::Arity(found));
     }
-    Some(found)
+    Ok(found)
+}
+
+/// The same as [`find`], the error line for the client appended to `out`.
+pub fn resolve(args: &[&[u8]], out: &mut Vec<u8>) -> Option<&'static Command> {
+    find(args).map_err(|why| why.write(args, out)).ok()
 }
 
 #[cold]

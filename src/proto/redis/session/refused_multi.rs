@@ -18,23 +18,11 @@
 
 use super::Session;
 use crate::clock::Now;
-use crate::proto::redis::command::Transaction;
-use crate::proto::redis::errors;
-use crate::proto::redis::lookup::lookup;
 
 /// How long a client may go on without ending its transaction, in µs.
 pub const PATIENCE_US: u64 = 5_000_000;
 /// A client that has sent nothing for so long, in µs, has read the refusal.
 pub const SILENCE_US: u64 = 1_000_000;
-
-/// What a request gets that is not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The error line.
-    pub line: &'static str,
-    /// The connection closes behind it.
-    pub closes: bool,
-}
 
 impl Session {
     /// Takes note that a `MULTI` is refused now.
@@ -56,26 +44,15 @@ impl Session {
         }
     }
 
-    /// What a request gets that comes behind a refused `MULTI`; `None`: it is served like any other. `args`
-    /// is the whole request, name first.
-    pub fn behind_multi(&mut self, args: &[&[u8]], now: Now) -> Option<Refusal> {
-        let since = self.refused_multi?;
-        let command = args.first().and_then(|name| lookup(name));
-        let part = command.map_or(Transaction::None, |command| command.transaction);
-        match part {
-            Transaction::None => {}
-            Transaction::Begins => return None,
-            Transaction::Ends | Transaction::Runs => {
-                self.refused_multi = None;
-                return (part == Transaction::Runs).then_some(Refusal {
-                    line: errors::EXEC_ABORT,
-                    closes: false,
-                });
-            }
-        }
-        Some(Refusal {
-            line: errors::BEHIND_REFUSED_MULTI,
-            closes: now.mono_us.saturating_sub(since) >= PATIENCE_US,
-        })
+    /// Takes note that the transaction has ended.
+    pub fn transaction_over(&mut self) {
+        self.refused_multi = None;
+    }
+
+    /// Returns true if the client has gone on for too long without ending its transaction: then the connection
+    /// closes.
+    pub fn is_multi_overdue(&self, now: Now) -> bool {
+        let since = self.refused_multi;
+        since.is_some_and(|since| now.mono_us.saturating_sub(since) >= PATIENCE_US)
     }
 }

@@ -1,0 +1,230 @@
+//! What a request is and who gets it: decided here, and only here, for clients and for peers.
+//!
+//! [`redis::plan`] looks at a request and at a [`PlanCx`], which holds everything else the decision depends on:
+//! the topology, the options, and what is known of the connection the request came in on. It changes nothing. The
+//! [`Plan`] says what the node is to do; `Node` carries it out.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `facts` | what the decision needs to know of the topology |
+//! | `redis` | the plan of a request to Redis |
+//! | `memcache` | the plan of a request to memcached |
+//! | `sights` | what a command alone says of the plans of its requests, so that most need no closer look |
+//! | `order` | which plans keep their place behind earlier writes, or wait for the end of a pause |
+//! | `owners` | whether one node owns several keys |
+
+mod facts;
+pub(super) mod memcache;
+pub(super) mod order;
+mod owners;
+pub(super) mod redis;
+mod sights;
+#[cfg(test)]
+mod tests;
+
+pub(super) use facts::Facts;
+pub(super) use sights::Sights;
+
+use super::Options;
+use super::msg::Flags;
+use crate::cluster::id::NodeId;
+use crate::cluster::route::{Demand, Routing};
+use crate::cluster::topology::Topology;
+use crate::consistency::Consistency;
+use crate::hashkit::{self, Token};
+use crate::proto::Class;
+use crate::proto::redis::command::Command;
+use crate::proto::redis::keys::KeysError;
+use crate::proto::redis::lookup::Unresolved;
+use crate::proto::redis::refusal;
+use crate::proto::redis::resp3::Form;
+
+/// What the node is to do with a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Plan {
+    /// The session of the client answers, or, about all clients, the node.
+    Session(&'static Command),
+    /// Send it to the datastore of this node and to no other.
+    Store(Route, StoreReply),
+    /// Send it to the owners of its key, as its level says.
+    Keyed(Route, Times),
+    /// Divide it by the owners of its keys, and send each piece to its owners.
+    Split(Route),
+    /// Send it to nodes that answer it together.
+    Fanout(Route, Fanout),
+    /// Send it to one owner, and what it did there to the other replicas.
+    TwoStep(Route),
+    /// Answer it with an error.
+    Refuse(Why),
+}
+
+/// How a request is placed and counted, whatever its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    /// The command's row in its table.
+    pub row: u16,
+    /// Where it may go.
+    pub routing: Routing,
+    /// It is counted in the statistics as a request.
+    pub counted: bool,
+    /// Read or write: the command's class, or what its arguments make of it.
+    pub class: Class,
+    /// The consistency level in force for its class.
+    pub level: Consistency,
+    /// Further facts for its messages.
+    pub flags: Flags,
+    /// The form of its reply in RESP3.
+    pub form: Form,
+}
+
+/// What becomes of the reply of this node's datastore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoreReply {
+    /// The client gets it.
+    AsItIs,
+    /// The same. The request is not a read or write of the cluster: it removes what this node owns.
+    OfPurge,
+    /// Parameters that are different behind a proxy are taken out.
+    Settings,
+    /// Commands that are not served are taken out; with or without those that only this node knows.
+    Docs { with_own: bool },
+}
+
+/// Times to live in a request by key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Times {
+    /// The request goes on as it stands.
+    AsTheyAre,
+    /// Times that count from now are made absolute, for all replicas to agree.
+    Absolute,
+}
+
+/// Which nodes answer a request together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fanout {
+    /// All nodes of this rack.
+    Rack,
+    /// All nodes of the cluster; the replies of this datacenter count.
+    Cluster,
+    /// All nodes of the cluster; all replies count.
+    Everywhere,
+    /// The node that goes on with a cursor: the owner in this place of `of` in this rack's ring. `inner` is the
+    /// cursor as its datastore knows it.
+    Cursor {
+        node: NodeId,
+        place: u16,
+        of: u16,
+        inner: u64,
+    },
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Why {
+    /// It has more arguments than are looked at.
+    TooManyArguments,
+    /// It is not Redis but HTTP: the connection closes.
+    Http,
+    /// It follows a `MULTI` that was refused.
+    BehindMulti,
+    /// It is the `EXEC` of a `MULTI` that was refused.
+    ExecAborted,
+    /// The table has no row for it.
+    Unresolved(Unresolved),
+    /// The command is not served, or not with these arguments.
+    Unserved(&'static Command, refusal::Why),
+    /// Its keys cannot be told.
+    Keys(&'static Command, KeysError),
+    /// Its keys have different owners.
+    SpansNodes(&'static Command),
+    /// The datastore would make keys from the pattern behind this option, and other nodes may own them.
+    PatternSpansNodes(&'static str),
+    /// No node of this rack has given such a cursor.
+    InvalidCursor,
+    /// In admin mode: this node does not own its keys.
+    NotOwned,
+}
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asker {
+    /// A client of this node.
+    Client {
+        /// It speaks RESP3.
+        resp3: bool,
+        /// A transaction of its may still be coming in whose `MULTI` was refused.
+        behind_multi: bool,
+        /// The level it has chosen, if it has.
+        level: Option<Consistency>,
+    },
+    /// A peer.
+    Peer {
+        /// The request is for the owner in every rack of this datacenter; else for this node's datastore.
+        forward: bool,
+        /// The peer is a node of this program, not a C node.
+        is_modern: bool,
+    },
+}
+
+/// What a plan depends on besides the request.
+#[derive(Clone, Copy)]
+pub(super) struct PlanCx<'a> {
+    pub topology: &'a Topology,
+    pub facts: Facts,
+    pub sights: &'a Sights,
+    pub options: &'a Options,
+    pub asker: Asker,
+}
+
+impl PlanCx<'_> {
+    /// The consistency level in force for a class of requests.
+    #[inline]
+    pub fn level(&self, class: Class) -> Consistency {
+        match self.asker {
+            Asker::Client { level, .. } => level.unwrap_or(match class {
+                Class::Read => self.options.read_consistency,
+                Class::Write => self.options.write_consistency,
+            }),
+            Asker::Peer { .. } => Consistency::DcOne,
+        }
+    }
+
+    /// The place of a key on the ring; any place if the ring has one node.
+    #[inline]
+    pub fn token(&self, key: &[u8]) -> Token {
+        token(self.facts, self.options, key)
+    }
+
+    /// Returns true if admin mode keeps this command from being replicated.
+    #[inline]
+    fn is_purge(&self, purges: bool) -> bool {
+        self.options.admin_operation == 1 && purges
+    }
+
+    /// What the cluster has to know of a request with this route to place it.
+    fn demand(&self, route: &Route) -> Demand {
+        demand(self.options, route, Token::default())
+    }
+}
+
+/// The place of a key on the ring; any place if the ring has one node.
+#[inline]
+pub(super) fn token(facts: Facts, options: &Options, key: &[u8]) -> Token {
+    if !facts.needs_hash {
+        return Token::default();
+    }
+    let tagged = hashkit::tagged(key, options.hash_tag);
+    Token::of_hash(hashkit::hash(options.hash, tagged))
+}
+
+/// What the cluster has to know of a request to place it by the token of its first key.
+#[inline]
+pub(super) fn demand(options: &Options, route: &Route, token: Token) -> Demand {
+    Demand {
+        routing: route.routing,
+        class: route.class,
+        level: route.level,
+        token,
+        failover: options.read_failover,
+    }
+}
