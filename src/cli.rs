@@ -5,7 +5,7 @@
 //! from left to right, is a [`Failure`], even after `-h`. Numbers are decimal digits up to
 //! 2147483647. Arguments must be UTF-8.
 //!
-//! Nothing is printed and nothing is read here; what was asked for comes back as a [`Command`].
+//! Nothing is printed and nothing is read here; the result is a [`Command`].
 //! Everything the program prints goes to stderr, as with the original.
 
 pub mod words;
@@ -20,7 +20,7 @@ use words::{Refusal, Shape};
 /// The configuration file unless `-c` names another; relative to the working directory.
 pub const DEFAULT_CONF_FILE: &str = "conf/dynomite.yml";
 
-/// What an option's value is.
+/// The kind of an option's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
     None,
@@ -73,7 +73,7 @@ const REMOVED: [(&str, &str); 6] = [
     ("stats-addr", "stats_listen:"),
 ];
 
-/// What the command line asks for.
+/// The command given by the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Print and exit 0: the version line always, then the usage, then the statistics.
@@ -89,9 +89,9 @@ pub enum Command {
     Test {
         /// The file.
         conf_file: PathBuf,
-        /// What the command line says about it.
+        /// Settings from the command line.
         overrides: Overrides,
-        /// What there is to say about the options.
+        /// Notes about the options, for the log.
         notes: Vec<Note>,
     },
     /// Run the server.
@@ -119,12 +119,12 @@ pub struct Options {
     pub mbuf_size: Option<usize>,
     /// `-M`, within its limits.
     pub max_msgs: Option<usize>,
-    /// What to log about the options once the log is open.
+    /// Notes about the options, logged once the log is open.
     pub notes: Vec<Note>,
 }
 
 impl Options {
-    /// What the options say about the configuration.
+    /// The settings that options override.
     pub fn overrides(&self) -> Overrides {
         Overrides {
             mbuf_size: self.mbuf_size,

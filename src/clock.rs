@@ -1,4 +1,4 @@
-//! The time, as the rest of the program is told it.
+//! The time, as it is passed through the program.
 //!
 //! Nothing below the reactor reads a clock: the reactor reads both clocks once per turn and passes
 //! the result down, so the same code runs under virtual time in the simulator.

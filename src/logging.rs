@@ -46,7 +46,7 @@ static GATE: AtomicU8 = AtomicU8::new(DEFAULT_LEVEL);
 static LOST: AtomicU64 = AtomicU64::new(0);
 static REPEATED: AtomicU64 = AtomicU64::new(0);
 
-/// Whether a statement at `level` is written now.
+/// Returns true if a statement at `level` is written now.
 #[inline]
 pub fn enabled(level: Level) -> bool {
     level <= Level::Alert || level as u8 <= GATE.load(Ordering::Relaxed)
@@ -57,7 +57,7 @@ pub fn level() -> u8 {
     GATE.load(Ordering::Relaxed)
 }
 
-/// Sets the level, clamped to 0..=11, and returns what it became.
+/// Sets the level, clamped to 0..=11. Returns the new level.
 pub fn set_level(level: u8) -> u8 {
     let level = level.min(MAX_LEVEL);
     GATE.store(level, Ordering::Relaxed);

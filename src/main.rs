@@ -1,4 +1,4 @@
-//! The `dynomite` command: what is asked on the command line, and a server's life from start to stop.
+//! The `dynomite` command: the command line, and a server's life from start to stop.
 
 use dynomite::cli::{self, Command, Options};
 use dynomite::clock::Now;
@@ -51,12 +51,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints to stderr. If nobody reads it there is nobody to be told.
+/// Prints to stderr. A failure has no place to be reported.
 fn tell(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// Says what a start would say of a configuration.
+/// `-t`: prints what a start would report about the configuration.
 fn test(conf_file: &Path, overrides: &Overrides, notes: &[Note]) -> ExitCode {
     let (lines, code) = startup::test(conf_file, overrides, notes);
     tell(&(lines.join("\n") + "\n"));
@@ -93,10 +93,10 @@ fn serve(options: &Options) -> Result<(), ExitCode> {
         Ok(Ended::Stopped) => Ok(()),
         Ok(Ended::Killed) => Err(ExitCode::FAILURE),
         Err(message) => {
-            // Last of all: whoever is told may start another node with the same pid file.
+            // Last of all: the parent that gets the report may start another node with the same pid file.
             match report {
                 Some(report) => report.failed(&message),
-                // With the log on stderr the lines stand there already.
+                // With the log on stderr the lines are there already.
                 None if options.output.is_some() => tell(&format!("{message}\n")),
                 None => {}
             }
@@ -114,16 +114,16 @@ fn wrong_configuration() -> ExitCode {
     }
 }
 
-/// Reads and checks what a start needs, and logs what is worth it.
+/// Reads and checks the configuration, and logs its notes.
 fn configure(options: &Options, log: &LogHandle) -> Result<Checked, ExitCode> {
     let variables = |name: &str| std::env::var_os(name);
-    // Of what is wrong with the files only the variable can say how it is logged.
+    // Errors in the files are logged before their own `log_severity` is known: only the variable applies.
     log.show_severity(variables("DYNOMITE_LOG_SEVERITY").is_some_and(|value| value == "1"));
     let checked = startup::check(&options.conf_file, &options.overrides(), &variables);
     let checked = checked.map_err(|problems| {
         for problem in &problems {
             log_at!(Alert, "{problem}");
-            // With the log on stderr it stands there already.
+            // With the log on stderr it is there already.
             if options.output.is_some() {
                 tell(&format!("{problem}\n"));
             }
@@ -202,7 +202,7 @@ fn live(
     ended.map_err(|error| format!("event loop failed: {}", sys::reason(&error)))
 }
 
-/// What a signal asks of the process; the event loop does its own part.
+/// Handles the process' part of a signal; the event loop does the rest.
 fn act(signal: Signal, log: &LogHandle) {
     let level = logging::level();
     match signal {
@@ -227,7 +227,7 @@ fn act(signal: Signal, log: &LogHandle) {
     }
 }
 
-/// Who this node is, for its statistics.
+/// This node's identity in its statistics.
 fn identity(settings: &Settings) -> Identity {
     let wall = SystemTime::now()
         .duration_since(UNIX_EPOCH)

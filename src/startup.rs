@@ -1,4 +1,4 @@
-//! What a start needs, read and checked before anything outside the process is changed.
+//! Reading and checking all that a start needs, before anything outside the process is changed.
 //!
 //! [`check`] is the one function behind `-t` and a start: both refuse the same, for the same reasons,
 //! and warn of the same. Two things are not common to both. A test also looks up the seeds' names
@@ -21,7 +21,7 @@ pub struct Checked {
     pub settings: Settings,
     /// Where further nodes are learned from; none for `simple_provider`.
     pub provider: Option<Provider>,
-    /// What to log, in order.
+    /// Notes to log, in order.
     pub notes: Vec<Note>,
     /// The keys that keep the main file from nodes of the C original: a warning for a test.
     pub refused_by_the_original: Vec<Note>,
@@ -92,7 +92,7 @@ pub fn check(
     })
 }
 
-/// What `-t` says of the configuration at `path`: the lines for stderr and the exit code, 0 or 1.
+/// The result of `-t` for the configuration at `path`: the lines for stderr and the exit code, 0 or 1.
 /// Warnings and reasons come first, the verdict is the last line. `notes` are those of the command line.
 pub fn test(path: &Path, overrides: &Overrides, notes: &[Note]) -> (Vec<String>, i32) {
     let (mut notes, mut problems) = (notes.to_vec(), Vec::new());
@@ -118,7 +118,7 @@ pub fn test(path: &Path, overrides: &Overrides, notes: &[Note]) -> (Vec<String>,
     (lines, i32::from(!valid))
 }
 
-/// Whether something can listen somewhere, as far as can be told without listening there.
+/// Checks whether an address can be listened on, as far as that shows without listening.
 enum Place {
     Usable,
     /// None of the addresses belongs to this machine: a start here would fail.
@@ -145,7 +145,7 @@ fn place_of(endpoint: &Endpoint) -> Place {
     }
 }
 
-/// Whether this machine has the address: then some port of it can be bound.
+/// Returns true if this machine has the address: then some port of it can be bound.
 fn is_local(ip: IpAddr) -> bool {
     match TcpListener::bind((ip, 0)) {
         Ok(_) => true,

@@ -9,7 +9,7 @@ mod log;
 
 use std::fmt::Write;
 
-/// What comes before and after the generated part of dynomite-troubleshooting(7).
+/// The text before and after the generated part of dynomite-troubleshooting(7).
 pub const MARKS: (&str, &str) = (
     ".\\\" The errors below are written from the table of errors; a test compares them.",
     ".\\\" End of the errors.",
@@ -18,11 +18,11 @@ pub const MARKS: (&str, &str) = (
 /// An error text, its meaning and its remedy.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// The text, with `...` in place of what differs from time to time.
+    /// The text, with `...` in place of the parts that vary.
     pub text: &'static str,
-    /// What has happened.
+    /// Cause.
     pub meaning: &'static str,
-    /// What to do about it.
+    /// Action.
     pub action: &'static str,
 }
 

@@ -36,7 +36,7 @@ const fn shape(short: char, long: &'static str, takes_value: bool) -> Shape {
     }
 }
 
-/// What the command line asks for.
+/// The command given by the command line.
 #[derive(Default)]
 struct Job {
     help: bool,

@@ -3,7 +3,7 @@
 //! A proxy's requests are small, so that most of what one costs is entering the kernel. Where the world
 //! can ([`World::can_batch`]), the first read from each client that is ready in a turn, and the
 //! first write to each connection with output, are done together, [`BATCH`] at a time. What was read is then
-//! given to the node as if it had read it itself ([`Ahead`]), what was written is reported as if it had
+//! given to the node as if it had read it itself ([`Ahead`]), and what was written is reported as if it had
 //! written it ([`Done`]); whatever goes beyond that is read and written one connection at a time.
 //!
 //! The datastore and peers are read one at a time in any case: many replies come with each read already, and
@@ -19,7 +19,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 /// Output longer than this is written apart, in bytes: its call costs little beside its bytes.
 const LONG: usize = 16 * 1024;
 
-/// What is needed to read and write together.
+/// Buffers for batched reads and writes.
 #[derive(Default)]
 pub(super) struct Batch {
     /// Where the bytes of clients land, [`World::ROOM`] for each. Empty until the first batch.
@@ -28,9 +28,9 @@ pub(super) struct Batch {
     pub ready: Vec<ConnId>,
     /// Connections with output to be written.
     pub dirty: Vec<ConnId>,
-    /// Bytes that were read and not taken, because the node made the client wait.
+    /// Bytes that were read and not taken, because the node paused the client.
     rests: Vec<(ConnId, Vec<u8>)>,
-    /// Those of the latest call.
+    /// Results of the latest call.
     results: Vec<i32>,
 }
 
@@ -64,12 +64,12 @@ impl Batch {
     }
 }
 
-/// The bytes of a result, or the error that it stands for.
+/// Converts a result of the ring: a count of bytes, or a negated error number.
 fn outcome(result: i32) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(result.wrapping_neg()))
 }
 
-/// A stream whose first read has been done.
+/// A stream whose first read is done already.
 pub(super) struct Ahead<'a, S> {
     /// The result of that read, until it is returned.
     first: Option<io::Result<usize>>,
@@ -95,7 +95,7 @@ impl<'a, S: Read> Ahead<'a, S> {
         }
     }
 
-    /// `bytes`, which were read earlier, in front of what the stream has.
+    /// A stream with `bytes`, which were read earlier, in front of it.
     pub fn of(bytes: &'a [u8], stream: &'a mut S) -> Ahead<'a, S> {
         Ahead {
             first: Some(Ok(bytes.len())),
@@ -133,8 +133,8 @@ impl<S: Read> Read for Ahead<'_, S> {
         }
         let has_room = parts.iter().any(|part| !part.is_empty());
         if self.full && has_room {
-            // What makes this read fail, or ends the stream, makes the next one do so too. Not so an
-            // interruption: taken for the end of what there is, it would leave bytes in the kernel, and no edge.
+            // An error or the end of the stream shows again at the next read. An interruption does not: taken for
+            // the end of the available bytes, it would leave bytes in the kernel with no edge to come.
             count += loop {
                 match self.stream.read_vectored(parts) {
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -146,7 +146,7 @@ impl<S: Read> Read for Ahead<'_, S> {
     }
 }
 
-/// A stream whose first write has been done.
+/// A stream whose first write is done already.
 struct Done<'a, S> {
     /// The result of that write, until it is returned.
     first: Option<i32>,
@@ -198,7 +198,7 @@ impl<C> Driver<C> {
         self.batch.ready = ready;
     }
 
-    /// Gives the node what was read from each of these clients.
+    /// Passes the bytes read from each of these clients to the node.
     fn hand_over<W: World<Conn = C>>(&mut self, world: &mut W, ids: &[ConnId], now: Now) {
         let landing = std::mem::take(&mut self.batch.landing);
         let results = std::mem::take(&mut self.batch.results);
@@ -208,7 +208,7 @@ impl<C> Driver<C> {
                 continue;
             }
             let Some(conn) = self.conns.get_mut(id) else {
-                continue; // Closed for what another client said.
+                continue; // Closed by a request of another client.
             };
             let drops_rest = world.has_fault(Fault::DropsRest);
             let mut ahead = Ahead::new(result, room, world.stream(id, &mut conn.inner));
@@ -248,7 +248,7 @@ impl<C> Driver<C> {
         self.batch.dirty = dirty;
     }
 
-    /// Tells the node what was written to each of these connections, and writes on.
+    /// Reports to the node how much was written to each of these connections, and writes on.
     fn report<W: World<Conn = C>>(&mut self, world: &mut W, ids: &[ConnId], now: Now) {
         let results = std::mem::take(&mut self.batch.results);
         for (&id, &result) in ids.iter().zip(&results) {

@@ -2,12 +2,12 @@
 
 use crate::node::{ConnId, Kind};
 
-/// A connection and what is known about its readiness.
+/// A connection and its readiness.
 #[derive(Debug)]
 pub struct Conn<C> {
-    /// What its world keeps of it.
+    /// The world's part: a socket, or the number of a link.
     pub inner: C,
-    /// Tells it from earlier connections in the same place.
+    /// Distinguishes it from earlier connections in the same place.
     generation: u32,
     /// It is in the queue of connections to be read.
     pub(super) queued: bool,

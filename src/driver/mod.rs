@@ -23,7 +23,7 @@
 //! then carries all of them. A turn's own requests wait for that no longer than [`GLANCES`] turns would
 //! have taken; a request that came alone is passed on at once.
 //!
-//! Events are edges: a short read means that the kernel's buffer was empty, and whatever comes later makes a new
+//! Events are edges: a short read means that the kernel's buffer was empty, and bytes that come later make a new
 //! edge. Only the end of a stream that arrives together with data makes no edge of its own;
 //! [`Conn::ended`] remembers it.
 //!
@@ -47,10 +47,10 @@ use batch::Batch;
 
 /// How often one turn looks for more events between its answers and its requests, at most.
 pub const GLANCES: usize = 3;
-/// What the tables keep when a crowd has gone, in entries.
+/// Capacity that the tables keep after many connections have closed, in entries.
 const KEPT: usize = 64;
 
-/// A node with its connections. `C` is what its [`World`] keeps of each.
+/// A node with its connections. `C` is the [`World`]'s part of a connection.
 pub struct Driver<C> {
     /// The node.
     pub node: Node,
@@ -74,7 +74,7 @@ impl<C> Driver<C> {
         }
     }
 
-    /// Whether a turn has something to do without any event.
+    /// Returns true if the next turn has reads to do without any event.
     pub fn has_queued(&self) -> bool {
         !self.queued.is_empty()
     }
@@ -116,7 +116,7 @@ impl<C> Driver<C> {
         }
     }
 
-    /// Returns the memory of a crowd that has gone.
+    /// Frees memory that many connections needed and few do not.
     fn shrink(&mut self) {
         self.conns.shrink();
         self.queued.shrink_to(KEPT);

@@ -24,7 +24,7 @@ impl<C> Driver<C> {
         self.conns.insert(id, Conn::new(id, conn, false));
     }
 
-    /// Takes in how an attempt to connect has begun.
+    /// Records how an attempt to connect has begun.
     pub fn attempt(&mut self, id: ConnId, attempt: Attempt<C>, now: Now) {
         match attempt {
             Attempt::Begun(conn) => self.conns.insert(id, Conn::new(id, conn, true)),
@@ -111,7 +111,7 @@ impl<C> Driver<C> {
         }
     }
 
-    /// Carries out what the node asks for, and writes its output: answers, then requests.
+    /// Carries out the node's actions and writes its output: answers, then requests.
     ///
     /// # Errors
     /// Those of [`World::glance`].
@@ -130,7 +130,7 @@ impl<C> Driver<C> {
         }
         loop {
             self.write_requests(world, now);
-            // A write that failed is an answer to somebody.
+            // A write that failed is the answer to a request.
             self.answer(world, now);
             if !self.node.has_dirty_upstreams() {
                 return Ok(());
@@ -138,7 +138,7 @@ impl<C> Driver<C> {
         }
     }
 
-    /// Carries out what the node asks for, and writes answers until there are none. Returns true if there were any.
+    /// Carries out the node's actions and writes answers until there are none. Returns true if there were any.
     fn answer<W: World<Conn = C>>(&mut self, world: &mut W, now: Now) -> bool {
         self.node.end_turn(now);
         let mut answered = false;
@@ -164,7 +164,7 @@ impl<C> Driver<C> {
         self.write_dirty(world, now);
     }
 
-    /// Carries out everything the node asks for. Returns true if there was anything.
+    /// Carries out all of the node's actions. Returns true if there were any.
     fn act_all<W: World<Conn = C>>(&mut self, world: &mut W, now: Now) -> bool {
         let mut acted = false;
         while let Some(action) = self.node.next_action() {
@@ -174,7 +174,7 @@ impl<C> Driver<C> {
         acted
     }
 
-    /// Carries out one thing that the node asks for.
+    /// Carries out one action.
     fn act<W: World<Conn = C>>(&mut self, world: &mut W, action: Action, now: Now) {
         world.watch(Step::Act(action));
         match action {

@@ -1,4 +1,4 @@
-//! What a driver needs of the world around a node.
+//! The world around a node, as its driver needs it.
 
 use super::Driver;
 use crate::clock::Now;
@@ -9,11 +9,11 @@ use std::io::{self, Read, Write};
 /// The result of a piece of a batch that has no connection: `EBADF`, negated.
 pub const APART: i32 = -libc::EBADF;
 
-/// Sockets, or what stands for them.
+/// Sockets, or a simulation of them.
 pub trait World: Sized {
-    /// What is kept of a connection: a socket, or the number of a link.
+    /// The world's part of a connection: a socket, or the number of a link.
     type Conn;
-    /// What is read and written.
+    /// The byte stream of a connection.
     type Stream: Read + Write;
 
     /// How much [`World::receive`] reads from one connection at most, in bytes.
@@ -25,7 +25,7 @@ pub trait World: Sized {
     /// Why an edge reported an error.
     fn take_error(&mut self, conn: &mut Self::Conn) -> io::Error;
 
-    /// Begins to connect. What becomes of it is reported by [`Driver::connected`] or
+    /// Begins to connect. The outcome is reported by [`Driver::connected`] or
     /// [`Node::broken`](crate::node::Node::broken).
     fn connect(&mut self, id: ConnId, endpoint: &Endpoint) -> Attempt<Self::Conn>;
 
@@ -56,7 +56,7 @@ pub trait World: Sized {
         results.extend(pieces.map(|_| APART));
     }
 
-    /// Receives into each room what has arrived. `results` are those of `recv`, as for [`World::send`].
+    /// Receives the bytes that have arrived into each room. `results` are those of `recv`, as for [`World::send`].
     fn receive<'a>(
         &mut self,
         rooms: impl Iterator<Item = (Option<&'a Self::Conn>, &'a mut [u8])>,
@@ -70,11 +70,11 @@ pub trait World: Sized {
     /// The driver has returned memory of its own.
     fn has_shrunk(&mut self) {}
 
-    /// Watches what the driver does.
+    /// Observes a step of the driver.
     #[inline]
     fn watch(&mut self, _step: Step) {}
 
-    /// Returns true if the driver is to do this wrong, now. Tests only: elsewhere it is a constant, and the
+    /// Returns true if the driver shall make this mistake now. Tests only: elsewhere it is a constant, and the
     /// driver is compiled without its faults.
     #[inline]
     fn has_fault(&mut self, _fault: Fault) -> bool {
@@ -92,7 +92,7 @@ pub enum Attempt<C> {
     Failed(io::Error),
 }
 
-/// What has happened to a connection.
+/// Events of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Edges {
     /// There are bytes to read.

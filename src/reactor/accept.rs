@@ -1,4 +1,4 @@
-//! Taking in connections.
+//! Accepting connections.
 //!
 //! Out of file descriptors, nothing is accepted for [`ACCEPT_PAUSE_US`] or until a connection
 //! closes; new connections wait in the kernel's queue. Nothing spins, and those that are connected do not
@@ -19,11 +19,11 @@ use std::net::SocketAddr;
 const ACCEPTS_PER_TURN: usize = 128;
 /// How long no connection is accepted after descriptors ran out, in µs.
 const ACCEPT_PAUSE_US: u64 = 100_000;
-/// Descriptors kept for what the process has open besides connections of the node: the log, listeners,
+/// Descriptors reserved for other open files than the node's connections: the log, listeners,
 /// the kernel's events, a few requests for statistics.
 const KEPT_FILES: usize = 48;
 
-/// What connects to a listener.
+/// The kinds of listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ListenerKind {
     /// `listen`.
@@ -43,7 +43,7 @@ impl ListenerKind {
     ];
 }
 
-/// All listeners, and whether they accept.
+/// All listeners, and the pause in accepting.
 #[derive(Default)]
 pub(super) struct Listeners {
     /// By [`ListenerKind`]; those of clients and peers are gone while shutting down.
@@ -110,7 +110,7 @@ pub(super) fn files() -> usize {
 }
 
 impl Reactor {
-    /// Accepts what waits at the listeners, a turn's worth of each.
+    /// Accepts waiting connections, up to [`ACCEPTS_PER_TURN`] from each listener.
     pub(super) fn accept_all(&mut self, now: Now) {
         for which in ListenerKind::ALL {
             for _ in 0..ACCEPTS_PER_TURN {

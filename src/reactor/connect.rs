@@ -48,7 +48,7 @@ impl Kernel {
         }
     }
 
-    /// Goes on with what the resolver found.
+    /// Connects to the addresses that the resolver found.
     pub(super) fn take_answers(&mut self, driver: &mut Driver, now: Now) {
         while let Some((ids, found)) = self.resolver.next_answer() {
             let peer = ids.iter().find(|id| id.kind == Kind::Peer);

@@ -1,4 +1,4 @@
-//! HTTP connections on the stats port: their sockets, and what the endpoint may ask.
+//! HTTP connections on the stats port: their sockets, and the service behind them.
 
 use super::kernel::Driver;
 use super::reload::Configured;
@@ -64,7 +64,7 @@ impl Sockets {
     }
 }
 
-/// Whether clients get to the node at all.
+/// State of the client listener, for `/readyz`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Doors {
     /// There is a listener for them.
@@ -73,7 +73,7 @@ pub(super) struct Doors {
     pub is_accepting: bool,
 }
 
-/// The node and what is around it, as the endpoint sees them.
+/// The node, the configuration and the listeners, as the HTTP endpoint sees them.
 struct View<'a> {
     driver: &'a mut Driver,
     configured: &'a mut Configured,
@@ -249,7 +249,7 @@ impl Endpoint {
         closed
     }
 
-    /// Closes HTTP connections whose time is over. Returns true if there were any.
+    /// Closes HTTP connections that have reached their time limit. Returns true if there were any.
     pub fn tick(&mut self, now: Now) -> bool {
         let mut closed = false;
         for id in self.admin.tick(now) {

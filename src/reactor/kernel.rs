@@ -1,4 +1,4 @@
-//! The kernel, as the world of a [`Driver`](crate::driver::Driver): what it reports, and sockets.
+//! The kernel as the world of a [`Driver`](crate::driver::Driver): events and sockets.
 //!
 //! Every socket is registered once for both directions, edge-triggered, and never again. Events of connections go to
 //! the driver at once; those of anything else are noted, for the next turn at the latest.
@@ -28,7 +28,7 @@ const EVENTS: usize = 1024;
 /// A node with its sockets.
 pub(super) type Driver = driver::Driver<Stream>;
 
-/// What the kernel is asked through, and what it has reported that concerns no connection of the node.
+/// Poll, ring, resolver and listeners, and the events that concern no connection of the node.
 pub(super) struct Kernel {
     poll: Poll,
     events: Events,
@@ -117,7 +117,7 @@ impl Kernel {
         self.events = events;
     }
 
-    /// Acts on what the kernel says about a connection.
+    /// Handles an event of a connection.
     #[inline]
     fn ready(&mut self, driver: &mut Driver, id: ConnId, event: &Event, now: Now) {
         let edges = Edges {

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 /// Most names that are remembered.
 const MOST_NAMES: usize = 4096;
 
-/// What is known of the addresses of names. One entry for each name that has been resolved.
+/// Known addresses of names. One entry for each name that has been resolved.
 #[derive(Debug, Default)]
 pub struct Known(HashMap<Endpoint, Addresses>);
 
@@ -20,7 +20,7 @@ pub struct Known(HashMap<Endpoint, Addresses>);
 struct Addresses {
     /// As they were found last, the resolver's preferred first.
     found: Vec<SocketAddr>,
-    /// Where the latest attempt went, and how it ended; `None` while nobody knows.
+    /// Address of the latest attempt, and whether it succeeded; `None` while it is under way.
     tried: Option<(SocketAddr, Option<bool>)>,
 }
 

@@ -19,7 +19,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// What the log calls it.
+    /// Name in the log.
     pub name: String,
     /// There may be connections to accept; no edge will say so again.
     pub ready: bool,
@@ -108,7 +108,7 @@ fn tcp_at(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     let socket =
         socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    // Accepted sockets inherit it on Linux: whoever is gone without a word does not stay for the
+    // Accepted sockets inherit it on Linux: a peer that vanished without closing does not stay for the
     // two hours of the system's own setting.
     let probes = TcpKeepalive::new()
         .with_time(KEEPALIVE)
@@ -149,7 +149,7 @@ mod tests {
     use socket2::SockRef;
 
     #[test]
-    fn whoever_is_accepted_is_probed_when_silent() {
+    fn an_accepted_connection_is_probed_when_it_is_silent() {
         let listener = tcp_at(([127, 0, 0, 1], 0).into(), 8).unwrap();
         let addr = listener.local_addr().unwrap();
         let _client = std::net::TcpStream::connect(addr).unwrap();

@@ -3,9 +3,9 @@
 //! A [`Reactor`] waits for events, at most until the next deadline of node or admin endpoint, reads both clocks once,
 //! and has the [`driver`](crate::driver) run the turn. It decides nothing about requests.
 //!
-//! `kernel` is the driver's world: what epoll reports, sockets, `io_uring`. Taking connections in is `accept`, making
-//! them is `connect`. `process` is what comes from outside and is no request: signals, the configuration read
-//! again (`reload`), lists of nodes (`seeds`), HTTP (`endpoint`).
+//! `kernel` is the driver's world: epoll events, sockets, `io_uring`. `accept` accepts connections, `connect` makes
+//! them. `process` handles what is not a request: signals, reloading the configuration
+//! (`reload`), lists of nodes (`seeds`), HTTP (`endpoint`).
 
 mod accept;
 mod connect;
@@ -50,7 +50,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use token::Name;
 
-/// What one connection's socket takes in the driver's tables, in bytes.
+/// Size of one connection's socket in the driver's tables, in bytes.
 pub const SOCKET_BYTES: usize = size_of::<Option<crate::driver::Conn<socket::Stream>>>();
 
 /// One event loop with its node and all its sockets.
@@ -58,7 +58,7 @@ pub struct Reactor {
     driver: Driver,
     kernel: Kernel,
     process: Process,
-    /// `io_uring` is to be used where the kernel has it.
+    /// Use `io_uring` if the kernel supports it.
     wants_ring: bool,
 }
 
@@ -71,7 +71,7 @@ pub enum Ended {
     Killed,
 }
 
-/// What a signal asks of the process outside the loop.
+/// Called with each signal, for the part of its handling that lies outside the loop.
 pub type OnSignal<'a> = dyn FnMut(Signal) + 'a;
 
 /// The original's words for a listener that could not be opened, then which key names it and why.
@@ -89,8 +89,8 @@ fn named(what: &str, key: &str, endpoint: &Endpoint, error: &io::Error) -> Strin
 }
 
 impl Reactor {
-    /// Opens the listeners in the original's order (statistics first, so that the endpoint tells of
-    /// the rest) and begins to connect to the datastore. With a provider of seeds clients are let in
+    /// Opens the listeners in the original's order (statistics first, so that the endpoint can report
+    /// on the others) and begins to connect to the datastore. With a provider of seeds clients are let in
     /// when it has answered, or after two seconds.
     ///
     /// # Errors
@@ -247,7 +247,7 @@ impl Reactor {
         Ok(self.driver.node.is_drained().then_some(Ended::Stopped))
     }
 
-    /// Gives the process what has arrived for it, and carries out its orders.
+    /// Runs the process' part of the turn, and carries out its orders.
     fn run_process(&mut self, now: Now, on_signal: &mut OnSignal<'_>) -> Option<Ended> {
         let listeners = &mut self.kernel.listeners;
         listeners.tick(now);
@@ -266,7 +266,7 @@ impl Reactor {
         if orders.stop {
             self.kernel.listeners.close(ListenerKind::Clients);
             self.kernel.listeners.close(ListenerKind::Peers);
-            // What has arrived already is still served.
+            // Requests that have already arrived are still served.
             self.driver.read_all(&mut self.kernel, now);
             self.driver.node.drain(now);
         }

@@ -1,6 +1,6 @@
 //! The thread that asks a provider of seeds, again and again.
 //!
-//! However long an answer takes, nobody waits for it but this thread: not the loop, and not the end of
+//! However long an answer takes, only this thread waits for it: neither the loop nor the end of
 //! the process. One answer may lie ready; the thread waits until it is taken.
 
 use crate::cluster::member::Member;

@@ -1,8 +1,8 @@
-//! What the process does beside the loop: signals, the configuration read again, lists of nodes, the HTTP endpoint,
+//! The process around the loop: signals, reloading the configuration, lists of nodes, the HTTP endpoint,
 //! and the heartbeat of the service manager.
 //!
-//! It reaches the node through its [`Operator`] port and the loop by messages: [`Arrived`] is what the loop has for
-//! it, [`Orders`] what it wants of the loop.
+//! It reaches the node through its [`Operator`] port and the loop by messages: [`Arrived`] goes from the loop to
+//! the process, [`Orders`] from the process to the loop.
 
 use super::OnSignal;
 use super::endpoint::{Doors, Endpoint};
@@ -14,7 +14,7 @@ use crate::node::Operator;
 use crate::process::notify::Heartbeat;
 use crate::process::signals::{Signal, Signals};
 
-/// What the kernel has reported for the process, not acted on yet.
+/// Events for the process that it has not handled yet.
 #[derive(Default)]
 pub(super) struct Arrived {
     /// HTTP connections that are ready.
@@ -32,10 +32,10 @@ impl Arrived {
     }
 }
 
-/// What the process wants of the loop.
+/// Orders of the process to the loop.
 #[derive(Default)]
 pub(super) struct Orders {
-    /// Let nobody in any more, serve what has arrived, and end when it is answered.
+    /// Accept no more connections, serve the requests that have arrived, then end.
     pub stop: bool,
     /// End at once.
     pub kill: bool,
@@ -43,12 +43,12 @@ pub(super) struct Orders {
     pub freed: bool,
 }
 
-/// What the process does beside the loop.
+/// The process around the loop.
 pub(super) struct Process {
     signals: Signals,
     configured: Configured,
     pub endpoint: Endpoint,
-    /// Tells the service manager, if there is one, that the loop turns.
+    /// Reports to the service manager, if there is one, that the loop is running.
     heartbeat: Option<Heartbeat>,
 }
 
@@ -62,12 +62,12 @@ impl Process {
         }
     }
 
-    /// Counts what happened before there was a node.
+    /// Adds what was counted before the node existed to its statistics.
     pub fn count_early(&mut self, node: &mut Operator<'_>) {
         self.configured.seeds.count_early(node);
     }
 
-    /// When it has to do something at the latest, in µs.
+    /// Time of the next deadline, in µs.
     pub fn next_deadline(&self) -> u64 {
         let heartbeat = self.heartbeat.as_ref().map(Heartbeat::next_deadline);
         let endpoint = self.endpoint.next_deadline();
@@ -75,7 +75,7 @@ impl Process {
         deadlines.min().unwrap_or(u64::MAX)
     }
 
-    /// Acts on what has arrived and does what is due.
+    /// Handles the events that have arrived and runs what is due.
     pub fn turn(
         &mut self,
         driver: &mut Driver,
@@ -126,14 +126,14 @@ impl Process {
             }
             on_signal(signal);
             if signal == Signal::Hup && self.configured.has_file() {
-                // What comes of it stands in the log.
+                // The reload logs its own result.
                 let _ = self.configured.reload(node, now);
             }
         }
     }
 }
 
-/// What `systemctl status` shows of a running node.
+/// The status line that `systemctl status` shows.
 fn status(node: &mut Operator<'_>, now: Now) -> String {
     let state = if node.is_draining() {
         "stopping"

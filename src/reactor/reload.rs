@@ -1,8 +1,8 @@
-//! Reading the configuration again while the node runs.
+//! Reloading the configuration while the node runs.
 //!
-//! The whole file is checked first, and nothing is changed if anything is wrong with it. Then what can
-//! change while the node runs does ([`Effect::Reload`]), and what cannot is named, at every reload
-//! until the node is started again. What an operator has changed over HTTP stays unless the file has
+//! The whole file is checked first; if anything is wrong with it, nothing changes. Then every key that
+//! can change at run time does ([`Effect::Reload`]); the others are named in the log, at every reload
+//! until the node is restarted. A setting that an operator has changed over HTTP stays unless the file has
 //! changed there since it was last read.
 
 use super::seeds::{Seeds, change_members, tell};
@@ -15,14 +15,14 @@ use crate::proto::Class;
 use crate::seeds::Provider;
 use std::path::PathBuf;
 
-/// The row of the one key whose change can fail. It is applied before the others, so that a reload that fails
+/// The one key whose change can fail. It is applied before the others, so that a reload that fails
 /// changes nothing.
 const FIRST: &str = "dyn_seeds";
 
-/// What applies the new value of a key.
+/// Applies the new value of a key.
 type Apply = fn(&mut Operator<'_>, &Settings, Now);
 
-/// Who applies each key that can change while the node runs, besides [`FIRST`].
+/// How each key that can change at run time is applied, [`FIRST`] apart.
 const APPLIED: &[(&str, Apply)] = &[
     ("timeout", |node, new, _| node.set_timeout(new.timeout)),
     ("client_connections", |node, new, _| {
@@ -51,7 +51,7 @@ const APPLIED: &[(&str, Apply)] = &[
     }),
 ];
 
-// A key that a reload changes and nobody applies would be logged as in force and do nothing.
+// A key with Effect::Reload but no row here would be logged as applied and do nothing.
 const _: () = {
     let mut n = 0;
     while n < KEYS.len() {
@@ -89,25 +89,25 @@ const fn is_same(one: &str, other: &str) -> bool {
     one.len() == other.len()
 }
 
-/// Where the configuration is read from, and what the command line adds to it.
+/// The configuration file, with the command line's overrides.
 #[derive(Clone, Debug)]
 pub struct ConfFile {
     /// The file.
     pub path: PathBuf,
-    /// What the command line says.
+    /// Settings from the command line.
     pub overrides: Overrides,
 }
 
-/// What a reactor learns of after its start.
+/// Sources of changes after the start.
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// Whom to ask for other nodes.
+    /// Source of the list of nodes.
     pub provider: Option<Provider>,
-    /// The configuration, to be read again.
+    /// The configuration file to reload.
     pub conf_file: Option<ConfFile>,
 }
 
-/// What a reload has done.
+/// Result of a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reloaded {
     /// Changes in force now.
@@ -116,7 +116,7 @@ pub struct Reloaded {
     pub waiting: Vec<Difference>,
 }
 
-/// The configuration in force, and what it can be read from again.
+/// The configuration in force, and the sources to reload it from.
 pub(super) struct Configured {
     /// As far as they are in force.
     settings: Settings,
@@ -133,15 +133,15 @@ impl Configured {
         }
     }
 
-    /// Whether there is a file to be read again.
+    /// Returns true if there is a file to reload.
     pub fn has_file(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Reads the configuration again. Logs and counts what comes of it.
+    /// Reloads the configuration. Logs and counts the result.
     ///
     /// # Errors
-    /// What is wrong, a line each; nothing has been changed.
+    /// The problems, one line each; nothing has changed.
     pub fn reload(&mut self, node: &mut Operator<'_>, now: Now) -> Result<Reloaded, Vec<String>> {
         let result = self.reload_quietly(node, now);
         match &result {

@@ -1,12 +1,12 @@
 //! Host names to addresses, off the loop.
 //!
-//! The system's resolver blocks for as long as it likes, half a minute for a name server that is away, so
+//! The system's resolver blocks for as long as it likes, half a minute if the name server is down, so
 //! each name is asked for by a thread of its own, [`MOST`] of peers at a time; a name that cannot be
 //! resolved holds up no other, and the datastore's waits for none. A name is asked for once, however many connections wait for it, and however often they have
-//! been given up and tried again meanwhile: what waits here is never more than there are names.
+//! been given up and tried again meanwhile: the queue is never longer than the number of names.
 //!
 //! A name that was resolved before is answered by its [`known`](super::known) addresses when it cannot be
-//! resolved now, or not within [`PATIENCE`]; what is found later is there for the next attempt.
+//! resolved now, or not within [`PATIENCE`]; a later result serves the next attempt.
 
 use super::known::Known;
 use crate::config::Endpoint;
@@ -30,33 +30,33 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// At least one address, the preferred first; or why there is none.
 pub type Found = io::Result<Vec<SocketAddr>>;
 
-/// The connections that have waited for a name, and what was found for it.
+/// The connections that waited for a name, and its addresses.
 pub type Answer = (Vec<ConnId>, Found);
 
-/// What a thread says of the name it asks for.
-enum Said {
+/// Message from the thread that resolves a name.
+enum Report {
     /// The answer.
     Found(Found),
     /// There is none yet, and it takes long.
     Late,
 }
 
-/// What is asked for, and who waits for it.
+/// Lookups under way, and the connections that wait for them.
 pub struct Resolver {
     /// The connections that wait for a name which is queued or asked for.
     waiting: HashMap<Endpoint, Vec<ConnId>>,
     /// Names that take long: they hold up no others.
     late: HashSet<Endpoint>,
-    /// What names were resolved to.
+    /// Addresses found earlier.
     pub known: Known,
-    /// Connections that are answered by what is known.
+    /// Connections answered from [`Resolver::known`].
     ready: VecDeque<Answer>,
     look_up: fn(&Endpoint) -> Found,
     queue: VecDeque<Endpoint>,
     /// Names that are asked for.
     running: usize,
-    answer: Sender<(Endpoint, Said)>,
-    answers: Receiver<(Endpoint, Said)>,
+    answer: Sender<(Endpoint, Report)>,
+    answers: Receiver<(Endpoint, Report)>,
     waker: Arc<Waker>,
 }
 
@@ -96,7 +96,7 @@ impl Resolver {
         }
         self.waiting.insert(endpoint.clone(), vec![id]);
         if id.kind == Kind::Store {
-            // All clients wait for it: names of peers that nobody answers must not hold it up.
+            // All clients wait for it: it must not queue behind names of peers that take long to resolve.
             self.begin(endpoint.clone());
         } else {
             self.queue.push_back(endpoint.clone());
@@ -110,8 +110,8 @@ impl Resolver {
             return Some(ready);
         }
         loop {
-            let (endpoint, said) = self.answers.try_recv().ok()?;
-            let answer = self.take(endpoint, said);
+            let (endpoint, report) = self.answers.try_recv().ok()?;
+            let answer = self.take(endpoint, report);
             self.begin_queued();
             if answer.is_some() {
                 return answer;
@@ -119,10 +119,10 @@ impl Resolver {
         }
     }
 
-    /// What a thread has said of a name is the answer for those who wait; `None` if they wait on.
-    fn take(&mut self, endpoint: Endpoint, said: Said) -> Option<Answer> {
-        let found = match said {
-            Said::Late => {
+    /// Takes a thread's report. Returns the answer for the connections that wait for the name; `None` if they wait on.
+    fn take(&mut self, endpoint: Endpoint, report: Report) -> Option<Answer> {
+        let found = match report {
+            Report::Late => {
                 self.running -= 1;
                 self.late.insert(endpoint.clone());
                 let known = self.known.order(&endpoint);
@@ -133,11 +133,11 @@ impl Resolver {
                     Warn,
                     "'{endpoint}' takes long to resolve, going by its last addresses"
                 );
-                // Whoever asks from now on is answered at once, so that nobody waits.
+                // From now on the name is answered at once.
                 let ids = self.waiting.insert(endpoint, Vec::new());
                 return Some((ids.unwrap_or_default(), Ok(known)));
             }
-            Said::Found(found) => found,
+            Report::Found(found) => found,
         };
         if !self.late.remove(&endpoint) {
             self.running -= 1;
@@ -182,26 +182,26 @@ impl Resolver {
             let name = endpoint.clone();
             let thread = std::thread::Builder::new().name("resolver".into());
             let asking = thread.spawn(move || found.send(look_up(&name)));
-            let tell = |said| {
+            let tell = |report| {
                 // The loop may have ended.
-                if answer.send((endpoint.clone(), said)).is_ok() {
+                if answer.send((endpoint.clone(), report)).is_ok() {
                     let _ = waker.wake();
                 }
             };
             let found = match asking {
                 Ok(_) => result.recv_timeout(PATIENCE).or_else(|_| {
-                    tell(Said::Late);
+                    tell(Report::Late);
                     result.recv()
                 }),
                 Err(error) => Ok(Err(error)),
             };
             let lost = || io::Error::other("the resolver was lost");
-            tell(Said::Found(found.unwrap_or_else(|_| Err(lost()))));
+            tell(Report::Found(found.unwrap_or_else(|_| Err(lost()))));
         };
         let thread = std::thread::Builder::new().name("resolver".into());
         if let Err(error) = thread.spawn(work) {
             // This end is held here.
-            let _ = self.answer.send((asked, Said::Found(Err(error))));
+            let _ = self.answer.send((asked, Report::Found(Err(error))));
             let _ = self.waker.wake();
         }
     }
@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    /// Whether look-ups hang, of the one test in which they do.
+    /// Makes look-ups hang, for the one test that needs it.
     static HANGS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
     /// A link that broke while the resolver was out stayed down until that was back.

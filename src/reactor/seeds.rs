@@ -20,11 +20,11 @@ use std::time::Duration;
 /// every key for its own; one that does not serve because nobody knows of others is of no use either.
 const FIRST_LIST: Duration = Duration::from_secs(2);
 
-/// The members there should be, and who is asked for them.
+/// The desired members, and the provider that lists them.
 pub(super) struct Seeds {
     desired: Desired,
     poller: Option<Poller>,
-    /// What happened before there was a node to count it.
+    /// Counts from before the node existed.
     early: OwnStats,
 }
 
@@ -75,7 +75,7 @@ impl Seeds {
 }
 
 impl Seeds {
-    /// Counts what happened before there was a node.
+    /// Adds what was counted before the node existed to its statistics.
     pub fn count_early(&mut self, node: &mut Operator<'_>) {
         let early = std::mem::take(&mut self.early);
         let own = node.own_stats();
@@ -85,7 +85,7 @@ impl Seeds {
         own.members_moved += early.members_moved;
     }
 
-    /// Goes on with what the provider has said.
+    /// Applies the provider's answers.
     pub fn take_lists(&mut self, node: &mut Operator<'_>, now: Now) {
         while let Some(list) = self.poller.as_ref().and_then(Poller::next) {
             if node.is_draining() {
@@ -128,7 +128,7 @@ fn account(change: &Change, own: &mut OwnStats) {
     } += 1;
 }
 
-/// Logs what is worth it.
+/// Logs the notes.
 pub(super) fn tell(notes: &[Note]) {
     for note in notes.iter().filter(|note| logging::enabled(note.level)) {
         log::log!(note.level.to_log(), "{}", note.text);

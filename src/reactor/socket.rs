@@ -81,7 +81,7 @@ impl Stream {
         }
     }
 
-    /// Whether a connection attempt has succeeded.
+    /// Returns whether the connection attempt has succeeded.
     pub fn is_connected(&self) -> bool {
         either!(self, stream => stream.peer_addr().is_ok())
     }
@@ -90,7 +90,7 @@ impl Stream {
         either!(self, stream => stream.shutdown(Shutdown::Write))
     }
 
-    /// Closes so that the peer gets what was written to it: bytes of the peer left unread at
+    /// Closes the socket so that the peer receives everything written to it: bytes of the peer left unread at
     /// `close` would make the kernel send a reset, which discards them.
     pub fn close(mut self) {
         if self.shutdown_write().is_ok() {

@@ -4,7 +4,7 @@ use super::accept::ListenerKind;
 use crate::node::{ConnId, Kind};
 use mio::Token;
 
-/// What a token names.
+/// The thing a token names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
     /// A connection of the node.
@@ -23,7 +23,7 @@ pub enum Name {
 const KINDS: [Kind; 4] = [Kind::Client, Kind::Store, Kind::DnodeClient, Kind::Peer];
 const ADMIN: usize = 8;
 const SINGLE: usize = 9;
-/// What there is one of, by the place in its token.
+/// Singletons, by the number in their tokens.
 const SINGLES: [Name; 5] = [
     Name::Listener(ListenerKind::Clients),
     Name::Listener(ListenerKind::Peers),
