@@ -551,11 +551,11 @@ fn memory_comes_back_after_a_crowd_has_gone() {
         bench.sends((id, pipe), GET, 32);
         bench.turn();
         bench.store().output.clear();
-        // Half of the requests are answered, and nobody reads the answers.
+        // Half of the requests are answered, and the answers are not read.
         bench.answer(VALUE, 16);
     }
     assert!(bench.driver.node.memory().alloc_mbufs > 500, "a peak");
-    // They go, whatever is under way.
+    // They are closed, even with requests under way.
     for id in crowd {
         let error = io::ErrorKind::ConnectionReset.into();
         bench.driver.node.broken(id, bench.now, &error);

@@ -161,7 +161,7 @@ fn a_client_that_reads_nothing_is_not_read_either() {
     }
 }
 
-/// With all buffers full of replies that are not taken, somebody has to go: those who hold the most.
+/// With all buffers full of unread replies, the clients that hold the most are closed.
 #[test]
 fn clients_that_read_nothing_do_not_stop_the_others() {
     const VALUE: usize = 100 << 10;
@@ -278,7 +278,7 @@ fn clients_leave_descriptors_for_the_datastore() {
     eventually("and found again", || {
         clients[0].ask("set s again") == b"+OK\r\n"
     });
-    // Whoever waits is still served when others leave.
+    // Clients that wait are served when others leave.
     let mut last = clients.pop().expect("the last one");
     clients.truncate(10);
     assert_eq!(shown(&last.ask("get s")), "$5\\r\\nagain\\r\\n");
@@ -423,7 +423,7 @@ fn what_is_pipelined_behind_a_refused_multi_is_not_run() {
     assert_eq!(shown(&direct.ask("exists before after")), ":2\\r\\n");
 }
 
-/// An operator's day: who is there, and whoever should not be goes.
+/// An operator lists the clients and closes the unwanted ones.
 #[test]
 fn clients_are_listed_paused_and_closed_by_another() {
     let (_redis, node) = pair();

@@ -387,7 +387,7 @@ fn accepted_as_the_original_does() {
         .collect();
     assert_eq!(Folder::new().test(utf16).1, 0);
 
-    // Values are text, whatever YAML would make of them.
+    // Values are text, even where YAML has another type for them.
     let odd = parse(&with(
         "  rack: ~\n  datacenter: 0x10\n  env: yes\n  pem_key_file: 22:33\n",
     ));

@@ -95,7 +95,7 @@ fn those_of_a_crowd_who_leave_take_nobody_with_them() {
                 _ => client.expect_open(),
             }
         }
-        // Those who left without a word had sent theirs before.
+        // The clients that vanished had sent theirs before.
         eventually("every increment", || {
             redis.client().ask("get n") == format!("$2\r\n{CLIENTS}\r\n").into_bytes()
         });
@@ -109,7 +109,7 @@ fn what_was_read_from_those_who_must_wait_is_not_lost() {
         let redis = Redis::start();
         let node = Setup::before(&redis)
             .with_env("DYNOMITE_IO_URING", way)
-            // Fifty megabytes for everybody, who have more: some have to wait.
+            // Fifty megabytes in all, and the clients have more: some must wait.
             .with("mbuf_size", 512)
             .with("max_msgs", 100_000)
             .start();

@@ -1,4 +1,4 @@
-//! Connections that are closed while nothing is under way on them: nobody notices.
+//! Connections that are closed while nothing is under way on them: no client notices.
 
 use crate::common::{Kind, Plan, Setup, Store, eventually};
 use std::net::{TcpListener, TcpStream};

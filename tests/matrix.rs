@@ -518,7 +518,7 @@ fn what_the_datastore_does_not_know_it_says_itself() {
         }
         let argc = usize::from(command.arity.unsigned_abs()).max(3);
         let argc = if command.accepts(argc) { argc } else { 2 };
-        // A count, a key, a number: whatever is wanted.
+        // A count, a key or a number.
         let line = command.name.to_owned() + &" 1".repeat(argc - 1);
         let reply = direct.ask(&line);
         assert!(reply.starts_with(b"-ERR unknown command"), "{line}");

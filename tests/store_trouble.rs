@@ -95,7 +95,7 @@ fn attempts_to_reconnect_are_spaced_out_up_to_the_ceiling() {
         .with("server_retry_timeout", 2000)
         .start();
     // Each connection is closed at once. A connection that is made resets the waiting to its start,
-    // so refused ones are what counts: nobody listens from here on.
+    // so refused ones are what counts: nothing listens from here on.
     drop(store.accept());
     let addr = store.addr();
     drop(store);
@@ -261,7 +261,7 @@ fn unusual_replies_pass_as_they_are() {
     }
 }
 
-/// Requests and replies are out of step: whatever came next might be another's.
+/// Requests and replies are out of step: the next reply might be another request's.
 #[test]
 fn a_reply_nobody_asked_for_ends_the_connection() {
     let (store, node, mut conn) = pair(CALM);

@@ -118,7 +118,7 @@ fn item_07_each_route_has_its_body() {
         node.told("/help")
             .starts_with("/info\n/help\n/ping\n/cluster_describe\n")
     );
-    // Each change is a line in the log: who, what, from what, to what.
+    // Each change is a line in the log: the client, the setting, the old and the new value.
     for line in [
         "log level 5 -> 7, asked for by 127.",
         "log level 7 -> 8, asked for by 127.",

@@ -135,7 +135,7 @@ fn a_connection_serves_several_requests() {
             ("HTTP/1.1 200 OK".into(), b"OK\r\n".into())
         );
         reader.get_mut().write_all(&request[31..]).unwrap();
-        // HEAD tells the length and sends nothing.
+        // HEAD gives the length and sends no body.
         let mut line = String::new();
         while line != "\r\n" {
             line.clear();
@@ -144,7 +144,7 @@ fn a_connection_serves_several_requests() {
     }
 }
 
-/// The C original repeated the previous request, whatever it was.
+/// The C original repeated the previous request.
 #[test]
 fn connecting_and_leaving_changes_nothing() {
     let (_redis, node) = node();
@@ -219,7 +219,7 @@ fn health_checks_do_not_disturb_clients() {
     });
 }
 
-/// Runs a program of somebody else's; `None` if it is not installed.
+/// Runs another project's program; `None` if it is not installed.
 fn tool(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let error = String::from_utf8_lossy(&output.stderr);

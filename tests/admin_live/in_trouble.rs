@@ -1,4 +1,4 @@
-//! Statistics while the datastore is in trouble: the endpoint answers, and tells the truth.
+//! Statistics while the datastore is in trouble: the endpoint answers, and correctly.
 
 use crate::admin_live::{moved, numbers};
 use crate::common::{FakeStore, Setup};
@@ -39,7 +39,7 @@ fn a_datastore_that_closes() {
         .duration_since(UNIX_EPOCH)
         .unwrap()
         .as_millis();
-    // Milliseconds, whatever -D says.
+    // Milliseconds, in spite of the text of -D.
     assert!(
         now.abs_diff(after["server_ejected_at"] as u128) < 60_000,
         "{}",
@@ -70,7 +70,7 @@ fn a_datastore_that_closes() {
 
 #[test]
 fn a_datastore_that_is_not_there() {
-    // Bound and not listening: connections are refused, and nobody else can take the port.
+    // Bound and not listening: connections are refused, and no other process can take the port.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket
         .bind(

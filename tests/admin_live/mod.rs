@@ -1,4 +1,4 @@
-//! Statistics and administration over HTTP of a running node: what is counted, who may ask how, and what
+//! Statistics and administration over HTTP of a running node: the counters, the access rules, and the
 //! changes when an operator says so.
 //!
 //! What the C original's users rely on, item by item, and the tests that show it:

@@ -1,4 +1,4 @@
-//! Datastores that refuse: who sees it, and where.
+//! Datastores that refuse: where that shows.
 
 use crate::common::{Plan, eventually};
 

@@ -57,7 +57,7 @@ fn a_warm_up_under_load_loses_no_write_and_stalls_nothing() {
     assert_eq!(numbers(&node)["held_writes_refused"], 0);
 }
 
-/// Under `DC_ONE` nobody hears of what happens to the copy; the original loses it.
+/// Under `DC_ONE` no reply depends on the copy; the original loses it.
 #[test]
 fn copies_for_a_node_in_writes_only_arrive_in_their_order() {
     let cluster = Plan::of(1, 2, 1).start();
@@ -99,7 +99,7 @@ fn a_peers_requests_are_answered_past_its_held_writes() {
     assert_eq!(numbers(near)["peer_timedout_requests"], 0);
 }
 
-/// The peer is restarted while its write is held: the write is run, and nobody else gets its answer.
+/// The peer is restarted while its write is held: the write is run, and no other client gets its answer.
 #[test]
 fn a_held_write_of_a_peer_that_left_is_run() {
     let mut cluster = Plan::of(1, 1, 2).start();

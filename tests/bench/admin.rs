@@ -100,7 +100,7 @@ pub fn run(
         let asked = Asked::default();
         let (mut quiet, mut busy) = (Vec::new(), Vec::new());
         for round in 0..args.rounds {
-            // Who comes first changes, so that a trend of the machine favours neither.
+            // The order alternates, so that a trend of the machine favours neither.
             if round % 2 == 0 {
                 quiet.push(measure(None)?);
                 busy.push(measure(Some(&asked))?);
@@ -183,7 +183,7 @@ fn silent(stats: SocketAddr) -> Result<Vec<TcpStream>> {
     Ok(silent)
 }
 
-/// Does something at this pace until it is told to stop.
+/// Does something at this pace until it is stopped.
 fn every(stop: &AtomicBool, pause: Duration, mut act: impl FnMut() -> Result<()>) -> Result<()> {
     let mut next = Instant::now();
     while !stop.load(Ordering::Relaxed) {

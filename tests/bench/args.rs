@@ -209,7 +209,7 @@ impl Args {
         Ok(proxies)
     }
 
-    /// Whether the workload of this name was asked for.
+    /// Returns true if the workload of this name was asked for.
     pub fn wants(&self, workload: &str) -> bool {
         self.only.is_empty()
             || self

@@ -86,7 +86,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // The pid is ours until it is waited for, so this can hit nobody else.
+        // The pid is ours until it is waited for, so this can hit no other process.
         if matches!(self.process.try_wait(), Ok(None)) {
             let _ = self.process.kill();
             let _ = self.process.wait();
@@ -110,7 +110,7 @@ fn ask_once(address: SocketAddr, (request, right): (&[u8], &[u8])) -> std::io::R
     Ok(reply == right)
 }
 
-/// An address on the loopback that nobody listened on a moment ago.
+/// An address on the loopback that was free a moment ago.
 pub fn free_address() -> Result<SocketAddr> {
     free_address_on(Ipv4Addr::LOCALHOST)
 }

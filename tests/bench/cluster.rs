@@ -99,7 +99,7 @@ impl Row {
         if self.verb == Verb::Get { "GET" } else { "SET" }
     }
 
-    /// Whether other nodes than the one asked have work with it: a read at DC_ONE is none of theirs.
+    /// Returns true if other nodes than the one asked have work with it: a read at DC_ONE is none of theirs.
     fn is_replicated(&self) -> bool {
         let consistency = LAYOUTS.get(self.layout).map(|layout| layout.consistency);
         self.verb != Verb::Get || consistency != Some("DC_ONE")

@@ -59,7 +59,7 @@ impl Members {
         key: &Path,
         scratch: &Path,
     ) -> Result<Members> {
-        // Between finding a free port and listening on it somebody else may take it.
+        // Between finding a free port and listening on it another process may take it.
         let mut last = String::new();
         for _ in 0..3 {
             match Members::try_start(proxy, layout, stores, key, scratch) {

@@ -33,7 +33,7 @@ impl Memcached {
         let program = find(program)?;
         let address = free_address()?;
         let mut command = Command::new(program);
-        // As root it wants to be told whom to run as.
+        // As root it needs the name of a user.
         command.args(["-u", "root", "-t", "1", "-m", "256", "-U", "0"]);
         command.args(["-l", "127.0.0.1", "-p", &address.port().to_string()]);
         let mut child = Child::start(command, scratch.join("memcached.log"))?;

@@ -25,7 +25,7 @@ const BATCHES: usize = 101;
 /// How long one batch ought to last.
 const BATCH: Duration = Duration::from_millis(1);
 
-/// A routine under measurement: its name, the bytes one call goes through (0: not told), and the call.
+/// A routine under measurement: its name, the bytes one call goes through (0: not shown), and the call.
 struct Entry {
     name: String,
     bytes: usize,

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::Result;
 
-/// What the kernel counts in where it does not count nanoseconds: 100 ticks a second, whatever the machine.
+/// What the kernel counts in where it does not count nanoseconds: 100 ticks a second on every machine.
 const TICK_NS: u64 = 10_000_000;
 
 /// Processor time, user and system, that the threads of `pid` have used so far, in nanoseconds.

@@ -41,7 +41,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// A request that something can be told to be ready by, and its answer.
+    /// A request whose answer shows that a program is ready, and that answer.
     pub fn probe(self) -> (&'static [u8], &'static [u8]) {
         match self {
             Protocol::Redis => (b"*3\r\n$3\r\nSET\r\n$5\r\nready\r\n$1\r\n1\r\n", b"+OK\r\n"),
@@ -94,7 +94,7 @@ impl Proxy {
         &self.path
     }
 
-    /// Whether this is the one the targets are for.
+    /// Returns true if this is the one the targets are for.
     pub fn under_test(&self) -> bool {
         self.name == UNDER_TEST
     }
@@ -111,7 +111,7 @@ impl Proxy {
         store: SocketAddr,
         scratch: &Path,
     ) -> Result<Running> {
-        // Between finding a free port and listening on it somebody else may take it.
+        // Between finding a free port and listening on it another process may take it.
         let mut last = String::new();
         for _ in 0..3 {
             match self.try_start(under, store, scratch) {

@@ -82,7 +82,7 @@ pub fn ask(address: SocketAddr, words: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&reply).into_owned())
 }
 
-/// Whether a reply of one line, or a bulk string, has arrived.
+/// Returns true if a reply of one line, or a bulk string, has arrived.
 fn is_whole(reply: &[u8]) -> bool {
     let Some(end) = reply.windows(2).position(|two| two == b"\r\n") else {
         return false;

@@ -15,7 +15,7 @@ fn script(name: &str) -> std::path::PathBuf {
         .join(name)
 }
 
-/// Runs a client program against a fresh node; it tells what is wrong and exits with an error.
+/// Runs a client program against a fresh node; if something is wrong it says so and exits with an error.
 fn run(installed: Result<Command, String>, name: &str) {
     run_before(Kind::Redis, installed, name);
 }

@@ -1,4 +1,4 @@
-//! What a node does with whatever a peer sends: each request is answered exactly once, in order, with
+//! A peer sends anything at all: each request is answered exactly once, in order, with
 //! its id, and nothing a peer can write brings the node down.
 //!
 //! The rows are inputs whose effect on the C original is known. Where it blocked the connection or
@@ -184,7 +184,7 @@ fn a_requester_that_ends_its_stream_is_answered() {
 }
 
 /// A coordinator that died with replies unread made its kernel send a reset, at which everything that had
-/// arrived was dropped: copies of writes its clients had been told of.
+/// arrived was dropped: copies of writes that its clients had seen acknowledged.
 #[test]
 fn what_has_arrived_from_a_peer_that_dies_is_run() {
     let (_dir, _pem, redis, _node, addr) = node();
@@ -276,7 +276,7 @@ fn encrypted_requests_are_answered_encrypted_and_keys_are_never_logged() {
     }
 }
 
-/// How a log could tell bytes.
+/// How a log could show bytes.
 pub fn spellings(secret: &[u8]) -> Vec<String> {
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
     let spaced: Vec<String> = secret.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -369,7 +369,7 @@ fn type_3_is_run_here_and_type_4_in_every_rack_here() {
         peer.send(&message(1, kind, &words(&format!("incr {key}"))));
         assert_eq!(shown(&peer.message().payload), ":1\\r\\n");
     };
-    // The key of another node, to see that nobody asks whose it is.
+    // The key of another node: a peer's request is not routed again.
     let key = cluster.key_of(1, "three");
     set(&cluster, &key, REQUEST);
     assert_eq!(cluster.calls("incr"), [1, 0, 0, 0, 0, 0, 0, 0]);

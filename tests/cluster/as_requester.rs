@@ -1,8 +1,8 @@
-//! What a node makes of whatever a peer answers: its client gets exactly one reply to each request,
+//! A peer answers anything at all: the node's client gets exactly one reply to each request,
 //! and never one that belongs to another.
 //!
 //! The rows are answers whose effect on the C original is known. Where its client read the next
-//! request's reply, waited for ever or saw the node crash, here it is told an error in time.
+//! request's reply, waited for ever or saw the node crash, here it gets an error in time.
 
 use super::raw::{Key, Peer, REPLY, message};
 use crate::common::{Client, Node, Redis, Setup, new_key, shown, words};

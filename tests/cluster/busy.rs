@@ -16,7 +16,7 @@ fn begin(client: &mut Client, key: &str) {
     client.send(&request);
 }
 
-/// `SCRIPT KILL` stood in the queue behind the script that it was to end, and whoever else asked this
+/// `SCRIPT KILL` stood in the queue behind the script that it was to end, and others that asked this
 /// datastore lost his request.
 #[test]
 fn a_script_is_killed_and_others_are_told_that_redis_is_busy() {

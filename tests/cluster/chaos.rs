@@ -1,6 +1,6 @@
 //! Nodes and redis-servers are killed, paused and resumed at random while clients go on.
 //!
-//! Whatever happens, each request is answered once and in order, with a value that its key has had
+//! In all of it, each request is answered once and in order, with a value that its key has had
 //! or with one of the documented errors; afterwards everything is served again, nothing is left in a
 //! queue and memory is bounded. `DYNOMITE_CHAOS_SEED` repeats a run's order of events (their
 //! timing is the machine's), `DYNOMITE_LONG_TESTS` makes it longer.
@@ -94,7 +94,7 @@ fn event(cluster: &mut Cluster, random: &mut Chance, coordinators: &[usize]) {
     }
 }
 
-/// Asks and checks until told to stop.
+/// Asks and checks until it is stopped.
 fn ask_on(mut client: Client, name: &str, stop: &AtomicBool, done: &AtomicU64) {
     let mut round = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -119,7 +119,7 @@ fn ask_on(mut client: Client, name: &str, stop: &AtomicBool, done: &AtomicU64) {
             let reply = shown(&client.reply());
             let right = match kind {
                 0 => reply == "+OK\\r\\n",
-                // Whatever this client once wrote there, or nothing.
+                // Any value that this client once wrote there, or nothing.
                 1 => reply == "$-1\\r\\n" || reply.contains(&format!("\\r\\n{key}.")),
                 2 => reply.starts_with("*2\\r\\n"),
                 _ => reply == bulk(&format!("{key}.{round}")),

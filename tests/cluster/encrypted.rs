@@ -149,7 +149,7 @@ fn a_node_with_another_key_is_an_error_and_disturbs_nobody_else() {
         cluster.members[2].node().log().contains("cannot be read")
     });
     cluster.client(2).expect_open();
-    // By itself it serves what needs nobody else.
+    // By itself it serves requests that need no other node.
     let reply = cluster.client(2).ask("set own v");
     assert_eq!(shown(&reply), "+OK\\r\\n");
 }

@@ -19,7 +19,7 @@ fn await_placed(cluster: &Cluster, key: &str) {
     }
 }
 
-/// That nobody has a key.
+/// Asserts that no datastore has a key.
 #[track_caller]
 fn await_gone(cluster: &Cluster, key: &str) {
     for owner in cluster.owners(key) {

@@ -86,7 +86,7 @@ fn a_client_gone_while_its_replicas_are_asked() {
         }
     }
     cluster.resume_store(2);
-    // Writes of those who ended their stream are executed, everywhere. What of the others was read
+    // Writes of clients that ended their stream are executed, everywhere. What of the others was read
     // before the reset is, too.
     eventually("all of them are applied", || {
         let calls = cluster.calls("append");

@@ -105,7 +105,7 @@ impl Peer {
         Peer::over(listener.accept().expect("the node connects").0)
     }
 
-    /// The same, when the node has been told that this is the original.
+    /// The same, when the configuration says that this is the original.
     pub fn accept_as_original(listener: &TcpListener) -> Peer {
         let mut peer = Peer::accept(listener);
         let probe = peer.message();

@@ -70,7 +70,7 @@ fn commands_of_the_rack_never_leave_it() {
             assert_eq!(cluster.calls(name), [0, 1, 0], "{line} at {level}");
         }
     }
-    // Whatever the key, these are this node's.
+    // These are answered by this node, for any key.
     cluster.forget_calls();
     let mut client = at_level(cluster.client(2), "dc_quorum");
     expect(&mut client, "ping", "+PONG\r\n");

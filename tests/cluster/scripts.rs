@@ -21,12 +21,12 @@ fn script_load_reaches_every_node_that_lives() {
             member.store.client().ask(&exists) == b"*1\r\n:1\r\n"
         });
     }
-    // Whoever owns the key can run it.
+    // The owner of the key can run it.
     for n in 0..8 {
         expect(&mut client, &format!("evalsha {SHA} 1 k{n}"), ":1\r\n");
     }
     // A dead node in another datacenter is none of the client's business; a dead rack mate is: a
-    // script that only some nodes have fails later and elsewhere. Whoever lives has it all the same.
+    // script that only some nodes have fails later and elsewhere. Every node that is up has it all the same.
     cluster.kill(6);
     let reply = load(&mut client, "return 2");
     assert_eq!(&reply[..5], b"$40\r\n", "{}", super::shown(&reply));
@@ -59,7 +59,7 @@ fn script_load_reaches_every_node_that_lives() {
     });
 }
 
-/// The write was missing in the rack whose datastore had been started anew, and nobody heard of it.
+/// The write was silently missing in the rack whose datastore had been restarted.
 #[test]
 fn a_datastore_that_has_lost_its_scripts_still_runs_them() {
     let cluster = Plan::of(2, 2, 1).start();

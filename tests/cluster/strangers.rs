@@ -1,4 +1,4 @@
-//! Connections to a node's port for peers that are nobody's.
+//! Connections to a node's peer port that do not come from peers.
 
 use super::{at_level, expect};
 use crate::common::{PATIENCE, Plan};

@@ -1,4 +1,4 @@
-//! What once went wrong: each told by hand, step by step.
+//! Clusters in which something once went wrong, written by hand, step by step.
 
 use crate::clustersim::link::Link;
 use crate::clustersim::network::Far;
@@ -34,7 +34,7 @@ impl Rig {
             rig.world.switch_on(node);
         }
         rig.settle();
-        // Whoever tried too early tries again.
+        // Attempts that came too early are repeated.
         rig.pass(2_000_000);
         rig
     }
@@ -91,7 +91,7 @@ impl Rig {
         self.settle();
     }
 
-    /// What a client has been told since the last time.
+    /// The replies that a client has received since the last time.
     fn received(&mut self, link: usize) -> String {
         let link = &mut self.world.network.links[link];
         let text = String::from_utf8_lossy(link.written.view()).into_owned();
@@ -151,7 +151,7 @@ fn mget_has_a_majority_in_each_datacenter_or_none() {
     }
 }
 
-/// Both had as much under way as they may, read nobody any more, and waited for each other until time ran
+/// Both had as much under way as they may, had paused all reading, and waited for each other until time ran
 /// out.
 #[test]
 fn two_nodes_do_not_wait_for_each_other() {

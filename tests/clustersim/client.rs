@@ -20,7 +20,7 @@ enum Ending {
     Polite,
     /// Ends its stream behind the last request, and reads on.
     Half,
-    /// Is gone at once, whatever is under way.
+    /// Vanishes at once, even with requests under way.
     Abort,
 }
 
@@ -66,7 +66,7 @@ pub struct Client {
     pub sent: Vec<Asked>,
     /// It does little else than to compare and swap.
     swaps: bool,
-    /// The versions of items it was told last.
+    /// The latest versions of items it received.
     known: BTreeMap<String, u64>,
     /// Compare-and-swaps that were done.
     pub swapped: Vec<Asked>,
@@ -295,7 +295,7 @@ impl Client {
         }
     }
 
-    /// Passes over quiet requests that had nothing to say before this reply. Whether it was an error of
+    /// Skips quiet requests that got no reply before this one. Whether it was an error of
     /// one of those. An error does not say whose it is, so that several places in the queue may be where
     /// the answers are: all of them are kept in mind until a reply that has a name.
     fn pass_over_quiet(&mut self, reply: &[u8], world: &World<'_>) -> Result<bool, String> {
@@ -348,7 +348,7 @@ impl Client {
         Ok(false)
     }
 
-    /// Takes note of versions it was told, and of what it has swapped.
+    /// Records the versions it received, and its successful swaps.
     fn learn(
         &mut self,
         asked: Asked,
@@ -384,7 +384,7 @@ impl Client {
         )
     }
 
-    /// Whether it has sent all it wants to.
+    /// Returns true if it has sent all it wants to.
     pub fn is_quiet(&self) -> bool {
         self.ending.is_some() && self.unsent.len() == 0
     }

@@ -1,4 +1,4 @@
-//! What a client may be told.
+//! The replies that a client may get.
 
 pub mod memcache;
 
@@ -97,7 +97,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Whether replicas are told what it did, not what was asked.
+    /// Returns true if replicas get its effect, not the request.
     pub fn is_in_two_steps(&self) -> bool {
         matches!(self.what, What::Spop | What::Cas)
     }
@@ -109,11 +109,11 @@ pub struct World<'a> {
     pub now: u64,
     /// Something has gone wrong at some time.
     pub disturbed: bool,
-    /// Memory is so tight that the node may give up whoever holds the most.
+    /// Memory is so tight that the node may close the client that holds the most.
     pub tight: bool,
     /// The only rack in which anything goes wrong, if it is not all of them.
     pub victim: Option<(usize, usize)>,
-    /// Members change, and with them who owns a key.
+    /// Members change, and with them the owners of keys.
     pub shifting: bool,
     pub plan: &'a Plan,
     pub stores: &'a [Store],
@@ -124,7 +124,7 @@ pub struct World<'a> {
 }
 
 const UNREACHED: [&str; 4] = [
-    // Said of a peer that has not told what it is.
+    // The error of a peer that has not identified itself.
     "Dynomite: command is unknown to a peer that runs the original Dynomite",
     "Storage: Datastore refused connection",
     "Peer: Peer Node is not connected",
@@ -150,12 +150,12 @@ fn is_no_quorum(kind: StoreKind, reply: &[u8]) -> bool {
     words(kind, reply) == Some(NO_QUORUM)
 }
 
-/// Whether it says that memory is out.
+/// Returns true if it says that memory is out.
 pub fn is_out_of_buffers(kind: StoreKind, reply: &[u8]) -> bool {
     words(kind, reply) == Some(OUT_OF_BUFFERS)
 }
 
-/// Whether it is an error of the cluster's.
+/// Returns true if it is an error of the cluster's.
 pub fn is_error(kind: StoreKind, reply: &[u8]) -> bool {
     is_unreached(kind, reply) || is_no_quorum(kind, reply)
 }
@@ -215,7 +215,7 @@ fn number(reply: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Whether something that is needed for the answer may be broken.
+/// Returns true if something that is needed for the answer may be broken.
 fn may_fail(asked: &Asked, node: usize, world: &World<'_>) -> bool {
     let (Some((dc, rack)), true) = (world.victim, world.disturbed) else {
         return world.disturbed;
@@ -362,7 +362,7 @@ fn replies<'a>(
     })
 }
 
-/// Whether replicas gave different answers for a key where that counts.
+/// Returns true if replicas gave different answers for a key where that counts.
 fn differs(asked: &Asked, name: &str, home: usize, world: &World<'_>) -> bool {
     let each = asked.level == Consistency::DcEachSafeQuorum;
     (0..world.plan.racks.len())
@@ -386,7 +386,7 @@ fn one(
     let home = &world.plan.nodes[node];
     let part = canonical(asked.what, part);
     if world.shifting {
-        // Which nodes had to be asked depends on who knew of what when.
+        // Which nodes had to be asked depends on when each node got its list.
         let owners = (0..world.plan.racks.len()).flat_map(|dc| world.plan.owners_ever(dc, name));
         let mut given = owners.filter_map(|at| world.stores[at].answered(asked.tag, name));
         let equal = given.any(|reply| canonical(asked.what, reply) == part);
@@ -418,7 +418,7 @@ fn one(
     }
     let quorum = given.len() / 2 + 1;
     if asked.what == What::Spop && part != b"$-1\r\n" && asked.level != Consistency::DcOne {
-        // The others were told what has been taken.
+        // The other replicas got the members that were taken.
         return match given.iter().flatten().count() >= quorum {
             true => Ok(()),
             false => Err(format!("too few racks have it: {}", shown())),

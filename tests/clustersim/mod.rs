@@ -10,12 +10,12 @@
 //! SIM_SURVEY=1 make sim SEEDS=100000        what is wrong in each that fails, in one line
 //! ```
 //!
-//! What must be true is in `judge.rs` for what a client is told, in `store.rs` (`execute`) for what a
+//! What must be true is in `judge.rs` for the replies of a client, in `store.rs` (`execute`) for what a
 //! datastore is asked, in `world.rs` (`look`) for every step, and in `rest.rs` (`at_rest`) for the end.
 //!
 //! There are four kinds of worlds. In some nothing breaks: nothing may fail, and every write must reach
-//! every owner. In some of these, members come, go and move to another address meanwhile, which nobody
-//! may notice but who needs the one that moves. In some only one rack breaks: whoever does not need it must not notice. In the others
+//! every owner. In some of these, members come, go and move to another address meanwhile, which no client
+//! may notice unless it needs the one that moves. In some only one rack breaks: a client that does not need it must not notice. In the others
 //! everything may break: answers may be errors, but come in time, and nothing is made up, done twice or
 //! left over.
 
@@ -47,9 +47,9 @@ fn nothing_goes_wrong_in_any_cluster() {
     seeds::run_all(|seed, tracing| run(seed, None, tracing));
 }
 
-/// Whatever is broken on purpose is noticed in one of the first worlds.
+/// Every deliberate fault is noticed in one of the first worlds.
 #[test]
-fn what_is_broken_on_purpose_is_noticed() {
+fn every_deliberate_fault_is_noticed() {
     for kind in [StoreKind::Redis, StoreKind::Memcache] {
         for canary in Canary::all(kind) {
             let noticed = (1..80).find(|&seed| run(seed, Some((canary, kind)), false).is_err());

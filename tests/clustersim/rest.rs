@@ -75,7 +75,7 @@ impl World {
         Err(text)
     }
 
-    /// Whether nothing happens until time passes.
+    /// Returns true if nothing happens until time passes.
     pub fn is_quiet(&self) -> bool {
         let links = &self.network.links;
         self.clients.iter().all(|c| c.gone || c.is_quiet())
@@ -119,7 +119,7 @@ impl World {
     pub fn at_rest(&mut self) -> Result<Summary, String> {
         for client in &self.clients {
             let writes = client.sent.iter().filter(|asked| {
-                // Whether others are told of that depends on what it did.
+                // Its effect decides whether other replicas get it.
                 asked.what.is_write() && !asked.is_in_two_steps()
             });
             let home = &self.plan.nodes[client.node];
@@ -193,7 +193,7 @@ impl World {
             let sent = client.sent.iter().filter(|asked| asked.what.is_write());
             let names = sent.clone().flat_map(|asked| &asked.names);
             for name in names.filter(|name| name.starts_with(&own)) {
-                // What others are told when it is done may come behind what was asked meanwhile.
+                // The form that other replicas get when it is done may come behind later requests.
                 let mut swaps = sent.clone().filter(|asked| asked.what == judge::What::Cas);
                 if pipelines && swaps.any(|asked| asked.names.contains(name)) {
                     continue;
@@ -242,7 +242,7 @@ impl World {
         Ok(())
     }
 
-    /// Whether every peer that a node is connected to has said what it is: until then the node sends
+    /// Returns true if every peer that a node is connected to has said what it is: until then the node sends
     /// it nothing.
     pub fn have_answered(&mut self) -> bool {
         let now = self.now;
@@ -252,7 +252,7 @@ impl World {
         })
     }
 
-    /// Whether every node has all its connections to its peers.
+    /// Returns true if every node has all its connections to its peers.
     pub fn is_meshed(&self) -> bool {
         let plan = &self.plan;
         self.machines

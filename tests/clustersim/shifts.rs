@@ -4,9 +4,9 @@ use crate::clustersim::world::{Canary, LATENESS, World};
 use dynomite::config::Endpoint;
 use std::collections::BTreeMap;
 
-/// How long a node may go by its old list after it was told of a new one, in µs.
+/// How long a node may use its old list after it got a new one, in µs.
 const PREPARATION: u64 = 2_000_000;
-/// How long one that leaves stays after all others have been told, in µs.
+/// How long a leaving node stays after all others have the new list, in µs.
 const FAREWELL: u64 = 5_000_000;
 
 /// What nodes know of changes.
@@ -14,16 +14,16 @@ const FAREWELL: u64 = 5_000_000;
 pub struct Shifts {
     /// Changes there have been.
     count: usize,
-    /// Who has not been told of the latest change.
+    /// The nodes that do not have the latest list yet.
     untold: Vec<usize>,
-    /// When the last one was told.
+    /// When the last one got it.
     all_told: u64,
-    /// By node: when it was told, and of whom.
+    /// By node: when it got its list, and the list.
     lists: BTreeMap<usize, (u64, Vec<Endpoint>)>,
 }
 
 impl Shifts {
-    /// Whether a node may try to connect to an endpoint.
+    /// Returns true if a node may try to connect to an endpoint.
     pub fn may_dial(&self, node: usize, endpoint: &Endpoint, now: u64) -> bool {
         self.lists
             .get(&node)
@@ -43,7 +43,7 @@ impl World {
         self.shifts.all_told = self.now.mono_us;
     }
 
-    /// Whether a node is a member and has all its connections, so that clients may come.
+    /// Returns true if a node is a member and has all its connections, so that clients may come.
     pub fn is_at_home(&mut self, node: usize) -> bool {
         let (now, wanted) = (self.now, self.wanted_peers(node));
         let Some(machine) = &mut self.machines[node] else {
@@ -53,7 +53,7 @@ impl World {
         self.plan.is_member(node) && machine.peers() == wanted && known == wanted as u64
     }
 
-    /// Tells somebody of the latest change, or changes something.
+    /// Gives a node the latest list, or changes the list.
     pub fn shift(&mut self) -> Result<(), String> {
         if !self.shifts.untold.is_empty() {
             let at = self.random.below(self.shifts.untold.len());
@@ -110,7 +110,7 @@ impl World {
         Ok(())
     }
 
-    /// At rest: everybody is told, and who has left and serves nobody any more is switched off.
+    /// At rest: every node has the latest list, and nodes that have left are switched off.
     pub fn settle_members(&mut self) -> Result<(), String> {
         while let Some(&node) = self.shifts.untold.first() {
             self.tell_and_set(node)?;

@@ -1,7 +1,7 @@
-//! A model of a datastore: keeps what it is told, answers in order, and misbehaves as told.
+//! A model of a datastore: keeps its data, answers in order, and misbehaves on demand.
 //!
 //! Every key a client sends is `{name}c<client>.<seq>`. Nodes hash the name only, and the store keeps values
-//! by the name; the rest tells which request it was, so that the ledger knows who was executed where, how
+//! by the name; the rest identifies the request, so that the ledger knows which were executed where, how
 //! often, and what was answered.
 
 use crate::clustersim::link::Link;
@@ -30,7 +30,7 @@ pub struct Done {
     pub order: u64,
     /// The reply: of Redis its bytes, of memcached what it means ([`told`]).
     pub reply: Vec<u8>,
-    /// The version of the item that the reply tells, if any.
+    /// The version of the item in the reply, if any.
     pub unique: u64,
 }
 
@@ -40,9 +40,9 @@ pub enum StoreCanary {
     Server(ServerCanary),
     /// Says that it has stored a value and has not.
     Lies,
-    /// A memcached that is as quiet as a client wants it: nobody has taken that off its requests.
+    /// A memcached that is as quiet as the client asks: the node has left the quiet flag in the requests.
     IsQuietAsTold,
-    /// A memcached that stores whatever version is asked for.
+    /// A memcached that stores any version it is asked for.
     IgnoresVersions,
 }
 
@@ -183,7 +183,7 @@ impl Store {
     }
 }
 
-/// Whether replicas are told until when a key lives, not how long. They are where there are several, all of
+/// Returns true if replicas get the time at which a key expires, not its time to live. They are where there are several, all of
 /// whose clocks the nodes know: what goes to another datacenter may be passed on to a node there that has not
 /// been reached yet.
 fn wants_moments(plan: &Plan) -> bool {

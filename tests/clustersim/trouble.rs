@@ -34,7 +34,7 @@ impl World {
         }
     }
 
-    /// A node that was told to stop, and has, is off.
+    /// A node that was stopped and has ended is off.
     pub fn stop_if_drained(&mut self, node: usize) {
         let machine = self.machines[node].as_ref();
         if machine.is_some_and(|machine| machine.driver.node.is_drained()) {
@@ -72,7 +72,7 @@ impl World {
                 self.back_at[node] = now + self.random.below(5_000_000) as u64;
             }
             13 if self.machines[node].is_some() => {
-                // Nobody is told, until it is back.
+                // Silently, until it is back.
                 self.switch_off(node);
                 self.back_at[node] = now + self.random.below(20_000_000) as u64;
                 for link in 0..self.network.links.len() {
@@ -113,7 +113,7 @@ impl World {
         }
     }
 
-    /// Whether something may go wrong with a node.
+    /// Returns true if something may go wrong with a node.
     pub fn is_victim(&self, node: usize) -> bool {
         let place = &self.plan.nodes[node];
         self.victim

@@ -1,4 +1,4 @@
-//! Versions of items, as clients are told them: a mark of the node they are from, and the number the
+//! Versions of items, as clients see them: a mark of the node they are from, and the number the
 //! memcached there has given.
 
 use crate::clustersim::judge::{Asked, World};
@@ -9,9 +9,9 @@ use std::collections::HashMap;
 
 /// Bits of a version that are the memcached's own.
 const OWN_BITS: u32 = 48;
-/// A version that nobody gives.
+/// A version that no datastore gives.
 pub const NOBODYS: u64 = 1 << 40;
-/// What is told for the version of a replica that has left.
+/// The version shown for a replica that has left.
 const VOID: u64 = u64::MAX;
 
 /// What all clients together know of versions.
@@ -19,12 +19,12 @@ const VOID: u64 = u64::MAX;
 pub struct Versions {
     /// Nodes by their marks.
     marks: HashMap<u64, usize>,
-    /// Who has swapped an item of a version.
+    /// The client that has swapped an item of a version.
     won: HashMap<(String, u64), Tag>,
 }
 
 impl Versions {
-    /// A client at a node was told a version: it must be that of a replica which gave this value, and
+    /// A client at a node received a version: it must be that of a replica which gave this value, and
     /// have that node's mark.
     pub fn told(
         &mut self,

@@ -35,11 +35,11 @@ const SHOWN: usize = 1500;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Canary {
     Store(StoreCanary),
-    /// The network drops a message and tells nobody.
+    /// The network drops a message silently.
     LosesMessages,
-    /// One node has been told wrong tokens.
+    /// One node has wrong tokens in its list.
     Misled,
-    /// One node is not told that members have changed.
+    /// One node does not get the changed list of members.
     IsNotTold,
     /// Nodes count a request as overdue that is not.
     Miscounts,
@@ -249,7 +249,7 @@ impl World {
         }
     }
 
-    /// Runs to the end. The error tells what was not right, and how to see it again.
+    /// Runs to the end. The error says what was wrong, and how to repeat the run.
     pub fn run(mut self) -> Result<Summary, String> {
         self.live().map_err(|why| {
             let from = self.trace.len().saturating_sub(SHOWN);
@@ -278,7 +278,7 @@ impl World {
             }
         }
         if self.is_patient() {
-            // Whoever asks before the nodes know each other is told so.
+            // Requests before the nodes know each other get an error.
             self.wait_for_mesh()?;
         }
         self.disturbed |= !self.calm;
@@ -288,7 +288,7 @@ impl World {
         self.rest()
     }
 
-    /// Whether time is given to everything, so that nothing fails but what is broken.
+    /// Returns true if everything has time enough, so that only broken parts fail.
     pub fn is_patient(&self) -> bool {
         self.calm || self.victim.is_some()
     }
@@ -574,7 +574,7 @@ impl World {
             let Some(machine) = machine else { continue };
             let memory = machine.driver.node.memory();
             let msgs = (memory.alloc_msgs - memory.free_msgs) as usize;
-            // Probes of peers, and copies whose reply nobody waits for.
+            // Probes of peers, and copies whose reply is not awaited.
             let bound = most + 4 * self.plan.nodes.len() + 200;
             if self.calm && msgs > bound {
                 return Err(format!("node {node}: {msgs} messages, expected {bound}"));

@@ -92,7 +92,7 @@ impl Client {
         .expect("a descriptor for the sender");
         std::thread::spawn(move || {
             for piece in pieces {
-                // The reader tells what is wrong with a connection that ends early.
+                // The reader reports a connection that ends early.
                 if stream.write_all(&piece).is_err() {
                     return;
                 }

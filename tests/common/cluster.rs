@@ -158,12 +158,12 @@ impl Member {
         self.node.as_ref().expect("the node was killed")
     }
 
-    /// Whether the node is another program than the one under test.
+    /// Returns true if the node is another program than the one under test.
     pub fn is_other(&self) -> bool {
         self.setup.is_other()
     }
 
-    /// Whether the node has not been killed.
+    /// Returns true if the node has not been killed.
     pub fn runs(&self) -> bool {
         self.node.is_some()
     }
@@ -190,7 +190,7 @@ impl Member {
         })
     }
 
-    /// Whether the node serves what only its own datastore can answer.
+    /// Returns true if the node serves what only its own datastore can answer.
     fn serves(&self) -> bool {
         match &self.store {
             Store::Redis(_) => self.client().ask("ping") == b"+PONG\r\n",
@@ -332,7 +332,7 @@ impl Cluster {
         self.await_connected();
     }
 
-    /// Kills a node, whoever knows.
+    /// Kills a node.
     #[track_caller]
     pub fn kill_quietly(&mut self, node: usize) {
         self.members[node].node.take().expect("it runs").kill();
@@ -427,7 +427,7 @@ fn at_once<T: Sync, R: Send>(of: &[T], work: impl Fn(usize, &T) -> R + Sync) -> 
     })
 }
 
-/// Three bytes of loopback addresses that nobody else uses, so that a free port stays free.
+/// Three bytes of loopback addresses that no other process uses, so that a free port stays free.
 pub fn next_net() -> [u8; 3] {
     static NEXT: AtomicU8 = AtomicU8::new(0);
     let [high, low] = (std::process::id() as u16).to_be_bytes();

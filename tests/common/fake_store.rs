@@ -37,7 +37,7 @@ impl FakeStore {
         StoreConn(BufReader::new(stream))
     }
 
-    /// Whether the program has connected once more.
+    /// Returns true if the program has connected once more.
     pub fn was_connected(&self) -> bool {
         self.0.set_nonblocking(true).expect("a socket");
         let found = self.0.accept().is_ok();

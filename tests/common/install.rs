@@ -49,7 +49,7 @@ fn installed(
     if made.is_ok() && fs::rename(&fresh, &place).is_ok() {
         return Ok(place);
     }
-    // Somebody else was faster, or it failed; nothing depends on what is left.
+    // Another process was faster, or it failed; nothing depends on what is left.
     let _ = fs::remove_dir_all(&fresh);
     made.map(|()| place)
 }

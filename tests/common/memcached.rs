@@ -62,7 +62,7 @@ impl Memcached {
 fn start_in(dir: &Path) -> Child {
     let socket = dir.join("s");
     let mut child = Command::new("memcached")
-        // It refuses to run as root unless it is told whom to run as.
+        // It refuses to run as root without the name of a user.
         .args(["-u", "root", "-t", "1", "-m", "256"])
         // Its housekeeping holds items for moments in which others do not change in place.
         .args(["-o", "no_lru_maintainer,no_lru_crawler", "-s"])

@@ -43,7 +43,7 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// Ports nobody listens on just now, on this address.
+    /// Ports of this address that are free now.
     pub fn free(ip: Ipv4Addr) -> Addresses {
         let probes: [TcpListener; 3] =
             std::array::from_fn(|_| TcpListener::bind((ip, 0)).expect("a free port"));
@@ -125,7 +125,7 @@ impl Setup {
         self
     }
 
-    /// Whether another program is started.
+    /// Returns true if another program is started.
     pub fn is_other(&self) -> bool {
         self.other.is_some()
     }

@@ -24,7 +24,7 @@ pub fn cut(stream: &[u8], random: &mut Random) -> Vec<Vec<u8>> {
     pieces
 }
 
-/// Runs the seed that `DYNOMITE_SEED` names, or these; each run tells how many replies it has compared.
+/// Runs the seed that `DYNOMITE_SEED` names, or these; each run prints how many replies it has compared.
 pub fn run_seeds(seeds: std::ops::RangeInclusive<u64>, run: impl Fn(u64) -> usize) {
     let run = |seed| {
         println!("DYNOMITE_SEED={seed}");

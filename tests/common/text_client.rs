@@ -51,7 +51,7 @@ impl TextClient {
         self.expect(&line, "STORED\r\n");
     }
 
-    /// The `cas` id that `gets` tells of a key.
+    /// The `cas` id of a key, from `gets`.
     #[track_caller]
     pub fn cas_id(&mut self, key: &str) -> u64 {
         let reply = self.ask(&format!("gets {key}"));

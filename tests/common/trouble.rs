@@ -81,7 +81,7 @@ impl Chance {
 }
 
 impl Cluster {
-    /// Whatever was killed or paused runs again, and all are connected.
+    /// Everything that was killed or paused runs again, and all are connected.
     #[track_caller]
     pub fn recover(&mut self) {
         for node in 0..self.members.len() {

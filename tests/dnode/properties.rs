@@ -118,7 +118,7 @@ fn cut_like_c(plain: &[u8], piece: usize, first: Option<usize>) -> Vec<u8> {
     out
 }
 
-/// Whether the block behind a first piece of `len` bytes, read as if the piece went on, ends in a
+/// Returns true if the block behind a first piece of `len` bytes, read as if the piece went on, ends in a
 /// padding as long as the piece's own.
 fn ends_twice(body: &[u8], len: usize) -> bool {
     let cipher = symm::Cipher::aes_128_cbc();

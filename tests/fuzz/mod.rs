@@ -1,4 +1,4 @@
-//! Fuzz targets: whatever bytes arrive, each parser and a whole node answer; they never panic, hang or
+//! Fuzz targets: each parser and a whole node answer any bytes; they never panic, hang or
 //! contradict themselves.
 //!
 //! One table of targets (`targets.rs`), run in two ways:

@@ -13,7 +13,7 @@ use dynomite::proto::dnode::{self, Card, Data, Header, MAX_PLAIN};
 /// What follows the two numbers of the magic in each message between nodes.
 const MAGIC: &[u8] = b"   $2014$ ";
 
-/// Answered whatever the case: what a node asks of its own accord.
+/// Answers the questions of a node's own, in every case.
 const OWN_REQUESTS: Replies<'static> = &[
     (b"*1\r\n$4\r\nPING", b"+PONG\r\n"),
     (

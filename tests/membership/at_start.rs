@@ -49,7 +49,7 @@ fn item_2_known_providers_start_and_others_are_named() {
         "dns_provider",
         "file_provider",
     ] {
-        // Nobody answers any of them.
+        // None of them is answered.
         let mut node = Setup::before(&store)
             .with("dyn_seed_provider", provider)
             .with_env("DYNOMITE_FLORIDA_PORT", 1)

@@ -18,7 +18,7 @@ fn asking(florida: &Florida, store: &Redis, interval: u32) -> Setup {
         .with_env("DYNOMITE_SEEDS_GRACE_MS", 0)
 }
 
-/// Addresses of this machine on which nobody listens.
+/// Addresses of this machine on which nothing listens.
 fn nobody(n: u8) -> String {
     Addresses::free(Ipv4Addr::new(127, 77, 77, n))
         .peers

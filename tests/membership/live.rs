@@ -224,7 +224,7 @@ fn asked(node: &Node, path: &str) -> String {
 fn item_15_a_state_that_an_operator_has_set_survives_gossip_and_every_round() {
     let mut world = World::new().with_cluster(&[("dc1", "r1", 0), ("dc1", "r2", 0)]);
     assert!(asked(world.node(0), "/state/standby").contains(" 200 OK"));
-    // What a C node tells of itself, with everything a C node takes for a reason to be NORMAL.
+    // A C node's gossip about itself, with all that another C node needs to consider it NORMAL.
     let entry = "dc1$r2$0,1795352269,4,127.0.0.12";
     let frame = format!("   $2014$ 0 7 0 1 1 *1 a *{}\r\n{entry}", entry.len());
     let mut peer = TcpStream::connect(world.spots[0].at.peers).expect("it listens");

@@ -1,4 +1,4 @@
-//! Who is in the cluster, and how that changes while nodes run: real nodes before real redis-servers,
+//! The members of the cluster, and their changes while nodes run: real nodes before real redis-servers,
 //! with providers of seeds that the tests play.
 //!
 //! What the C original's users rely on, and what it should have done, item by item, and the tests that show
@@ -16,7 +16,7 @@
 //! | 13 | no request fails, nothing waits | `under_load` |
 //! | 14 | gossip frames are read and change nothing | `cluster`: `as_receiver::whatever_a_peer_sends…`, `dnode`: `recorded_gossip…`, `what_a_replica_makes…`, the fuzz target of dnode |
 //! | 15 | an operator's state stays | `live::item_15` |
-//! | 16 | who the node says it is | `cluster::own_names`, `admin::routes`: `the_environment_names…`, `a_wildcard…`, `admin_live`: `item_22` |
+//! | 16 | the node's own names | `cluster::own_names`, `admin::routes`: `the_environment_names…`, `a_wildcard…`, `admin_live`: `item_22` |
 //! | 17 | `-g` | `at_start::item_17` |
 //! | 18, 19 | seeds away at start, or at another address later | `at_start::item_18`, `item_19` |
 //! | 20 | reconnecting | `cluster::backoff`, `cluster`: `faults`, `mixed`: `failing` |

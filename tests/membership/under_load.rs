@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 const HALF: u32 = 1 << 31;
 
-/// Clients that write and read until they are told to stop.
+/// Clients that write and read until they are stopped.
 struct Load {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicU64>,

@@ -58,7 +58,7 @@ fn assert_alike(ours: &Response, theirs: &Response, alone: bool, what: &str) {
 /// Sends a chapter to both, in pieces of its own to each, and compares the responses.
 fn compare(random: &mut Random, ours: &mut Client, theirs: &mut Client, alone: bool) -> usize {
     let mut requests: Vec<Request> = (0..CHAPTER).map(|_| request(random)).collect();
-    // So that a response tells which request it is to.
+    // So that a response names its request.
     requests
         .iter_mut()
         .zip(0..)
@@ -344,7 +344,7 @@ fn a_datastore_that_is_gone_is_a_temporary_failure() {
                 .ends_with(b"Storage: Datastore refused connection")
         );
     }
-    // A quiet one is told of it as well.
+    // A quiet one gets it as well.
     let quiet = Request {
         opcode: 0x09,
         ..get(b"k")

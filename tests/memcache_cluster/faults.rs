@@ -136,7 +136,7 @@ fn check(row: &Row) -> Vec<String> {
     wrong
 }
 
-/// That a request for what does not answer has failed, whoever noticed first.
+/// Asserts that a request to a silent datastore has failed, whichever node noticed first.
 #[track_caller]
 fn assert_error(reply: &[u8]) {
     let errors = [STORAGE, REFUSED, NOT_CONNECTED];

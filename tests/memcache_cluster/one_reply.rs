@@ -1,9 +1,9 @@
-//! One request, one reply, whatever takes too long.
+//! One request, one reply, also when something takes too long.
 
 use crate::common::{Plan, eventually, shown};
 
 /// A read of versions goes on to the next rack at half of its time. When all of it was over it was given up
-/// once more: its error went to the client besides its reply, and whatever came later was off by one.
+/// once more: its error went to the client besides its reply, and every later reply was off by one.
 #[test]
 fn a_request_that_took_too_long_gets_one_reply() {
     let cluster = Plan::of(1, 2, 1)

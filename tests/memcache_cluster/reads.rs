@@ -48,7 +48,7 @@ fn answers(level: &str, held: [&str; 3]) -> String {
     let mut client = cluster.text_client(0);
     let reply = shown(&client.ask("get k"));
     let with_id = shown(&without_ids(&client.ask("gets k"))).replace(" #", "");
-    // The id that is told is the first rack's; with another value than a majority it has no quorum.
+    // The reply's id is the first rack's; with another value than a majority it has no quorum.
     let first = held.into_iter().find(|value| *value != "-");
     let of_first = first.map_or(String::new(), |text| shown(value("k", text).as_bytes()));
     match (reply.as_str(), level) {

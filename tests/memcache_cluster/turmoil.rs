@@ -80,7 +80,7 @@ fn event(cluster: &mut Cluster, random: &mut Chance, coordinators: &[usize]) {
     }
 }
 
-/// Asks and checks until told to stop.
+/// Asks and checks until it is stopped.
 fn ask_on(mut client: TextClient, name: &str, stop: &AtomicBool, done: &AtomicU64) {
     let mut round = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -108,7 +108,7 @@ fn ask_on(mut client: TextClient, name: &str, stop: &AtomicBool, done: &AtomicU6
         client.send(requests.as_bytes());
         for (kind, key, next, line) in kinds {
             let reply = shown(&client.reply());
-            // Whatever this client once wrote there, or nothing.
+            // Any value that this client once wrote there, or nothing.
             let right = match kind {
                 0 => reply == "STORED\\r\\n",
                 1 => reply == "END\\r\\n" || is_value(&reply, &key),

@@ -169,7 +169,7 @@ fn count_by_cas(level: &str) {
     }
 }
 
-/// A set that names an older version stores a stale item (flag `I`); whoever reads it is told, and one is to make
+/// A set that names an older version stores a stale item (flag `I`); its readers see that, and one is to make
 /// it anew. It never happened in a cluster of racks.
 #[test]
 fn a_late_set_makes_a_stale_item_in_every_rack() {

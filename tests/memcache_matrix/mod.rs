@@ -1,5 +1,5 @@
 //! Everyday, malformed and hostile input from clients of memcached's text protocol: what comes of it, what
-//! follows on the same connection, and that it disturbs nobody who shares the datastore.
+//! follows on the same connection, and that it disturbs no other client of the datastore.
 //!
 //! Most rows say "as memcached": a memcached gets the same bytes and the answers are compared, but for
 //! `cas` ids. The exceptions are decisions of ours: NUL and a lone CR are refused in keys, commands of
@@ -41,7 +41,7 @@ impl Bench {
     /// What one of them says to these bytes, without `cas` ids.
     fn transcript(mut client: TextClient, pieces: &[Vec<u8>]) -> std::io::Result<Transcript> {
         for piece in pieces {
-            // A closed connection is told by what is read.
+            // A read shows that the connection is closed.
             let _ = client.raw().try_send(piece);
         }
         let said = client.transcript()?;

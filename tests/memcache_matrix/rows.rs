@@ -36,7 +36,7 @@ pub enum Expected {
     Length,
     /// A response of the binary protocol; what comes behind is none of its requests, and the connection is closed.
     Binary,
-    /// Anything; nobody is disturbed.
+    /// Any reply; no other client is disturbed.
     Anything,
 }
 

@@ -45,7 +45,7 @@ fn no_command_reaches_the_memcached_inside_a_key() {
     assert_eq!(bench.node.stat("server_err"), 0);
 }
 
-/// memcached tells the key of an item that `ms` has not made as it stores it: lines of their own, if it has
+/// memcached reports the key of an item that `ms` has not made as it stores it: lines of their own, if it has
 /// line ends.
 #[test]
 fn a_key_of_several_lines_is_told_in_one() {
@@ -88,7 +88,7 @@ fn a_key_of_several_lines_is_told_in_one() {
     assert_eq!(bench.node.stat("server_err"), 0);
 }
 
-/// What `noreply` suppresses, its client and nobody else must hear.
+/// An error that `noreply` would suppress must reach its client, and only it.
 #[test]
 fn noreply_shifts_no_reply() {
     let bench = Bench::new();
@@ -126,7 +126,7 @@ fn noreply_shifts_no_reply() {
     }
 }
 
-/// Errors that a memcached tells in spite of `noreply` come from the line, not from the datastore.
+/// Errors that memcached sends in spite of `noreply` come from the line, not from the datastore.
 #[test]
 fn pipelines_of_noreply_and_errors_keep_their_order() {
     let bench = Bench::new();

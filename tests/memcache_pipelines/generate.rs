@@ -192,7 +192,7 @@ impl Generator {
         let mut words = vec![name.to_vec(), key];
         words.extend(base64.then(|| b"b".to_vec()));
         self.meta_flags(flags, &mut words);
-        // Here memcached tells that it has made an item although it was to be quiet; its reply does not.
+        // Here memcached reports a new item although the request is quiet.
         if name == b"ma" && words.iter().any(|word| word.first() == Some(&b'N')) {
             words.retain(|word| word != b"q");
         }

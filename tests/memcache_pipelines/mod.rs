@@ -1,6 +1,6 @@
 //! Random pipelines of memcached's text protocol, cut into random pieces: a client of the node must
 //! get, byte for byte, what a client of a plain memcached gets for the same stream, but for `cas` ids
-//! and the seconds that meta commands tell.
+//! and the seconds in replies of meta commands.
 //!
 //! The stream depends on its seed only. `DYNOMITE_SEED=7 cargo test --test integration memcache_pipelines::` runs
 //! that one instead of the usual ones; `DYNOMITE_REQUESTS` makes it longer. A stream consists of
@@ -26,7 +26,7 @@ const CHAPTER: usize = 300;
 /// Longest value that a line may announce while another one follows, and more than that.
 const SWALLOWED: usize = 300;
 
-/// Another client, who must hear nothing but the answers to its own questions.
+/// Another client, which must receive only the answers to its own requests.
 fn bystander(mut client: TextClient, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         for i in 0u64.. {
@@ -52,7 +52,7 @@ struct Chapter {
     ends: Vec<usize>,
 }
 
-/// Marks how far the replies have come; a chapter's last is told by its number.
+/// Marks the progress of the replies; the last one of a chapter is known by its number.
 fn mark(number: usize) -> (String, String) {
     (
         format!("md mark O{number}\r\n"),

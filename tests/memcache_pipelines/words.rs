@@ -69,10 +69,10 @@ impl Generator {
         }
     }
 
-    /// A key, and whether it is told in base64.
+    /// A key, and whether it is sent in base64.
     pub fn meta_key(&mut self) -> (Vec<u8>, bool) {
         match self.random.below(20) {
-            // Also of keys that lines cannot tell.
+            // Also for keys that a plain line cannot hold.
             0 => (base64(b"k0"), true),
             1 => (base64(b"a key, of any bytes\0\xff"), true),
             2 => {
@@ -167,7 +167,7 @@ impl Generator {
     }
 }
 
-/// Whether a key is one of those that hold numbers.
+/// Returns true if a key is one of those that hold numbers.
 pub fn is_counter(key: &[u8]) -> bool {
     key.len() == 2 && key[0] == b'n'
 }

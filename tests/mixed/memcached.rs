@@ -157,7 +157,7 @@ fn the_binary_protocol_before_a_node_of_the_original() {
         assert_eq!(stored.status(), 0);
         let found = ask(&mut client, &get(key));
         assert!(found.status() == 0 && found.bytes.ends_with(b"10"));
-        // A version is told that is good for a comparison, once.
+        // The version of the reply is good for one comparison.
         let swap = Request {
             unique: found.unique,
             ..set(key, b"20")

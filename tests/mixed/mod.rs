@@ -30,7 +30,7 @@ fn other() -> Option<PathBuf> {
 
 /// A cluster of which the nodes in this list are the other program.
 fn mixed(plan: Plan, others: &[usize], program: &std::path::Path) -> Plan {
-    // The original tells its numbers as old as this.
+    // The original's statistics are up to this old.
     let plan = plan.with("stats_interval", 100);
     others
         .iter()

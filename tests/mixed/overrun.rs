@@ -1,6 +1,6 @@
 //! A coordinator that is faster than the C nodes it feeds.
 //!
-//! A C node has no back-pressure: it reads whatever comes, and drops a connection with all that is on it at 20,000
+//! A C node has no back-pressure: it reads all that comes, and drops a connection with all that is on it at 20,000
 //! unanswered messages or when one has waited for `timeout`. So how fast it is fed is up to its peers.
 //!
 //! `DYNOMITE_LONG_TESTS=1` runs the load in full, and beside each mixed cluster one of C nodes only.
@@ -104,7 +104,7 @@ fn sizes(cluster: &Cluster) -> Vec<usize> {
         .collect()
 }
 
-/// Whether tests are to take their time.
+/// Returns true if long tests are wanted.
 fn is_long() -> bool {
     std::env::var_os("DYNOMITE_LONG_TESTS").is_some()
 }

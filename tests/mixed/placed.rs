@@ -3,7 +3,7 @@
 use super::{at_level, bulk, expect, mixed, other};
 use crate::common::{Client, Cluster, Plan, command, shown, words};
 
-/// That each owner holds this, and nobody else anything.
+/// Asserts that each owner holds this, and no other node anything.
 #[track_caller]
 fn await_owners(cluster: &Cluster, key: &str, value: Option<&str>) {
     let held = value.map_or("$-1\\r\\n".to_owned(), bulk);
@@ -205,7 +205,7 @@ fn pipelines_of_ten_thousand_over_mixed_owners() {
 fn requests_of_two_clients_that_interleave_their_pieces() {
     let Some(program) = other() else { return };
     for through in [0, 1] {
-        // Whoever begins first ends last: ids are out of order towards the peer.
+        // The first to begin ends last: ids are out of order towards the peer.
         let cluster = mixed(Plan::of(1, 1, 2), &[1], &program).start();
         let key = cluster.key_of(1 - through, "k");
         let (mut a, mut b) = (cluster.client(through), cluster.client(through));

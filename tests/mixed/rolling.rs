@@ -14,7 +14,7 @@ enum Load {
     Single,
 }
 
-/// Writes and reads at one node until told to stop, one by one and several at once. Returns what went wrong. `excused` replies are
+/// Writes and reads at one node until it is stopped, one by one and several at once. Returns what went wrong. `excused` replies are
 /// not wrong.
 fn load(
     mut client: Client,

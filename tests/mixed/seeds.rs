@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 fn item_24_the_original_takes_the_list_that_a_node_of_ours_tells() {
     let Some(program) = other() else { return };
     let (our_redis, its_redis) = (Redis::start(), Redis::start());
-    // It asks from 127.0.0.1, and whoever asks is left out of the list.
+    // It asks from 127.0.0.1, and the list leaves out the asking node.
     let ours = Addresses::free(Ipv4Addr::new(127, 0, 0, 2));
     let its = Addresses::free(Ipv4Addr::LOCALHOST);
     let place = |setup: Setup, rack: &str| {

@@ -1,4 +1,4 @@
-//! Daemon mode: the process that was started tells what became of the daemon.
+//! Daemon mode: the process that was started reports whether the daemon has started.
 
 use crate::process_life::process::{Client, Conf, DYNOMITE, free_address, run, signal, until};
 use std::fs;
@@ -15,7 +15,7 @@ impl Daemon {
     }
 
     fn is_gone(&self) -> bool {
-        // Where nobody reaps orphans it stays as a zombie.
+        // Without a process that reaps orphans it stays as a zombie.
         fs::read_to_string(format!("/proc/{}/stat", self.0)).map_or(true, |stat| {
             stat.rsplit_once(") ")
                 .is_none_or(|(_, state)| state.starts_with('Z'))

@@ -12,7 +12,7 @@ struct Machine(tempfile::TempDir);
 impl Machine {
     fn new(programs: &[(&str, &str)]) -> Machine {
         let machine = Machine(tempfile::tempdir().unwrap());
-        // Root, whoever runs the test; `apt-get` installs nothing and notes how it was called.
+        // Root, whichever user runs the test; `apt-get` installs nothing and notes how it was called.
         machine.put("id", "echo 0");
         machine.put(
             "apt-get",

@@ -27,7 +27,7 @@ fn unix_sockets_all_around() {
     assert_eq!(node.stop(), Some(0));
 }
 
-/// A port of `::1` nobody uses, or nothing on a machine without IPv6. Others may take it before the
+/// An unused port of `::1`, or nothing on a machine without IPv6. Others may take it before the
 /// node does.
 fn free_ipv6() -> Option<SocketAddr> {
     TcpListener::bind("[::1]:0").ok()?.local_addr().ok()
@@ -36,7 +36,7 @@ fn free_ipv6() -> Option<SocketAddr> {
 #[test]
 fn ipv6_where_there_is_any() {
     let dir = tempfile::tempdir().unwrap();
-    // As often as somebody takes a port between the look and the use.
+    // Again, if another process takes the port between the look and the use.
     let served = (0..5).find_map(|_| {
         let Some((listen, stats)) = free_ipv6().zip(free_ipv6()) else {
             return Some(None);
@@ -185,7 +185,7 @@ fn every_descriptor_closes_on_exec() {
         let target = fs::read_link(format!("/proc/{}/fd/{fd}", node.pid()));
         let ours = fs::read_link(format!("/proc/self/fd/{fd}"));
         if ours.is_ok_and(|ours| target.as_ref().is_ok_and(|target| *target == ours)) {
-            continue; // Inherited through this test from whoever runs it.
+            continue; // Inherited through this test from its parent.
         }
         // O_CLOEXEC of Linux.
         assert!(
@@ -199,7 +199,7 @@ fn every_descriptor_closes_on_exec() {
     assert_eq!(node.stop(), Some(0));
 }
 
-/// More connections than are accepted in one turn arrive at once; nobody waits for the next event.
+/// More connections than are accepted in one turn arrive at once; none waits for the next event.
 #[test]
 fn a_burst_of_clients_is_accepted() {
     let dir = tempfile::tempdir().unwrap();

@@ -30,7 +30,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// An address on which nobody listens: a loopback address that only this test process uses, and a
+/// An address on which nothing listens: a loopback address that only this test process uses, and a
 /// port the kernel found free there.
 pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -321,7 +321,7 @@ impl Client {
         self.expect(reply);
     }
 
-    /// A request that the node answers by itself, whatever its datastore does.
+    /// A request that the node answers without its datastore.
     #[track_caller]
     pub fn alive(&mut self) {
         self.ask(&["ECHO", "alive"], "$5\r\nalive\r\n");

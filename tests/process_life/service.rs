@@ -205,7 +205,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     exposure_is_at_most("10");
 }
 
-/// It was sent to whatever process had the number by then, and HUP ends most.
+/// It was sent to the process that had the number by then, and HUP ends most programs.
 #[test]
 fn rotating_logs_signals_nobody_but_a_node() {
     let installed = Installed::new();
@@ -234,7 +234,7 @@ fn rotating_logs_signals_nobody_but_a_node() {
     });
     assert!(stranger.0.try_wait().unwrap().is_none());
     installed.did("stop");
-    // A rotation once read a configuration that somebody was still writing.
+    // A rotation once read a configuration that an editor was still writing.
     assert!(!log().contains("conf: nothing has changed"), "{}", log());
 }
 
@@ -266,7 +266,7 @@ fn the_init_script_leads_a_node_through_its_life() {
     until("a new log file", || log.exists().then_some(()));
     assert_eq!(installed.pid(), Some(first));
 
-    // A configuration that is wrong costs nobody the node that runs.
+    // A wrong configuration does not end the running node.
     let conf = installed.at("etc/dynomite/dynomite.yml");
     let good = fs::read_to_string(&conf).unwrap();
     fs::write(&conf, good.clone() + "  bogus: 1\n").unwrap();

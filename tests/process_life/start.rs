@@ -228,7 +228,7 @@ fn an_unusable_configuration_is_refused_with_its_reason() {
             started.stderr.contains("Failed to create conf!!!"),
             "{case}"
         );
-        // With a log the reason stands there, and still on stderr: who starts it looks there first.
+        // With a log file the reason is in it, and still on stderr, where one looks first.
         let logged = run(conf.command().arg("-p").arg(&pid).arg("-o").arg(&log));
         assert_eq!(logged.code(), Some(1), "{case}");
         assert!(logged.stderr.contains(reason), "{case}: {}", logged.stderr);
@@ -313,7 +313,7 @@ fn t_and_a_start_give_the_same_warnings() {
 #[test]
 fn t_warns_of_a_listener_on_an_address_of_another_machine() {
     let dir = tempfile::tempdir().unwrap();
-    // RFC 5737: nobody's address.
+    // RFC 5737: an address that is never assigned.
     let conf = Conf::new(dir.path()).set("listen", "192.0.2.1:8102");
     let tested = run(conf.command().arg("-t"));
     assert_eq!(tested.code(), Some(0));
@@ -450,7 +450,7 @@ fn an_address_that_cannot_be_bound_is_told() {
         ("listen", &*taken_addr, "p", "Address already in use"),
         ("dyn_listen", &*taken_addr, "p", "Address already in use"),
         ("stats_listen", &*taken_addr, "m", "Address already in use"),
-        // RFC 5737: nobody's address.
+        // RFC 5737: an address that is never assigned.
         (
             "listen",
             "192.0.2.1:8102",
@@ -489,7 +489,7 @@ fn an_address_that_cannot_be_bound_is_told() {
             outcome.stderr
         );
         assert!(!pid.exists(), "the pid file is left behind");
-        // With a log file whoever started it by hand still sees why.
+        // Also with a log file, a start by hand shows the reason.
         let log = dir.path().join("log");
         let outcome = run(conf.command().arg("-o").arg(&log));
         assert!(

@@ -42,7 +42,7 @@ fn a_request_in_flight_is_answered() {
         stream.expect(request(&["GET", "b"]));
         node.signal(name);
         node.logged(&format!("(SIG{name}) received, exiting"));
-        // Who waits for nothing is let go; nobody new is let in; who watches still sees.
+        // Idle clients are closed, new ones refused, and statistics are still served.
         assert_eq!(idle.rest(), b"");
         assert!(UnixStream::connect(node.conf.get("listen")).is_err());
         node.stats().send("GET /ping HTTP/1.0\r\n\r\n");

@@ -252,7 +252,7 @@ fn check_explains_a_wrong_port_and_shows_whole_errors() {
         conf.get("listen"),
         conf.get("dyn_listen"),
     );
-    // Statistics asked of ports that have none: of clients, of peers, of nobody, and no port at all.
+    // Statistics asked of wrong ports: of clients, of peers, an unused one, and no port at all.
     for wrong in [listen, peers, &free_address().to_string(), "127.0.0.1"] {
         for more in [&[][..], &["--cluster"]] {
             let found = tool(

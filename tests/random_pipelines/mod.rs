@@ -19,7 +19,7 @@ const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
 /// Requests of one stream.
 const REQUESTS: usize = 6_000;
 
-/// Another client of the node, who must hear nothing but the answers to its own questions.
+/// Another client of the node, which must receive only the answers to its own requests.
 fn bystander(mut client: Client, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         for i in 0u64.. {

@@ -1,4 +1,4 @@
-//! What once went wrong, or nearly: each told by hand, step by step.
+//! Worlds in which something once went wrong, or nearly did, written by hand, step by step.
 
 use crate::sim::link::Link;
 use crate::sim::machine::Machine;
@@ -273,7 +273,7 @@ fn every_datastore_connection_is_made_when_it_is_needed() {
     assert_eq!(rig.stores.len(), 3);
 }
 
-/// It was dropped and the connection kept, so that the next such reply was given to whoever asked next.
+/// It was dropped and the connection kept, so that the next such reply was given to the next request.
 #[test]
 fn a_reply_that_nobody_asked_for_ends_the_datastore_connection() {
     let mut rig = Rig::new(options());

@@ -36,7 +36,7 @@ fn stream_errors(kind: StoreKind) -> [&'static [u8]; 2] {
     }
 }
 
-/// Requests of one client that a node sends without waiting for replies, whatever the size of those here.
+/// Requests of one client that a node sends without waiting for replies, of any size that occurs here.
 const SENT_AT_ONCE: usize = 16;
 
 /// What has to be answered.
@@ -88,7 +88,7 @@ enum Ending {
     Cut,
     /// Falls silent in the middle of a request.
     Stall,
-    /// Is gone at once, whatever is under way.
+    /// Vanishes at once, even with requests under way.
     Abort,
     /// Breaks the protocol.
     Bad,
@@ -107,7 +107,7 @@ pub struct View<'a> {
     /// The datastore never misbehaves, so no request may fail.
     pub calm: bool,
     pub draining: bool,
-    /// Memory is so tight that the node may close whoever holds the most.
+    /// Memory is so tight that the node may close the client that holds the most.
     pub tight: bool,
     pub ledger: &'a Ledger,
 }
@@ -127,7 +127,7 @@ pub struct Client {
     mode: Mode,
     skip: bool,
     resp3: bool,
-    /// The versions of items it was told last.
+    /// The latest versions of items it received.
     versions: HashMap<String, u64>,
     /// An error may have been that of any of some quiet requests.
     unclear: bool,
@@ -144,7 +144,7 @@ pub struct Client {
     confirmed: HashSet<u32>,
     /// The last thing it sends has been made.
     finished: bool,
-    /// It has been told that its stream is over.
+    /// Its stream has ended.
     told_off: bool,
     /// Reply bytes it has not taken, and since when that has been so.
     untaken: (usize, u64),
@@ -353,7 +353,7 @@ impl Client {
         None
     }
 
-    /// Whether it does nothing until it is sent something.
+    /// Returns true if it does nothing until it is sent something.
     pub fn is_quiet(&self) -> bool {
         self.finished && self.unsent.len() == 0
     }
@@ -557,7 +557,7 @@ impl Client {
         }
     }
 
-    /// A stalled client that wants no replies is not told why it is closed.
+    /// A stalled client that wants no replies gets no reason why it is closed.
     fn stalled_in_silence(&self) -> bool {
         self.mode == Mode::Off || self.skip
     }
@@ -576,13 +576,13 @@ impl Client {
     }
 
     /// Two requests that the datastore executed in another order than they were sent, although the client
-    /// was told nothing that would explain it.
+    /// received nothing that would explain it.
     pub fn disorder(&self, ledger: &Ledger) -> Option<(Tag, Tag)> {
         let executed = |seq: &u32| {
             let tag = (self.number, *seq);
             ledger.done.get(&tag).map(|done| (done.order, tag))
         };
-        // One that nobody heard of may have been executed at any later time.
+        // One without a reply may have been executed at any later time.
         let confirmed: Vec<_> = (0..self.seq)
             .filter(|seq| self.confirmed.contains(seq))
             .filter_map(|seq| executed(&seq))

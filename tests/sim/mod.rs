@@ -9,7 +9,7 @@
 //! SIM_SEED=4711 make sim    one of them, with its trace if it fails
 //! ```
 //!
-//! What must be true is in `world.rs` (`look`, `at_rest`) and, for what a client is told, in `client.rs`.
+//! What must be true is in `world.rs` (`look`, `at_rest`) and, for the replies of a client, in `client.rs`.
 
 mod cases;
 mod client;
@@ -34,9 +34,9 @@ fn nothing_goes_wrong_in_any_world() {
     seeds::run_all(|seed, tracing| run(seed, Canary::default(), tracing));
 }
 
-/// Whatever is broken on purpose is noticed in one of the first worlds.
+/// Every deliberate fault is noticed in one of the first worlds.
 #[test]
-fn what_is_broken_on_purpose_is_noticed() {
+fn every_deliberate_fault_is_noticed() {
     let machines = [
         MachineCanary::Fault(Fault::LosesResume),
         MachineCanary::Fault(Fault::NeverTicks),

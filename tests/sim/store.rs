@@ -1,7 +1,7 @@
-//! A model of the datastore: answers each request once, in order; and misbehaves as told.
+//! A model of the datastore: answers each request once, in order; and misbehaves on demand.
 //!
 //! Every request to Redis carries a tag, `c<client>.<seq>`, in its first argument, and the reply names it.
-//! Memcached is a model that keeps what it is told ([`Memcached`]); a tag stands in every key
+//! Memcached is a model that keeps its items ([`Memcached`]); a tag stands in every key
 //! ([`crate::sim::tag`]). The ledger keeps what was executed under a tag and what was answered, so a reply that
 //! reaches the wrong request is seen.
 
@@ -44,9 +44,9 @@ pub struct Execution {
     pub length: usize,
     /// When, counted in executions.
     pub order: u64,
-    /// A client that wants to hear of surprises only is told nothing.
+    /// A client that wants quiet replies gets none.
     pub nominal: bool,
-    /// Versions that the reply tells, by the names of their items.
+    /// Versions in the reply, by the names of their items.
     pub versions: Vec<(String, u64)>,
 }
 
@@ -61,7 +61,7 @@ pub struct Ledger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreCanary {
     Server(ServerCanary),
-    /// It is as quiet as a client wants it: nobody has taken that off its requests.
+    /// It is as quiet as the client asks: the node has left the quiet flag in the requests.
     IsQuietAsTold,
 }
 
@@ -168,7 +168,7 @@ impl Store {
         Ok((answered > 0).then(|| format!("the store answers {answered}")))
     }
 
-    /// Whether it has nothing left to do.
+    /// Returns true if it has nothing left to do.
     pub fn is_idle(&self, links: &[Link]) -> bool {
         self.server.is_idle(links)
     }

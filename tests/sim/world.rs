@@ -171,7 +171,7 @@ impl World {
         }
     }
 
-    /// Runs to the end. The error tells what was not right, and how to see it again.
+    /// Runs to the end. The error says what was wrong, and how to repeat the run.
     pub fn run(mut self) -> Result<Summary, String> {
         self.live().map_err(|why| {
             let from = self.trace.len().saturating_sub(SHOWN);

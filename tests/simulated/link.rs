@@ -74,7 +74,7 @@ pub struct Link {
     pub waiting: usize,
     /// Bytes there is room for.
     pub room: usize,
-    /// The node was told that there is no room, and waits for an edge.
+    /// A write of the node found no room, and it waits for an edge.
     pub blocked: bool,
     /// The node has closed its end.
     pub closed: bool,
@@ -141,7 +141,7 @@ impl Link {
         self.flight.len() + self.arrived.len()
     }
 
-    /// Whether something is on its way.
+    /// Returns true if something is on its way.
     pub fn has_flight(&self) -> bool {
         !self.reset && (self.flight.len() > 0 || self.fin_sent && !self.fin_arrived)
     }
@@ -155,7 +155,7 @@ impl Link {
         }
     }
 
-    /// The peer is gone: whatever is on its way in either direction is lost.
+    /// The peer is gone: all bytes on their way in either direction are lost.
     pub fn reset(&mut self) {
         self.reset = true;
         self.edges.error = true;

@@ -66,7 +66,7 @@ struct Turn<'a> {
     left: usize,
     /// What the driver did wrong.
     wrong: Option<String>,
-    /// Calls so far, to tell which of two writes came first.
+    /// Calls so far, to know which of two writes came first.
     calls: u64,
 }
 
@@ -101,7 +101,7 @@ impl Machine {
         peers.filter(|(_, conn)| !conn.is_connecting()).count()
     }
 
-    /// Whether something is to be done without any event.
+    /// Returns true if something is to be done without any event.
     pub fn is_busy(&self) -> bool {
         let waits = [&self.backlog, &self.peer_backlog];
         let is_called = waits.iter().any(|waits| !waits.is_empty());
@@ -387,7 +387,7 @@ impl World for Turn<'_> {
 }
 
 impl Turn<'_> {
-    /// Whether nothing more is read or written many by one call: sometimes the kernel takes nothing any more.
+    /// Returns true if nothing more is read or written many by one call: sometimes the kernel takes nothing any more.
     fn is_spent(&mut self) -> bool {
         self.batches &= !self.random.chance(5);
         !self.batches

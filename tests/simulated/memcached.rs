@@ -44,11 +44,11 @@ pub enum Outcome {
     Error(String),
 }
 
-/// An outcome, and what else can be told of the item.
+/// An outcome, and the properties of the item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub outcome: Outcome,
-    /// Its version; 0 if there is none, or none was told.
+    /// Its version; 0 if there is none, or the reply has none.
     pub unique: u64,
     /// Seconds that are left of its life.
     pub left: i64,
@@ -65,13 +65,13 @@ impl From<Outcome> for Answer {
 }
 
 impl Outcome {
-    /// Whether something was asked for and is there, or was to be done and is done.
+    /// Returns true if the item is there, or the change is done.
     fn is_done(&self) -> bool {
         use Outcome::*;
         matches!(self, Stored | Deleted | Touched | Number(_) | Value { .. })
     }
 
-    /// Whether a client that asked with `q` is not told.
+    /// Returns true if a client that asked with `q` gets no reply.
     pub fn is_nominal(&self, verb: &str) -> bool {
         match verb {
             "mg" => *self == Outcome::Miss,
@@ -656,7 +656,7 @@ fn values(keys: &[Vec<u8>], bytes: &[u8]) -> Result<Vec<Answer>, String> {
     }
 }
 
-/// Whether a reply is an error line.
+/// Returns true if a reply is an error line.
 pub fn is_error(reply: &[u8]) -> bool {
     [&b"ERROR\r\n"[..], b"CLIENT_ERROR ", b"SERVER_ERROR "]
         .iter()

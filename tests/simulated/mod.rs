@@ -8,7 +8,7 @@
 //! | `seeds` | the worlds that are run |
 //! | `link` | a connection in memory |
 //! | `network` | what lies between the ends of connections |
-//! | `plan` | which nodes a cluster has, and who owns what |
+//! | `plan` | the nodes of a cluster, and the owners of keys |
 //! | `machine` | a node with its sockets and its event loop |
 //! | `leftovers` | what a node still holds when nothing is under way |
 //! | `server` | a datastore's connections, its moods and what is broken in it on purpose |

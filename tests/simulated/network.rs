@@ -10,7 +10,7 @@ pub enum Far {
     Store,
     /// A node that has not been reached yet; whether it still is at that address.
     Dialled(usize),
-    /// An address at which nobody is any more.
+    /// An address that no node has any more.
     Nobody,
     /// Another node's end.
     Node(usize),
@@ -28,7 +28,7 @@ pub struct Network {
     pub node: Vec<usize>,
     /// Links between nodes over which nothing goes until a time.
     pub silent: Vec<(usize, u64)>,
-    /// Sometimes a message gets lost and nobody is told.
+    /// Sometimes a message gets lost silently.
     pub loses: bool,
 }
 
@@ -61,7 +61,7 @@ impl Network {
             return !dead;
         }
         if closed_there && !bytes.is_empty() {
-            // Nobody is there any more to read that.
+            // Its reader is gone.
             near.written.clear();
             if !near.closed {
                 near.reset();
@@ -98,7 +98,7 @@ impl Network {
         n > 0
     }
 
-    /// Whether nothing goes over a link, in either direction.
+    /// Returns true if nothing goes over a link, in either direction.
     pub fn is_silent(&self, link: usize) -> bool {
         let ends = self.silent.iter().map(|&(end, _)| end);
         ends.into_iter()

@@ -1,4 +1,4 @@
-//! The plan of one cluster: who is where, and who owns what. Owners are found by looking at every token,
+//! The plan of one cluster: its nodes, and the owners of keys. Owners are found by looking at every token,
 //! apart from the program's own code, so that a mistake there is not repeated here.
 
 use super::random::Random;
@@ -17,7 +17,7 @@ pub struct Place {
     tokens: Vec<u32>,
 }
 
-/// Who is in the cluster.
+/// The members of the cluster.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub nodes: Vec<Place>,
@@ -89,7 +89,7 @@ impl Plan {
         self.epochs.last().is_some_and(|members| members[node])
     }
 
-    /// Whether a node has ever been a member.
+    /// Returns true if a node has ever been a member.
     pub fn was_member(&self, node: usize) -> bool {
         self.epochs.iter().any(|members| members[node])
     }
@@ -104,7 +104,7 @@ impl Plan {
         self.epochs.iter().any(is_alone)
     }
 
-    /// Whether a rack would be left with a member if this one left.
+    /// Returns true if a rack would be left with a member if this one left.
     pub fn can_leave(&self, node: usize) -> bool {
         let at = |node: usize| (self.nodes[node].dc, self.nodes[node].rack);
         let mut others = (0..self.nodes.len()).filter(|&other| other != node);
@@ -172,7 +172,7 @@ impl Plan {
         others.iter().map(|&other| self.member(other)).collect()
     }
 
-    /// The same for a node that has been told a wrong place for everybody's tokens.
+    /// The same for a node whose list has wrong tokens.
     pub fn misled(&self, me: usize, random: &mut Random) -> Arc<Topology> {
         let mut wrong = self.clone();
         for place in &mut wrong.nodes {
@@ -193,7 +193,7 @@ impl Plan {
         }
     }
 
-    /// Whether a node is at an endpoint now.
+    /// Returns true if a node is at an endpoint now.
     pub fn is_at(&self, node: usize, endpoint: &Endpoint) -> bool {
         self.member(node).endpoint == *endpoint
     }
@@ -224,7 +224,7 @@ impl Plan {
             .collect()
     }
 
-    /// Who may own a key in a rack.
+    /// The possible owners of a key in a rack.
     pub fn owners_in(&self, dc: usize, rack: usize, key: &str) -> Vec<usize> {
         let epochs = 0..self.epochs.len();
         let mut owners: Vec<usize> = epochs
@@ -235,7 +235,7 @@ impl Plan {
         owners
     }
 
-    /// Who may own a key in a datacenter.
+    /// The possible owners of a key in a datacenter.
     pub fn owners_ever(&self, dc: usize, key: &str) -> Vec<usize> {
         let racks = 0..self.racks[dc];
         racks
@@ -243,13 +243,13 @@ impl Plan {
             .collect()
     }
 
-    /// Whether a node may be asked for a key.
+    /// Returns true if a node may be asked for a key.
     pub fn may_own(&self, node: usize, key: &str) -> bool {
         let place = &self.nodes[node];
         self.owners_in(place.dc, place.rack, key).contains(&node)
     }
 
-    /// Whether a node owns a key.
+    /// Returns true if a node owns a key.
     pub fn owns(&self, node: usize, key: &str) -> bool {
         let place = &self.nodes[node];
         self.owner(place.dc, place.rack, key) == node

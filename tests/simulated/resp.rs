@@ -1,7 +1,7 @@
 //! RESP as the model store writes it and the model clients read it: written apart from the program's own
 //! code, so that a mistake there is not repeated here.
 
-/// A reply. How it looks depends on the protocol of whoever reads it.
+/// A reply. Its bytes depend on the protocol version of its reader.
 #[derive(Clone, Debug)]
 pub enum Reply {
     Simple(String),

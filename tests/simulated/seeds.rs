@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub trait Total: Default + Debug {
     /// Takes in what another run did.
     fn add(&mut self, other: &Self);
-    /// Whether everything that a run can do has been done somewhere.
+    /// Returns true if everything that a run can do has been done somewhere.
     fn did_everything(&self) -> bool;
 }
 
@@ -31,7 +31,7 @@ pub fn guarded<S>(seed: u64, run: impl FnOnce() -> Result<S, String>) -> Result<
 
 /// Runs the world of `SIM_SEED`, or `SIM_SEEDS` of them (1000) from `SIM_FIRST` (1) on: `run` gets the number, and
 /// whether to keep a trace. The first that fails is run again with its trace; with `SIM_SURVEY` all are
-/// run, and those that fail told of in a line each.
+/// run, and those that fail reported in a line each.
 pub fn run_all<S: Total>(run: impl Fn(u64, bool) -> Result<S, String>) {
     let seeds = match number("SIM_SEED") {
         Some(seed) => seed..seed + 1,

@@ -1,4 +1,4 @@
-//! The front of a model datastore: answers in order on each connection, falls ill, and breaks as told.
+//! The front of a model datastore: answers in order on each connection, fails and breaks on demand.
 
 use super::link::Link;
 use super::random::Random;
@@ -18,7 +18,7 @@ pub enum ServerCanary {
     SwapsReplies,
     ExecutesTwice,
     SkipsReply,
-    /// As if it answered what it was told to be quiet about.
+    /// It answers quiet requests.
     AnswersTwice,
 }
 
@@ -99,7 +99,7 @@ impl Server {
         self.mood = Mood::Well;
     }
 
-    /// Answers nothing until it is told to.
+    /// Answers nothing until it is resumed.
     pub fn stall(&mut self) {
         self.mood = Mood::Stalled(u64::MAX);
     }
@@ -122,7 +122,7 @@ impl Server {
     /// Falls ill for some time. Returns what to trace.
     pub fn fall_ill(&mut self, now: u64, length: u64, links: &mut [Link]) -> String {
         if self.random.chance(250) {
-            // As Redis does with `timeout`: whoever connects again is served.
+            // As Redis does with `timeout`: a new connection is served.
             for conn in self.conns.drain(..) {
                 links[conn.link].fin_sent = true;
             }
@@ -151,7 +151,7 @@ impl Server {
         let at = self.random.below(self.conns.len());
         let link = &mut links[self.conns[at].link];
         if link.closed || link.is_reset() {
-            // What had arrived before may still be executed; nobody hears of it.
+            // Requests that had arrived before may still be executed, without a reply.
             let mut conn = self.conns.swap_remove(at);
             if self.random.chance(500) {
                 conn.input.extend_from_slice(link.written.view());
@@ -232,7 +232,7 @@ impl Server {
         Ok(answered)
     }
 
-    /// Whether it has nothing left to do.
+    /// Returns true if it has nothing left to do.
     pub fn is_idle(&self, links: &[Link]) -> bool {
         let stalled = matches!(self.mood, Mood::Stalled(_));
         stalled

@@ -131,7 +131,7 @@ const fn memcached(case: Case) -> Case {
     }
 }
 
-/// The same reply to whatever is asked.
+/// The same reply to every request.
 const fn always<const N: usize>(
     reply: &'static [(&'static [u8], &'static [u8]); N],
 ) -> Replies<'static> {

@@ -10,7 +10,7 @@ impl Client {
         self.random.pick(&[0, 0, 0, 0, 1000, 2, -1, 1_800_000_000])
     }
 
-    /// A value that says who wrote it.
+    /// A value that names its writer.
     fn value(&mut self) -> Vec<u8> {
         let mut value = tag::text((self.number, self.seq)).into_bytes();
         value.resize(value.len() + self.random.below(self.longest), b'x');
@@ -60,7 +60,7 @@ impl Client {
         self.queue(&bytes, asked);
     }
 
-    /// A name of a family: some are this client's own, so that nobody else changes what is there.
+    /// A name of a family: some are this client's own, so that no other client changes its item.
     fn name(&mut self, family: char) -> String {
         let at = self.random.below(self.names);
         match family == 's' && self.random.chance(300) {

@@ -1,4 +1,4 @@
-//! What a client of a memcached may be told.
+//! The replies that a client of a memcached may get.
 
 use super::{Asked, Hearing, What, World, may_fail, of_the_cluster, one};
 use crate::clustersim::memcached::{self, Answer, Outcome};
@@ -12,7 +12,7 @@ impl Asked {
         keys.map(String::into_bytes).collect()
     }
 
-    /// Whether a reply has the opaque token of this request.
+    /// Returns true if a reply has the opaque token of this request.
     pub fn is_named_in(&self, reply: &[u8]) -> bool {
         let end = reply.iter().position(|byte| *byte == b'\r');
         let line = String::from_utf8_lossy(&reply[..end.unwrap_or(reply.len())]).into_owned();

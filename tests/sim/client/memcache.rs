@@ -6,7 +6,7 @@ use crate::sim::tag;
 
 /// The beginning of a request that never ends.
 pub(super) const HALF: &[u8] = b"set half 0 0 100\r\nhalf a ";
-/// A request that nobody may see; a datastore would complain that it has no tag.
+/// A request that must not reach the datastore; a datastore would complain that it has no tag.
 pub(super) const BEHIND_THE_END: &[u8] = b"get a\r\n";
 /// What breaks the protocol. memcached says nothing to it.
 pub(super) const BAD: &[(&[u8], &str)] = &[
@@ -28,7 +28,7 @@ impl Client {
         tag::key(&name, (self.number, self.seq))
     }
 
-    /// A value that says who wrote it.
+    /// A value that names its writer.
     fn value(&mut self) -> Vec<u8> {
         let mut value = tag::text((self.number, self.seq)).into_bytes();
         let n = match self.random.chance(100) {
@@ -156,7 +156,7 @@ impl Client {
             _ => &["v", "k", "c", "M", "D3", "N0 J5"],
         };
         for choice in choices {
-            // Whether an item was created cannot be told from the reply.
+            // The reply does not show whether an item was created.
             if !self.random.chance(300) || quiet && *choice == "N0 J5" {
                 continue;
             }

@@ -5,7 +5,7 @@ use crate::sim::resp;
 
 /// The beginning of a request that never ends.
 pub(super) const HALF: &[u8] = b"*2\r\n$3\r\nGET\r\n$100\r\nhalf a ";
-/// A request that nobody may see; a datastore would complain that it has no tag.
+/// A request that must not reach the datastore; a datastore would complain that it has no tag.
 pub(super) const BEHIND_THE_END: &[u8] = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
 /// What breaks the protocol, and the words of the error.
 pub(super) const BAD: &[(&[u8], &str)] = &[

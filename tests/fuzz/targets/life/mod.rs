@@ -91,7 +91,7 @@ impl Canary {
 
 /// The seeds alone find each of them.
 #[test]
-fn what_is_broken_on_purpose_is_noticed() {
+fn every_deliberate_fault_is_noticed() {
     let seeds = crate::fuzz::corpus::load("node_life");
     for canary in Canary::ALL {
         let noticed = seeds
