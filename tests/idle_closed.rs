@@ -30,7 +30,7 @@ fn no_copy_is_lost_when_a_redis_closes_its_connections() {
 /// Redis closes what has been idle for `timeout` seconds, again and again.
 #[test]
 fn a_redis_with_a_timeout_refuses_nobody() {
-    let store = Store::start(Kind::Redis);
+    let store = Store::start_with_env(Kind::Redis, &[]);
     let node = store.setup().start();
     let mut client = node.client();
     assert_eq!(client.ask("set k v"), b"+OK\r\n");

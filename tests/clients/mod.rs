@@ -30,7 +30,7 @@ fn run_before(kind: Kind, installed: Result<Command, String>, name: &str) {
         Ok(program) => program,
         Err(why) => return eprintln!("skipped {name}: {why}"),
     };
-    let store = Store::start(kind);
+    let store = Store::start_with_env(kind, &[]);
     let mut node = store.setup().start();
     let output = program
         .arg(script(name))

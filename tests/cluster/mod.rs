@@ -6,6 +6,7 @@ mod as_requester;
 mod bulk;
 mod busy;
 mod chaos;
+mod clocks;
 mod encrypted;
 mod equal;
 mod faults;

@@ -14,6 +14,7 @@ pub struct Plan {
     places: Vec<(usize, usize, Vec<u32>)>,
     keys: Vec<(String, String)>,
     others: Vec<(usize, PathBuf)>,
+    env: Vec<(usize, (String, String))>,
     pools: [i64; 2],
     kind: Kind,
 }
@@ -39,6 +40,7 @@ impl Plan {
             places,
             keys: Vec::new(),
             others: Vec::new(),
+            env: Vec::new(),
             pools: [1, 1],
             kind: Kind::Redis,
         }
@@ -81,6 +83,18 @@ impl Plan {
         self
     }
 
+    /// Sets a variable of the environment of the node at this place of the list, and of its datastore.
+    pub fn with_env(mut self, node: usize, variable: (String, String)) -> Plan {
+        self.env.push((node, variable));
+        self
+    }
+
+    /// The variables of the environment of the node at this place of the list.
+    fn env_of(&self, node: usize) -> Vec<(String, String)> {
+        let of_it = self.env.iter().filter(|(n, _)| *n == node);
+        of_it.map(|(_, variable)| variable.clone()).collect()
+    }
+
     /// How many nodes it has.
     pub fn len(&self) -> usize {
         self.places.len()
@@ -89,7 +103,9 @@ impl Plan {
     /// Starts everything, and returns when every node is connected to every other.
     #[track_caller]
     pub fn start(self) -> Cluster {
-        let stores: Vec<Store> = at_once(&self.places, |_, _| Store::start(self.kind));
+        let stores: Vec<Store> = at_once(&self.places, |n, _| {
+            Store::start_with_env(self.kind, &self.env_of(n))
+        });
         let net = next_net();
         let addresses: Vec<Addresses> = (1..=self.places.len() as u8)
             .map(|n| Addresses::free(Ipv4Addr::new(net[0], net[1], net[2], n)))
@@ -115,6 +131,9 @@ impl Plan {
             }
             for (key, value) in &self.keys {
                 setup = setup.with(key, value);
+            }
+            for (name, value) in self.env_of(index) {
+                setup = setup.with_env(&name, value);
             }
             members.push(Member {
                 dc: *dc,

@@ -11,13 +11,20 @@ use std::time::{Duration, Instant};
 pub struct Memcached {
     child: Child,
     dir: tempfile::TempDir,
+    env: Vec<(String, String)>,
 }
 
 impl Memcached {
     pub fn start() -> Memcached {
+        Memcached::start_with_env(&[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn start_with_env(env: &[(String, String)]) -> Memcached {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let child = start_in(dir.path());
-        Memcached { child, dir }
+        let child = start_in(dir.path(), env);
+        let env = env.to_vec();
+        Memcached { child, dir, env }
     }
 
     /// Ends it at once.
@@ -29,7 +36,7 @@ impl Memcached {
     /// Starts it again, empty, where it was.
     pub fn restart(&mut self) {
         let _ = std::fs::remove_file(self.socket());
-        self.child = start_in(self.dir.path());
+        self.child = start_in(self.dir.path(), &self.env);
     }
 
     /// Its process.
@@ -59,7 +66,7 @@ impl Memcached {
     }
 }
 
-fn start_in(dir: &Path) -> Child {
+fn start_in(dir: &Path, env: &[(String, String)]) -> Child {
     let socket = dir.join("s");
     let mut child = Command::new("memcached")
         // It refuses to run as root without the name of a user.
@@ -67,6 +74,7 @@ fn start_in(dir: &Path) -> Child {
         // Its housekeeping holds items for moments in which others do not change in place.
         .args(["-o", "no_lru_maintainer,no_lru_crawler", "-s"])
         .arg(&socket)
+        .envs(env.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

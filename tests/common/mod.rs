@@ -6,6 +6,7 @@
 //! [`PATIENCE`], so that a test fails where it would hang.
 
 mod client;
+mod clock;
 mod cluster;
 mod fake_store;
 pub mod frames;
@@ -22,6 +23,7 @@ mod trouble;
 mod wire;
 
 pub use client::{Client, Transcript};
+pub use clock::WrongClock;
 pub use cluster::{Cluster, Plan, new_key, new_key_of, next_net};
 pub use fake_store::{FakeStore, StoreConn};
 pub use memcached::Memcached;

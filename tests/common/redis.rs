@@ -11,13 +11,20 @@ use std::process::{Child, Command, Stdio};
 pub struct Redis {
     child: Child,
     dir: tempfile::TempDir,
+    env: Vec<(String, String)>,
 }
 
 impl Redis {
     pub fn start() -> Redis {
+        Redis::start_with_env(&[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn start_with_env(env: &[(String, String)]) -> Redis {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let child = start_in(dir.path());
-        Redis { child, dir }
+        let child = start_in(dir.path(), env);
+        let env = env.to_vec();
+        Redis { child, dir, env }
     }
 
     /// Ends it at once.
@@ -29,7 +36,7 @@ impl Redis {
     /// Starts it again, empty, where it was.
     pub fn restart(&mut self) {
         let _ = std::fs::remove_file(self.socket());
-        self.child = start_in(self.dir.path());
+        self.child = start_in(self.dir.path(), &self.env);
     }
 
     /// Its process.
@@ -48,13 +55,14 @@ impl Redis {
     }
 }
 
-fn start_in(dir: &Path) -> Child {
+fn start_in(dir: &Path, env: &[(String, String)]) -> Child {
     let mut child = Command::new("redis-server")
         .args(["--port", "0", "--save", "", "--appendonly", "no"])
         .arg("--unixsocket")
         .arg(dir.join("s"))
         .arg("--dir")
         .arg(dir)
+        .envs(env.iter().cloned())
         .stdout(Stdio::piped())
         .spawn()
         .expect("redis-server must be in PATH for these tests");

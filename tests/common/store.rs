@@ -18,10 +18,11 @@ pub enum Store {
 }
 
 impl Store {
-    pub fn start(kind: Kind) -> Store {
+    /// Starts one with these variables in its environment.
+    pub fn start_with_env(kind: Kind, env: &[(String, String)]) -> Store {
         match kind {
-            Kind::Redis => Store::Redis(Redis::start()),
-            Kind::Memcached => Store::Memcached(Memcached::start()),
+            Kind::Redis => Store::Redis(Redis::start_with_env(env)),
+            Kind::Memcached => Store::Memcached(Memcached::start_with_env(env)),
         }
     }
 
