@@ -239,7 +239,14 @@ impl Node {
 
     /// Serves a peer's request that is not divided.
     #[inline]
-    fn serve_peer_ask(&mut self, key: FrontId, now: Now, id: u64, forward: bool, ask: &Ask<'_>) {
+    pub(super) fn serve_peer_ask(
+        &mut self,
+        key: FrontId,
+        now: Now,
+        id: u64,
+        forward: bool,
+        ask: &Ask<'_>,
+    ) {
         if let Some(entry) = self.enqueue_peer(key, now, id, Some(ask), ask.raw.len()) {
             self.place_peer(entry, key, now, forward, ask);
         }
@@ -305,7 +312,8 @@ impl Node {
                 }
             }
             Plan::Refuse(why) => self.refuse_peer_redis(key, now, id, why, args, raw),
-            Plan::Session(_) | Plan::Fanout(..) | Plan::TwoStep(_) => {}
+            // A peer's request has no such plan.
+            _ => {}
         }
         self.keys = keys;
     }

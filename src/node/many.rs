@@ -9,7 +9,7 @@ use super::ids::{FrontId, ReqId};
 use super::join::{Answer, Join, array};
 use super::memcache;
 use super::msg::Msg;
-use super::plan::redis::Keys;
+use super::plan::Keys;
 use crate::clock::Now;
 use crate::cluster::id::DcId;
 use crate::cluster::merge::{self, Merge};

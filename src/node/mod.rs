@@ -226,7 +226,7 @@ pub struct Node {
     /// Kept for their memory: where the latest request went, how it was split, its keys.
     targets: Targets,
     split: Split,
-    keys: plan::redis::Keys,
+    keys: plan::Keys,
     /// What marks the versions of each node.
     marks: Marks,
     /// What it tells its peers of itself.
@@ -300,7 +300,7 @@ impl Node {
             per_command: vec![0; commands(options.store)],
             targets: Targets::default(),
             split: Split::default(),
-            keys: plan::redis::Keys::default(),
+            keys: plan::Keys::default(),
             marks: Marks::default(),
             cards: Cards::default(),
             out: Outbox::default(),

@@ -20,9 +20,8 @@
 use super::client::Speech;
 use super::front::Reading;
 use super::ids::FrontId;
-use super::plan::Asker;
 use super::plan::order::Overtakes;
-use super::plan::redis::{self, Keys};
+use super::plan::{Asker, Keys, redis};
 use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::hashkit::digest::digest;

@@ -7,13 +7,11 @@ use super::ids::FrontId;
 use super::limits;
 use super::many::Several;
 use super::msg::Flags;
-use super::plan::redis::{self, Keys};
-use super::plan::{Plan, StoreReply, Times, Why};
+use super::plan::redis;
+use super::plan::{Keys, Plan, StoreReply, Why, Words};
 use crate::clock::Now;
-use crate::config::StoreKind;
 use crate::log_at;
 use crate::mbuf::{Chain, Raw};
-use crate::proto::Failure;
 use crate::proto::redis::command::{Command, Transaction, command};
 use crate::proto::redis::lookup::Unresolved;
 use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Status};
@@ -100,11 +98,11 @@ impl Node {
         };
         let plan = redis::at_sight(&self.plan_cx(asker), command_of(raw, name), argc);
         match plan {
-            Some(Plan::Keyed(route, Times::AsTheyAre) | Plan::Store(route, StoreReply::AsItIs)) => {
+            Some(Plan::Keyed(route, Words::AsTheyAre) | Plan::Store(route, StoreReply::AsItIs)) => {
                 let token = self.token_of(raw, first);
                 self.forward(key, now, &Ask { route, token, raw });
             }
-            Some(Plan::Keyed(route, Times::Absolute)) => {
+            Some(Plan::Keyed(route, Words::AbsoluteTimes)) => {
                 let token = self.token_of(raw, first);
                 let ask = Ask { route, token, raw };
                 self.with_arguments_of(raw, |node, args| {
@@ -167,14 +165,12 @@ impl Node {
         keys: &Keys,
         raw: Raw<'_>,
     ) {
-        let route = match plan {
-            Plan::Session(command) => return self.answer_session(key, now, command, args),
-            Plan::Refuse(why) => return self.refuse_redis(key, now, why, args),
-            Plan::Store(route, _)
-            | Plan::Keyed(route, _)
-            | Plan::Split(route)
-            | Plan::Fanout(route, _)
-            | Plan::TwoStep(route) => route,
+        let Some(route) = plan.route() else {
+            return match plan {
+                Plan::Session(command) => self.answer_session(key, now, command, args),
+                Plan::Refuse(why) => self.refuse_redis(key, now, why, args),
+                _ => {}
+            };
         };
         let Some(command) = command(route.row) else {
             return;
@@ -184,10 +180,10 @@ impl Node {
         let token = keys.first();
         let ask = Ask { route, token, raw };
         match plan {
-            Plan::Keyed(_, Times::AsTheyAre) | Plan::Store(_, StoreReply::AsItIs) => {
+            Plan::Keyed(_, Words::AsTheyAre) | Plan::Store(_, StoreReply::AsItIs) => {
                 self.forward(key, now, &ask);
             }
-            Plan::Keyed(_, Times::Absolute) => self.forward_absolute(key, now, &ask, args),
+            Plan::Keyed(..) => self.forward_absolute(key, now, &ask, args),
             Plan::Store(_, reply) => self.ask_here(key, now, &ask, reply),
             Plan::Split(_) => {
                 let several = Several {
@@ -199,7 +195,7 @@ impl Node {
             }
             Plan::Fanout(_, fanout) => self.fan_out(key, now, &ask, command, fanout, args),
             Plan::TwoStep(_) => self.step_anywhere(key, now, &ask, command),
-            Plan::Session(_) | Plan::Refuse(_) => {}
+            _ => {}
         }
     }
 
@@ -270,25 +266,5 @@ impl Node {
             return;
         }
         self.push_answer(key, now, &out, Flags::default(), effect == Effect::Close);
-    }
-}
-
-impl Why {
-    /// Appends the error line of Redis for a request with these arguments.
-    pub(super) fn write(self, args: &[&[u8]], out: &mut Vec<u8>) {
-        let line = match self {
-            Why::TooManyArguments => errors::TOO_MANY_ARGUMENTS,
-            Why::BehindMulti => errors::BEHIND_REFUSED_MULTI,
-            Why::ExecAborted => errors::EXEC_ABORT,
-            Why::SpansNodes(command) => errors::spans_nodes(command),
-            Why::InvalidCursor => errors::INVALID_CURSOR,
-            Why::NotOwned => Failure::AdminMode.line(StoreKind::Redis),
-            Why::Http => "",
-            Why::Unresolved(why) => return why.write(args, out),
-            Why::Unserved(command, why) => return errors::refused(command, why, out),
-            Why::Keys(command, error) => return errors::keys(command, error, out),
-            Why::PatternSpansNodes(option) => return errors::pattern_spans_nodes(option, out),
-        };
-        out.extend_from_slice(line.as_bytes());
     }
 }

@@ -36,9 +36,13 @@ impl Node {
     /// The same for a key inside a request.
     #[inline]
     pub(super) fn token_of(&self, raw: Raw<'_>, key: Span) -> Token {
-        if !self.facts.needs_hash {
-            return Token::default();
+        match self.facts.needs_hash {
+            true => self.hashed(raw, key),
+            false => Token::default(),
         }
+    }
+
+    fn hashed(&self, raw: Raw<'_>, key: Span) -> Token {
         match raw {
             Raw::Whole(slice, from, to) => self.token(key.of(slice.get(from..to).unwrap_or(&[]))),
             Raw::Spread(chain) => {

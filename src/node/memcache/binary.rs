@@ -99,7 +99,7 @@ impl Node {
     }
 
     /// Answers it here with the response that this text reply is.
-    pub(super) fn tell_binary(&mut self, key: FrontId, now: Now, asked: Asked, text: &[u8]) {
+    pub(super) fn reply_binary(&mut self, key: FrontId, now: Now, asked: Asked, text: &[u8]) {
         let response = response(asked, text, &self.pool);
         self.push_answer(key, now, &response, Flags::default(), false);
     }

@@ -1,8 +1,6 @@
 //! What a client asks for.
 
 use crate::clock::Now;
-use crate::config::StoreKind;
-use crate::hashkit::Token;
 use crate::mbuf::{Chain, Raw};
 use crate::node::Node;
 use crate::node::ask::Ask;
@@ -12,14 +10,12 @@ use crate::node::flight::waiter::Waiter;
 use crate::node::ids::{FrontId, ReqId};
 use crate::node::join::Join;
 use crate::node::memcache::first_line;
-use crate::node::msg::{Flags, Msg};
-use crate::node::plan;
-use crate::proto::Failure;
-use crate::proto::memcache::call::{Body, Call, Quiet};
-use crate::proto::memcache::command::{Command, DELETE, Serve};
-use crate::proto::memcache::line::{self, MAX_SENT, Outcome};
+use crate::node::msg::Msg;
+use crate::node::plan::{self, Keys, Plan, StoreReply, Why, Words};
+use crate::proto::memcache::call::{Call, Quiet};
+use crate::proto::memcache::line::{self, Outcome};
 use crate::proto::memcache::naming::Naming;
-use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status, Versions};
+use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status};
 use crate::proto::memcache::{errors, rewrite};
 
 impl Speech for Parser {
@@ -81,15 +77,6 @@ fn heard(status: Status) -> Heard<Request, Fatal> {
     }
 }
 
-/// What of an answer its client does not want to hear, as facts about a message.
-pub(super) fn quiet_flags(quiet: Quiet) -> Flags {
-    match quiet {
-        Quiet::No => Flags::default(),
-        Quiet::All => Flags::SILENT,
-        Quiet::Nominal => Flags::QUIET,
-    }
-}
-
 impl Node {
     /// Serves one request.
     #[inline]
@@ -100,124 +87,114 @@ impl Node {
         request: Request,
         raw: Raw<'_>,
     ) {
-        match request.kind {
-            Kind::Direct {
-                command,
-                key: span,
-                keys,
-                versions,
-            } if self.goes_as_it_stands(command, keys, versions) => {
-                let Some(asker) = self.client_asker(key) else {
-                    return;
-                };
-                let gets_versions = self.facts.marks_versions && versions == Versions::Told;
-                let cx = self.plan_cx(asker);
-                let route = plan::memcache::route(&cx, command, command.class, gets_versions);
+        let Some(asker) = self.client_asker(key) else {
+            return;
+        };
+        let plan = plan::memcache::at_sight(&self.plan_cx(asker), &request.kind);
+        match (plan, request.kind) {
+            (Some(Plan::Keyed(route, _)), Kind::Direct { key: span, .. }) => {
                 let token = self.token_of(raw, span);
                 self.forward(key, now, &Ask { route, token, raw });
             }
-            Kind::Direct { .. } | Kind::Line => {
-                raw.with_first(request.line as usize, |line| {
-                    self.serve_line(key, now, line, raw);
-                });
+            (
+                Some(Plan::Refuse(Why::Line(line))),
+                Kind::BadChunk { silent } | Kind::TooLarge { silent },
+            ) => {
+                self.reply(key, now, line.as_bytes(), silent);
             }
-            Kind::BadChunk { silent } => self.tell(key, now, errors::BAD_CHUNK.as_bytes(), silent),
-            Kind::TooLarge { silent } => self.tell(key, now, errors::TOO_LARGE.as_bytes(), silent),
-            Kind::Skipped => {}
+            (_, Kind::Skipped) => {}
+            _ => raw.with_first(request.line as usize, |line| {
+                self.serve_line(key, now, line, raw);
+            }),
         }
     }
 
-    /// Whether a canonical request goes on without being looked at.
-    #[inline]
-    fn goes_as_it_stands(&self, command: &Command, keys: u32, versions: Versions) -> bool {
-        let has_several_owners = keys > 1 && self.facts.needs_hash;
-        let names_version = self.facts.marks_versions && versions == Versions::Compared;
-        let is_purge = self.facts.needs_inspection && self.is_memcache_purge(command);
-        !has_several_owners && !names_version && !is_purge
-    }
-
     /// Answers a client's request here, unless it wants no answer.
-    fn tell(&mut self, key: FrontId, now: Now, text: &[u8], silent: bool) {
+    fn reply(&mut self, key: FrontId, now: Now, text: &[u8], silent: bool) {
         if let Some(asked) = self.binary_asked(key) {
-            self.tell_binary(key, now, asked, text);
+            self.reply_binary(key, now, asked, text);
         } else if !silent {
             self.answer(key, now, text, false);
         }
     }
 
-    /// Whether a request is one that admin mode keeps from being replicated.
-    fn is_memcache_purge(&self, command: &Command) -> bool {
-        self.options.admin_operation == 1 && *command == DELETE
-    }
-
     /// Serves a request whose line, which `raw` begins with, has to be looked at.
     fn serve_line(&mut self, key: FrontId, now: Now, line: &[u8], raw: Raw<'_>) {
-        match line::read(line) {
-            Outcome::Call(call) => self.serve_call(key, now, call, line.len(), raw),
-            Outcome::Answer { text, silent } => {
+        let Some(asker) = self.client_asker(key) else {
+            return;
+        };
+        let outcome = line::read(line);
+        let mut keys = std::mem::take(&mut self.keys);
+        let plan = plan::memcache::plan(&self.plan_cx(asker), &outcome, &mut keys);
+        match (plan, outcome) {
+            (Plan::Answer, Outcome::Answer { text, silent }) => {
                 self.stats.own.unknown_commands += u64::from(*text == *errors::ERROR.as_bytes());
-                self.tell(key, now, &text, silent);
+                self.reply(key, now, &text, silent);
             }
-            Outcome::Quit => self.answer(key, now, b"", true),
+            (Plan::Close, _) => self.answer(key, now, b"", true),
+            (Plan::Refuse(Why::Line(line)), Outcome::Call(call)) => {
+                self.reply(key, now, line.as_bytes(), call.quiet == Quiet::All);
+            }
+            (plan, Outcome::Call(call)) => {
+                self.carry_out_call(key, now, plan, call, &keys, line.len(), raw);
+            }
+            _ => {}
         }
+        self.keys = keys;
     }
 
-    fn serve_call(&mut self, key: FrontId, now: Now, call: Call<'_>, line: usize, raw: Raw<'_>) {
-        let command = call.command;
-        if command.serve == Serve::AllNodesGuarded && !self.options.enable_flush {
-            let silent = call.quiet == Quiet::All;
-            return self.tell(key, now, errors::FLUSH_DISABLED.as_bytes(), silent);
-        }
-        let class = call.class();
-        let tokens: Vec<Token> = call.keys().map(|key| self.token(&key)).collect();
-        let token = tokens.first().copied().unwrap_or_default();
+    /// Carries out the plan of a client's request, whose line has so many bytes.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a request as it is after planning, for this call only"
+    )]
+    fn carry_out_call(
+        &mut self,
+        key: FrontId,
+        now: Now,
+        plan: Plan,
+        call: Call<'_>,
+        keys: &Keys,
+        line: usize,
+        raw: Raw<'_>,
+    ) {
+        let Some(route) = plan.route() else {
+            return;
+        };
+        let token = keys.first();
         let mut text = Vec::new();
-        let call = if self.facts.marks_versions && !self.facts.replicated {
-            self.for_owner(&call, token, &mut text)
-        } else {
-            call
+        let call = match plan {
+            Plan::Keyed(_, Words::OwnersVersion) => self.for_owner(&call, token, &mut text),
+            _ => call,
         };
         let (call, naming) = match Naming::apart(&call, self.binary_asked(key).is_some()) {
             Some((call, naming)) => (call, Some(naming)),
             None => (call, None),
         };
         let chain = self.rewritten(&call, line, raw);
-        let Some(asker) = self.client_asker(key) else {
-            return;
-        };
-        let cx = self.plan_cx(asker);
-        let gets_versions = self.facts.marks_versions && hands_out_versions(&call);
-        let mut route = plan::memcache::route(&cx, command, class, gets_versions);
-        route.flags = route.flags.with(quiet_flags(call.quiet));
-        let has_one_owner = cx.have_one_owner(&route, &tokens);
         let ask = Ask {
             route,
             token,
             raw: Raw::from(&chain),
         };
-        if self.is_memcache_purge(command) && !self.topology.is_mine(token) {
-            let failure = Failure::AdminMode.line(StoreKind::Memcache);
-            return self.tell(key, now, failure.as_bytes(), call.quiet == Quiet::All);
-        }
         let Some(entry) = self.enqueue(key, now, &ask) else {
             return;
         };
-        if tokens.len() > 1 && (is_too_long(&call, &ask) || !has_one_owner) {
-            return self.split_get(entry, key, now, &ask, &call, &tokens);
+        if let Plan::Split(_) = plan {
+            return self.split_get(entry, key, now, &ask, &call, &keys.tokens);
         }
         let entry = match naming {
             Some(naming) => self.only_part(entry, Join::Named(naming)),
             None => entry,
         };
         self.count_request(&ask);
-        if self.is_memcache_purge(command) {
-            self.send_to_store(entry, Some(key), now, ask.raw);
-        } else if command.serve == Serve::AllNodesGuarded {
-            self.ask_all(entry, key, now, &ask, Join::Same, true);
-        } else if self.facts.replicated && rewrite::needs_one(&call) {
-            self.compare_and_swap(entry, key, now, &ask, &call);
-        } else {
-            self.place(entry, key, now, &ask);
+        match plan {
+            Plan::Store(_, StoreReply::OfPurge) => {
+                self.send_to_store(entry, Some(key), now, ask.raw);
+            }
+            Plan::Fanout(..) => self.ask_all(entry, key, now, &ask, Join::Same, true),
+            Plan::TwoStep(_) => self.compare_and_swap(entry, key, now, &ask, &call),
+            _ => self.place(entry, key, now, &ask),
         }
     }
 
@@ -242,26 +219,5 @@ impl Node {
             raw.append_from(line, &mut chain);
         }
         chain
-    }
-}
-
-/// Whether memcached may refuse a request by several keys for its length.
-pub(super) fn is_too_long(call: &Call<'_>, ask: &Ask<'_>) -> bool {
-    let touches = matches!(
-        call.body,
-        Body::Get {
-            exptime: Some(_),
-            ..
-        }
-    );
-    touches && ask.raw.len() > MAX_SENT
-}
-
-/// Whether the answer tells the client versions of values.
-fn hands_out_versions(call: &Call<'_>) -> bool {
-    match &call.body {
-        Body::Get { .. } => call.command.tells_versions,
-        Body::Meta(meta) => meta.flags.iter().any(|flag| flag.first() == Some(&b'c')),
-        _ => false,
     }
 }

@@ -42,15 +42,18 @@ impl Node {
     }
 
     /// Divides a peer's request, and forwards each of the pieces.
-    pub(super) fn send_forwarded_gets(
+    pub(super) fn split_forwarded_get(
         &mut self,
-        entry: ReqId,
         key: FrontId,
         now: Now,
+        id: u64,
         ask: &Ask<'_>,
         call: &Call<'_>,
         tokens: &[Token],
     ) {
+        let Some(entry) = self.enqueue_peer(key, now, id, Some(ask), ask.raw.len()) else {
+            return;
+        };
         self.divide(self.peer_asker(key, true), &ask.route, tokens);
         self.send_lines(entry, now, ask, call, tokens, |node, msg, ask| {
             node.place_peer(msg, key, now, true, ask);

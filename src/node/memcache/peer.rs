@@ -3,7 +3,6 @@
 //! A C coordinator forwards a line as its client wrote it, `noreply` included, and expects an answer
 //! to it no more than its client does.
 
-use super::client::{is_too_long, quiet_flags};
 use crate::clock::Now;
 use crate::hashkit::Token;
 use crate::mbuf::Raw;
@@ -11,10 +10,8 @@ use crate::node::Node;
 use crate::node::ask::Ask;
 use crate::node::ids::FrontId;
 use crate::node::msg::Flags;
-use crate::node::plan;
+use crate::node::plan::{self, Plan, Why};
 use crate::proto::memcache::call::Quiet;
-use crate::proto::memcache::command::Serve;
-use crate::proto::memcache::errors;
 use crate::proto::memcache::line::{self, Outcome};
 use crate::proto::memcache::request::{Kind, Request};
 
@@ -30,36 +27,28 @@ impl Node {
         request: Request,
         raw: Raw<'_>,
     ) {
-        match request.kind {
-            Kind::Direct {
-                command, key: span, ..
-            } => {
-                let token = if forward {
-                    self.token_of(raw, span)
-                } else {
-                    Token::default()
-                };
-                let cx = self.plan_cx(self.peer_asker(key, forward));
-                let route = plan::memcache::route(&cx, command, command.class, false);
-                let ask = Ask { route, token, raw };
-                if let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), raw.len()) {
-                    self.place_peer(entry, key, now, forward, &ask);
-                }
+        let cx = self.plan_cx(self.peer_asker(key, forward));
+        let plan = plan::memcache::at_sight(&cx, &request.kind);
+        match (plan, request.kind) {
+            (Some(Plan::Keyed(route, _)), Kind::Direct { key: span, .. }) => {
+                let token = self.token_of(raw, span);
+                self.serve_peer_ask(key, now, id, true, &Ask { route, token, raw });
             }
-            Kind::Line => {
-                let line = request.line as usize;
-                raw.with_first(line, |text| {
-                    self.serve_peer_line(key, now, id, forward, text, raw);
-                });
+            (Some(Plan::Store(route, _)), _) => {
+                let token = Token::default();
+                self.serve_peer_ask(key, now, id, false, &Ask { route, token, raw });
             }
-            Kind::BadChunk { silent } => {
-                self.tell_peer(key, now, id, errors::BAD_CHUNK.as_bytes(), silent)
-            }
-            Kind::TooLarge { silent } => {
-                self.tell_peer(key, now, id, errors::TOO_LARGE.as_bytes(), silent)
+            (
+                Some(Plan::Refuse(Why::Line(line))),
+                Kind::BadChunk { silent } | Kind::TooLarge { silent },
+            ) => {
+                self.reply_to_peer(key, now, id, line.as_bytes(), silent);
             }
             // No payload, says the decoder.
-            Kind::Skipped => {}
+            (_, Kind::Skipped) => {}
+            _ => raw.with_first(request.line as usize, |line| {
+                self.serve_peer_line(key, now, id, forward, line, raw);
+            }),
         }
     }
 
@@ -72,47 +61,43 @@ impl Node {
         line: &[u8],
         raw: Raw<'_>,
     ) {
-        let call = match line::read(line) {
-            Outcome::Call(call) => call,
-            Outcome::Answer { text, silent } => {
-                return self.tell_peer(key, now, id, &text, silent);
-            }
-            Outcome::Quit => return self.tell_peer(key, now, id, errors::ERROR.as_bytes(), false),
-        };
-        if call.command.serve == Serve::AllNodesGuarded && !self.options.enable_flush {
-            let silent = call.quiet == Quiet::All;
-            return self.tell_peer(key, now, id, errors::FLUSH_DISABLED.as_bytes(), silent);
-        }
-        // Where all keys are for one node, the first says which.
-        let counted = if forward { usize::MAX } else { 1 };
-        let keys = call.keys().take(counted);
-        let tokens: Vec<Token> = keys.map(|key| self.token(&key)).collect();
-        let chain = self.rewritten(&call, line.len(), raw);
+        let outcome = line::read(line);
+        let mut keys = std::mem::take(&mut self.keys);
         let cx = self.plan_cx(self.peer_asker(key, forward));
-        let mut route = plan::memcache::route(&cx, call.command, call.class(), false);
-        route.flags = route.flags.with(quiet_flags(call.quiet));
-        let has_one_owner = cx.have_one_owner(&route, &tokens);
-        let ask = Ask {
-            route,
-            token: tokens.first().copied().unwrap_or_default(),
-            raw: Raw::from(&chain),
-        };
-        if is_too_long(&call, &ask) {
-            // No node of ours sends it.
-            return self.tell_peer(key, now, id, errors::LINE_TOO_LONG.as_bytes(), false);
+        let plan = plan::memcache::plan(&cx, &outcome, &mut keys);
+        match (plan, outcome) {
+            (Plan::Answer, Outcome::Answer { text, silent }) => {
+                self.reply_to_peer(key, now, id, &text, silent);
+            }
+            (Plan::Refuse(Why::Line(line)), outcome) => {
+                let silent = matches!(&outcome, Outcome::Call(call) if call.quiet == Quiet::All);
+                self.reply_to_peer(key, now, id, line.as_bytes(), silent);
+            }
+            (
+                Plan::Keyed(route, _) | Plan::Store(route, _) | Plan::Split(route),
+                Outcome::Call(call),
+            ) => {
+                let chain = self.rewritten(&call, line.len(), raw);
+                let ask = Ask {
+                    route,
+                    token: keys.first(),
+                    raw: Raw::from(&chain),
+                };
+                if let Plan::Split(_) = plan {
+                    self.split_forwarded_get(key, now, id, &ask, &call, &keys.tokens);
+                } else {
+                    let forward = matches!(plan, Plan::Keyed(..));
+                    self.serve_peer_ask(key, now, id, forward, &ask);
+                }
+            }
+            // A peer's request has no such plan.
+            _ => {}
         }
-        let Some(entry) = self.enqueue_peer(key, now, id, Some(&ask), ask.raw.len()) else {
-            return;
-        };
-        if !has_one_owner {
-            self.send_forwarded_gets(entry, key, now, &ask, &call, &tokens);
-        } else {
-            self.place_peer(entry, key, now, forward, &ask);
-        }
+        self.keys = keys;
     }
 
     /// Answers a peer's request here, unless it wants no answer.
-    fn tell_peer(&mut self, key: FrontId, now: Now, id: u64, text: &[u8], silent: bool) {
+    fn reply_to_peer(&mut self, key: FrontId, now: Now, id: u64, text: &[u8], silent: bool) {
         if let Some(entry) = self.enqueue_peer(key, now, id, None, 0) {
             if let Some(msg) = self.flight.get_mut(entry)
                 && silent

@@ -11,6 +11,7 @@
 //! | `memcache` | the plan of a request to memcached |
 //! | `sights` | what a command alone says of the plans of its requests, so that most need no closer look |
 //! | `order` | which plans keep their place behind earlier writes, or wait for the end of a pause |
+//! | `why` | the words of a refusal |
 //! | `owners` | whether one node owns several keys |
 
 mod facts;
@@ -21,6 +22,7 @@ pub(super) mod redis;
 mod sights;
 #[cfg(test)]
 mod tests;
+mod why;
 
 pub(super) use facts::Facts;
 pub(super) use sights::Sights;
@@ -32,22 +34,47 @@ use crate::cluster::route::{Demand, Routing};
 use crate::cluster::topology::Topology;
 use crate::consistency::Consistency;
 use crate::hashkit::{self, Token};
-use crate::proto::Class;
 use crate::proto::redis::command::Command;
-use crate::proto::redis::keys::KeysError;
+use crate::proto::redis::keys::{Key, KeysError};
 use crate::proto::redis::lookup::Unresolved;
 use crate::proto::redis::refusal;
 use crate::proto::redis::resp3::Form;
+use crate::proto::{Class, Failure};
+
+/// The keys of a request and their places on the ring. Kept for its memory.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// Of Redis.
+    pub keys: Vec<Key>,
+    /// As many as there are keys; of a request to this node's datastore alone maybe only the first.
+    pub tokens: Vec<Token>,
+}
+
+impl Keys {
+    /// The token of the first key; any token if there is none.
+    pub fn first(&self) -> Token {
+        self.tokens.first().copied().unwrap_or_default()
+    }
+
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.tokens.clear();
+    }
+}
 
 /// What the node is to do with a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Plan {
+    /// Answer it with the text that reading the request gave.
+    Answer,
+    /// Close the connection when all earlier requests are answered.
+    Close,
     /// The session of the client answers, or, about all clients, the node.
     Session(&'static Command),
     /// Send it to the datastore of this node and to no other.
     Store(Route, StoreReply),
     /// Send it to the owners of its key, as its level says.
-    Keyed(Route, Times),
+    Keyed(Route, Words),
     /// Divide it by the owners of its keys, and send each piece to its owners.
     Split(Route),
     /// Send it to nodes that answer it together.
@@ -56,6 +83,20 @@ pub(super) enum Plan {
     TwoStep(Route),
     /// Answer it with an error.
     Refuse(Why),
+}
+
+impl Plan {
+    /// How the request is placed, if it leaves this node.
+    pub fn route(&self) -> Option<Route> {
+        match *self {
+            Plan::Store(route, _)
+            | Plan::Keyed(route, _)
+            | Plan::Split(route)
+            | Plan::Fanout(route, _)
+            | Plan::TwoStep(route) => Some(route),
+            Plan::Answer | Plan::Close | Plan::Session(_) | Plan::Refuse(_) => None,
+        }
+    }
 }
 
 /// How a request is placed and counted, whatever its keys.
@@ -90,13 +131,15 @@ pub(super) enum StoreReply {
     Docs { with_own: bool },
 }
 
-/// Times to live in a request by key.
+/// In which words a request by key goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Times {
-    /// The request goes on as it stands.
+pub(super) enum Words {
+    /// In its own.
     AsTheyAre,
     /// Times that count from now are made absolute, for all replicas to agree.
-    Absolute,
+    AbsoluteTimes,
+    /// The version that it names is the one that the owner of its key knows.
+    OwnersVersion,
 }
 
 /// Which nodes answer a request together.
@@ -121,28 +164,20 @@ pub(super) enum Fanout {
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Why {
-    /// It has more arguments than are looked at.
-    TooManyArguments,
+    /// This error line says it.
+    Line(&'static str),
     /// It is not Redis but HTTP: the connection closes.
     Http,
     /// It follows a `MULTI` that was refused.
     BehindMulti,
-    /// It is the `EXEC` of a `MULTI` that was refused.
-    ExecAborted,
     /// The table has no row for it.
     Unresolved(Unresolved),
     /// The command is not served, or not with these arguments.
     Unserved(&'static Command, refusal::Why),
     /// Its keys cannot be told.
     Keys(&'static Command, KeysError),
-    /// Its keys have different owners.
-    SpansNodes(&'static Command),
     /// The datastore would make keys from the pattern behind this option, and other nodes may own them.
     PatternSpansNodes(&'static str),
-    /// No node of this rack has given such a cursor.
-    InvalidCursor,
-    /// In admin mode: this node does not own its keys.
-    NotOwned,
 }
 
 /// Where a request came from.
@@ -196,9 +231,16 @@ impl PlanCx<'_> {
     }
 
     /// Returns true if admin mode keeps this command from being replicated.
-    #[inline]
     fn is_purge(&self, purges: bool) -> bool {
         self.options.admin_operation == 1 && purges
+    }
+
+    /// The plan of a request that removes keys in admin mode: here, if this node owns them all.
+    fn purge(&self, route: Route, tokens: &[Token]) -> Plan {
+        match tokens.iter().all(|token| self.topology.is_mine(*token)) {
+            true => Plan::Store(route, StoreReply::OfPurge),
+            false => Plan::Refuse(Why::Line(Failure::AdminMode.line(self.options.store))),
+        }
     }
 
     /// What the cluster has to know of a request with this route to place it.

@@ -1,8 +1,8 @@
 //! What of a client's plan has to keep its place behind writes in two steps ([`crate::node::order`]), or wait for the
 //! end of a pause ([`crate::node::clients`]).
 
-use super::redis::{Keys, is_routed};
-use super::{Fanout, Plan, PlanCx, Route, StoreReply};
+use super::redis::is_routed;
+use super::{Fanout, Keys, Plan, PlanCx, Route, StoreReply};
 use crate::cluster::route::Routing;
 use crate::consistency::Consistency;
 use crate::proto::Class;
@@ -24,7 +24,8 @@ impl Plan {
     pub(in crate::node) fn overtakes(&self, keys: &Keys) -> Overtakes {
         match self {
             // Another one takes the same way to the owner and back, and so does its second step.
-            Plan::Session(_) | Plan::Refuse(_) | Plan::TwoStep(_) => Overtakes::Nothing,
+            Plan::TwoStep(_) => Overtakes::Nothing,
+            Plan::Answer | Plan::Close | Plan::Session(_) | Plan::Refuse(_) => Overtakes::Nothing,
             Plan::Fanout(_, Fanout::Everywhere) => Overtakes::AllKeys,
             Plan::Keyed(route, _) | Plan::Split(route) if !spreads(route) => Overtakes::Nothing,
             // A script without keys may use any.

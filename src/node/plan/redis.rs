@@ -1,6 +1,6 @@
 //! The plan of a request to Redis.
 
-use super::{Asker, Fanout, Plan, PlanCx, Route, StoreReply, Times, Why};
+use super::{Asker, Fanout, Keys, Plan, PlanCx, Route, StoreReply, Why, Words};
 use crate::cluster::route::Routing;
 use crate::hashkit::{self, Token};
 use crate::node::join::CURSOR_BITS;
@@ -8,32 +8,13 @@ use crate::node::limits;
 use crate::node::msg::Flags;
 use crate::proto::Class;
 use crate::proto::redis::command::{Command, Serve, Transaction};
-use crate::proto::redis::effect;
 use crate::proto::redis::flags::cat;
 use crate::proto::redis::inline;
 use crate::proto::redis::join::JoinRule;
-use crate::proto::redis::keys::{Key, KeysError};
+use crate::proto::redis::keys::KeysError;
 use crate::proto::redis::lookup::{find, lookup};
 use crate::proto::redis::resp3::{Form, form};
-
-/// The keys of a request and their places on the ring. Kept for its memory.
-#[derive(Debug, Default)]
-pub(in crate::node) struct Keys {
-    pub keys: Vec<Key>,
-    pub tokens: Vec<Token>,
-}
-
-impl Keys {
-    /// The token of the first key; any token if there is none.
-    pub fn first(&self) -> Token {
-        self.tokens.first().copied().unwrap_or_default()
-    }
-
-    fn clear(&mut self) {
-        self.keys.clear();
-        self.tokens.clear();
-    }
-}
+use crate::proto::redis::{effect, errors};
 
 /// The plan of a request of `argc` arguments if its command alone decides it; `None` if the arguments have to be
 /// looked at.
@@ -59,7 +40,7 @@ fn oversized(cx: &PlanCx<'_>, found: Option<(&'static Command, Plan)>) -> Plan {
     };
     match found {
         Some((command, plan)) if passes(command) => plan,
-        _ => Plan::Refuse(Why::TooManyArguments),
+        _ => Plan::Refuse(Why::Line(errors::TOO_MANY_ARGUMENTS)),
     }
 }
 
@@ -74,7 +55,7 @@ pub(in crate::node) fn plan(cx: &PlanCx<'_>, args: &[&[u8]], keys: &mut Keys) ->
         match transaction_of(args) {
             _ if !behind_multi => {}
             Transaction::None => return Plan::Refuse(Why::BehindMulti),
-            Transaction::Runs => return Plan::Refuse(Why::ExecAborted),
+            Transaction::Runs => return Plan::Refuse(Why::Line(errors::EXEC_ABORT)),
             Transaction::Begins | Transaction::Ends => {}
         }
     }
@@ -118,7 +99,9 @@ pub(in crate::node) fn plan(cx: &PlanCx<'_>, args: &[&[u8]], keys: &mut Keys) ->
                 Plan::Keyed(..) if cx.have_one_owner(&route, &keys.tokens) => plan,
                 Plan::Keyed(..) if refined.serve == Serve::Split => Plan::Split(route),
                 // Run where its first key belongs, RENAME would lose the value, and SUNIONSTORE replace one by less.
-                Plan::Keyed(..) if is_modern => Plan::Refuse(Why::SpansNodes(command)),
+                Plan::Keyed(..) if is_modern => {
+                    Plan::Refuse(Why::Line(errors::spans_nodes(command)))
+                }
                 // A C node runs it there too, in its own datacenter.
                 plan => plan,
             }
@@ -143,15 +126,12 @@ fn of_client(
 ) -> Plan {
     let tokens = keys.tokens.as_slice();
     if cx.is_purge(command.purges) {
-        return match tokens.iter().all(|token| cx.topology.is_mine(*token)) {
-            true => Plan::Store(route, StoreReply::OfPurge),
-            false => Plan::Refuse(Why::NotOwned),
-        };
+        return cx.purge(route, tokens);
     }
     if !cx.have_one_owner(&route, tokens) {
         return match serve {
             Serve::Split => Plan::Split(route),
-            _ => Plan::Refuse(Why::SpansNodes(command)),
+            _ => Plan::Refuse(Why::Line(errors::spans_nodes(command))),
         };
     }
     if let Some(option) = stray_pattern(cx, command, &route, args, keys.first()) {
@@ -164,11 +144,11 @@ fn of_client(
         };
     }
     if !cx.facts.replicated || command.replicates_as_is(args.len()) {
-        return Plan::Keyed(route, Times::AsTheyAre);
+        return Plan::Keyed(route, Words::AsTheyAre);
     }
     match effect::has_effect(command, args) {
         true => Plan::TwoStep(route),
-        false => Plan::Keyed(route, Times::Absolute),
+        false => Plan::Keyed(route, Words::AbsoluteTimes),
     }
 }
 
@@ -176,7 +156,7 @@ fn of_client(
 pub(super) fn of_peer(cx: &PlanCx<'_>, route: Route, forward: bool) -> Plan {
     let by_key = matches!(route.routing, Routing::Normal | Routing::OwnRackOnly);
     match forward && !cx.facts.alone && by_key {
-        true => Plan::Keyed(route, Times::AsTheyAre),
+        true => Plan::Keyed(route, Words::AsTheyAre),
         false => Plan::Store(route, StoreReply::AsItIs),
     }
 }
@@ -314,7 +294,7 @@ fn fan_out(cx: &PlanCx<'_>, command: &Command, serve: Serve, route: Route, args:
     if command.join == JoinRule::Cursor {
         return match go_on_at(cx, args.get(1).copied().unwrap_or_default()) {
             Some(fanout) => Plan::Fanout(route, fanout),
-            None => Plan::Refuse(Why::InvalidCursor),
+            None => Plan::Refuse(Why::Line(errors::INVALID_CURSOR)),
         };
     }
     // What only asks needs one copy of the data, what changes something all.

@@ -1,7 +1,7 @@
 //! What a command alone says of the plans of its requests: worked out once for each topology, not for each request.
 
 use super::redis::{is_by_key, is_placed_by_first, of_peer, route};
-use super::{Asker, Facts, Plan, PlanCx, Route, StoreReply, Times};
+use super::{Asker, Facts, Plan, PlanCx, Route, StoreReply, Words};
 use crate::cluster::topology::Topology;
 use crate::consistency::Consistency;
 use crate::node::Options;
@@ -88,8 +88,8 @@ impl Sights {
         }
         let is_timed = argc >= u32::from(row.timed_from) && row.timed_from != NEVER;
         Some(match is_timed && matches!(cx.asker, Asker::Client { .. }) {
-            true => Plan::Keyed(route, Times::Absolute),
-            false => Plan::Keyed(route, Times::AsTheyAre),
+            true => Plan::Keyed(route, Words::AbsoluteTimes),
+            false => Plan::Keyed(route, Words::AsTheyAre),
         })
     }
 }

@@ -1,8 +1,9 @@
 //! Requests and what is to be done with them, without a node.
 
+mod memcache;
 mod redis;
 
-use super::{Asker, Facts, Plan, PlanCx, Route, Sights, Times};
+use super::{Asker, Facts, Plan, PlanCx, Route, Sights, Words};
 use crate::cluster::id::NodeId;
 use crate::cluster::topology::Topology;
 use crate::cluster::topology::tests::built;
@@ -128,10 +129,15 @@ fn shown_route(route: &Route) -> String {
 /// A plan in one line.
 fn shown(plan: &Plan) -> String {
     match plan {
+        Plan::Answer => "answer".to_owned(),
+        Plan::Close => "close".to_owned(),
         Plan::Session(command) => format!("session: {}", command.full_name()),
         Plan::Store(route, reply) => format!("store: {} {reply:?}", shown_route(route)),
-        Plan::Keyed(route, Times::AsTheyAre) => format!("keyed: {}", shown_route(route)),
-        Plan::Keyed(route, Times::Absolute) => format!("keyed, timed: {}", shown_route(route)),
+        Plan::Keyed(route, Words::AsTheyAre) => format!("keyed: {}", shown_route(route)),
+        Plan::Keyed(route, Words::AbsoluteTimes) => format!("keyed, timed: {}", shown_route(route)),
+        Plan::Keyed(route, Words::OwnersVersion) => {
+            format!("keyed, versioned: {}", shown_route(route))
+        }
         Plan::Split(route) => format!("split: {}", shown_route(route)),
         Plan::Fanout(route, fanout) => format!("fanout: {} {fanout:?}", shown_route(route)),
         Plan::TwoStep(route) => format!("two steps: {}", shown_route(route)),

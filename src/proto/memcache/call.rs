@@ -208,6 +208,23 @@ impl<'a> Call<'a> {
         parts
     }
 
+    /// Returns true if it is a `gat` or `gats` whose line is longer than [`MAX_SENT`]: memcached may refuse it.
+    pub fn is_too_long(&self) -> bool {
+        let Body::Get {
+            exptime: Some(_),
+            keys,
+        } = &self.body
+        else {
+            return false;
+        };
+        let words: usize = keys.iter().map(|key| 1 + key.len()).sum();
+        words + Self::LONGEST_START > MAX_SENT && {
+            let mut line = Vec::new();
+            self.encode(&mut line);
+            line.len() > MAX_SENT
+        }
+    }
+
     /// Bytes of the name, the longest expiration time, and the line end.
     const LONGEST_START: usize = "gats -2147483648\r\n".len();
 

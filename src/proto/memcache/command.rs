@@ -36,6 +36,8 @@ pub struct Command {
     pub compares: bool,
     /// A storage command whose expiration time is read and has no effect.
     pub ignores_exptime: bool,
+    /// In admin mode (the original's `-x 1`) it removes from the local datastore what this node owns.
+    pub purges: bool,
     pub(super) read: Reader,
     index: u16,
 }
@@ -50,6 +52,7 @@ const fn row(index: u16, name: &'static str, class: Class, serve: Serve, read: R
         tells_versions: false,
         compares: false,
         ignores_exptime: false,
+        purges: false,
         read,
         index,
     }
@@ -73,6 +76,11 @@ impl Command {
 
     const fn compares(mut self) -> Self {
         self.compares = true;
+        self
+    }
+
+    const fn purges(mut self) -> Self {
+        self.purges = true;
         self
     }
 
@@ -123,7 +131,7 @@ table! {
     APPEND "append" Write Keyed storage.ignores_exptime(),
     PREPEND "prepend" Write Keyed storage.ignores_exptime(),
     CAS "cas" Write Keyed storage.compares(),
-    DELETE "delete" Write Keyed delete,
+    DELETE "delete" Write Keyed delete.purges(),
     INCR "incr" Write Keyed arithmetic,
     DECR "decr" Write Keyed arithmetic,
     TOUCH "touch" Write Keyed touch,
