@@ -52,11 +52,12 @@ pub(in crate::node) fn plan(cx: &PlanCx<'_>, args: &[&[u8]], keys: &mut Keys) ->
         if args.first().is_some_and(|name| inline::is_http(name)) {
             return Plan::Refuse(Why::Http);
         }
-        match transaction_of(args) {
-            _ if !behind_multi => {}
-            Transaction::None => return Plan::Refuse(Why::BehindMulti),
-            Transaction::Runs => return Plan::Refuse(Why::Line(errors::EXEC_ABORT)),
-            Transaction::Begins | Transaction::Ends => {}
+        if behind_multi {
+            match transaction_of(args) {
+                Transaction::None => return Plan::Refuse(Why::BehindMulti),
+                Transaction::Runs => return Plan::Refuse(Why::Line(errors::EXEC_ABORT)),
+                Transaction::Begins | Transaction::Ends => {}
+            }
         }
     }
     let command = match find(args) {
