@@ -51,7 +51,9 @@ impl Node {
                 return Err(of(why));
             }
             let due = self.upstream_deadline(slot);
-            let noted = self.timers.at(Timer::Upstreams);
+            // A second attempt at a read may be the next to be due that stands behind younger requests. It has a timer of
+            // its own, and what is due on upstreams is looked at when either is.
+            let noted = self.timers.first(&[Timer::Upstreams, Timer::Retries]);
             if due.is_some_and(|at| noted.is_none_or(|noted| at < noted)) {
                 return Err(of(format!(
                     "due at {due:?}, before {noted:?}, the earliest"
@@ -119,6 +121,7 @@ impl Node {
         let is_woken = match front.reading {
             Reading::On | Reading::Off => true,
             Reading::Full => !front.has_drained(),
+            Reading::Waiting if self.memory.is_awaited_by(front.id) => true,
             Reading::Waiting if key.is_peer() => self.waiting_peers.contains(&front.id),
             Reading::Waiting => self.waiting.contains(&front.id),
             Reading::Ordered => {

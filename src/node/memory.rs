@@ -54,6 +54,13 @@ pub(super) struct Memory {
     next_pack: u64,
 }
 
+impl Memory {
+    /// Returns true if a connection waits for memory of its share.
+    pub fn is_awaited_by(&self, id: ConnId) -> bool {
+        self.starved.iter().any(|(waiting, _)| *waiting == id)
+    }
+}
+
 /// The pool at its limit, and fronts that wait for it.
 #[derive(Clone, Copy, Debug)]
 struct Stuck {

@@ -58,6 +58,11 @@ impl TimerTable {
         self.0.iter().copied().fold(NEVER, u64::min)
     }
 
+    /// When the first of these is due, if one of them is set.
+    pub fn first(&self, of: &[Timer]) -> Option<u64> {
+        of.iter().filter_map(|timer| self.at(*timer)).min()
+    }
+
     /// When this timer is due, if it is set.
     pub fn at(&self, timer: Timer) -> Option<u64> {
         Some(self.0[timer as usize]).filter(|at| *at != NEVER)

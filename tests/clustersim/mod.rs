@@ -47,6 +47,16 @@ fn nothing_goes_wrong_in_any_cluster() {
     seeds::run_all(|seed, tracing| run(seed, None, tracing));
 }
 
+/// In each of these worlds a bug has shown itself once, of the nodes or of what judges them.
+#[test]
+fn worlds_that_have_shown_bugs_stay_right() {
+    let seeds = [
+        31, 670, 3100, 3172, 3976, 5372, 6035, 7572, 8342, 9438, 9985, 11316, 12421, 13182, 13536,
+        14783, 16914, 17626, 19486,
+    ];
+    seeds::run_these(&seeds, |seed, tracing| run(seed, None, tracing));
+}
+
 /// Every deliberate fault is noticed in one of the first worlds.
 #[test]
 fn every_deliberate_fault_is_noticed() {

@@ -418,10 +418,14 @@ impl Client {
         }
         let front = self.waiting.front();
         let stream_errors = stream_errors(self.kind);
-        // What breaks the protocol may be given up before it is known to.
-        let is_half_read =
-            |front: &Request| front.read_at.is_none() || matches!(front.answer, Answer::Fatal(""));
-        if stream_errors.contains(&reply) && front.is_none_or(is_half_read) {
+        // What breaks the protocol may be given up before it is known to. A whole request that waits, with others in
+        // front of it or for memory, may be thrown away with the rest; it counts as read from then on.
+        let is_given_up = |front: &Request| {
+            front.read_at.is_none_or(|at| at == view.now)
+                && !view.ledger.done.contains_key(&front.tag)
+                || matches!(front.answer, Answer::Fatal(""))
+        };
+        if stream_errors.contains(&reply) && front.is_none_or(is_given_up) {
             let stalled = reply == stream_errors[1];
             if !stalled && !view.tight {
                 return wrong("there is memory enough", front);

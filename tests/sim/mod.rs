@@ -34,6 +34,15 @@ fn nothing_goes_wrong_in_any_world() {
     seeds::run_all(|seed, tracing| run(seed, Canary::default(), tracing));
 }
 
+/// In each of these worlds a bug has shown itself once, of the node or of what judges it.
+#[test]
+fn worlds_that_have_shown_bugs_stay_right() {
+    let seeds = [6322, 6662, 8046, 9637, 10380, 14102, 17934];
+    seeds::run_these(&seeds, |seed, tracing| {
+        run(seed, Canary::default(), tracing)
+    });
+}
+
 /// Every deliberate fault is noticed in one of the first worlds.
 #[test]
 fn every_deliberate_fault_is_noticed() {

@@ -65,3 +65,12 @@ pub fn run_all<S: Total>(run: impl Fn(u64, bool) -> Result<S, String>) {
         assert!(all.did_everything(), "{all:?}");
     }
 }
+
+/// Runs the worlds of these numbers; panics with the trace of the first that fails.
+pub fn run_these<S>(seeds: &[u64], run: impl Fn(u64, bool) -> Result<S, String>) {
+    for &seed in seeds {
+        if let Err(why) = run(seed, false) {
+            panic!("{}", run(seed, true).err().unwrap_or(why));
+        }
+    }
+}

@@ -123,6 +123,33 @@ fn a_second_attempt_behind_younger_requests_is_given_up_in_time() {
     rig.assert_at_rest();
 }
 
+/// The check of the bookkeeping looked for its time among those of other requests only.
+#[test]
+fn a_second_attempt_is_given_up_in_time_once_a_younger_request_before_it_is_answered() {
+    let options = Options {
+        timeout_us: 500_000,
+        ..Options::default()
+    };
+    let mut rig = Rig::new(&["a d r1 0", "b d r2 0"], options);
+    let (client, other) = (rig.client(), rig.client());
+    rig.asks(client, &["GET old"]);
+    rig.wait(300);
+    let level = "dyno_config:conn_consistency dc_quorum";
+    rig.asks(other, &[level, "GET young"]);
+    rig.wait(200);
+    assert_eq!(rig.sees(1), ["GET young", "GET old"]);
+    rig.says(1, VALUE);
+    rig.node.check().unwrap();
+    rig.wait(199);
+    assert_eq!(rig.hears(client), "");
+    rig.wait(1);
+    assert_eq!(
+        rig.hears(client),
+        "-ERR Peer: Peer Node refused connection\r\n"
+    );
+    rig.node.check().unwrap();
+}
+
 /// It was given up with the one before it, which had more time left.
 #[test]
 fn a_second_attempt_is_given_up_in_time_behind_one_that_is_due_later() {

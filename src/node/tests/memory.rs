@@ -52,6 +52,8 @@ fn unfinished_requests_do_not_starve_small_ones() {
     for client in &large {
         rig.offers(*client, &begun(50 << 20, 5 << 20));
     }
+    // Those that wait for memory are known to be woken.
+    rig.node.check().unwrap();
     for _ in 0..60 {
         rig.expect_served(small);
         rig.wait(100);
