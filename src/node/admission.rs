@@ -229,7 +229,7 @@ impl Node {
             log_at!(
                 Warn,
                 "{} is closed to make room: connections from peers are at their limit of {}",
-                front.told(),
+                front.log_name(),
                 self.admission.peer_places
             );
         }
@@ -260,7 +260,7 @@ impl Node {
                 log_at!(
                     Warn,
                     "{} is closed to make room: it has asked for nothing since it connected",
-                    front.told()
+                    front.log_name()
                 );
                 self.stats.own.clients_evicted += 1;
                 self.close_front(key, false);

@@ -243,7 +243,7 @@ impl Node {
             log_at!(
                 Warn,
                 "{} has {} bytes of replies to take, closing",
-                front.told(),
+                front.log_name(),
                 front.untaken()
             );
             self.close_front(key, false);
@@ -256,7 +256,11 @@ impl Node {
             return;
         };
         let dropped = front.queue.len();
-        log_at!(Notice, "close {} Dropped {dropped} requests", front.told());
+        log_at!(
+            Notice,
+            "close {} Dropped {dropped} requests",
+            front.log_name()
+        );
         let pool = &mut self.stats.pool;
         let (connections, eof, err) = if key.is_peer() {
             (

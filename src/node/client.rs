@@ -14,7 +14,7 @@ use crate::log_at;
 use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::resp3;
 use crate::proto::redis::session::Session;
-use crate::proto::{Class, Failure};
+use crate::proto::{Class, Failure, Parse};
 use crate::proto::{memcache, redis};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -27,11 +27,11 @@ pub(super) struct Client {
     pub latest: u16,
     /// Of Redis; a client of memcached has none, and so one that is never changed.
     pub session: Session,
-    /// While a request of memcached's binary protocol is served: what its response has to know of it. 0 otherwise.
+    /// While a request of memcached's binary protocol is served: what its response needs of it. 0 otherwise.
     pub asking: u64,
 }
 
-/// What a client speaks.
+/// The parser of the protocol that a client speaks.
 enum Parser {
     Redis(redis::request::Parser),
     /// Either protocol of memcached: the first byte decides.
@@ -40,44 +40,36 @@ enum Parser {
     MemcacheBinary(memcache::binary::request::Parser),
 }
 
-/// A protocol as clients speak it: finds their requests, and has the node serve them.
-pub(super) trait Speech: Default {
-    /// What is found out about a request where it ends.
+/// A protocol of clients: finds their requests, and has the node serve them.
+pub(super) trait ClientProtocol: Default {
+    /// A request, as far as its parser looks at it.
     type Request;
-    /// Why what comes can no longer be understood.
+    /// Why no more of a client's bytes can be understood.
     type Broken;
 
     /// Looks at a piece of a stream, up to the end of the request that begins or goes on in it.
-    fn parse(&mut self, data: &[u8]) -> Heard<Self::Request, Self::Broken>;
-    /// The same over slices, from the request's beginning.
-    fn find(&mut self, data: &Chain) -> Heard<Self::Request, Self::Broken>;
-    /// Whether no request is under way.
+    fn parse(&mut self, data: &[u8]) -> Parse<Self::Request, Self::Broken>;
+    /// Looks at slices from the beginning of a request on, up to its end.
+    fn find(&mut self, data: &Chain) -> Parse<Self::Request, Self::Broken>;
+    /// The length of a request in bytes.
+    fn len(request: &Self::Request) -> usize;
+    /// Returns true if no request is under way.
     fn is_idle(&self) -> bool;
     /// Serves a request, whose bytes are these.
     fn serve(node: &mut Node, key: FrontId, now: Now, request: Self::Request, raw: Raw<'_>);
-    /// Whether a request has to wait for the client's writes in two steps ([`super::order`]).
-    fn must_wait(node: &Node, key: FrontId, request: &Self::Request, raw: Raw<'_>) -> bool;
+    /// Returns true if a request has to wait for the client's writes in two steps ([`super::order`]).
+    fn awaits_steps(node: &Node, key: FrontId, request: &Self::Request, raw: Raw<'_>) -> bool;
     /// Returns true if a request may be parsed a second time. One that changed what the parser does with the
-    /// bytes behind it may not, and so is never held.
-    fn may_be_held(_request: &Self::Request, _raw: Raw<'_>) -> bool {
+    /// bytes behind it may not, and so never waits.
+    fn may_wait(_request: &Self::Request, _raw: Raw<'_>) -> bool {
         true
     }
-    /// Whether a request has to wait for the end of a pause ([`super::clients`]).
-    fn pauses(_node: &Node, _key: FrontId, _request: &Self::Request, _raw: Raw<'_>) -> bool {
+    /// Returns true if a request has to wait for the end of a pause ([`super::clients`]).
+    fn awaits_pause(_node: &Node, _key: FrontId, _request: &Self::Request, _raw: Raw<'_>) -> bool {
         false
     }
-    /// What the client gets before its connection closes; may be nothing.
-    fn last_words(broken: Self::Broken) -> Vec<u8>;
-}
-
-/// What became of the bytes given.
-pub(super) enum Heard<R, B> {
-    /// A request of so many bytes.
-    Request(usize, R),
-    /// More is needed.
-    Incomplete,
-    /// The client broke the protocol.
-    Broken(B),
+    /// The reply before the connection closes; may be nothing.
+    fn fatal_reply(broken: Self::Broken) -> Vec<u8>;
 }
 
 impl Client {
@@ -124,7 +116,7 @@ impl Node {
         now: Now,
         reader: &mut impl Read,
     ) -> Next {
-        if let Some(next) = self.hold_back(key, now) {
+        if let Some(next) = self.read_paused(key, now) {
             return next;
         }
         let Some(client) = self.fronts.client_mut(key) else {
@@ -144,7 +136,7 @@ impl Node {
             return Next::Paused;
         }
         let silence = now.mono_us.saturating_sub(client.front.heard);
-        if !std::mem::take(&mut client.front.held_back) && fill.data.len() == fill.bytes {
+        if !std::mem::take(&mut client.front.was_paused) && fill.data.len() == fill.bytes {
             client.session.was_silent(silence);
         }
         client.front.heard = now.mono_us;
@@ -183,7 +175,7 @@ impl Node {
             client.parser = parser;
             client.front.has_asked |= rest.len() < given;
             let expected = client.parser.expected();
-            if expected > 0 && self.is_too_large(rest.len(), expected) && !self.is_deaf(key) {
+            if expected > 0 && self.is_too_large(rest.len(), expected) && !self.reads_off(key) {
                 log_at!(
                     Warn,
                     "a request that needs {} bytes is refused: it is more than three quarters of max_msgs x mbuf_size",
@@ -199,32 +191,32 @@ impl Node {
     /// Serves every complete request in `data` that need not wait, and returns what is left, with the
     /// parser as it is then.
     #[inline]
-    fn serve_all<S: Speech>(
+    fn serve_all<P: ClientProtocol>(
         &mut self,
         key: FrontId,
         now: Now,
-        mut parser: S,
+        mut parser: P,
         mut data: Chain,
-    ) -> (S, Chain) {
+    ) -> (P, Chain) {
         // Whether the request under way begins in the first slice and goes on in the next.
         let mut spread = !parser.is_idle();
         loop {
             if spread && data.as_contiguous().is_none() {
                 match parser.find(&data) {
-                    Heard::Request(len, request) => {
-                        let mut raw = data.split_to(len);
-                        if self.is_held::<S>(key, &request, Raw::Spread(&raw)) {
+                    Parse::Complete(request) => {
+                        let mut raw = data.split_to(P::len(&request));
+                        if self.awaits_order::<P>(key, &request, Raw::Spread(&raw)) {
                             raw.append(&mut data);
                             return (parser, raw);
                         }
-                        S::serve(self, key, now, request, Raw::Spread(&raw));
-                        if self.is_deaf(key) {
+                        P::serve(self, key, now, request, Raw::Spread(&raw));
+                        if self.reads_off(key) {
                             return (parser, Chain::new());
                         }
                     }
-                    Heard::Incomplete => return (parser, data),
-                    Heard::Broken(broken) => {
-                        self.refuse_stream(key, now, &S::last_words(broken));
+                    Parse::Incomplete => return (parser, data),
+                    Parse::Bad(broken) => {
+                        self.refuse_stream(key, now, &P::fatal_reply(broken));
                         return (parser, Chain::new());
                     }
                 }
@@ -233,28 +225,28 @@ impl Node {
                 return (parser, data);
             };
             let mut at = 0;
-            let heard = loop {
+            let last = loop {
                 match parser.parse(slice.get(at..).unwrap_or(&[])) {
-                    Heard::Request(len, request) => {
-                        let end = at + len;
+                    Parse::Complete(request) => {
+                        let end = at + P::len(&request);
                         let raw = Raw::Whole(&slice, at, end);
-                        if self.is_held::<S>(key, &request, raw) {
+                        if self.awaits_order::<P>(key, &request, raw) {
                             let mut rest = Chain::new();
                             rest.push_range(&slice, at, slice.len());
                             rest.append(&mut data);
                             return (parser, rest);
                         }
-                        S::serve(self, key, now, request, raw);
+                        P::serve(self, key, now, request, raw);
                         at = end;
-                        if self.is_deaf(key) {
+                        if self.reads_off(key) {
                             return (parser, Chain::new());
                         }
                     }
                     other => break other,
                 }
             };
-            if let Heard::Broken(broken) = heard {
-                self.refuse_stream(key, now, &S::last_words(broken));
+            if let Parse::Bad(broken) = last {
+                self.refuse_stream(key, now, &P::fatal_reply(broken));
                 return (parser, Chain::new());
             }
             spread = at < slice.len();

@@ -153,10 +153,14 @@ impl Node {
             [_] => Reply::new(out, false).ok(),
             _ => Reply::new(out, false).integer(meant.len() as i64),
         }
-        let killer = self.fronts.get(key).map(|front| front.told());
+        let killer = self.fronts.get(key).map(|front| front.log_name());
         for &other in meant.iter().filter(|other| **other != key) {
             if let (Some(front), Some(killer)) = (self.fronts.get(other), killer) {
-                log_at!(Notice, "{killer} closes {} by CLIENT KILL", front.told());
+                log_at!(
+                    Notice,
+                    "{killer} closes {} by CLIENT KILL",
+                    front.log_name()
+                );
             }
             self.close_front(other, true);
         }
@@ -196,8 +200,8 @@ impl Node {
         self.in_order.extend(waiting.map(|front| front.id));
     }
 
-    /// Whether a client's request to Redis has to wait for the end of the pause.
-    pub(super) fn pauses(&self, key: FrontId, args: &[&[u8]]) -> bool {
+    /// Returns true if a client's request to Redis has to wait for the end of the pause.
+    pub(super) fn is_paused(&self, key: FrontId, args: &[&[u8]]) -> bool {
         let Some(paused) = self.client_pause else {
             return false;
         };

@@ -31,25 +31,25 @@ impl ConnId {
     /// The name of an accepted connection in the log: `<CONN_CLIENT 3 #17 from '10.0.0.1:40000'>`,
     /// the original's form with our place and number for its address and descriptor. Without an
     /// address, as over a Unix socket, there is no `from`.
-    pub fn told(self, from: Option<SocketAddr>) -> Told {
-        Told { id: self, from }
+    pub fn log_name(self, from: Option<SocketAddr>) -> LogName {
+        LogName { id: self, from }
     }
 }
 
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told(None).fmt(f)
+        self.log_name(None).fmt(f)
     }
 }
 
-/// A connection as the log names it: [`ConnId::told`].
+/// A connection as the log names it: [`ConnId::log_name`].
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct LogName {
     id: ConnId,
     from: Option<SocketAddr>,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for LogName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.id.kind {
             Kind::Client => "CONN_CLIENT",

@@ -129,7 +129,7 @@ impl Node {
         now: Now,
         reader: &mut impl Read,
     ) -> Next {
-        if let Some(next) = self.hold_back(key, now) {
+        if let Some(next) = self.read_paused(key, now) {
             return next;
         }
         let Some(peer) = self.fronts.peer_mut(key) else {

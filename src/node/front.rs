@@ -5,7 +5,7 @@ use super::dnode_client::DnodeClient;
 use super::ids::{FrontId, SlotId};
 use super::msg::{OfFront, Queue};
 use super::outbox::{Listed, Outbox};
-use super::{ConnId, Next, Node, Told, limits};
+use super::{ConnId, LogName, Next, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Inbound};
@@ -37,7 +37,7 @@ pub(super) struct Front {
     /// A complete request of its has come.
     pub has_asked: bool,
     /// It was kept waiting since its last byte arrived, so that its silence says nothing.
-    pub held_back: bool,
+    pub was_paused: bool,
     /// The marks of the keys of its writes in two steps of which the first is under way.
     #[expect(clippy::box_collection, reason = "few fronts ever have any")]
     pub steps: Option<Box<Vec<u64>>>,
@@ -90,7 +90,7 @@ impl Front {
             ended: false,
             broken: false,
             has_asked: false,
-            held_back: false,
+            was_paused: false,
             steps: None,
             lost: false,
             store: None,
@@ -110,8 +110,8 @@ impl Front {
     }
 
     /// Its name in the log.
-    pub fn told(&self) -> Told {
-        self.id.told(self.addr)
+    pub fn log_name(&self) -> LogName {
+        self.id.log_name(self.addr)
     }
 
     /// Whether everything it asked for has been answered and taken.
@@ -260,19 +260,19 @@ impl Fronts {
 
 impl Node {
     /// Whether a front must not be read now, and what its reader should do.
-    pub(super) fn hold_back(&mut self, key: FrontId, now: Now) -> Option<Next> {
+    pub(super) fn read_paused(&mut self, key: FrontId, now: Now) -> Option<Next> {
         let strained = self.is_strained(key, now);
         let starved = !strained && self.exceeds_share(key);
         let front = self.fronts.get_mut(key)?;
         match front.reading {
             Reading::On if front.is_full() => {
                 front.reading = Reading::Full;
-                front.held_back = true;
+                front.was_paused = true;
                 self.stats.own.reads_paused += 1;
             }
             Reading::On if strained => {
                 front.reading = Reading::Waiting;
-                front.held_back = true;
+                front.was_paused = true;
                 let id = front.id;
                 self.note_holders(now);
                 self.wait(id);
@@ -280,7 +280,7 @@ impl Node {
             }
             Reading::On if starved => {
                 front.reading = Reading::Waiting;
-                front.held_back = true;
+                front.was_paused = true;
                 let id = front.id;
                 self.starve(id, now);
                 self.stats.own.reads_paused += 1;
@@ -302,7 +302,7 @@ impl Node {
                     log_at!(
                         Notice,
                         "{} recv failed: {}",
-                        front.told(),
+                        front.log_name(),
                         sys::reason(error)
                     );
                 }
@@ -340,7 +340,7 @@ impl Node {
 
     /// Whether nothing more is wanted from the front.
     #[inline]
-    pub(super) fn is_deaf(&self, key: FrontId) -> bool {
+    pub(super) fn reads_off(&self, key: FrontId) -> bool {
         self.fronts
             .get(key)
             .is_none_or(|front| front.reading == Reading::Off)
@@ -370,7 +370,7 @@ impl Node {
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
-        log_at!(Notice, "{} recv eof", front.told());
+        log_at!(Notice, "{} recv eof", front.log_name());
         front.inbound.clear();
         front.stop();
         self.close_if_settled(key);

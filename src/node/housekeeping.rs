@@ -82,7 +82,11 @@ impl Node {
         }
         for key in deaf {
             if let Some(front) = self.fronts.get(key) {
-                log_at!(Warn, "{} does not read its replies, closing", front.told());
+                log_at!(
+                    Warn,
+                    "{} does not read its replies, closing",
+                    front.log_name()
+                );
             }
             self.close_front(key, false);
         }
@@ -93,7 +97,7 @@ impl Node {
                 log_at!(
                     Warn,
                     "{} has fallen silent in the middle of a message, closing",
-                    front.told()
+                    front.log_name()
                 );
                 self.close_front(key, false);
             }

@@ -305,14 +305,14 @@ impl Node {
             log_at!(
                 Alert,
                 "out of buffers: {} holds the most and is closed",
-                front.told()
+                front.log_name()
             );
             self.close_front(key, false);
         } else {
             log_at!(
                 Alert,
                 "out of buffers: refusing the largest unfinished request, of {}",
-                front.told()
+                front.log_name()
             );
             front.inbound.clear();
             self.refuse_unfinished(key, now, Failure::OutOfBuffers);

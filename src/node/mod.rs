@@ -85,7 +85,7 @@
 //! | `memcache` | what is different about a memcached |
 //! | `replicate` | a write in a form that has the same effect on every replica |
 //! | `order` | what a client asks behind a write in two steps |
-//! | `original` | what a C node is asked instead of what it does not know |
+//! | `legacy_rewrite` | requests that a C node does not know, rewritten for it |
 //! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
 //! | `native` | a reply in RESP3 that only the datastore can give |
 //! | `pressure` | who waits when too much is under way; `memory`: who may hold how much |
@@ -124,6 +124,7 @@ pub mod hold;
 mod housekeeping;
 mod ids;
 mod join;
+mod legacy_rewrite;
 pub mod limits;
 mod links;
 mod many;
@@ -134,7 +135,6 @@ mod native;
 pub mod operator;
 mod options;
 mod order;
-mod original;
 mod outbox;
 mod output;
 mod pacing;
@@ -159,7 +159,7 @@ mod timers;
 mod upstream;
 mod version;
 
-pub use conn::{Action, ConnId, Kind, Next, Told};
+pub use conn::{Action, ConnId, Kind, LogName, Next};
 pub use operator::Operator;
 pub use options::Options;
 
@@ -460,7 +460,7 @@ impl Node {
         let reason = sys::reason(error);
         match self.endpoint(id) {
             Some(endpoint) => log_at!(Warn, "close {id} to '{endpoint}': {reason}"),
-            None => log_at!(Notice, "close {}: {reason}", id.told(from)),
+            None => log_at!(Notice, "close {}: {reason}", id.log_name(from)),
         }
         match id.kind {
             Kind::Client => self.close_front(FrontId::of(id), false),

@@ -17,7 +17,7 @@
 //! that waiting delays none of those before. Requests of other clients are not held up: as ever, between
 //! clients there is no order.
 
-use super::client::Speech;
+use super::client::ClientProtocol;
 use super::front::Reading;
 use super::ids::FrontId;
 use super::plan::order::Overtakes;
@@ -74,18 +74,18 @@ impl Node {
         }
     }
 
-    /// Whether a client's request waits for its writes in two steps, or for as many replies as it may await
+    /// Returns true if a client's request waits for its writes in two steps, or for as many replies as it may await
     /// at a time ([`limits::CLIENT_SHARE`](super::limits::CLIENT_SHARE)). The client is then read no more.
     #[inline]
-    pub(super) fn is_held<S: Speech>(
+    pub(super) fn awaits_order<P: ClientProtocol>(
         &mut self,
         key: FrontId,
-        request: &S::Request,
+        request: &P::Request,
         raw: Raw<'_>,
     ) -> bool {
         let client = self.fronts.client(key);
         let awaits = client.is_some_and(|client| client.front.awaits_its_share());
-        if awaits && S::may_be_held(request, raw) {
+        if awaits && P::may_wait(request, raw) {
             self.hold_in_order(key);
             return true;
         }
@@ -94,8 +94,8 @@ impl Node {
             return false;
         }
         let has_steps = client.is_some_and(|client| client.front.steps.is_some());
-        let waits = has_steps && S::must_wait(self, key, request, raw)
-            || self.client_pause.is_some() && S::pauses(self, key, request, raw);
+        let waits = has_steps && P::awaits_steps(self, key, request, raw)
+            || self.client_pause.is_some() && P::awaits_pause(self, key, request, raw);
         if !waits {
             return false;
         }
@@ -107,7 +107,7 @@ impl Node {
     fn hold_in_order(&mut self, key: FrontId) {
         if let Some(front) = self.fronts.get_mut(key) {
             front.reading = Reading::Ordered;
-            front.held_back = true;
+            front.was_paused = true;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Node;
 use super::ask::{Ask, command_of};
-use super::client::{Heard, Speech};
+use super::client::ClientProtocol;
 use super::ids::FrontId;
 use super::limits;
 use super::many::Several;
@@ -12,23 +12,29 @@ use super::plan::{Keys, Plan, StoreReply, Why, Words};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Raw};
+use crate::proto::Parse;
 use crate::proto::redis::command::{Command, Transaction, command};
 use crate::proto::redis::lookup::Unresolved;
-use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Status};
+use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Request};
 use crate::proto::redis::session::{Context, Effect};
 use crate::proto::redis::{encode, errors, inline};
 
-impl Speech for Parser {
-    type Request = Kind;
+impl ClientProtocol for Parser {
+    type Request = Request;
     type Broken = ProtocolError;
 
     #[inline]
-    fn parse(&mut self, data: &[u8]) -> Heard<Kind, ProtocolError> {
-        heard(self.parse(data, 0))
+    fn parse(&mut self, data: &[u8]) -> Parse<Request, ProtocolError> {
+        self.parse(data, 0)
     }
 
-    fn find(&mut self, data: &Chain) -> Heard<Kind, ProtocolError> {
-        heard(self.find(data))
+    fn find(&mut self, data: &Chain) -> Parse<Request, ProtocolError> {
+        self.find(data)
+    }
+
+    #[inline]
+    fn len(request: &Request) -> usize {
+        request.len
     }
 
     fn is_idle(&self) -> bool {
@@ -36,50 +42,37 @@ impl Speech for Parser {
     }
 
     #[inline]
-    fn serve(node: &mut Node, key: FrontId, now: Now, kind: Kind, raw: Raw<'_>) {
-        node.serve_redis(key, now, kind, raw);
+    fn serve(node: &mut Node, key: FrontId, now: Now, request: Request, raw: Raw<'_>) {
+        node.serve_redis(key, now, request.kind, raw);
     }
 
-    fn must_wait(node: &Node, key: FrontId, request: &Kind, raw: Raw<'_>) -> bool {
-        match request {
+    fn awaits_steps(node: &Node, key: FrontId, request: &Request, raw: Raw<'_>) -> bool {
+        match request.kind {
             // It is refused.
-            Kind::Array { argc, .. } if *argc > limits::ARGUMENTS => false,
+            Kind::Array { argc, .. } if argc > limits::ARGUMENTS => false,
             Kind::Array { .. } => raw.with_bytes(|bytes| {
-                let args: Vec<&[u8]> = request::arguments(bytes).collect();
-                node.overtakes(key, &args)
+                request::with_arguments(bytes, |args| node.overtakes(key, args))
             }),
             Kind::Inline => true,
             Kind::Empty => false,
         }
     }
 
-    fn pauses(node: &Node, key: FrontId, request: &Kind, raw: Raw<'_>) -> bool {
-        raw.with_bytes(|bytes| match request {
+    fn awaits_pause(node: &Node, key: FrontId, request: &Request, raw: Raw<'_>) -> bool {
+        raw.with_bytes(|bytes| match request.kind {
             // It is refused.
-            Kind::Array { argc, .. } if *argc > limits::ARGUMENTS => false,
-            Kind::Array { .. } => {
-                let args: Vec<&[u8]> = request::arguments(bytes).collect();
-                node.pauses(key, &args)
-            }
+            Kind::Array { argc, .. } if argc > limits::ARGUMENTS => false,
+            Kind::Array { .. } => request::with_arguments(bytes, |args| node.is_paused(key, args)),
             Kind::Inline => inline::split(bytes.trim_ascii_end()).is_ok_and(|args| {
                 let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-                node.pauses(key, &args)
+                node.is_paused(key, &args)
             }),
             Kind::Empty => false,
         })
     }
 
-    fn last_words(broken: ProtocolError) -> Vec<u8> {
+    fn fatal_reply(broken: ProtocolError) -> Vec<u8> {
         broken.reply()
-    }
-}
-
-#[inline]
-fn heard(status: Status) -> Heard<Kind, ProtocolError> {
-    match status {
-        Status::Complete(request) => Heard::Request(request.len, request.kind),
-        Status::Incomplete => Heard::Incomplete,
-        Status::Bad(error) => Heard::Broken(error),
     }
 }
 
@@ -207,7 +200,7 @@ impl Node {
             Why::Http => {
                 // As Redis, close without a word.
                 if let Some(front) = self.fronts.get(key) {
-                    log_at!(Warn, "{} sent an HTTP request, closing", front.told());
+                    log_at!(Warn, "{} sent an HTTP request, closing", front.log_name());
                 }
                 return self.refuse_stream(key, now, b"");
             }

@@ -5,8 +5,8 @@ use super::ask::Ask;
 use super::flight::lost::{Fate, Lost};
 use super::frame::Frames;
 use super::ids::{FrontId, ReqId, SlotId, Slots};
+use super::legacy_rewrite::LegacyRewrite;
 use super::msg::{Flags, Msg};
-use super::original::Instead;
 use super::plan::{self, Asker, Route, demand};
 use super::upstream::{State, Upstream, Wire};
 use crate::clock::Now;
@@ -370,21 +370,23 @@ impl Node {
         }
         let (mut other, mut more) = (Chain::new(), Vec::new());
         if !modern {
-            match self.instead(row, raw, now) {
-                Instead::Itself => {}
-                Instead::Requests {
+            match self.legacy_rewrite(row, raw, now) {
+                LegacyRewrite::AsItStands => {}
+                LegacyRewrite::Requests {
                     before,
-                    this,
+                    request,
                     after,
                 } => {
                     for request in &before {
-                        self.send_beside(slot, now, kind, request);
+                        self.send_extra(slot, now, kind, request);
                     }
-                    self.note_instead(entry, raw);
-                    (other, more) = (this, after);
+                    self.note_rewritten(entry, raw);
+                    (other, more) = (request, after);
                 }
-                Instead::Reworded(request) => other = request,
-                Instead::Refused(line) => return self.refuse(entry, now, Lost::Refused, line),
+                LegacyRewrite::Reworded(request) => other = request,
+                LegacyRewrite::Refused(line) => {
+                    return self.refuse(entry, now, Lost::Refused, line);
+                }
             }
         }
         if !other.is_empty() {
@@ -423,7 +425,7 @@ impl Node {
         upstream.tally.sent(len);
         self.put_upstream(slot, entry, now, Raw::from(sent));
         for request in &more {
-            self.send_beside(slot, now, kind, request);
+            self.send_extra(slot, now, kind, request);
         }
     }
 

@@ -10,6 +10,17 @@ pub mod store;
 
 pub use failure::Failure;
 
+/// What became of the bytes given to a parser of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parse<R, B> {
+    /// A request ends here; the parser is ready for the next one.
+    Complete(R),
+    /// Everything was looked at, more is needed.
+    Incomplete,
+    /// Nothing that follows can be understood; the connection is to be closed.
+    Bad(B),
+}
+
 /// Whether a request changes data. Decides to how many replicas it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {

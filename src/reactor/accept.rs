@@ -179,7 +179,7 @@ impl Reactor {
         match accepted {
             Ok(id) => match self.kernel.register(id, stream) {
                 Ok(stream) => {
-                    log_at!(Notice, "{name} accepted {}", id.told(addr));
+                    log_at!(Notice, "{name} accepted {}", id.log_name(addr));
                     self.driver.accepted(&mut self.kernel, id, stream, now);
                 }
                 Err(error) => {

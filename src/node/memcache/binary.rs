@@ -7,13 +7,14 @@
 use crate::clock::Now;
 use crate::mbuf::{Chain, Pool, Raw};
 use crate::node::Node;
-use crate::node::client::{Heard, Speech};
+use crate::node::client::ClientProtocol;
 use crate::node::ids::FrontId;
 use crate::node::msg::Flags;
+use crate::proto::Parse;
 use crate::proto::memcache::binary::header::{self, Header, Response};
 use crate::proto::memcache::binary::line::{self, MAX_COPIED};
 use crate::proto::memcache::binary::opcode::{Op, Opcode};
-use crate::proto::memcache::binary::request::{Fatal, Found, Kind, Parser, Request};
+use crate::proto::memcache::binary::request::{Fatal, Kind, Parser, Request};
 use crate::proto::memcache::binary::response::{self, Asked};
 use crate::proto::memcache::binary::status::Status;
 use crate::proto::memcache::line::MAX_KEY;
@@ -22,17 +23,22 @@ use crate::proto::memcache::request as text;
 /// Room for a header, the longest extras and the longest key.
 const START_ROOM: usize = header::LEN + 20 + MAX_KEY;
 
-impl Speech for Parser {
+impl ClientProtocol for Parser {
     type Request = Request;
     type Broken = Fatal;
 
     #[inline]
-    fn parse(&mut self, data: &[u8]) -> Heard<Request, Fatal> {
-        heard(self.parse(data))
+    fn parse(&mut self, data: &[u8]) -> Parse<Request, Fatal> {
+        self.parse(data)
     }
 
-    fn find(&mut self, data: &Chain) -> Heard<Request, Fatal> {
-        heard(self.find(data))
+    fn find(&mut self, data: &Chain) -> Parse<Request, Fatal> {
+        self.find(data)
+    }
+
+    #[inline]
+    fn len(request: &Request) -> usize {
+        request.len
     }
 
     fn is_idle(&self) -> bool {
@@ -44,7 +50,7 @@ impl Speech for Parser {
         node.serve_binary(key, now, request, raw);
     }
 
-    fn must_wait(_node: &Node, _key: FrontId, request: &Request, _raw: Raw<'_>) -> bool {
+    fn awaits_steps(_node: &Node, _key: FrontId, request: &Request, _raw: Raw<'_>) -> bool {
         // As for a line: what is refused reaches nobody, and one that names a version takes two steps itself.
         match request.kind {
             Kind::Served(row) => {
@@ -54,22 +60,13 @@ impl Speech for Parser {
         }
     }
 
-    fn may_be_held(request: &Request, _raw: Raw<'_>) -> bool {
+    fn may_wait(request: &Request, _raw: Raw<'_>) -> bool {
         // A body may have to be passed over behind what is refused.
         matches!(request.kind, Kind::Served(_))
     }
 
-    fn last_words(broken: Fatal) -> Vec<u8> {
+    fn fatal_reply(broken: Fatal) -> Vec<u8> {
         broken.reply()
-    }
-}
-
-#[inline]
-fn heard(found: Found) -> Heard<Request, Fatal> {
-    match found {
-        Found::Complete(request) => Heard::Request(request.len, request),
-        Found::Incomplete => Heard::Incomplete,
-        Found::Bad(fatal) => Heard::Broken(fatal),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::mbuf::{Chain, Raw};
 use crate::node::Node;
 use crate::node::ask::Ask;
-use crate::node::client::{Heard, Speech};
+use crate::node::client::ClientProtocol;
 use crate::node::collect::Collector;
 use crate::node::flight::waiter::Waiter;
 use crate::node::ids::{FrontId, ReqId};
@@ -12,23 +12,29 @@ use crate::node::join::Join;
 use crate::node::memcache::first_line;
 use crate::node::msg::Msg;
 use crate::node::plan::{self, Keys, Plan, StoreReply, Why, Words};
+use crate::proto::Parse;
 use crate::proto::memcache::call::{Call, Quiet};
+use crate::proto::memcache::errors;
 use crate::proto::memcache::line::{self, Outcome};
 use crate::proto::memcache::naming::Naming;
-use crate::proto::memcache::request::{Fatal, Kind, Parser, Request, Status};
-use crate::proto::memcache::{errors, rewrite};
+use crate::proto::memcache::request::{Fatal, Kind, Parser, Request};
 
-impl Speech for Parser {
+impl ClientProtocol for Parser {
     type Request = Request;
     type Broken = Fatal;
 
     #[inline]
-    fn parse(&mut self, data: &[u8]) -> Heard<Request, Fatal> {
-        heard(self.parse(data, 0))
+    fn parse(&mut self, data: &[u8]) -> Parse<Request, Fatal> {
+        self.parse(data, 0)
     }
 
-    fn find(&mut self, data: &Chain) -> Heard<Request, Fatal> {
-        heard(self.find(data))
+    fn find(&mut self, data: &Chain) -> Parse<Request, Fatal> {
+        self.find(data)
+    }
+
+    #[inline]
+    fn len(request: &Request) -> usize {
+        request.len
     }
 
     fn is_idle(&self) -> bool {
@@ -40,21 +46,21 @@ impl Speech for Parser {
         node.serve_memcache(key, now, request, raw);
     }
 
-    fn must_wait(_node: &Node, _key: FrontId, request: &Request, raw: Raw<'_>) -> bool {
-        // What is refused reaches nobody; nor may it be parsed twice, as a value may have to be passed over
-        // behind it.
-        if !matches!(request.kind, Kind::Direct { .. } | Kind::Line) {
+    fn awaits_steps(node: &Node, key: FrontId, request: &Request, raw: Raw<'_>) -> bool {
+        let (Some(asker), Kind::Direct { .. } | Kind::Line) =
+            (node.client_asker(key), request.kind)
+        else {
             return false;
-        }
-        let line = first_line(raw);
-        match line::read(&line) {
-            // One of those in two steps itself, of a value it has been told the version of: to the same owner.
-            Outcome::Call(call) => !rewrite::needs_one(&call),
-            _ => false,
-        }
+        };
+        let cx = node.plan_cx(asker);
+        let plan = plan::memcache::at_sight(&cx, &request.kind).unwrap_or_else(|| {
+            let line = first_line(raw);
+            plan::memcache::plan(&cx, &line::read(&line), &mut Keys::default())
+        });
+        plan.could_overtake()
     }
 
-    fn may_be_held(request: &Request, raw: Raw<'_>) -> bool {
+    fn may_wait(request: &Request, raw: Raw<'_>) -> bool {
         // A value may have to be passed over behind a line that is refused.
         match request.kind {
             Kind::Direct { .. } => true,
@@ -63,17 +69,8 @@ impl Speech for Parser {
         }
     }
 
-    fn last_words(broken: Fatal) -> Vec<u8> {
+    fn fatal_reply(broken: Fatal) -> Vec<u8> {
         broken.reply()
-    }
-}
-
-#[inline]
-fn heard(status: Status) -> Heard<Request, Fatal> {
-    match status {
-        Status::Complete(request) => Heard::Request(request.len, request),
-        Status::Incomplete => Heard::Incomplete,
-        Status::Bad(fatal) => Heard::Broken(fatal),
     }
 }
 

@@ -36,6 +36,11 @@ impl Plan {
             Plan::Store(..) | Plan::Fanout(..) => Overtakes::Nothing,
         }
     }
+
+    /// Returns true if a client's request with this plan could overtake a write in two steps, whatever their keys.
+    pub(in crate::node) fn could_overtake(&self) -> bool {
+        self.route().is_some() && !matches!(self, Plan::TwoStep(_))
+    }
 }
 
 /// Returns true if a request goes to more replicas than the owner in this rack.

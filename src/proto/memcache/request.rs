@@ -21,6 +21,7 @@ use super::command::Command;
 use super::direct;
 use super::line::{Follows, Outcome, understand};
 use crate::mbuf::Chain;
+use crate::proto::Parse;
 use memchr::memchr;
 use std::borrow::Cow;
 
@@ -89,15 +90,7 @@ pub enum Versions {
 }
 
 /// What became of the bytes given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// A request ends here; the parser is ready for the next one.
-    Complete(Request),
-    /// Everything was looked at, more is needed.
-    Incomplete,
-    /// Nothing that follows can be understood; the connection is to be closed.
-    Bad(Fatal),
-}
+pub type Status = Parse<Request, Fatal>;
 
 /// Why a connection is to be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ use super::errors;
 use super::inline::MAX_LINE as MAX_LINE_LEN;
 use super::resume::{Digits, Resumable, digits, find};
 use crate::mbuf::Chain;
+use crate::proto::Parse;
 
 /// Most arguments of one request, its name included (Redis' limit since 7.0; before it was 1,048,576).
 pub const MAX_ARGUMENTS: u64 = i32::MAX as u64;
@@ -72,15 +73,7 @@ pub enum Kind {
 }
 
 /// What became of the bytes given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// A request ends here; the parser is ready for the next one.
-    Complete(Request),
-    /// Everything was looked at, more is needed.
-    Incomplete,
-    /// The client broke the protocol; nothing that follows can be understood.
-    Bad(ProtocolError),
-}
+pub type Status = Parse<Request, ProtocolError>;
 
 /// How a client broke the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

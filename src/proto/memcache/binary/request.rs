@@ -8,6 +8,7 @@ use super::opcode::{Op, Opcode, lookup};
 use super::response::Asked;
 use super::status::Status;
 use crate::mbuf::Chain;
+use crate::proto::Parse;
 use crate::proto::memcache::line::{MAX_KEY, MAX_VALUE};
 
 /// A delimited request.
@@ -33,15 +34,7 @@ pub enum Kind {
 }
 
 /// What became of the bytes given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// A request ends here; the parser is ready for the next one.
-    Complete(Request),
-    /// Everything was looked at, more is needed.
-    Incomplete,
-    /// The connection is to be closed.
-    Bad(Fatal),
-}
+pub type Found = Parse<Request, Fatal>;
 
 /// Why a connection is to be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! What a C node is asked instead of what it does not know.
+//! Requests that a C node does not know, rewritten for it.
 //!
-//! A C node closes the connection at a request its parser does not know. What can be said in words it
-//! knows is said so, on the same connection in the same order, and its reply is turned into the one to
-//! the client's own request; what cannot be said gets an error here.
+//! A C node closes the connection at a request its parser does not know. A request that can be expressed in commands it
+//! knows is sent so, on the same connection in the same order, and the reply is turned into the one to
+//! the client's own request; any other request gets an error here.
 
 use super::Node;
 use super::flight::waiter::Waiter;
@@ -21,58 +21,59 @@ use crate::proto::redis::{encode, request};
 use crate::proto::{dnode, legacy};
 
 /// What is sent to a C node in place of a request.
-pub(super) enum Instead {
+pub(super) enum LegacyRewrite {
     /// The request as it stands.
-    Itself,
-    /// These: requests whose replies nobody waits for, the one that has the answer, and more such.
+    AsItStands,
+    /// Several requests: extra ones whose replies nobody waits for, the one whose reply is the answer, and more extra
+    /// ones.
     Requests {
         before: Vec<Chain>,
-        this: Chain,
+        request: Chain,
         after: Vec<Chain>,
     },
-    /// This, which has the same reply.
+    /// One request in other words, with the same reply.
     Reworded(Chain),
-    /// Nothing; this is the answer.
+    /// Nothing: this error line is the answer.
     Refused(&'static str),
 }
 
 impl Node {
-    /// What is sent to a C node in place of a request with this row in the table of commands.
-    pub(super) fn instead(&self, row: u16, raw: Raw<'_>, now: Now) -> Instead {
+    /// Rewrites a request with this row in the table of commands for a C node.
+    pub(super) fn legacy_rewrite(&self, row: u16, raw: Raw<'_>, now: Now) -> LegacyRewrite {
         match self.options.store {
-            StoreKind::Redis => self.instead_of_redis(row, raw),
-            StoreKind::Memcache => self.instead_of_memcache(raw, now),
+            StoreKind::Redis => self.legacy_redis(row, raw),
+            StoreKind::Memcache => self.legacy_memcache(raw, now),
         }
     }
 
-    fn instead_of_redis(&self, row: u16, raw: Raw<'_>) -> Instead {
+    fn legacy_redis(&self, row: u16, raw: Raw<'_>) -> LegacyRewrite {
         let Some(command) = command(row) else {
-            return Instead::Itself;
+            return LegacyRewrite::AsItStands;
         };
         raw.with_bytes(|bytes| {
             let args: Vec<&[u8]> = request::arguments(bytes).collect();
             let first = args.get(1).copied().unwrap_or_default();
             if legacy::redis::is_plain(command, args.len(), first, legacy::redis::LONGEST_KEY) {
-                return Instead::Itself;
+                return LegacyRewrite::AsItStands;
             }
             if let Some(words) = legacy::redis::with_key(command, &args) {
                 let mut text = Vec::new();
                 encode::command(&mut text, &words);
                 let mut other = Chain::new();
                 self.pool.copy(&text, &mut other);
-                return Instead::Reworded(other);
+                return LegacyRewrite::Reworded(other);
             }
             match legacy::redis::form(command, &args, legacy::redis::LONGEST_KEY) {
-                legacy::redis::Form::Plain => Instead::Itself,
-                legacy::redis::Form::Refused(refusal) => Instead::Refused(refusal.line()),
+                legacy::redis::Form::Plain => LegacyRewrite::AsItStands,
+                legacy::redis::Form::Refused(refusal) => LegacyRewrite::Refused(refusal.line()),
                 legacy::redis::Form::Carried(carrier) => {
                     let mut text = Vec::new();
                     carrier.encode(&args, &mut text);
-                    let mut this = Chain::new();
-                    self.pool.copy(&text, &mut this);
-                    Instead::Requests {
+                    let mut request = Chain::new();
+                    self.pool.copy(&text, &mut request);
+                    LegacyRewrite::Requests {
                         before: Vec::new(),
-                        this,
+                        request,
                         after: Vec::new(),
                     }
                 }
@@ -80,15 +81,17 @@ impl Node {
         })
     }
 
-    fn instead_of_memcache(&self, raw: Raw<'_>, now: Now) -> Instead {
+    fn legacy_memcache(&self, raw: Raw<'_>, now: Now) -> LegacyRewrite {
         let line = first_line(raw);
         let Outcome::Call(call) = line::read(&line) else {
-            return Instead::Itself;
+            return LegacyRewrite::AsItStands;
         };
         let mut text = Vec::new();
         let (calls, answer) = match legacy::memcache::form(&call, now.unix_secs(), &mut text) {
-            legacy::memcache::Form::Plain => return Instead::Itself,
-            legacy::memcache::Form::Refused(refusal) => return Instead::Refused(refusal.line()),
+            legacy::memcache::Form::Plain => return LegacyRewrite::AsItStands,
+            legacy::memcache::Form::Refused(refusal) => {
+                return LegacyRewrite::Refused(refusal.line());
+            }
             legacy::memcache::Form::Translated { calls, answer } => (calls, answer),
         };
         let written = calls
@@ -97,17 +100,17 @@ impl Node {
         let mut before: Vec<Chain> = written.collect();
         let after = before.split_off((answer + 1).min(before.len()));
         match before.pop() {
-            Some(this) => Instead::Requests {
+            Some(request) => LegacyRewrite::Requests {
                 before,
-                this,
+                request,
                 after,
             },
-            None => Instead::Itself,
+            None => LegacyRewrite::AsItStands,
         }
     }
 
-    /// Sends a request to a peer beside another one; nobody waits for its reply.
-    pub(super) fn send_beside(
+    /// Sends a peer an extra request, whose reply nobody waits for.
+    pub(super) fn send_extra(
         &mut self,
         slot: SlotId,
         now: Now,
@@ -127,8 +130,8 @@ impl Node {
         self.send_to_peer(slot, entry, now, kind, &mut frames);
     }
 
-    /// Notes that a C node answers something else than this request.
-    pub(super) fn note_instead(&mut self, entry: ReqId, raw: Raw<'_>) {
+    /// Notes that a C node was sent this request in other words.
+    pub(super) fn note_rewritten(&mut self, entry: ReqId, raw: Raw<'_>) {
         let Some(msg) = self.flight.get_mut(entry) else {
             return;
         };
