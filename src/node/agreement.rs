@@ -259,7 +259,7 @@ impl Node {
     /// What does not match between this node and each of a peer's connections, each thing once.
     pub(super) fn findings(&self, node: NodeId) -> Vec<Finding> {
         let mut found: Vec<Finding> = Vec::new();
-        let upstreams = self.upstreams.of(&self.slots_of(node));
+        let upstreams = self.upstreams.to(node);
         for upstream in upstreams.iter().filter(|upstream| !upstream.is_store()) {
             for finding in upstream.exchange.all_findings() {
                 if !found.iter().any(|known| known.setting == finding.setting) {
@@ -373,7 +373,7 @@ impl Node {
                 matches!(upstream.state, State::Down { .. }) || upstream.exchange.trouble.is_some()
             };
             let is_lost = |node: &NodeId| {
-                let all = self.upstreams.of(&self.slots_of(*node));
+                let all = self.upstreams.to(*node);
                 !all.is_empty() && all.iter().all(is_down)
             };
             (!nodes.is_empty() && nodes.iter().all(is_lost)).then(|| (dc.name.clone(), nodes.len()))

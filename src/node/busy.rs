@@ -23,7 +23,6 @@ use super::flight::waiter::{Task, Waiter};
 use super::ids::{ReqId, SlotId};
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::timers::Timer;
-use super::upstream::State;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::log_at;
@@ -86,7 +85,7 @@ impl Node {
 
     /// Asks whether the datastore is busy if a script keeps a connection waiting.
     pub(super) fn look_for_scripts(&mut self, now: Now) {
-        let stores = self.slots_of(NodeId::ME);
+        let stores = self.upstreams.slots_of(NodeId::ME);
         let since = now.mono_us.saturating_sub(self.busy_patience() / 2);
         let blocked = stores
             .clone()
@@ -112,7 +111,7 @@ impl Node {
         };
         let head = store.queue.head();
         let head = head.and_then(|entry| self.flight.get(entry));
-        store.state == State::Up
+        store.is_up()
             && store.heard <= since
             && head.is_some_and(|msg| {
                 msg.end <= store.written && command(msg.command).is_some_and(Command::runs_script)
@@ -181,7 +180,7 @@ impl Node {
 
     /// A connection to the datastore is lost.
     pub(super) fn forget_busy(&mut self, slot: SlotId) {
-        if self.is_side(slot) || self.busy.slot == Some(slot) {
+        if self.upstreams.is_side(slot) || self.busy.slot == Some(slot) {
             self.end_busy();
         }
     }

@@ -190,7 +190,7 @@ impl Node {
 
     /// The card of a peer, of whichever connection has one.
     pub(super) fn card_of(&self, node: NodeId) -> Option<&Card> {
-        let upstreams = self.upstreams.of(&self.slots_of(node));
+        let upstreams = self.upstreams.to(node);
         upstreams
             .iter()
             .find_map(|peer| peer.exchange.card.as_deref())
@@ -203,7 +203,7 @@ impl Node {
 
     /// By how much a peer's clock is ahead of this node's, and how far that may be wrong, both in µs.
     pub(super) fn clock_of(&self, node: NodeId, now: Now) -> Option<(i64, u64)> {
-        let upstreams = self.upstreams.of(&self.slots_of(node));
+        let upstreams = self.upstreams.to(node);
         let skews = upstreams.iter().filter_map(|peer| peer.exchange.skew);
         let best = skews.min_by_key(Skew::error_us)?;
         Some((best.offset_us(now), best.error_us()))
@@ -261,7 +261,7 @@ impl Node {
     pub(super) fn send_cards(&mut self, now: Now) {
         for slot in self.upstreams.slots() {
             let due = self.upstreams.get(slot).is_some_and(|peer| {
-                let is_up = peer.state == State::Up && peer.known && !peer.renewing;
+                let is_up = peer.is_up() && !peer.renewing;
                 let exchange = &peer.exchange;
                 let is_free = exchange.card.is_some() && exchange.unanswered.is_none();
                 is_up && is_free && exchange.next_at <= now.mono_us
@@ -455,8 +455,7 @@ impl Node {
         }
         let in_step: Vec<bool> = (0..self.topology.nodes().len() as u16)
             .map(|node| {
-                let slots = self.slots_of(NodeId(node));
-                let all = self.upstreams.of(&slots);
+                let all = self.upstreams.to(NodeId(node));
                 node == NodeId::ME.0 || all.iter().any(|peer| peer.exchange.in_step)
             })
             .collect();
@@ -536,22 +535,22 @@ impl Node {
         };
         let trouble = peer.exchange.trouble.as_ref();
         if trouble.is_some_and(|trouble| trouble.setting != Setting::Connection)
-            && peer.state == State::Up
+            && peer.state.is_connected()
         {
             return;
         }
         let text = match peer.state {
-            State::Up if !peer.known && peer.is_encrypted() => format!(
+            State::Handshake if peer.is_encrypted() => format!(
                 "it closed a new connection without an answer ({why}): either the port is not that of its dyn_listen, or it cannot read what this node encrypts; compare pem_key_file and secure_server_option of both"
             ),
-            State::Up if !peer.known => format!(
+            State::Handshake => format!(
                 "it closed a new connection without an answer ({why}): either the port is not that of its dyn_listen, or it requires encryption, which secure_server_option of this node does not provide"
             ),
             State::Up => format!("the connection was lost: {why}"),
             _ => format!("it cannot be reached: {why}"),
         };
         let setting = match peer.state {
-            State::Up if !peer.known => Setting::Address,
+            State::Handshake => Setting::Address,
             _ => Setting::Connection,
         };
         self.note_trouble(slot, Finding::new(setting, text));

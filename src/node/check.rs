@@ -11,7 +11,6 @@ use super::front::{Front, Reading};
 use super::ids::{FrontId, JudgeId};
 use super::msg::{Flags, Msg};
 use super::timers::Timer;
-use super::upstream::State;
 use crate::log_at;
 use std::collections::HashMap;
 
@@ -62,14 +61,11 @@ impl Node {
             if upstream.listed.is_listed() && !self.out.lists(upstream.id) {
                 return Err(of("to be flushed, and in no list of such".into()));
             }
-            if upstream.is_backlogged() && !self.backlogged.contains(&slot) {
+            if upstream.is_backlogged() && !self.upstreams.is_noted(slot) {
                 return Err(of("its backlog is large, and in no list of such".into()));
             }
             if !upstream.anew.is_empty() && !upstream.anew.is_awaited() {
                 return Err(of("requests are parked, and nothing is awaited".into()));
-            }
-            if upstream.known && upstream.state != State::Up {
-                return Err(of("known, and not there".into()));
             }
         }
         let noted = self.timers.at(Timer::Retries);
@@ -233,7 +229,7 @@ impl Node {
         let peers = self
             .upstreams
             .iter()
-            .filter(|of| !of.is_store() && of.known);
+            .filter(|of| !of.is_store() && of.is_up());
         let pool = &self.stats.pool;
         let shown = [
             pool.client_connections,

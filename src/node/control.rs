@@ -13,7 +13,7 @@
 
 use super::route;
 use super::timers::Timer;
-use super::upstream::{Loss, State, Upstream};
+use super::upstream::{Loss, State};
 use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -94,46 +94,17 @@ impl Node {
         self.stats.hist.reset();
     }
 
-    /// The state of a peer as far as this node knows: [`PeerState::Normal`] while requests are sent
-    /// to it, [`PeerState::Reset`] while its connections are made anew, else [`PeerState::Down`].
-    pub(super) fn peer_state(&self, node: NodeId) -> PeerState {
-        let of = |is: fn(&Upstream) -> bool| self.peers_upstreams(node).any(is);
-        if of(Upstream::takes_requests) {
-            PeerState::Normal
-        } else if !of(|peer| peer.barred) && of(|peer| peer.renewing) {
-            PeerState::Reset
-        } else {
-            PeerState::Down
-        }
-    }
-
-    /// Whether an operator keeps requests from a peer.
-    pub(super) fn is_barred(&self, node: NodeId) -> bool {
-        self.peers_upstreams(node).any(|peer| peer.barred)
-    }
-
-    /// Keeps requests from a peer, or no longer. Returns what was so before.
-    pub(super) fn bar_peer(&mut self, node: NodeId, barred: bool) -> bool {
-        let before = self.is_barred(node);
-        for slot in self.slots_of(node) {
-            if let Some(peer) = self.upstreams.get_mut(slot).filter(|peer| !peer.is_store()) {
-                peer.barred = barred;
-            }
-        }
-        before
-    }
-
     /// Makes the connections to a peer anew: those that wait for replies when they have come, those
     /// that wait to be tried again at once.
     pub(super) fn renew_peer(&mut self, node: NodeId, now: Now) {
-        for slot in self.slots_of(node) {
+        for slot in self.upstreams.slots_of(node) {
             let Some(peer) = self.upstreams.get_mut(slot).filter(|peer| !peer.is_store()) else {
                 continue;
             };
             match peer.state {
-                State::Up => {
+                State::Handshake | State::Up => {
                     peer.renewing = true;
-                    self.renewing = true;
+                    self.upstreams.renewing = true;
                 }
                 State::Down { .. } => {
                     peer.try_at_once();
@@ -146,16 +117,16 @@ impl Node {
 
     /// Closes the connections that are to be made anew and wait for no reply any more.
     pub(super) fn renew_idle(&mut self, now: Now) {
-        if !self.renewing {
+        if !self.upstreams.renewing {
             return;
         }
-        self.renewing = false;
+        self.upstreams.renewing = false;
         for slot in self.upstreams.slots() {
             let Some(peer) = self.upstreams.get(slot).filter(|peer| peer.renewing) else {
                 continue;
             };
             if !peer.queue.is_empty() {
-                self.renewing = true;
+                self.upstreams.renewing = true;
                 continue;
             }
             self.lose_upstream(slot, now, Loss::Asked);
@@ -170,7 +141,7 @@ impl Node {
 
     /// The failure of a target that could not be reached.
     pub(super) fn unreachable(&self, target: &Target) -> Failure {
-        if self.is_barred(target.node) {
+        if self.upstreams.is_admin_down(target.node) {
             Failure::PeerDown
         } else {
             super::collect::unreachable(target)
@@ -179,14 +150,9 @@ impl Node {
 
     /// The connections of this node to a peer that are there.
     pub(super) fn conns_of(&self, node: NodeId) -> impl Iterator<Item = ConnId> {
-        self.peers_upstreams(node)
-            .filter(|peer| peer.state == State::Up)
+        self.upstreams
+            .to_peer(node)
+            .filter(|peer| peer.state.is_connected())
             .map(|peer| peer.id)
-    }
-
-    /// The upstreams to a peer; none for this node.
-    pub(super) fn peers_upstreams(&self, node: NodeId) -> impl Iterator<Item = &Upstream> {
-        let all = self.upstreams.of(&self.slots_of(node));
-        all.iter().filter(|upstream| !upstream.is_store())
     }
 }

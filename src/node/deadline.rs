@@ -39,14 +39,14 @@ impl Node {
                 .flatten()
                 .min()
             }
-            State::Up => {
-                let held_until = upstream.held_until();
+            State::Handshake | State::Up => {
+                let throttled_until = upstream.throttled_until();
                 let unused_at = self.unused_at(slot);
                 let parked_until = self.parked_until(upstream);
                 [
                     self.due_at(upstream),
                     self.dead_at(slot),
-                    held_until,
+                    throttled_until,
                     unused_at,
                     parked_until,
                 ]
@@ -74,7 +74,7 @@ impl Node {
     }
 
     /// How long a connection may take to be made, in µs.
-    fn connect_patience(&self) -> u64 {
+    pub(super) fn connect_patience(&self) -> u64 {
         self.options.timeout_us.max(1_000_000)
     }
 
@@ -96,8 +96,20 @@ impl Node {
     fn is_useless(&self, slot: SlotId) -> bool {
         self.upstreams.get(slot).is_some_and(|upstream| {
             let expired = upstream.expired() as usize;
-            expired > 0 && (!upstream.known || expired >= self.options.max_msgs)
+            expired > 0 && (!upstream.is_up() || expired >= self.options.max_msgs)
         })
+    }
+
+    /// Returns true if parked requests have waited for as long as they may.
+    fn has_parked_too_long(&self, slot: SlotId, now: Now) -> bool {
+        let upstream = self.upstreams.get(slot);
+        let until = upstream.and_then(|upstream| self.parked_until(upstream));
+        until.is_some_and(|at| at <= now.mono_us)
+    }
+
+    /// Until when parked requests wait, in µs.
+    fn parked_until(&self, upstream: &Upstream) -> Option<u64> {
+        upstream.parked_until(self.granted_read(upstream.distance))
     }
 
     /// Does what is due on an upstream.
@@ -116,15 +128,15 @@ impl Node {
                 let id = upstream.id;
                 self.expire(slot, now);
                 if since + self.connect_patience() <= now.mono_us
-                    || self.have_parked_too_long(slot, now)
+                    || self.has_parked_too_long(slot, now)
                 {
                     log_at!(Warn, "{id} connect timed out");
                     self.note_lost(slot, "connecting took too long");
                     self.lose_upstream(slot, now, Loss::TimedOut);
                 }
             }
-            State::Up => {
-                upstream.let_go(now);
+            State::Handshake | State::Up => {
+                upstream.release(now);
                 if !upstream.out.is_empty() {
                     upstream.flush(&mut self.out);
                 }
@@ -134,7 +146,7 @@ impl Node {
                 }
                 self.expire(slot, now);
                 let dead = self.dead_at(slot).is_some_and(|at| at <= now.mono_us);
-                if dead || self.is_useless(slot) || self.have_parked_too_long(slot, now) {
+                if dead || self.is_useless(slot) || self.has_parked_too_long(slot, now) {
                     log_at!(Warn, "{id} answers nothing, closing");
                     self.note_silent(slot);
                     self.lose_upstream(slot, now, Loss::TimedOut);

@@ -210,11 +210,11 @@ impl Node {
 
     /// The connection on which a front's request to a node has just been sent.
     fn slot_used(&self, node: NodeId, pin: FrontId) -> Option<SlotId> {
-        let slots = self.slots_of(node);
+        let slots = self.upstreams.slots_of(node);
         match node {
             NodeId::ME if slots.len() > 1 => self.fronts.get(pin).and_then(|front| front.store),
             NodeId::ME => slots.first(),
-            _ => self.slot_for(node, pin),
+            _ => self.upstreams.pick(node, pin.number()),
         }
     }
 

@@ -274,7 +274,7 @@ impl Node {
                 front.reading = Reading::Waiting;
                 front.was_paused = true;
                 let id = front.id;
-                self.note_holders(now);
+                self.upstreams.front_waits(now);
                 self.wait(id);
                 self.stats.own.reads_paused += 1;
             }

@@ -49,7 +49,7 @@ impl Node {
     }
 
     fn datastore_trouble(&self) -> Option<String> {
-        let stores = self.upstreams.of(&self.slots_of(NodeId::ME));
+        let stores = self.upstreams.stores();
         let usable = |store: &Upstream| matches!(store.state, State::Up | State::Idle);
         let datastore = &self.options.datastore;
         if !stores.iter().any(usable) {
@@ -92,7 +92,7 @@ impl Node {
     }
 
     fn is_reached(&self, node: NodeId) -> bool {
-        let all = self.upstreams.of(&self.slots_of(node));
+        let all = self.upstreams.to(node);
         all.iter().any(Upstream::takes_requests)
     }
 }

@@ -185,7 +185,7 @@ impl Node {
 
     /// Sends everything held, in order, if the state serves writes and the datastore takes them.
     pub(super) fn release_held(&mut self, now: Now) {
-        let stores = self.upstreams.of(&self.slots_of(NodeId::ME));
+        let stores = self.upstreams.stores();
         if self.held.is_empty()
             || self.state.gate(Class::Write) != Gate::Serve
             || !stores.iter().any(Upstream::takes_requests)

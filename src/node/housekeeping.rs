@@ -2,7 +2,7 @@
 
 use super::front::{Front, Reading};
 use super::timers::Timer;
-use super::upstream::{State, Upstream};
+use super::upstream::Upstream;
 use super::{Node, limits};
 use crate::clock::Now;
 use crate::log_at;
@@ -105,7 +105,7 @@ impl Node {
         self.close_silent_strangers(now);
         self.relieve(now);
         self.retire();
-        self.upstreams.iter_mut().for_each(Upstream::trim_held);
+        self.upstreams.iter_mut().for_each(Upstream::trim_throttled);
         self.send_cards(now);
         self.stats.hist.roll(now);
         let mut freed = self.pool.trim();
@@ -139,8 +139,9 @@ impl Node {
     /// Whether a node that shuts down has no client left, and no peer that may not have got a write
     /// yet; or its time is over.
     pub fn is_drained(&self) -> bool {
-        let owed =
-            |peer: &Upstream| !peer.is_store() && peer.state == State::Up && !peer.queue.is_empty();
+        let owed = |peer: &Upstream| {
+            !peer.is_store() && peer.state.is_connected() && !peer.queue.is_empty()
+        };
         self.is_draining()
             && self.fronts.is_empty()
             && (self.drain_over || !self.upstreams.iter().any(owed))

@@ -1,118 +1,83 @@
-//! The connections a node makes: to its datastore, and to its peers.
+//! The verbs of the node for the connections it makes: put a request on one, connect, lose, park.
+//!
+//! [`Upstreams`](super::upstream::Upstreams) keeps the connections; here stands what follows for requests, timers and
+//! statistics.
 
+use super::Node;
 use super::flight::lost::{Fate, Lost};
-use super::ids::{ReqId, SlotId, Slots};
-use super::options::Options;
-use super::peer::PeerWire;
-use super::slots::Upstreams;
+use super::frame::Frames;
+use super::ids::{ReqId, SlotId};
+use super::msg::Flags;
 use super::timers::Timer;
-use super::upstream::{Loss, State, Upstream, Wire};
-use super::{ConnId, Kind, Node};
+use super::upstream::{Loss, Parked, State};
 use crate::clock::Now;
-use crate::cluster::backoff::{Backoff, PEER_CEILING};
 use crate::cluster::id::NodeId;
-use crate::cluster::throttle::Throttle;
-use crate::cluster::topology::{self, Distance, Topology};
+use crate::cluster::topology::Distance;
+use crate::cluster::window::Window;
 use crate::log_at;
-use crate::proto::Failure;
-use crate::proto::store::Replies;
-use std::time::Duration;
-
-/// The connections a node makes: the datastore's, then those to each peer; and which lead where.
-pub(super) fn upstreams(
-    options: &Options,
-    topology: &Topology,
-    now: Now,
-) -> (Upstreams, Vec<Slots>) {
-    let mut upstreams = Upstreams::default();
-    let mut links = Vec::new();
-    for (node, number) in topology.nodes().iter().zip((0..).map(NodeId)) {
-        let first = upstreams.len();
-        let kind = match node.distance {
-            Distance::Me => Kind::Store,
-            _ => Kind::Peer,
-        };
-        for _ in 0..options.connections(node.distance) {
-            let id = ConnId {
-                kind,
-                key: upstreams.next_slot().key(),
-                generation: 0,
-            };
-            upstreams.push(new_upstream(options, id, number, node, now));
-        }
-        links.push(Slots::new(first, upstreams.len() - first));
-    }
-    (upstreams, links)
-}
-
-/// A connection to a node, not made yet.
-pub(super) fn new_upstream(
-    options: &Options,
-    id: ConnId,
-    number: NodeId,
-    node: &topology::Node,
-    now: Now,
-) -> Upstream {
-    let (wire, endpoint, ceiling) = match id.kind {
-        Kind::Store => (
-            Wire::Store(Replies::new(options.store)),
-            &options.datastore,
-            Duration::from_micros(options.retry_ceiling_us),
-        ),
-        _ => (
-            Wire::Peer(Box::new(PeerWire::new(options))),
-            &node.member.endpoint,
-            PEER_CEILING,
-        ),
-    };
-    let upstream = Upstream::new(
-        id,
-        number,
-        node.distance,
-        endpoint.clone(),
-        wire,
-        Backoff::new(ceiling),
-    );
-    if node.distance == Distance::OtherDc {
-        upstream.throttled(Throttle::new(options.conn_msg_rate, now.mono_us))
-    } else {
-        upstream
-    }
-}
+use crate::mbuf::Raw;
+use crate::proto::{Failure, dnode};
+use std::collections::VecDeque;
 
 impl Node {
+    /// Puts a request, whose bytes for this connection are `raw`, into its queue.
+    #[inline]
+    pub(super) fn put_upstream(&mut self, slot: SlotId, entry: ReqId, now: Now, raw: Raw<'_>) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        let Some(put) = upstream.put(&mut self.flight.msgs, entry, now, raw) else {
+            return self.contradiction("a request that waits for a reply is sent again");
+        };
+        if let Some((lane, start)) = put.first_due {
+            let due = start + self.granted[upstream.distance as usize][lane];
+            self.timers.advance(Timer::Upstreams, due);
+        }
+        if let Some(at) = upstream.throttled_until() {
+            self.timers.advance(Timer::Upstreams, at);
+        }
+        upstream.flush(&mut self.out);
+        if upstream.is_backlogged() {
+            self.upstreams.note_backlog(slot);
+        }
+    }
+
+    /// Notes that `n` bytes went out.
+    pub(super) fn upstream_wrote(&mut self, slot: SlotId, now: Now, n: usize) {
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return;
+        };
+        upstream.wrote(&self.flight.msgs, now, n);
+        let waiting = u64::from(upstream.queue.len());
+        let hist = &mut self.stats.hist;
+        match upstream.distance {
+            Distance::Me => hist.server_in_queue.record(waiting),
+            Distance::SameRack | Distance::SameDc => hist.peer_in_queue.record(waiting),
+            Distance::OtherDc => hist.remote_peer_in_queue.record(waiting),
+        }
+    }
+
     /// The connection is there.
     pub(super) fn upstream_connected(&mut self, slot: SlotId, now: Now) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
         log_at!(Notice, "{} connected", upstream.id);
-        upstream.state = State::Up;
-        upstream.anew.connected(now);
-        upstream.heard = now.mono_us;
-        upstream.flowed = now.mono_us;
-        if !upstream.out.is_empty() {
-            upstream.flush(&mut self.out);
-        }
-        if upstream.is_store() {
-            upstream.known = true;
-            upstream.backoff.succeeded();
-            self.release_held(now);
-        } else {
-            self.peer_connected(slot, now);
+        upstream.connected(now, &mut self.out);
+        match upstream.is_up() {
+            true => self.release_held(now),
+            false => self.peer_connected(slot, now),
         }
         // Requests that expired while it was being made say how long it may be silent.
         self.note_deadline(slot);
     }
 
-    /// It is known what the peer is.
+    /// The handshake with a peer is over.
     #[inline]
     pub(super) fn peer_known(&mut self, slot: SlotId, now: Now) {
         if let Some(peer) = self.upstreams.get_mut(slot)
-            && !peer.known
+            && peer.shaken()
         {
-            peer.known = true;
-            peer.backoff.succeeded();
             self.stats.pool.peer_connections += 1;
             if !peer.is_modern() {
                 self.open_window(slot, now);
@@ -121,32 +86,45 @@ impl Node {
         }
     }
 
-    /// Asks for the connection of this slot to be made.
-    pub(super) fn connect_upstream(&mut self, slot: SlotId, now: Now, first: bool) {
-        let Some(upstream) = self.upstreams.get_mut(slot) else {
+    /// Limits what may be under way on this connection to a C node.
+    fn open_window(&mut self, slot: SlotId, now: Now) {
+        let Some(peer) = self.upstreams.get_mut(slot) else {
             return;
         };
-        self.generation = self.generation.wrapping_add(1);
-        upstream.id.generation = self.generation;
-        // Under its old name it may stand in the list still.
-        upstream.listed.forget();
-        upstream.state = State::Connecting {
-            since: now.mono_us,
-            first,
+        // One node of another datacenter passes on what that gets to each rack.
+        let copies = match peer.distance {
+            Distance::OtherDc => {
+                let node = self.topology.node(peer.node);
+                let dc = node.and_then(|node| self.topology.dc(node.dc));
+                dc.map_or(1, |dc| dc.racks().len())
+            }
+            _ => 1,
         };
-        let until = now.mono_us + self.options.timeout_us.max(1_000_000);
-        self.timers.advance(Timer::Upstreams, until);
-        self.out.connect(upstream.id);
+        let connections = self.options.connections(peer.distance);
+        let timeout_us = self.options.timeout_us;
+        peer.window = Some(Window::new(timeout_us, connections, copies, now.mono_us));
+        self.upstreams.note_backlog(slot);
+    }
+
+    /// Has the connection of this slot made.
+    pub(super) fn connect_upstream(&mut self, slot: SlotId, now: Now, first: bool) {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        if let Some(id) = self.upstreams.connect(slot, generation, first, now) {
+            let until = now.mono_us + self.connect_patience();
+            self.timers.advance(Timer::Upstreams, until);
+            self.out.connect(id);
+        }
     }
 
     /// Gives up a connection. If it has worked and nothing was outstanding, it is made anew at once
-    /// ([`super::anew`]); else every request on it fails, and it is tried again later.
+    /// ([`anew`](super::upstream)); else every request on it fails, and it is tried again later.
     pub(super) fn lose_upstream(&mut self, slot: SlotId, now: Now, loss: Loss) {
-        let gone = self.is_retired(slot);
-        let side = self.is_side(slot);
+        let is_retired = self.is_retired(slot);
+        let is_side = self.upstreams.is_side(slot);
         self.forget_busy(slot);
         self.forget_version_of(slot);
-        if !gone && !side && self.make_anew(slot, now, loss) {
+        if !is_retired && !is_side && self.make_anew(slot, now, loss) {
             return;
         }
         let Some(upstream) = self.upstreams.get_mut(slot) else {
@@ -160,57 +138,115 @@ impl Node {
             upstream.id
         );
         self.stats
-            .count_loss(upstream.distance, loss, upstream.known, unsent, now);
+            .count_loss(upstream.distance, loss, upstream.is_up(), unsent, now);
         upstream.tally.lost(loss, unsent);
-        upstream.reset();
-        let (node, failure, id) = (upstream.node, upstream.broken(), upstream.id);
-        // The clock's last digits are as good as chance; the datastore is nobody else's.
+        // The clock's last digits are as good as chance; only this node connects to the datastore.
         let noise = match upstream.is_store() {
             true => 0,
             false => now.mono_us ^ u64::from(upstream.id.key) << 8,
         };
         let wait = upstream.backoff.failed(noise).as_micros() as u64;
-        upstream.state = if gone {
-            State::Gone
-        } else if side {
+        let next = match () {
+            () if is_retired => State::Gone,
             // Made again when it is needed again.
-            State::Idle
-        } else {
-            self.timers.advance(Timer::Upstreams, now.mono_us + wait);
-            State::Down {
-                retry_at: now.mono_us + wait,
+            () if is_side => State::Idle,
+            () => {
+                let retry_at = now.mono_us + wait;
+                self.timers.advance(Timer::Upstreams, retry_at);
+                State::Down { retry_at }
             }
         };
-        self.out.close(id);
+        upstream.reset(next);
+        let (node, failure) = (upstream.node, upstream.broken());
+        self.out.close(upstream.id);
         while let Some(entry) = self
             .upstreams
             .get_mut(slot)
-            .and_then(|upstream| upstream.pop(&mut self.flight.msgs))
+            .and_then(|upstream| upstream.pop_lost(&mut self.flight.msgs))
         {
             self.lose_leg(entry, now, node, Lost::Disconnected, failure);
-        }
-        if let Some(upstream) = self.upstreams.get_mut(slot) {
-            upstream.is_emptied();
         }
         self.fail_parked(slot, now);
     }
 
-    /// Closes a connection that leads to nobody and on which nothing is under way.
-    pub(super) fn dismiss(&mut self, slot: SlotId) {
+    /// Makes a lost connection anew at once, if it is one of those. Returns false if not; nothing has changed then.
+    fn make_anew(&mut self, slot: SlotId, now: Now, loss: Loss) -> bool {
+        let is_draining = self.is_draining();
+        let Some(upstream) = self.upstreams.get_mut(slot) else {
+            return false;
+        };
+        if is_draining || !upstream.is_made_anew(now, loss) {
+            return false;
+        }
+        log_at!(Notice, "close {}, made anew at once", upstream.id);
+        self.stats.count_loss(upstream.distance, loss, true, 0, now);
+        upstream.tally.lost(loss, 0);
+        upstream.await_anew(&mut self.flight.msgs, now);
+        self.out.close(upstream.id);
+        self.connect_upstream(slot, now, true);
+        self.note_deadline(slot);
+        true
+    }
+
+    /// Closes a connection that leads to no member, and on which nothing is under way.
+    pub(super) fn close_retired(&mut self, slot: SlotId) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {
             return;
         };
         log_at!(Notice, "close {}: no member any more", upstream.id);
-        self.stats.pool.peer_connections -= u64::from(upstream.known);
+        self.stats.pool.peer_connections -= u64::from(upstream.is_up());
         if !matches!(upstream.state, State::Idle | State::Down { .. }) {
             self.out.close(upstream.id);
         }
-        upstream.reset();
-        upstream.state = State::Gone;
+        upstream.reset(State::Gone);
     }
 
-    /// A leg to this node is lost. If whoever waits for it has no answer yet, it is `failure`, unless another rack
-    /// can give one.
+    /// Parks a request for a peer that is awaited.
+    pub(super) fn park(&mut self, slot: SlotId, entry: ReqId, kind: dnode::Kind, raw: Raw<'_>) {
+        let (Some(upstream), Some(msg)) =
+            (self.upstreams.get_mut(slot), self.flight.get_mut(entry))
+        else {
+            return;
+        };
+        msg.flags = msg.flags.with(Flags::PARKED);
+        upstream.park(entry, kind, raw);
+        self.upstreams.note_backlog(slot);
+        self.note_deadline(slot);
+    }
+
+    /// The handshake with the peer is over: sends the parked requests.
+    fn send_parked(&mut self, slot: SlotId, now: Now) {
+        for parked in self.take_parked(slot) {
+            let mut frames = Frames::new(self.next_wire_id(), Raw::from(&parked.request));
+            self.send_to_peer(slot, parked.entry, now, parked.kind, &mut frames);
+        }
+    }
+
+    /// The peer could not be reached anew: the parked requests fail. Nothing of them was sent.
+    fn fail_parked(&mut self, slot: SlotId, now: Now) {
+        let Some(node) = self.upstreams.get(slot).map(|upstream| upstream.node) else {
+            return;
+        };
+        for Parked { entry, .. } in self.take_parked(slot) {
+            let failure = Failure::PeerNotConnected;
+            self.lose_leg(entry, now, node, Lost::Unreachable, failure);
+        }
+    }
+
+    /// Ends the wait for a peer. Returns the requests that were parked.
+    fn take_parked(&mut self, slot: SlotId) -> VecDeque<Parked> {
+        let upstream = self.upstreams.get_mut(slot);
+        let parked = upstream.map(|upstream| upstream.take_parked());
+        let parked = parked.unwrap_or_default();
+        for Parked { entry, .. } in &parked {
+            if let Some(msg) = self.flight.get_mut(*entry) {
+                msg.flags = msg.flags.without(Flags::PARKED);
+            }
+        }
+        parked
+    }
+
+    /// A leg to this node is lost. If its waiter has no answer yet, that is `failure`, unless another rack can give one.
     pub(super) fn lose_leg(
         &mut self,
         leg: ReqId,

@@ -4,33 +4,28 @@
 //! all requests still go by the old list. When each of them has said who it is, or after
 //! [`PREPARATION_US`], the new list takes the place of the old one, from one request to the next. A
 //! peer that is in both lists at one address keeps its connections and what is under way on them.
-//! Connections that lead to nobody any more take no new requests, and are closed when the last
+//! Connections that lead to no member any more take no new requests, and are closed when the last
 //! reply has come. A change that comes while another is being prepared takes its place: what was
 //! connected to for that one is kept if it is in the new list.
 //!
 //! Numbers of nodes, racks and datacenters are those of one topology. What outlives the change and
 //! names a node by its number is translated here: upstreams, and the first steps of writes in two.
 
-use super::ids::{Id, SlotId, Slots};
-use super::links::new_upstream;
+use super::ids::{SlotId, Slots};
 use super::plan::{Facts, Sights};
 use super::timers::Timer;
-use super::upstream::{State, Upstream};
-use super::{ConnId, Kind, Marks, Node};
+use super::upstream::{NOBODY, State, known_link};
+use super::{Marks, Node};
 use crate::clock::Now;
 use crate::cluster::change::{Change, changes};
-use crate::cluster::id::NodeId;
 use crate::cluster::member::{Member, TopologyError};
-use crate::cluster::topology::{self, Distance, Topology};
+use crate::cluster::topology::{self, Topology};
 use crate::config::StoreKind;
 use crate::log_at;
 use std::sync::Arc;
 
 /// How long new peers are waited for before requests go by the new list all the same, in µs.
 const PREPARATION_US: u64 = 2_000_000;
-
-/// A number no node has.
-pub(super) const NOBODY: NodeId = NodeId(u16::MAX);
 
 /// The next topology, while its new peers are connected to.
 pub(super) struct Prepared {
@@ -39,7 +34,7 @@ pub(super) struct Prepared {
     pub links: Vec<Slots>,
     /// Upstreams that are new.
     new: Vec<SlotId>,
-    /// Since when there has been a list that requests do not go by yet, in µs.
+    /// When the pending topology was first proposed, in µs.
     since: u64,
 }
 
@@ -85,7 +80,8 @@ impl Node {
         let earlier = self.prepared.take();
         let mut new = Vec::new();
         let links = built.topology.nodes().iter().map(|node| {
-            self.link_to(node).unwrap_or_else(|| {
+            let known = self.upstreams.link_to(&self.topology, node);
+            known.unwrap_or_else(|| {
                 let begun = earlier.as_ref().and_then(|earlier| earlier.link_to(node));
                 let slots = begun.unwrap_or_else(|| self.make_link(node, now));
                 new.extend(slots.clone());
@@ -108,30 +104,14 @@ impl Node {
         Ok(changes)
     }
 
-    /// The connections that lead to a node already, if there are any.
-    fn link_to(&self, node: &topology::Node) -> Option<Slots> {
-        known_link(&self.topology, &self.links, node)
-    }
-
-    /// Connections to a node that is new, in places that are free or behind all others.
+    /// Connections to a node that is new, which are made unless in admin mode.
     fn make_link(&mut self, node: &topology::Node, now: Now) -> Slots {
         let count = self.options.connections(node.distance);
-        let is_free = |place: &Upstream| place.state == State::Gone;
-        let slots = self.upstreams.free(count, is_free);
-        for slot in slots.clone() {
-            let id = ConnId {
-                kind: Kind::Peer,
-                key: slot.key(),
-                generation: 0,
-            };
-            let upstream = new_upstream(&self.options, id, NOBODY, node, now);
-            match self.upstreams.get_mut(slot) {
-                Some(place) => *place = upstream,
-                None => self.upstreams.push(upstream),
-            }
-            if self.options.admin_operation == 0 {
-                self.connect_upstream(slot, now, true);
-            }
+        let slots = self.upstreams.add(&self.options, NOBODY, node, count, now);
+        if self.options.admin_operation == 0 {
+            slots
+                .clone()
+                .for_each(|slot| self.connect_upstream(slot, now, true));
         }
         slots
     }
@@ -161,25 +141,8 @@ impl Node {
             return;
         };
         self.timers.stop(Timer::Members);
-        let mut numbers = vec![NOBODY; self.upstreams.len()];
-        for (slots, node) in links.iter().zip((0..).map(NodeId)) {
-            if let Some(places) = numbers.get_mut(slots.places()) {
-                places.fill(node);
-            }
-        }
-        if let Some(place) = self.side.and_then(|slot| numbers.get_mut(slot.place())) {
-            *place = NodeId::ME;
-        }
-        let old = std::mem::replace(&mut self.links, links);
-        let translate = |node: NodeId| {
-            let slot = old.get(node.index()).and_then(Slots::first);
-            let number = slot.and_then(|slot| numbers.get(slot.place()));
-            number.copied().unwrap_or(NOBODY)
-        };
+        let translate = self.upstreams.relink(links);
         self.flight.judges.translate(translate);
-        for (upstream, &number) in self.upstreams.iter_mut().zip(&numbers) {
-            upstream.node = number;
-        }
         self.topology = topology;
         self.look_at_topology();
         log_at!(
@@ -209,7 +172,7 @@ impl Node {
         }
     }
 
-    /// Closes connections that lead to nobody and on which nothing is under way.
+    /// Closes connections that lead to no member and on which nothing is under way.
     pub(super) fn retire(&mut self) {
         for slot in self.upstreams.slots() {
             let idle = self
@@ -217,29 +180,18 @@ impl Node {
                 .get(slot)
                 .is_some_and(|upstream| upstream.state != State::Gone && upstream.is_idle());
             if idle && self.is_retired(slot) {
-                self.dismiss(slot);
+                self.close_retired(slot);
             }
         }
     }
 
-    /// Whether a connection leads to nobody, now and in the topology to come.
+    /// Returns true if a connection leads to no member, now and in the topology to come.
     pub(super) fn is_retired(&self, slot: SlotId) -> bool {
         let upstream = self.upstreams.get(slot);
         let prepared = self.prepared.as_ref();
         upstream.is_some_and(|upstream| upstream.node == NOBODY)
             && !prepared.is_some_and(|prepared| prepared.new.contains(&slot))
     }
-}
-
-/// The connections that lead to a node which is in a topology with these links, at the same address.
-fn known_link(topology: &Topology, links: &[Slots], node: &topology::Node) -> Option<Slots> {
-    let known = topology.nodes().iter().position(|old| {
-        old.member.endpoint == node.member.endpoint
-            && old.member.dc == node.member.dc
-            && old.member.rack == node.member.rack
-            && (old.distance == Distance::Me) == (node.distance == Distance::Me)
-    });
-    links.get(known?).cloned()
 }
 
 /// The members of a topology, this node first.

@@ -40,7 +40,7 @@
 //! |---|---|---|
 //! | a request takes longer than `timeout` | that one gets `Storage: Datastore refused connection`; its late reply is dropped | lives |
 //! | nothing has come for two timeouts while expired requests wait | all get that error | closed, tried again after 1, 2, 4, … s up to `server_retry_timeout` |
-//! | end of stream or an error, with nothing outstanding, on a connection that has worked ([`anew`]) | those not yet written wait for the new one | made anew at once |
+//! | end of stream or an error, with nothing outstanding, on a connection that has worked ([`upstream`]) | those not yet written wait for the new one | made anew at once |
 //! | end of stream, an error, bytes that are no reply, a reply to no request or to one not yet written | all get that error: what was written may have been run, and is never run twice | the same |
 //! | not there | new ones get that error at once | the same |
 //! | a script keeps the datastore busy ([`busy`]) | those that wait get Redis' `BUSY` when their time is over, new ones at once | lives |
@@ -69,13 +69,12 @@
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
 //! | `plan` | what a request is and who gets it: the decision, without side effects |
 //! | `redis_client` | a client of Redis: its requests, planned and carried out; `clients` is what it asks about all of them; `version`: of its datastore |
-//! | `upstream` | a connection requests go out on; `store` and `peer` are the two kinds; `links`: how they are made and lost |
+//! | `upstream` | the connections that requests go out on; `links`: what follows for the node when one is made, used or lost; `store` and `peer` read replies |
 //! | `card` | what nodes tell each other of themselves; `agreement` is what does not match |
 //! | `outbox` | what the driver is to do next |
-//! | `output` | what is to be written to a connection; `pacing`: when a request may leave |
-//! | `anew` | a connection that was lost while nothing was under way on it |
+//! | `output` | what is to be written to a connection |
 //! | `flight` | requests in flight; `flight::msg`: one of them; `flight::waiter`: who waits for it; `flight::lost`: the exit of what brings no reply |
-//! | `ids` | the names of fronts, slots, requests and judges, each of its own type, and tables by them; `slots`: the connections that a node makes |
+//! | `ids` | the names of fronts, slots, requests and judges, each of its own type, and tables by them |
 //! | `ask` | a request, as far as placing it is concerned |
 //! | `route` | where a request goes; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `docs` what clients are told of commands |
@@ -99,7 +98,6 @@
 
 mod admission;
 pub mod agreement;
-mod anew;
 mod answer;
 mod ask;
 mod busy;
@@ -137,7 +135,6 @@ mod options;
 mod order;
 mod outbox;
 mod output;
-mod pacing;
 mod peer;
 mod plan;
 mod prefer;
@@ -150,7 +147,6 @@ mod report;
 mod route;
 mod scripts;
 mod side;
-mod slots;
 mod store;
 mod store_probe;
 mod tally;
@@ -183,19 +179,18 @@ use dnode_client::DnodeClient;
 use flight::{Flight, msg};
 use front::Fronts;
 use hold::Held;
-use ids::{FrontId, SlotId, Slots};
+use ids::{FrontId, SlotId};
 use members::Prepared;
 use memcache::Marks;
 use memory::Memory;
 use outbox::Outbox;
 use scripts::Scripts;
-use slots::Upstreams;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use store_probe::StoreProbe;
 use timers::{Timer, TimerTable};
-use upstream::{Loss, State};
+use upstream::{Loss, Upstreams};
 use version::Version;
 
 #[cfg(test)]
@@ -213,10 +208,7 @@ pub struct Node {
     shared: Option<Writer>,
     fronts: Fronts,
     admission: Admission,
-    /// The datastore's connections first, then those to each peer.
     upstreams: Upstreams,
-    /// For each node, which of `upstreams` lead to it.
-    links: Vec<Slots>,
     /// The next topology, while its new peers are connected to.
     prepared: Option<Prepared>,
     flight: Flight,
@@ -233,18 +225,11 @@ pub struct Node {
     cards: Cards,
     /// What the driver is to do.
     out: Outbox,
-    /// The slots of the upstreams with so large a backlog that fronts may have to wait, and maybe a few that had
-    /// one earlier in this turn. A read of a client looks at these instead of at every connection of the cluster.
-    backlogged: Vec<SlotId>,
     /// Clients that wait for the node's pressure to fall.
     waiting: Vec<ConnId>,
     /// Peers that do.
     waiting_peers: Vec<ConnId>,
-    /// How many connections to C nodes let them wait ([`pacing`]).
-    holders: u32,
     scripts: Scripts,
-    /// The slot of the datastore connection for what must not wait behind a script, once there has been one.
-    side: Option<SlotId>,
     busy: Busy,
     /// Some datastore did not know the words for an absolute time: such a time stays as it is.
     keeps_relative: bool,
@@ -264,8 +249,6 @@ pub struct Node {
     state: PeerState,
     is_gated: bool,
     held: Held,
-    /// Some connection to a peer is to be made anew.
-    renewing: bool,
     timeout_factor: u32,
     /// How long a message may wait, in µs: by distance, for reads and for writes.
     granted: [[u64; 2]; 4],
@@ -284,7 +267,7 @@ impl Node {
             options.mbuf_size,
             options.max_msgs.saturating_mul(options.mbuf_size),
         );
-        let (upstreams, links) = links::upstreams(&options, &topology, now);
+        let upstreams = Upstreams::new(&options, &topology, now);
         let mut node = Node {
             facts: plan::Facts::default(),
             sights: plan::Sights::default(),
@@ -293,7 +276,6 @@ impl Node {
             fronts: Fronts::default(),
             admission: Admission::default(),
             upstreams,
-            links,
             prepared: None,
             flight: Flight::default(),
             stats: Stats::new(now),
@@ -304,14 +286,11 @@ impl Node {
             marks: Marks::default(),
             cards: Cards::default(),
             out: Outbox::default(),
-            backlogged: Vec::new(),
             waiting: Vec::new(),
             waiting_peers: Vec::new(),
             client_pause: None,
-            holders: 0,
             in_order: Vec::new(),
             scripts: Scripts::default(),
-            side: None,
             busy: Busy::default(),
             keeps_relative: false,
             memory: Memory::default(),
@@ -322,7 +301,6 @@ impl Node {
             state: PeerState::Normal,
             is_gated: false,
             held: Held::default(),
-            renewing: false,
             timeout_factor: 1,
             granted: route::granted(options.timeout_us, 1),
             timers: TimerTable::default(),
@@ -486,13 +464,8 @@ impl Node {
                 .get(FrontId::of(id))
                 .is_some_and(|front| front.id == id),
             Kind::Store | Kind::Peer => {
-                self.upstreams.get(SlotId::of(id)).is_some_and(|upstream| {
-                    let there = !matches!(
-                        upstream.state,
-                        State::Idle | State::Down { .. } | State::Gone
-                    );
-                    upstream.id == id && there
-                })
+                let upstream = self.upstreams.get(SlotId::of(id));
+                upstream.is_some_and(|upstream| upstream.id == id && upstream.is_there())
             }
         }
     }

@@ -77,17 +77,17 @@ impl Operator<'_> {
     /// The state of a peer as far as this node knows: [`PeerState::Normal`] while requests are sent
     /// to it, [`PeerState::Reset`] while its connections are made anew, else [`PeerState::Down`].
     pub fn peer_state(&self, node: NodeId) -> PeerState {
-        self.0.peer_state(node)
+        self.0.upstreams.peer_state(node)
     }
 
     /// Returns true if no requests are sent to a peer because an operator wants that.
     pub fn is_barred(&self, node: NodeId) -> bool {
-        self.0.is_barred(node)
+        self.0.upstreams.is_admin_down(node)
     }
 
     /// Keeps requests from a peer, or no longer. Returns what was so before.
     pub fn bar_peer(&mut self, node: NodeId, barred: bool) -> bool {
-        self.0.bar_peer(node, barred)
+        self.0.upstreams.set_admin_down(node, barred)
     }
 
     /// Makes the connections to a peer anew: those that wait for replies when they have come, those

@@ -1,7 +1,6 @@
 //! What connections have to say, and how it gets out.
 
 use super::ids::{FrontId, SlotId};
-use super::upstream::State;
 use super::{ConnId, Kind, Node};
 use crate::clock::Now;
 use crate::mbuf::Chain;
@@ -22,7 +21,7 @@ impl Node {
                 .map(|front| &front.out),
             Kind::Store | Kind::Peer => {
                 let upstream = self.upstreams.get(SlotId::of(id))?;
-                (upstream.id == id && upstream.state == State::Up).then_some(&upstream.out)
+                (upstream.id == id && upstream.state.is_connected()).then_some(&upstream.out)
             }
         }
     }
@@ -96,9 +95,6 @@ impl Node {
                 self.resume_if_drained(key);
             }
             Kind::Store | Kind::Peer => {
-                if let Some(upstream) = self.upstreams.get_mut(SlotId::of(id)) {
-                    upstream.out.advance(n);
-                }
                 self.upstream_wrote(SlotId::of(id), now, n);
             }
         }

@@ -3,7 +3,7 @@
 use super::flight::waiter::Waiter;
 use super::ids::{ReqId, SlotId};
 use super::msg::{Msg, NO_COMMAND};
-use super::upstream::{Loss, State, Upstream, Wire};
+use super::upstream::{Loss, Upstream, Wire};
 use super::{Next, Node, Options, frame, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
@@ -210,7 +210,7 @@ impl Node {
         let Some(peer) = self
             .upstreams
             .get_mut(slot)
-            .filter(|peer| peer.state == State::Up)
+            .filter(|peer| peer.state.is_connected())
         else {
             return Next::Wait;
         };
@@ -253,7 +253,8 @@ impl Node {
                         peer.heard = now.mono_us;
                     }
                     peer.inbound.keep(data, &self.pool);
-                    self.send_held(slot, now);
+                    self.upstreams
+                        .release(slot, now, &mut self.timers, &mut self.out);
                     return if fill.full { Next::Again } else { Next::Wait };
                 }
                 Ok(Some(message)) => {
@@ -265,7 +266,7 @@ impl Node {
                         }
                         continue;
                     }
-                    if !peer.known {
+                    if !peer.is_up() {
                         self.peer_answers(slot, now, message.version);
                     }
                     let Some(peer) = self.upstreams.get_mut(slot) else {
@@ -286,7 +287,7 @@ impl Node {
                             peer.note_reply(&self.flight.msgs, entry, now);
                             self.forget_skipped(slot, entry);
                             // Its window may be smaller now.
-                            self.note_backlog(slot);
+                            self.upstreams.note_backlog(slot);
                         }
                         self.answered(slot, entry, now, Raw::from(&message.payload));
                     } else {

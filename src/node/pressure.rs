@@ -5,7 +5,7 @@
 //!
 //! | front | waits for | needed for its answers |
 //! |---|---|---|
-//! | a client | the limits of the node; the queues of all upstreams, C nodes' windows ([`super::pacing`]) among them | anything |
+//! | a client | the limits of the node; the queues of all upstreams, C nodes' windows ([`upstream`](super::upstream)) among them | anything |
 //! | a peer of another datacenter | twice the pool's limit; the queues of the datastore and of peers in this datacenter | those, as it may ask to forward |
 //! | a peer of this datacenter | twice the pool's limit; the queue of the datastore | the datastore |
 //!
@@ -13,8 +13,7 @@
 //! has under way is bounded by the limit of its own connection.
 
 use super::front::Reading;
-use super::ids::{FrontId, SlotId};
-use super::upstream::Upstream;
+use super::ids::FrontId;
 use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
@@ -31,9 +30,9 @@ impl Node {
             return true;
         }
         if !self.facts.alone {
-            return self.congested(now).next().is_some();
+            return self.upstreams.congested(now).next().is_some();
         }
-        let stores = self.slots_of(NodeId::ME);
+        let stores = self.upstreams.slots_of(NodeId::ME);
         let slot = match stores.len() {
             ..=1 => stores.first(),
             // Its own; none if it has not asked for anything yet.
@@ -50,34 +49,9 @@ impl Node {
             .peer(key)
             .is_some_and(super::dnode_client::DnodeClient::is_of_other_dc);
         self.pool.is_overfull()
-            || self.congested(now).any(|upstream| {
+            || self.upstreams.congested(now).any(|upstream| {
                 upstream.is_store() || forwards && upstream.distance != Distance::OtherDc
             })
-    }
-
-    /// The upstreams that fronts should wait for.
-    #[inline]
-    fn congested(&self, now: Now) -> impl Iterator<Item = &Upstream> {
-        let upstreams = self.backlogged.iter();
-        let upstreams = upstreams.filter_map(|slot| self.upstreams.get(*slot));
-        upstreams.filter(move |upstream| upstream.is_congested(now))
-    }
-
-    /// Notes an upstream if its backlog is so large that fronts may have to wait for it. To be called whenever
-    /// that may have grown.
-    #[cold]
-    pub(super) fn note_backlog(&mut self, slot: SlotId) {
-        let upstream = self.upstreams.get(slot);
-        if upstream.is_some_and(Upstream::is_backlogged) && !self.backlogged.contains(&slot) {
-            self.backlogged.push(slot);
-        }
-    }
-
-    /// Forgets the upstreams whose backlog has shrunk.
-    fn forget_backlogs(&mut self) {
-        let upstreams = &self.upstreams;
-        self.backlogged
-            .retain(|slot| upstreams.get(*slot).is_some_and(Upstream::is_backlogged));
     }
 
     /// Whether a limit of the node as a whole is reached.
@@ -101,7 +75,7 @@ impl Node {
     fn is_relaxed(&self, now: Now) -> bool {
         !self.has_under_way(self.options.max_msgs - self.options.max_msgs / 4, now)
             && self.has_memory_again()
-            && self.congested(now).next().is_none()
+            && self.upstreams.congested(now).next().is_none()
     }
 
     /// Notes that a front waits for the pressure to fall.
@@ -121,12 +95,8 @@ impl Node {
         self.switch_if_prepared(now);
         self.renew_idle(now);
         self.feed_starved();
-        if self.holders > 0 {
-            self.settle_holders(now);
-        }
-        if !self.backlogged.is_empty() {
-            self.forget_backlogs();
-        }
+        self.upstreams.settle_backpressure(now);
+        self.upstreams.forget_backlogs();
         if !self.waiting.is_empty() && self.is_relaxed(now) {
             for id in std::mem::take(&mut self.waiting) {
                 self.go_on(id);

@@ -57,8 +57,8 @@ impl Node {
     pub(super) fn is_read_refused(&mut self, slot: SlotId, now: Now, raw: Raw<'_>) -> bool {
         let refused = self.note_error(slot, raw, now).refuses_reads();
         // On the second connection a script that runs is all it means, see `busy`.
-        let serves_requests =
-            self.upstreams.get(slot).is_some_and(Upstream::is_store) && !self.is_side(slot);
+        let serves_requests = self.upstreams.get(slot).is_some_and(Upstream::is_store)
+            && !self.upstreams.is_side(slot);
         if refused && serves_requests {
             self.store_refused(raw, now);
         }
@@ -74,7 +74,7 @@ impl Node {
             return word;
         };
         // Of several connections to a peer the first counts for all.
-        let mut slots = self.slots_of(node);
+        let mut slots = self.upstreams.slots_of(node);
         let place = match slots.first() {
             Some(first) if slots.any(|other| other == slot) => first,
             _ => slot,

@@ -36,12 +36,11 @@ use super::collect::{Collector, Compare, Lists};
 use super::flight::waiter::Waiter;
 use super::frame::Frames;
 use super::ids::{FrontId, ReqId};
-use super::members::NOBODY;
 use super::memcache;
 use super::msg::{Flags, Msg};
 use super::order::{self, Begun};
 use super::plan::{Route, demand};
-use super::upstream::Upstream;
+use super::upstream::{NOBODY, Upstream};
 use super::{Node, limits};
 use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
@@ -276,7 +275,7 @@ impl Node {
         reply: Raw<'_>,
     ) -> Option<Box<Step>> {
         let owner = step.owner;
-        let slot = self.slot_for(owner, step.pin);
+        let slot = self.upstreams.pick(owner, step.pin.number());
         let is_ours = owner == NodeId::ME
             || slot
                 .and_then(|slot| self.upstreams.get(slot))

@@ -1,9 +1,7 @@
 //! What a node tells of itself.
 
 use super::Node;
-use super::upstream::State;
 use crate::clock::Now;
-use crate::cluster::id::NodeId;
 use crate::cluster::topology::Distance;
 use crate::config::StoreKind;
 use crate::logging;
@@ -64,8 +62,8 @@ impl Node {
                 }
             }
         }
-        let stores = self.upstreams.of(&self.slots_of(NodeId::ME)).iter();
-        let up = stores.filter(|store| store.state == State::Up).count();
+        let stores = self.upstreams.stores().iter();
+        let up = stores.filter(|store| store.is_up()).count();
         let (held, held_bytes) = self.held.len();
         stats.own.datastore_connections = up as u64;
         stats.own.state = u64::from(self.state.number());

@@ -4,7 +4,7 @@ use super::Node;
 use super::ask::Ask;
 use super::flight::lost::{Fate, Lost};
 use super::frame::Frames;
-use super::ids::{FrontId, ReqId, SlotId, Slots};
+use super::ids::{FrontId, ReqId, SlotId};
 use super::legacy_rewrite::LegacyRewrite;
 use super::msg::{Flags, Msg};
 use super::plan::{self, Asker, Route, demand};
@@ -142,34 +142,13 @@ impl Node {
     /// peer on the front's own.
     pub(super) fn reaches(&self, node: NodeId, pin: FrontId, now: Now) -> bool {
         if node == NodeId::ME {
-            let mut stores = self.slots_of(node);
-            return stores.any(|slot| {
-                let store = self.upstreams.get(slot);
-                store.is_some_and(Upstream::takes_requests)
-            });
+            let stores = self.upstreams.stores();
+            return stores.iter().any(Upstream::takes_requests);
         }
-        self.slot_for(node, pin)
+        self.upstreams
+            .pick(node, pin.number())
             .and_then(|slot| self.upstreams.get(slot))
             .is_some_and(|peer| !peer.is_overrun() || peer.is_congested(now))
-    }
-
-    /// The slots of the connections to a node.
-    pub(super) fn slots_of(&self, node: NodeId) -> Slots {
-        self.links
-            .get(usize::from(node.0))
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    /// The connection to a peer that a front's requests use: always the same one, so that they keep
-    /// their order.
-    #[inline]
-    pub(super) fn slot_for(&self, node: NodeId, pin: FrontId) -> Option<SlotId> {
-        let slot = self.slots_of(node).nth_round(pin.number())?;
-        self.upstreams
-            .get(slot)
-            .filter(|upstream| upstream.takes_requests())
-            .map(|_| slot)
     }
 
     /// The datastore connection a front's next request goes to: always the same one, so that its
@@ -178,12 +157,8 @@ impl Node {
     /// has answered may still be on its way to the datastore.
     #[inline]
     fn store_for(&mut self, pin: Option<FrontId>) -> Option<SlotId> {
-        let mut stores = self.slots_of(NodeId::ME);
-        let takes = |slot: SlotId| {
-            self.upstreams
-                .get(slot)
-                .is_some_and(Upstream::takes_requests)
-        };
+        let mut stores = self.upstreams.slots_of(NodeId::ME);
+        let takes = |slot: SlotId| self.upstreams.takes_requests(slot);
         if stores.len() <= 1 {
             return stores.first().filter(|&slot| takes(slot));
         }
@@ -285,8 +260,10 @@ impl Node {
                 } else {
                     dnode::Kind::Request
                 };
-                match self.slot_for(target.node, pin) {
-                    Some(slot) if self.is_parking(slot) => self.park(slot, entry, kind, frames.raw),
+                match self.upstreams.pick(target.node, pin.number()) {
+                    Some(slot) if self.upstreams.is_parking(slot) => {
+                        self.park(slot, entry, kind, frames.raw)
+                    }
                     Some(slot) => self.send_to_peer(slot, entry, now, kind, frames),
                     None => self.give_up(entry, now, Failure::PeerNotConnected),
                 }

@@ -10,10 +10,9 @@
 //! [`IDLE_US`] without a request. When it is lost, its requests get an error and nothing is tried again until
 //! the next request. It does not count as a connection that clients can be served on.
 
+use super::Node;
 use super::ids::{ReqId, SlotId};
-use super::links::new_upstream;
 use super::upstream::State;
-use super::{ConnId, Kind, Node};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::log_at;
@@ -23,12 +22,6 @@ use crate::mbuf::Raw;
 pub(super) const IDLE_US: u64 = 60_000_000;
 
 impl Node {
-    /// Returns true if this slot is the second connection's.
-    #[inline]
-    pub(super) fn is_side(&self, slot: SlotId) -> bool {
-        self.side == Some(slot)
-    }
-
     /// Puts a message into the queue of the second connection, which is made if it is not there.
     pub(super) fn send_aside(&mut self, entry: ReqId, now: Now, raw: Raw<'_>) {
         if let Some(slot) = self.side_slot(now) {
@@ -38,9 +31,12 @@ impl Node {
 
     /// The slot of the second connection, which is there or being made afterwards. There is always one.
     pub(super) fn side_slot(&mut self, now: Now) -> Option<SlotId> {
-        let slot = match self.side {
+        let slot = match self.upstreams.side() {
             Some(slot) => slot,
-            None => self.make_side(now)?,
+            None => {
+                let me = self.topology.node(NodeId::ME)?;
+                self.upstreams.add_side(&self.options, me, now)
+            }
         };
         if self.upstreams.get(slot)?.state == State::Idle {
             self.connect_upstream(slot, now, true);
@@ -48,25 +44,13 @@ impl Node {
         Some(slot)
     }
 
-    fn make_side(&mut self, now: Now) -> Option<SlotId> {
-        let slot = self.upstreams.next_slot();
-        let id = ConnId {
-            kind: Kind::Store,
-            key: slot.key(),
-            generation: 0,
-        };
-        let me = self.topology.node(NodeId::ME)?;
-        let upstream = new_upstream(&self.options, id, NodeId::ME, me, now);
-        self.upstreams.push(upstream);
-        self.side = Some(slot);
-        Some(slot)
-    }
-
     /// When the second connection has been unused for too long, in µs; nothing for any other.
     pub(super) fn unused_at(&self, slot: SlotId) -> Option<u64> {
-        let upstream = self.upstreams.get(slot).filter(|_| self.is_side(slot))?;
-        (upstream.state == State::Up && upstream.queue.is_empty())
-            .then_some(upstream.heard + IDLE_US)
+        let upstream = self
+            .upstreams
+            .get(slot)
+            .filter(|_| self.upstreams.is_side(slot))?;
+        (upstream.is_up() && upstream.queue.is_empty()).then_some(upstream.heard + IDLE_US)
     }
 
     /// Closes the second connection if it has been unused for too long. Returns true if it did.
@@ -79,8 +63,7 @@ impl Node {
         };
         log_at!(Info, "close {}: unused", upstream.id);
         self.out.close(upstream.id);
-        upstream.reset();
-        upstream.state = State::Idle;
+        upstream.reset(State::Idle);
         true
     }
 }

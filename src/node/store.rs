@@ -3,7 +3,7 @@
 use super::flight::waiter::{Task, Waiter};
 use super::ids::{ReqId, SlotId};
 use super::msg::Flags;
-use super::upstream::{Loss, State, Wire};
+use super::upstream::{Loss, Wire};
 use super::{Next, Node, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
@@ -31,11 +31,7 @@ const STUCK: &str = "HELLO 3 was obeyed and HELLO 2 was not";
 impl Node {
     /// Reads from a datastore connection once and hands out what is complete.
     pub(super) fn receive_store(&mut self, slot: SlotId, now: Now, reader: &mut impl Read) -> Next {
-        let Some(store) = self
-            .upstreams
-            .get_mut(slot)
-            .filter(|store| store.state == State::Up)
-        else {
+        let Some(store) = self.upstreams.get_mut(slot).filter(|store| store.is_up()) else {
             return Next::Wait;
         };
         let Wire::Store(parser) = &mut store.wire else {

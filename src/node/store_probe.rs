@@ -11,7 +11,6 @@ use super::flight::waiter::{Task, Waiter};
 use super::ids::{ReqId, SlotId};
 use super::msg::{Msg, NO_COMMAND};
 use super::timers::Timer;
-use super::upstream::State;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::config::StoreKind;
@@ -79,9 +78,9 @@ impl Node {
         let owed = self.store_probe.asked.is_some();
         let is_up = |slot: &SlotId| {
             let store = self.upstreams.get(*slot);
-            store.is_some_and(|store| store.state == State::Up)
+            store.is_some_and(|store| store.is_up())
         };
-        let slot = self.slots_of(NodeId::ME).find(is_up);
+        let slot = self.upstreams.slots_of(NodeId::ME).find(is_up);
         // While a script runs the answer is known, and the question would wait behind it.
         let asks = goes_on && !owed && !self.busy.is_on();
         let Some(slot) = slot.filter(|_| asks) else {

@@ -3,7 +3,7 @@
 use super::Node;
 use super::agreement::Setting;
 use super::refusals::Errors;
-use super::upstream::{Loss, State};
+use super::upstream::Loss;
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::stats::{ErrorWord, Peer, PeerStats};
@@ -73,7 +73,7 @@ impl Node {
     /// Counts a copy that could not be sent to a peer.
     pub(super) fn count_unsendable(&mut self, node: NodeId) {
         self.stats.count_unsendable(self.topology.distance(node));
-        let first = self.slots_of(node).first();
+        let first = self.upstreams.slots_of(node).first();
         if let Some(peer) = first.and_then(|slot| self.upstreams.get_mut(slot)) {
             peer.tally.dropped += 1;
         }
@@ -87,7 +87,7 @@ impl Node {
             .map(|(id, node)| {
                 let mut stats = PeerStats::default();
                 let mut errors = [0; ErrorWord::COUNT];
-                for slot in self.slots_of(id) {
+                for slot in self.upstreams.slots_of(id) {
                     let Some(peer) = self.upstreams.get(slot) else {
                         continue;
                     };
@@ -96,9 +96,9 @@ impl Node {
                     for (sum, count) in errors.iter_mut().zip(counts) {
                         *sum += count;
                     }
-                    stats.up |= u64::from(peer.state == State::Up && peer.known);
-                    stats.barred |= u64::from(peer.barred);
-                    stats.connections += u64::from(peer.state == State::Up);
+                    stats.up |= u64::from(peer.is_up());
+                    stats.barred |= u64::from(peer.admin_down);
+                    stats.connections += u64::from(peer.state.is_connected());
                     stats.window += peer
                         .window
                         .as_ref()

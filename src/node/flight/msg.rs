@@ -91,7 +91,7 @@ impl Flags {
     /// Only the datastore knows the types of the reply ([`crate::proto::redis::resp3::Form::Native`]):
     /// it is asked in RESP3.
     pub const IN_RESP3: Flags = Flags(16384);
-    /// It waits for a connection that is being made anew ([`crate::node::anew`]).
+    /// It waits for a connection that is being made anew ([`crate::node::upstream`]).
     pub const PARKED: Flags = Flags(32768);
 
     /// What has to be looked at before an answer is taken: most messages have none of these.

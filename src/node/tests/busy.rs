@@ -156,7 +156,7 @@ fn a_read_goes_to_another_rack_while_a_script_runs_in_this_one() {
     rig.says(1, ":1\r\n");
     rig.says(2, ":1\r\n");
     rig.wait(1000);
-    let side = rig.node.side.unwrap().key();
+    let side = rig.node.upstreams.side().unwrap().key();
     assert_eq!(rig.sees_at(side), ["PING"]);
     rig.says_at(side, BUSY);
     let other = rig.client();
@@ -209,7 +209,7 @@ fn of_all_nodes_the_one_that_runs_the_script_is_heard() {
         let mut rig = Rig::new(&THREE_RACKS, Options::default());
         let client = rig.client();
         rig.asks(client, &["SCRIPT KILL"]);
-        let side = rig.node.side.unwrap().key();
+        let side = rig.node.upstreams.side().unwrap().key();
         assert_eq!(rig.sees_at(side), ["SCRIPT KILL"]);
         rig.says_at(side, replies[0]);
         for (node, reply) in (1..).zip(&replies[1..]) {

@@ -9,6 +9,7 @@ use crate::node::ids::{FrontId, Id, SlotId};
 use crate::node::msg::{Flags, Msg};
 use crate::node::outbox::Outbox;
 use crate::node::timers::Timer;
+use crate::node::upstream::State;
 use crate::node::{Node, Options};
 
 const TWO_RACKS: [&str; 2] = ["a d r1 0", "b d r2 0"];
@@ -195,13 +196,15 @@ fn every_wrong_figure_is_found() {
         ("nobody needs", |node| {
             node.flight.insert(Msg::new(Waiter::Nobody, 0, 0, 0));
         }),
-        ("does not know that", |node| {
+        ("is not marked as queued", |node| {
             let entry = node.upstreams[0].queue.head().unwrap();
             let msg = node.flight.get_mut(entry).unwrap();
             msg.flags = msg.flags.without(Flags::QUEUED);
         }),
         ("are shown", |node| node.stats.pool.client_connections += 1),
-        ("are shown", |node| node.upstreams[1].known = false),
+        ("are shown", |node| {
+            node.upstreams[1].state = State::Handshake
+        }),
         ("messages have expired", Node::miscount),
         ("by itself", |node| node.contradiction("a test")),
     ];

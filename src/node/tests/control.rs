@@ -322,9 +322,9 @@ fn a_peer_that_is_down_by_order_gets_nothing_until_it_is_up() {
     let mut rig = Rig::new(&THREE_RACKS, Options::default());
     let client = rig.client();
     let peer = NodeId(1);
-    assert_eq!(rig.node.peer_state(peer), PeerState::Normal);
-    assert!(!rig.node.bar_peer(peer, true));
-    assert_eq!(rig.node.peer_state(peer), PeerState::Down);
+    assert_eq!(rig.node.operator().peer_state(peer), PeerState::Normal);
+    assert!(!rig.node.operator().bar_peer(peer, true));
+    assert_eq!(rig.node.operator().peer_state(peer), PeerState::Down);
     rig.asks(client, &["set k v"]);
     assert!(rig.sees(1).is_empty());
     assert_eq!((rig.sees(ME).len(), rig.sees(2).len()), (1, 1));
@@ -337,7 +337,7 @@ fn a_peer_that_is_down_by_order_gets_nothing_until_it_is_up() {
         (1, 1)
     );
     assert_eq!(of_peer(&mut rig).up, 1, "the connection stays");
-    assert!(rig.node.bar_peer(peer, false));
+    assert!(rig.node.operator().bar_peer(peer, false));
     rig.asks(client, &["set k w"]);
     assert_eq!(rig.sees(1), ["set k w"]);
 }
@@ -348,7 +348,7 @@ fn what_only_a_barred_peer_can_answer_gets_an_error_that_says_so() {
     let client = rig.client();
     let key = key_of(&rig, 1);
     rig.asks(client, &[&format!("get {key}")]);
-    rig.node.bar_peer(NodeId(1), true);
+    rig.node.operator().bar_peer(NodeId(1), true);
     rig.asks(client, &[&format!("get {key}")]);
     // What was sent before is still answered.
     rig.says(1, "$1\r\nv\r\n");
@@ -373,7 +373,7 @@ fn a_reset_makes_the_connection_anew_after_the_last_reply_and_fails_nothing_that
     let before = rig.asked[&1].conn;
     rig.node.renew_peer(NodeId(1), rig.now);
     rig.turn();
-    assert_eq!(rig.node.peer_state(NodeId(1)), PeerState::Reset);
+    assert_eq!(rig.node.operator().peer_state(NodeId(1)), PeerState::Reset);
     assert_eq!(rig.asked[&1].conn, before, "a reply is awaited");
     // Reads that would go there go on to the next rack.
     rig.node.set_state(PeerState::Standby, rig.now);
@@ -385,7 +385,7 @@ fn a_reset_makes_the_connection_anew_after_the_last_reply_and_fails_nothing_that
     assert_ne!(rig.asked[&1].conn, before, "made anew");
     assert_eq!(rig.sees(1), ["PING"]);
     rig.says(1, "+PONG\r\n");
-    assert_eq!(rig.node.peer_state(NodeId(1)), PeerState::Normal);
+    assert_eq!(rig.node.operator().peer_state(NodeId(1)), PeerState::Normal);
     let pool = rig.node.stats(rig.now).pool;
     assert_eq!(
         (pool.peer_connections, pool.peer_err, pool.peer_eof),

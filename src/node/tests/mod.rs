@@ -392,7 +392,7 @@ impl Rig {
     /// The place of the connection to a node, of the members to come if they have such a node.
     fn place(&self, node: u16) -> u32 {
         let coming = self.node.prepared.as_ref().map(|prepared| &prepared.links);
-        let links = coming.unwrap_or(&self.node.links);
+        let links = coming.map_or(self.node.upstreams.links(), |links| links);
         links[usize::from(node)].first().unwrap().key()
     }
 
