@@ -30,6 +30,11 @@ impl Rig {
         self.offers(conn, bytes);
     }
 
+    /// The connection to a node.
+    fn conn_of(&mut self, node: u16) -> ConnId {
+        self.asked(node).conn
+    }
+
     /// A node loses its oldest request.
     fn skips(&mut self, node: u16) {
         self.asked(node).waiting.pop_front().unwrap();
@@ -141,6 +146,44 @@ fn stopped_peers_do_not_use_up_the_requests_of_others() {
             "{level}: {}",
             rig.node.flight.msgs.len()
         );
+    }
+}
+
+/// A peer that takes a little now and then would hold up clients that can do without it.
+#[test]
+fn only_a_peer_that_takes_its_long_queue_in_good_time_is_waited_for() {
+    let options = Options {
+        timeout_us: 60_000_000,
+        ..Options::default()
+    };
+    for (bytes, is_waited_for) in [
+        (0, false),
+        (limits::FLOW / 40, false),
+        (limits::FLOW / 5, true),
+    ] {
+        let mut rig = Rig::new(&THREE_RACKS, options.clone());
+        let (feeder, client) = (rig.client(), rig.client());
+        let slow = rig.conn_of(1);
+        rig.deaf.push(slow);
+        let set = encoded(&format!(
+            "SET k {}",
+            "v".repeat(limits::UPSTREAM_QUEUE * 3 / 4)
+        ));
+        for _ in 0..2 {
+            rig.offers(feeder, &set);
+            rig.says(ME, "+OK\r\n");
+            rig.says(2, "+OK\r\n");
+        }
+        // Whatever it took at first.
+        rig.takes(1, limits::FLOW);
+        let get = encoded("GET k");
+        assert!(!rig.offers(client, &get), "the queue is long");
+        for _ in 0..limits::STALLED_US / 50_000 {
+            rig.wait(100);
+            rig.takes(1, bytes);
+        }
+        let other = rig.client();
+        assert_eq!(!rig.offers(other, &get), is_waited_for, "{bytes}");
     }
 }
 
