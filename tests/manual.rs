@@ -99,6 +99,21 @@ fn the_readme_is_short_and_names_every_page() {
 }
 
 #[test]
+fn that_scripts_can_leave_racks_different_is_said_wherever_it_is_looked_for() {
+    for file in [
+        "README.md",
+        "CHANGELOG.md",
+        "man/dynomite-commands.7",
+        "man/dynomite-consistency.7",
+    ] {
+        let text = text(&[file]).to_lowercase();
+        for word in ["scripts", "functions", "chance", "clock", "differ"] {
+            assert!(text.contains(word), "{word} is not in {file}");
+        }
+    }
+}
+
+#[test]
 fn every_page_that_a_page_names_exists() {
     let pages = pages();
     let mut named = 0;
