@@ -38,13 +38,6 @@ impl<T: Copy + Default, const N: usize> InlineList<T, N> {
         }
     }
 
-    /// Drops every element and keeps the memory of a long list.
-    #[inline]
-    pub fn clear(&mut self) {
-        self.len = 0;
-        self.spilled.clear();
-    }
-
     /// The elements.
     #[inline]
     pub fn as_slice(&self) -> &[T] {
@@ -72,9 +65,8 @@ mod tests {
 
     #[test]
     fn short_and_long_lists_hold_what_was_pushed() {
-        let mut list = InlineList::<u8, 3>::default();
         for length in [0, 1, 3, 4, 9, 2] {
-            list.clear();
+            let mut list = InlineList::<u8, 3>::default();
             for element in 0..length {
                 list.push(element);
             }

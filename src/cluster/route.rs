@@ -18,15 +18,10 @@
 //!   waited for that cannot come.
 
 use super::id::{DcId, NodeId, RackId};
-use super::inline::InlineList;
 use super::topology::{Scope, Topology};
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::proto::Class;
-
-/// Targets of one request that take no memory of their own; more are on the heap. There are at most
-/// as many as the cluster has nodes.
-pub const INLINE_TARGETS: usize = 16;
 
 /// Where a command may go, whatever its key. The original's `ROUTING_…` classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,17 +131,18 @@ pub struct Target {
     pub passed_over: u16,
 }
 
-/// Where one request goes, in the order of sending. Meant to be kept and filled anew.
+/// Where one request goes, in the order of sending; at most as many targets as the cluster has nodes. Meant to be kept
+/// and filled anew, so that it takes no memory for each request.
 #[derive(Clone, Debug, Default)]
 pub struct Targets {
-    list: InlineList<Target, INLINE_TARGETS>,
+    list: Vec<Target>,
 }
 
 impl std::ops::Deref for Targets {
     type Target = [Target];
 
     fn deref(&self) -> &[Target] {
-        self.list.as_slice()
+        &self.list
     }
 }
 
@@ -155,7 +151,7 @@ struct Placing<'a, R> {
     topology: &'a Topology,
     token: Token,
     reaches: R,
-    list: &'a mut InlineList<Target, INLINE_TARGETS>,
+    list: &'a mut Vec<Target>,
 }
 
 impl Targets {
@@ -227,30 +223,28 @@ impl Targets {
 }
 
 impl<R: Fn(NodeId) -> bool> Placing<'_, R> {
-    fn push(&mut self, node: NodeId, how: How, counts: Counts, passed_over: u16) {
-        self.list.push(Target {
-            node,
-            how: if node == NodeId::ME { How::Local } else { how },
-            counts,
+    fn push(&mut self, node: NodeId, how: How, counts: Counts) {
+        let target = Target {
             reachable: (self.reaches)(node),
-            passed_over,
-        });
+            ..target(node, how, counts)
+        };
+        self.list.push(target);
     }
 
     fn add_me(&mut self) {
-        self.push(NodeId::ME, How::Local, Counts::In(DcId::LOCAL), 0);
+        self.push(NodeId::ME, How::Local, Counts::In(DcId::LOCAL));
     }
 
     fn add_owner(&mut self, rack: RackId, counts: Counts) {
         if let Some(owner) = self.topology.owner(rack, self.token) {
-            self.push(owner, How::Request, counts, 0);
+            self.push(owner, How::Request, counts);
         }
     }
 
     fn add_all_of(&mut self, rack: RackId, counts: impl Fn(NodeId) -> Counts) {
         let nodes = self.topology.rack(rack).map(|rack| rack.nodes.as_slice());
         for node in nodes.unwrap_or_default() {
-            self.push(*node, How::Request, counts(*node), 0);
+            self.push(*node, How::Request, counts(*node));
         }
     }
 
@@ -258,11 +252,18 @@ impl<R: Fn(NodeId) -> bool> Placing<'_, R> {
         let write = demand.class == Class::Write;
         match demand.level {
             Consistency::DcOne if !write => {
+                // As a rule the owner in this rack serves it.
+                let counts = Counts::In(DcId::LOCAL);
+                let owner = self.topology.owner(self.topology.my_rack(), self.token);
+                if let Some(owner) = owner.filter(|owner| (self.reaches)(*owner)) {
+                    self.list.push(target(owner, How::Request, counts));
+                    return;
+                }
                 return self.add_first(
                     read_candidates(self.topology, self.token),
                     demand.failover,
                     How::Request,
-                    Counts::In(DcId::LOCAL),
+                    counts,
                 );
             }
             level => self.add_local_racks(level),
@@ -310,10 +311,24 @@ impl<R: Fn(NodeId) -> bool> Placing<'_, R> {
             .take(if failover { usize::MAX } else { 1 })
             .find(|(node, _)| (self.reaches)(*node));
         if let Some((node, passed_over)) = found {
-            self.push(node, how, counts, passed_over);
+            self.list.push(Target {
+                passed_over,
+                ..target(node, how, counts)
+            });
         } else if let Some(node) = candidates.next() {
-            self.push(node, how, counts, 0);
+            self.push(node, how, counts);
         }
+    }
+}
+
+/// A node that can be reached.
+fn target(node: NodeId, how: How, counts: Counts) -> Target {
+    Target {
+        node,
+        how: if node == NodeId::ME { How::Local } else { how },
+        counts,
+        reachable: true,
+        passed_over: 0,
     }
 }
 

@@ -261,8 +261,13 @@ impl Node {
     }
 
     /// Takes a client's request into its queue and sends it where it belongs.
-    #[inline]
     pub(super) fn forward(&mut self, key: FrontId, now: Now, ask: &Ask<'_>) {
+        self.forward_inline(key, now, ask);
+    }
+
+    /// The same for the requests that need no closer look.
+    #[inline(always)]
+    pub(super) fn forward_inline(&mut self, key: FrontId, now: Now, ask: &Ask<'_>) {
         let Some(entry) = self.enqueue(key, now, ask) else {
             return;
         };

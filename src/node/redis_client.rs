@@ -93,7 +93,7 @@ impl Node {
         match plan {
             Some(Plan::Keyed(route, Words::AsTheyAre) | Plan::Store(route, StoreReply::AsItIs)) => {
                 let token = self.token_of(raw, first);
-                self.forward(key, now, &Ask { route, token, raw });
+                self.forward_inline(key, now, &Ask { route, token, raw });
             }
             Some(Plan::Keyed(route, Words::AbsoluteTimes)) => {
                 let token = self.token_of(raw, first);

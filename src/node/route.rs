@@ -126,8 +126,7 @@ impl Node {
         forward: bool,
         ask: &Ask<'_>,
     ) {
-        let by_key = matches!(ask.route.routing, Routing::Normal | Routing::OwnRackOnly);
-        if !forward || self.facts.alone || !by_key {
+        if !forward {
             return self.send_to_store(entry, Some(pin), now, ask.raw);
         }
         let mut targets = std::mem::take(&mut self.targets);
@@ -193,6 +192,13 @@ impl Node {
     ) {
         let mut frames = Frames::new(self.next_wire_id(), raw);
         let judged = level != Consistency::DcOne;
+        if let [target] = **targets
+            && target.reachable
+            && !judged
+        {
+            self.stats.own.read_failovers += u64::from(target.passed_over > 0);
+            return self.send(entry, pin, now, &target, &mut frames);
+        }
         if judged {
             self.collect_quorum(entry, targets, level, raw);
         }

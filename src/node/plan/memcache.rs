@@ -36,7 +36,9 @@ fn direct(
     keys: u32,
     versions: Versions,
 ) -> Option<Plan> {
-    if let Asker::Peer { forward: false, .. } = cx.asker {
+    if let Asker::Peer { forward, .. } = cx.asker
+        && (!forward || cx.facts.alone)
+    {
         let route = route(cx, command, command.class, false);
         return Some(Plan::Store(route, StoreReply::AsItIs));
     }

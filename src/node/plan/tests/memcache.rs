@@ -184,6 +184,8 @@ fn what_a_peer_asks_for_is_run_here_or_by_the_owners_in_this_datacenter() {
         (PEER, "quit", "refuse: ERROR"),
     ];
     assert_plans(SHARDED_RACKS, &options(), &rows);
+    let rows = [(FORWARDING, "get k", "store: read Normal AsItIs")];
+    assert_plans(ALONE, &options(), &rows);
     let site = Site::new(SHARDED_RACKS, options());
     let long = ["gat 9", &"@a ".repeat(3000)].join(" ");
     let refused = planned(&site, FORWARDING, long.trim_end());
