@@ -168,7 +168,7 @@ fn live(
         std::process::id()
     );
     let files = limits::raise_nofile();
-    log_at!(Notice, "{}", limits::told(&settings, files));
+    log_at!(Notice, "{}", limits::summary(&settings, files));
     if options.admin_operation > 0 {
         let dels = match options.admin_operation {
             1 => ", and DEL is not replicated",

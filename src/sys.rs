@@ -84,8 +84,8 @@ pub enum Fork {
     Child,
 }
 
-/// Splits the process in two. Refused while the process has more than one thread (where that can be
-/// told), because only the calling thread survives in the child.
+/// Splits the process in two. Refused while the process has more than one thread (where `/proc`
+/// shows that), because only the calling thread survives in the child.
 pub fn fork() -> io::Result<Fork> {
     if threads().is_some_and(|n| n > 1) {
         return Err(io::Error::other(
@@ -102,7 +102,7 @@ pub fn fork() -> io::Result<Fork> {
     })
 }
 
-/// How many threads this process has, where `/proc` tells.
+/// The number of threads of this process, if `/proc` shows it.
 fn threads() -> Option<usize> {
     Some(std::fs::read_dir("/proc/self/task").ok()?.count())
 }
@@ -128,14 +128,14 @@ pub fn exit_now(status: i32) -> ! {
 /// Points standard input, output and error at `file`.
 pub fn redirect_stdio(file: &File) -> io::Result<()> {
     for fd in 0..=2 {
-        // SAFETY: `file` is open; descriptors 0 to 2 are by convention nobody's property but the
-        // standard streams', which keep working on whatever is behind the number.
+        // SAFETY: `file` is open; descriptors 0 to 2 belong by convention to the
+        // standard streams, which keep working on whatever is behind the number.
         check(unsafe { libc::dup2(file.as_raw_fd(), fd) })?;
     }
     Ok(())
 }
 
-/// Whether a process of this id exists (it may belong to somebody else).
+/// Returns true if a process of this id exists (it may belong to another user).
 pub fn process_exists(pid: u32) -> bool {
     let Ok(pid) = libc::pid_t::try_from(pid) else {
         return false;
@@ -148,7 +148,7 @@ pub fn process_exists(pid: u32) -> bool {
     !matches!(result, Err(e) if e.raw_os_error() == Some(libc::ESRCH))
 }
 
-/// Waits until `fd` can be written to without blocking, or for `millis`. Whether it can.
+/// Waits at most `millis` until `fd` can be written to without blocking. Returns true if it can.
 pub fn poll_writable(fd: BorrowedFd<'_>, millis: u16) -> bool {
     let mut poll = libc::pollfd {
         fd: fd.as_raw_fd(),
@@ -163,9 +163,9 @@ pub fn poll_writable(fd: BorrowedFd<'_>, millis: u16) -> bool {
 /// A resource limit; `u64::MAX` stands for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// What is in force.
+    /// The limit in force.
     pub soft: u64,
-    /// How far the process may raise it.
+    /// The most to which the process may raise it.
     pub hard: u64,
 }
 
@@ -214,7 +214,7 @@ pub fn set_limit(resource: Resource, limit: Limit) -> io::Result<()> {
     .map(drop)
 }
 
-/// What the kernel accounts to the whole process; `None` if it does not tell.
+/// The resource usage of the whole process; `None` if the call fails.
 fn usage() -> Option<libc::rusage> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: `usage` is room for one rusage, which the call fills in.
@@ -279,7 +279,7 @@ pub fn hostname() -> String {
     }
 }
 
-/// What the machine is, for the first line of the log: `<sysname> <release> <machine>`.
+/// The operating system, for the first line of the log: `<sysname> <release> <machine>`.
 pub fn system() -> String {
     let mut uts = MaybeUninit::<libc::utsname>::zeroed();
     // SAFETY: `uts` is room for one utsname, which the call fills in.

@@ -1,5 +1,5 @@
-//! What can be changed over HTTP. Each change answers what the C original answers and says for the
-//! log what was and what is; anything that is not exactly a change is refused and changes nothing.
+//! The changes that can be made over HTTP. Each replies as the C original does and returns a line for the
+//! log with the old and the new value; anything else is refused and changes nothing.
 
 use super::response::Status;
 use super::routes::Call;
@@ -16,17 +16,17 @@ use std::borrow::Cow;
 /// A change that was made.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What was changed, from what, to what.
+    /// The line for the log: what was changed, the old and the new value.
     pub what: String,
-    /// What is answered.
+    /// The body of the response.
     pub body: Cow<'static, str>,
 }
 
-/// A change that was not made: the status, and one line for whoever asked.
+/// A change that was not made: the status, and a reason of one line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Denied(pub Status, pub String);
 
-/// What comes of asking for a change.
+/// The result of a request for a change.
 pub type Outcome = Result<Change, Denied>;
 
 fn made(what: String) -> Outcome {
@@ -38,7 +38,7 @@ fn bad(why: &str) -> Outcome {
     Err(Denied(Status::BAD_REQUEST, why.to_owned()))
 }
 
-/// Digits only; what does not fit is as large as can be.
+/// Digits only; larger numbers count as the largest.
 fn number(text: &str) -> Option<u32> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -129,7 +129,7 @@ pub fn reload(call: &mut Call<'_>) -> Outcome {
     }
 }
 
-/// `/read_repairs/<enable|disable>`: there is none to be switched.
+/// `/read_repairs/<enable|disable>`: there are none to switch.
 pub fn read_repairs(call: &mut Call<'_>) -> Outcome {
     match call.rest {
         "enable" => Err(Denied(
@@ -153,7 +153,7 @@ pub fn peer(call: &mut Call<'_>) -> Outcome {
     }
     let mut node = call.control.operator();
     let peers = find(&node, name)?;
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for peer in peers {
         let before = node.peer_state(peer);
         let address = node
@@ -165,7 +165,7 @@ pub fn peer(call: &mut Call<'_>) -> Outcome {
             "down" | "up" => {
                 let barred = node.bar_peer(peer, verb == "down");
                 let word = |barred| if barred { "barred" } else { "free" };
-                told.push(format!(
+                lines.push(format!(
                     "peer {address} {} -> {}",
                     word(barred),
                     word(verb == "down")
@@ -173,11 +173,11 @@ pub fn peer(call: &mut Call<'_>) -> Outcome {
             }
             _ => {
                 node.renew_peer(peer, call.now);
-                told.push(format!("peer {address} {before} -> {}", PeerState::Reset));
+                lines.push(format!("peer {address} {before} -> {}", PeerState::Reset));
             }
         }
     }
-    made(told.join(", "))
+    made(lines.join(", "))
 }
 
 /// The peers of this name: one, or `all`.

@@ -1,10 +1,10 @@
-//! Who is in the cluster, in the three forms that other programs read.
+//! The members of the cluster, in the three forms that other programs read.
 //!
 //! * [`describe`]: the C original's `/cluster_describe`, in its order and layout; strings are escaped,
-//!   and it shows the topology requests are routed by.
+//!   and it shows the topology by which requests are routed.
 //! * [`dyno`]: what the Dyno client reads for its token map, as dynomite-manager serves it. All values
-//!   are strings. The client port of other nodes is not known here and taken to be this node's.
-//! * [`seeds`]: what the `florida_provider` reads: all nodes but the one that asks.
+//!   are strings. The client port of other nodes is not known here; this node's is shown instead.
+//! * [`seeds`]: the list for the `florida_provider`: all nodes but the requesting one.
 
 use super::response::Response;
 use super::routes::Call;
@@ -16,7 +16,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What a node is called.
+/// The names of a node.
 struct Names {
     /// The address.
     ip: String,
@@ -26,8 +26,8 @@ struct Names {
     port: u16,
 }
 
-/// The names of a node; of this one as the environment says, else as `dyn_listen` does, and never a
-/// wildcard if an address of this machine is known.
+/// Returns the names of a node; those of this node come from the environment, else from `dyn_listen`, and are
+/// no wildcard if an address of this machine is known.
 fn names(call: &mut Call<'_>, id: NodeId, node: &Node) -> Names {
     let (text, port) = match &node.member.endpoint {
         Endpoint::Tcp { host, port } => (host.clone(), *port),
@@ -155,15 +155,16 @@ pub fn dyno(call: &mut Call<'_>) -> Response {
 }
 
 /// `/REST/v1/admin/get_seeds`: `host:port:rack:dc:token` of each node, joined by `|`, without a line
-/// end, which a C node would read into the last token. A wildcard is no address to tell. Left out is the node whose address the request
-/// comes from; if it comes from no node's, this one, whose sidecar or operator asks then.
+/// end, which a C node would read into the last token. A node with a wildcard address is left out,
+/// and so is the node from whose
+/// address the request comes; if it comes from no node's address, this node, whose sidecar or operator sent it.
 pub fn seeds(call: &mut Call<'_>) -> Response {
     let topology = topology(call);
     let asker = call.caller.ip();
     let mut all = Vec::new();
     for (id, node) in (0..).map(NodeId).zip(topology.nodes()) {
         let Names { ip, host, port } = names(call, id, node);
-        // Nobody could do anything with a wildcard but connect to himself.
+        // A node that connects to a wildcard address reaches itself.
         if host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified()) {
             continue;
         }

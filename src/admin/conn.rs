@@ -2,9 +2,9 @@
 //!
 //! Requests are answered one after the other in the order they came, pipelined or not. How it ends:
 //!
-//! | what happens | what is answered | then |
+//! | event | response | then |
 //! |---|---|---|
-//! | the client ends its stream between requests | what is still owed | closed |
+//! | the client ends its stream between requests | the outstanding responses | closed |
 //! | the client ends its stream inside a request | 400 | closed |
 //! | a request asks for it (`Connection: close`, HTTP/1.0) | the answer | closed |
 //! | the [`REQUESTS`]th request | the answer, announcing the end | drained, closed |
@@ -12,7 +12,7 @@
 //! | reading or writing fails | nothing more | closed |
 //! | a timeout | nothing more | closed |
 //!
-//! Drained: what the client still sends is read and thrown away, [`DRAIN_BYTES`] and [`DRAIN_US`]
+//! Drained: further input is read and discarded, [`DRAIN_BYTES`] and [`DRAIN_US`]
 //! at most, because closing a socket with unread bytes resets it and the reset overtakes the
 //! answer.
 //!
@@ -35,13 +35,13 @@ use crate::clock::Now;
 pub const REQUESTS: u32 = 100;
 /// Output beyond which no further request is answered until it is written.
 pub const MAX_OUTPUT: usize = 64 * 1024;
-/// Bytes read in one go before others get their turn.
+/// Bytes read in one go before other connections get their turn.
 const READ_BUDGET: usize = 64 * 1024;
 /// Bytes of one read.
 const READ_SIZE: usize = 8 * 1024;
 /// Input buffers that grew beyond this are given back between requests.
 const KEPT_INPUT: usize = 16 * 1024;
-/// Bytes thrown away after the last answer.
+/// Bytes discarded after the last response.
 pub const DRAIN_BYTES: usize = 1 << 20;
 
 const SECOND_US: u64 = 1_000_000;
@@ -60,13 +60,13 @@ enum Phase {
     Open,
     /// The last answer is in the output.
     Closing { drain: bool },
-    /// So many bytes are still thrown away.
+    /// At most this many further bytes are discarded.
     Draining { left: usize },
     /// Nothing is left to do.
     Done,
 }
 
-/// What the connection waits for, which decides how long it may.
+/// What the connection waits for; this decides its time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
     Request,
@@ -114,18 +114,18 @@ impl Conn {
         }
     }
 
-    /// When to give it up unless something happens before.
+    /// When the connection times out.
     pub fn deadline_us(&self) -> u64 {
         self.deadline_us
     }
 
-    /// How much it deserves to stay when there is no room: whether it ever sent a complete request,
-    /// then when bytes last moved.
+    /// The order in which connections are closed when there is no room, lowest first: false if it never sent a
+    /// complete request, then the time of the last transfer.
     pub fn merit(&self) -> (bool, u64) {
         (self.answered > 0, self.active_us)
     }
 
-    /// Whether there is output.
+    /// Returns true if there is output.
     pub fn wants_write(&self) -> bool {
         !self.output.is_empty()
     }
@@ -231,7 +231,7 @@ impl Conn {
         }
     }
 
-    /// Takes the next complete request out of the input. Its body, of which no path has a use, is passed over.
+    /// Takes the next complete request out of the input. Its body is skipped: no path uses one.
     fn next(&mut self) -> Result<Option<Request>, Refusal> {
         let request = match self.head.take() {
             Some(request) => request,
@@ -297,7 +297,7 @@ impl Conn {
         }
     }
 
-    /// Sets the deadline anew if what is waited for has changed: a byte now and then buys no time.
+    /// Resets the deadline if the connection waits for something else now: a slow trickle of bytes does not extend it.
     fn rearm(&mut self, now: Now) {
         let (waiting, patience) = if !self.output.is_empty() {
             (Waiting::Output, WRITE_US)

@@ -1,7 +1,7 @@
-//! Who may change the node over HTTP.
+//! Permission to change the node over HTTP.
 //!
-//! The endpoint knows no passwords, and the C original lets everybody who reaches it change
-//! anything by `GET`. Here a change must come from this machine, unless the operator says otherwise,
+//! The endpoint knows no passwords, and the C original lets every client that reaches it change
+//! anything by `GET`. Here a change must come from this machine, unless the operator allows others,
 //! and never from a browser on behalf of another site's page: browsers reach `localhost` too.
 //!
 //! - A page can have any browser send a `GET`, by an image for example, and can make it leave out where it
@@ -17,7 +17,7 @@ use super::request::{Method, Request};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// What the operator has said about changes.
+/// The operator's policy for changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// They are accepted from other machines.
@@ -26,18 +26,18 @@ pub struct Policy {
     pub lenient: bool,
 }
 
-/// Who asks.
+/// The sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The address at the other end; nothing for a Unix socket.
     pub addr: Option<SocketAddr>,
-    /// Whether that is on this machine.
+    /// True if that is on this machine.
     pub is_local: bool,
 }
 
 impl Caller {
-    /// Whoever connected from `addr` to `local`; `None` for Unix sockets. On this machine are
-    /// loopback addresses, and an address that is both ends of the connection.
+    /// The sender of requests on a connection from `addr` to `local`; `None` for Unix sockets. Loopback
+    /// addresses are on this machine, and so is an address that is both ends of the connection.
     pub fn new(addr: Option<SocketAddr>, local: Option<SocketAddr>) -> Caller {
         let ip = |addr: SocketAddr| addr.ip().to_canonical();
         Caller {
@@ -65,7 +65,7 @@ impl fmt::Display for Caller {
 
 const FOREIGN_PAGE: &str = "a page of another site may not change this node";
 
-/// Why this request may not change the node, if it may not. `host_name` is the machine's.
+/// Returns why this request may not change the node; `None` if it may. `host_name` is the machine's.
 pub fn refusal(
     request: &Request,
     caller: &Caller,
@@ -109,8 +109,8 @@ pub fn refusal(
     is_strange.then_some("call this node by an address, its host name or localhost")
 }
 
-/// Whether a `Host` is an address, `localhost`, or exactly the machine's name, with its domain if it has
-/// one or without. Any other name could be given to this machine by a stranger.
+/// Returns true if a `Host` is an address, `localhost`, or exactly the machine's name, with its domain if it has
+/// one or without. An attacker can make any other name resolve to this machine.
 fn is_own_name(host: &str, host_name: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,

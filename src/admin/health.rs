@@ -19,11 +19,11 @@ pub fn live(call: &mut Call<'_>) -> Response {
     )
 }
 
-/// `/readyz`: 200 if clients can connect and be served, else 503; either way every check, and why it
-/// fails if it does; and warnings: what does not match between this node and others, which does not keep it
+/// `/readyz`: 200 if clients can connect and be served, else 503; either way all checks, with the reasons of
+/// those that fail; and warnings: mismatches between this node and others, which do not keep it
 /// from serving.
 pub fn ready(call: &mut Call<'_>) -> Response {
-    let mut checks = call.control.doors();
+    let mut checks = call.control.listener_checks();
     checks.extend(call.control.operator().health(call.now));
     let (status, word) = match checks.iter().all(|check| check.trouble.is_none()) {
         true => (Status::OK, "ready"),
@@ -37,7 +37,7 @@ pub fn ready(call: &mut Call<'_>) -> Response {
     )
 }
 
-/// What does not match between this node and others.
+/// Mismatches between this node and others.
 pub(super) fn warnings(call: &mut Call<'_>) -> Vec<Value> {
     let all = call.control.operator().warnings();
     all.iter().map(warning).collect()

@@ -1,10 +1,10 @@
 //! The HTTP endpoint on the stats port, without its sockets.
 //!
 //! [`server`] holds the connections, [`conn`] is one of them, [`request`] and [`response`] are the
-//! two halves of HTTP/1.1 (RFC 9110, RFC 9112), [`routes`] is the one table of what can be asked.
+//! two halves of HTTP/1.1 (RFC 9110, RFC 9112), [`routes`] is the one table of routes.
 //! Behind the routes are [`changes`], which [`guard`] lets through or not, [`cluster`], [`health`] and
 //! [`peers`]. All of it is state machines: bytes come from any `Read`, go to any `Write`, and the
-//! time is an argument. The node and what is around it are reached through [`Control`].
+//! time is an argument. The node and its process are reached through [`Control`].
 
 pub mod changes;
 pub mod cluster;
@@ -27,22 +27,22 @@ use crate::node::health::Check;
 use crate::stats::Identity;
 use std::net::IpAddr;
 
-/// What the endpoint may ask of the node and of the world around it.
+/// The endpoint's access to the node and its process.
 pub trait Control {
     /// The node's port for its operator.
     fn operator(&mut self) -> Operator<'_>;
-    /// Who it is.
+    /// Its identity.
     fn identity(&self) -> &Identity;
-    /// Who may change it.
+    /// The policy for changes.
     fn policy(&self) -> Policy;
     /// The body of `/info` as of `now`, ending in a line feed.
     fn info(&mut self, now: Now) -> String;
     /// The body of `/metrics` as of `now`.
     fn metrics(&mut self, now: Now) -> String;
-    /// What must be so for clients to get to the node at all.
-    fn doors(&self) -> Vec<Check>;
-    /// Reads the configuration again. Says what is different, a line each, and what of it waits for the
-    /// next start; or what is wrong, a line each, and nothing has been changed.
+    /// The checks of the listeners, for `/readyz`.
+    fn listener_checks(&self) -> Vec<Check>;
+    /// Reads the configuration again. Returns a line for each difference, with a note if it waits for the
+    /// next start; or a line for each problem, and nothing has been changed.
     fn reload(&mut self, now: Now) -> Result<Vec<String>, Vec<String>>;
     /// A node's address on the connection to it; for this node, its own end of one to a peer. Nothing
     /// without a connection over TCP.

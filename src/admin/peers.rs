@@ -1,4 +1,4 @@
-//! `/peers`: what this node and its peers have told each other, for `dynomite-check --cluster`.
+//! `/peers`: the cards that this node and its peers have exchanged, for `dynomite-check --cluster`.
 
 use super::health;
 use super::response::{Response, Status};
@@ -9,7 +9,7 @@ use crate::proto::dnode::Card;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// A card, field by field; what was not told is missing.
+/// A card, field by field, without unknown fields.
 fn shown(card: &Card) -> Value {
     let fields = card.fields();
     let fields = fields.map(|(field, value)| (field.name().to_owned(), Value::from(value)));
@@ -21,8 +21,8 @@ fn seconds(us: i64) -> f64 {
     us as f64 / 1e6
 }
 
-/// This node's card; of each peer where and how it is listed, whether it is connected, its card if it has
-/// shown one, its clock if that is known; and what does not match anywhere.
+/// This node's card; of each peer its entry, whether it is connected, its card and its clock if
+/// known; and all mismatches.
 pub fn peers(call: &mut Call<'_>) -> Response {
     let now = call.now;
     let mut node = call.control.operator();

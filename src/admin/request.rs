@@ -23,7 +23,7 @@ pub const MAX_FIELDS: usize = 100;
 /// Longest body; a longer one is 413.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// What is asked to be done. Methods are case-sensitive.
+/// Methods. They are case-sensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Read.
@@ -61,13 +61,13 @@ pub struct Request {
     pub path: String,
     /// What follows the first `?` of the target, as it came.
     pub query: Option<String>,
-    /// Whether the connection may serve another request: HTTP/1.1 without `Connection: close`.
+    /// True if the connection may serve another request: HTTP/1.1 without `Connection: close`.
     pub keep_alive: bool,
     /// Bytes of body that follow the head, at most [`MAX_BODY`].
     pub content_length: usize,
-    /// Whether the sender waits for `100 Continue` before it sends the body.
+    /// True if the sender waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
-    /// What the sender calls this server (`Host`).
+    /// The name of this server in the request (`Host`).
     pub host: Option<String>,
     /// The origin of the page on whose behalf a browser asks (`Origin`).
     pub origin: Option<String>,
@@ -75,12 +75,12 @@ pub struct Request {
     pub fetch_site: Option<String>,
     /// That page, or its origin (`Referer`).
     pub referer: Option<String>,
-    /// Whether a browser asks, as far as it says so: by any `Sec-Fetch` field, or a `User-Agent` that
+    /// True if the request shows that a browser sent it: by any `Sec-Fetch` field, or a `User-Agent` that
     /// begins with `Mozilla/`, as those of all browsers do.
     pub is_browser: bool,
     /// The host and port in a target in absolute form.
     pub authority: Option<String>,
-    /// Whether the path came as it is, without percent escapes.
+    /// True if the path was sent without percent escapes.
     pub is_plain_path: bool,
 }
 
@@ -94,7 +94,7 @@ pub struct HeadScan {
 }
 
 impl HeadScan {
-    /// Looks for the head at the front of `input`, which holds what it held last time and more.
+    /// Looks for the head at the front of `input`, which holds the same bytes as last time and more.
     /// Returns where its request line begins and where the head ends, once it is complete.
     ///
     /// # Errors
@@ -156,8 +156,8 @@ impl Request {
     /// Reads a complete head, request line first.
     ///
     /// # Errors
-    /// A [`Refusal`]; the connection cannot be used any further then, because where the next
-    /// request begins is not known for sure.
+    /// A [`Refusal`]; the connection cannot be used any further then, because the beginning of the next
+    /// request is uncertain.
     pub fn parse(head: &[u8]) -> Result<Request, Refusal> {
         let head = with_known_minor(head);
         let mut room = [httparse::EMPTY_HEADER; MAX_FIELDS];
@@ -234,7 +234,7 @@ fn request_line<'h>(
 
 const NO_REQUEST_LINE: &str = "the request line is not: method target version";
 
-/// The answer to a head that cannot be read; `parsed` is what was read before.
+/// The answer to a malformed head; `parsed` is the part before the error.
 fn unreadable(error: httparse::Error, parsed: &httparse::Request<'_, '_>, head: &[u8]) -> Refusal {
     use httparse::Error;
     let mut lines = head.split(|&byte| byte == b'\n');

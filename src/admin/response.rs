@@ -40,7 +40,7 @@ pub const LEGACY_TYPE: &str = "application/json; charset=utf-8";
 /// That of a one-line reason.
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 
-/// What is answered.
+/// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status.
@@ -49,7 +49,7 @@ pub struct Response {
     pub content_type: &'static str,
     /// The value of `Allow`; no such field if empty.
     pub allow: &'static [Method],
-    /// Whether it is worded as HTTP/1.0 and ends the connection, for readers of nothing else.
+    /// True if it is sent as HTTP/1.0 and ends the connection, for clients that read nothing else.
     pub http10: bool,
     /// The body.
     pub body: Vec<u8>,
@@ -89,7 +89,7 @@ impl Response {
         Response::reason(status, why)
     }
 
-    /// Appends the response to `out`. With `head_only` the body is left out but its length is told
+    /// Appends the response to `out`. With `head_only` the body is left out but its length is sent
     /// (`HEAD`); without `keep_alive` the connection is announced to close.
     pub fn write(&self, out: &mut BytesMut, head_only: bool, keep_alive: bool, now: Now) {
         let Status(code, reason) = self.status;
@@ -117,7 +117,7 @@ impl Response {
     }
 }
 
-/// What a sender that expects it is told before its body.
+/// The interim response to a sender that waits for it before its body.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// A date as `Date` has it (RFC 9110, 5.6.7), of seconds since the Unix epoch.

@@ -1,11 +1,11 @@
 //! The one table of routes.
 //!
-//! A route is a row of [`ROUTES`]; finding it, 404, 405 with `Allow`, `HEAD`, `/help`, who may change
-//! something and the line in the log about it follow from the row. A handler gets a [`Call`] and
+//! A route is a row of [`ROUTES`]; finding it, 404, 405 with `Allow`, `HEAD`, `/help`, the permission to
+//! change something and the line in the log follow from the row. A handler gets a [`Call`] and
 //! reaches the node through [`Control`].
 //!
-//! A route that changes something takes `GET`, as the original's, and `POST`, and never `HEAD`: what
-//! only looks must not act. Each change, and each that is refused, is one line in the log and counted.
+//! A route that changes something takes `GET`, as the original's, and `POST`, and never `HEAD`: a
+//! read must not change anything. Each change, and each that is refused, is one line in the log and counted.
 
 use super::changes::{self, Change, Denied};
 use super::request::{Method, Refusal, Request};
@@ -23,34 +23,34 @@ pub struct Route {
     pub pattern: &'static str,
     /// Its line in `/help`; none if it is empty.
     pub usage: &'static str,
-    /// What it is for, in one line.
+    /// Its purpose, in one line.
     pub help: &'static str,
-    /// What it does.
+    /// Its handler.
     pub handler: Handler,
 }
 
-/// What a route does.
+/// The handler of a route.
 pub enum Handler {
-    /// Tells something.
+    /// Shows something.
     Show(fn(&mut Call<'_>) -> Response),
     /// Changes something.
     Change(fn(&mut Call<'_>) -> changes::Outcome),
 }
 
-/// What a handler is given.
+/// The arguments of a handler.
 pub struct Call<'a> {
-    /// The node and what is around it.
+    /// The node and its process.
     pub control: &'a mut dyn Control,
-    /// Who asks.
+    /// The sender of the request.
     pub caller: Caller,
     /// The time.
     pub now: Now,
-    /// What stands for `*` in the pattern, percent-decoded; empty without one.
+    /// The part of the path that `*` in the pattern matches, percent-decoded; empty without one.
     pub rest: &'a str,
 }
 
 impl Route {
-    /// What may be done with it; anything else is 405.
+    /// The methods that it accepts; others get 405.
     pub fn methods(&self) -> &'static [Method] {
         match self.handler {
             Handler::Show(_) => &[Method::Get, Method::Head],
@@ -174,7 +174,7 @@ pub fn answer(
     }
 }
 
-/// Makes a change if it may be made, and says so in the log.
+/// Makes a change if it is permitted, and logs it.
 fn changed(
     request: &Request,
     change: fn(&mut Call<'_>) -> changes::Outcome,
@@ -203,7 +203,7 @@ fn changed(
     }
 }
 
-/// What of `path` stands for the pattern's `*`, if it matches.
+/// The part of `path` that the pattern's `*` matches, if the path matches.
 fn rest<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     match pattern.strip_suffix('*') {
         Some(prefix) => path.strip_prefix(prefix).filter(|rest| !rest.is_empty()),

@@ -9,7 +9,7 @@
 //! 3. [`Admin::tick`] at [`Admin::next_deadline`].
 //!
 //! Once an id was evicted, expired, answered [`Outcome::Close`] or given to [`Admin::closed`], it
-//! is forgotten here and the caller drops the socket. Calls with such an id answer `Close`.
+//! is forgotten here and the caller drops the socket. Calls with such an id return `Close`.
 
 use std::io::{Read, Write};
 
@@ -19,8 +19,8 @@ use super::conn::Conn;
 use super::{Caller, Control};
 use crate::clock::Now;
 
-/// Most connections at a time. At the limit the least deserving one makes room: of those that never
-/// sent a complete request the one silent longest, and only when there is none, of the others.
+/// Most connections at a time. At the limit one is closed for a new one: of those that never sent a
+/// complete request the one silent longest; if there are none, of all.
 pub const MAX_CONNS: usize = 256;
 /// Rounds of reading and writing in one [`Admin::drive`].
 const ROUNDS: usize = 8;
@@ -32,7 +32,7 @@ pub struct ConnId {
     generation: u64,
 }
 
-/// What the caller is to do next with a connection.
+/// What the caller does next with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Wait for the next readiness event or the deadline.
@@ -44,7 +44,7 @@ pub enum Outcome {
     Close,
 }
 
-/// What became of a new connection.
+/// The admission of a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Admission {
     /// The new connection.
@@ -60,7 +60,7 @@ pub struct Admin {
     generation: u64,
     /// Most connections.
     most: usize,
-    /// No deadline is earlier; `u64::MAX` for none.
+    /// A lower bound of all deadlines; `u64::MAX` for none.
     earliest_us: u64,
 }
 
@@ -86,18 +86,17 @@ impl Admin {
         self.conns.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.conns.is_empty()
     }
 
-    /// How many connections there may be from now on: at most [`MAX_CONNS`], fewer where descriptors are
-    /// few.
+    /// Sets the limit of connections: at most [`MAX_CONNS`], fewer where descriptors are few.
     pub fn limit(&mut self, most: usize) {
         self.most = most.clamp(1, MAX_CONNS);
     }
 
-    /// Takes in a connection of `caller` accepted at `now`.
+    /// Adds a connection of `caller` accepted at `now`.
     pub fn accepted(&mut self, caller: Caller, now: Now) -> Admission {
         let evicted = if self.conns.len() < self.most {
             None
@@ -144,7 +143,7 @@ impl Admin {
         self.with(id, |conn| conn.transmit(now, sink))
     }
 
-    /// Whether there is something to transmit.
+    /// Returns true if there is something to transmit.
     pub fn wants_write(&self, id: ConnId) -> bool {
         self.conn(id).is_some_and(Conn::wants_write)
     }
@@ -176,7 +175,7 @@ impl Admin {
         Outcome::Again
     }
 
-    /// Gives up the connections whose time is over at `now`, and names them.
+    /// Removes the connections that have timed out by `now`, and returns their ids.
     pub fn tick(&mut self, now: Now) -> Vec<ConnId> {
         let mut expired = Vec::new();
         if now.mono_us < self.earliest_us {

@@ -1,4 +1,4 @@
-//! How long to wait before connecting again.
+//! The wait before another attempt to connect.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// With this ceiling, in whole seconds rounded down, at least one: [`PEER_CEILING`] for peers,
+    /// A series of waits up to `ceiling` (whole seconds, rounded down, at least one): [`PEER_CEILING`] for peers,
     /// `server_retry_timeout` for the datastore.
     pub fn new(ceiling: Duration) -> Backoff {
         Backoff {
@@ -25,9 +25,9 @@ impl Backoff {
         }
     }
 
-    /// The wait after a failure; the next one is twice as long, up to the ceiling. It is up to an
-    /// eighth shorter, as `noise` has it, so that not all nodes come back to a peer at one moment; 0
-    /// is no shorter.
+    /// Returns the wait after a failure; the next one is twice as long, up to the ceiling. `noise` shortens
+    /// it by up to an eighth, so that nodes do not all reconnect to a peer at the same moment; 0 shortens
+    /// nothing.
     pub fn failed(&mut self, noise: u64) -> Duration {
         let wait = Duration::from_secs(self.next_secs);
         self.next_secs = self.next_secs.saturating_mul(2).min(self.ceiling_secs);

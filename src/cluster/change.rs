@@ -1,9 +1,9 @@
-//! What is different between two lists of members.
+//! The differences between two lists of members.
 
 use super::member::Member;
 use std::fmt;
 
-/// One difference. A member is who has its datacenter, rack and tokens, whatever its address.
+/// One difference. A member is identified by datacenter, rack and tokens; its address may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It was not in the list.
@@ -12,9 +12,9 @@ pub enum Change {
     Removed(Member),
     /// It has another address, or another name.
     Moved {
-        /// As it was.
+        /// The member before the change.
         from: Member,
-        /// As it is.
+        /// The member after the change.
         to: Member,
     },
 }
@@ -29,13 +29,13 @@ impl fmt::Display for Change {
     }
 }
 
-/// Whether two members are one, perhaps at two addresses.
+/// Returns true if two members are the same node, perhaps at two addresses.
 pub fn is_same(one: &Member, other: &Member) -> bool {
     one.dc == other.dc && one.rack == other.rack && one.tokens == other.tokens
 }
 
-/// What makes the second list of the first: who leaves, in the order of the first list, then who is
-/// new or has moved, in the order of the second.
+/// Returns the changes that turn the first list into the second: removed members in the order of the first
+/// list, then added and moved members in the order of the second.
 pub fn changes(before: &[Member], after: &[Member]) -> Vec<Change> {
     let gone = before
         .iter()

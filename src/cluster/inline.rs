@@ -1,7 +1,7 @@
 //! A list that keeps its first elements in place.
 
 /// A list of small values: the first `N` are in the value itself, and only a longer list is on the
-/// heap. It is as long as its owner makes it.
+/// heap. Its length is not limited.
 #[derive(Clone, Debug)]
 pub struct InlineList<T, const N: usize> {
     inline: [T; N],

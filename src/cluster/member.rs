@@ -1,4 +1,4 @@
-//! A node as it is announced, and what can be wrong with a list of them.
+//! A node as it is announced, and the mistakes a list of nodes can hold.
 
 use crate::config::{Endpoint, Seed, Settings};
 use crate::hashkit::{MAX_TOKENS, Token};
@@ -13,7 +13,7 @@ pub const MAX_NODES: usize = 4096;
 pub struct Member {
     /// The name operators use for it in `/peer/…`; usually the host.
     pub name: String,
-    /// Where its peers reach it (`dyn_listen`).
+    /// The address at which peers reach it (`dyn_listen`).
     pub endpoint: Endpoint,
     /// Its datacenter; compared exactly.
     pub dc: String,
@@ -55,17 +55,16 @@ impl fmt::Display for Member {
     }
 }
 
-/// Something in a list of members that is probably a mistake. Nodes are given as text, ready for
-/// the log.
+/// A probable mistake in a list of members. Nodes are given as text, ready for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// Two nodes of a rack have one token; the loser does not get those keys.
     SharedToken {
         /// The token.
         token: Token,
-        /// Who keeps it.
+        /// The node that keeps it.
         owner: String,
-        /// Who does not.
+        /// The node that loses it.
         loser: String,
     },
     /// Two members have one address.
@@ -75,7 +74,7 @@ pub enum Warning {
         /// The later.
         second: String,
     },
-    /// A node has more than one token, which ends every node of the C original that hears of it.
+    /// A node has more than one token; a node of the C original exits when gossip brings it such a node.
     SeveralTokens {
         /// The first such node.
         node: String,
@@ -106,7 +105,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Why a list of members is no cluster.
+/// Why a list of members cannot form a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TopologyError {
     /// More than [`MAX_NODES`] members.
@@ -136,7 +135,7 @@ impl fmt::Display for TopologyError {
 
 impl std::error::Error for TopologyError {}
 
-/// The error that makes these no cluster.
+/// Checks that these members can form a cluster.
 pub(super) fn check(members: &[Member]) -> Result<(), TopologyError> {
     if members.len() > MAX_NODES {
         return Err(TopologyError::TooManyNodes(members.len()));
@@ -151,7 +150,7 @@ pub(super) fn check(members: &[Member]) -> Result<(), TopologyError> {
     }
 }
 
-/// What looks like a mistake without knowing who is in which rack.
+/// Returns the probable mistakes that show without assigning members to racks.
 pub(super) fn suspicions(members: &[Member]) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut addresses: HashMap<&Endpoint, &Member> = HashMap::new();

@@ -1,4 +1,4 @@
-//! The judge of replies that are lists of values, one position at a time.
+//! Merges replies that are lists of values, position by position.
 //!
 //! When the replies to an `MGET` disagree as wholes, each of their positions may still have a
 //! majority: the answer is then put together from several replies. As the original does it, but
@@ -7,7 +7,7 @@
 use super::quorum::quorum_of;
 use crate::consistency::Consistency;
 
-/// How a merge went.
+/// Result of a merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merge {
     /// Every position has a majority.

@@ -1,4 +1,4 @@
-//! A cluster without its wires: who is in it, where a request goes, how the replies are judged.
+//! The cluster without its network: its members, the placement of requests, the judgement of replies.
 //!
 //! Nothing here sees a socket, a clock or the bytes of a protocol. A request enters as a
 //! [`Demand`](route::Demand), leaves as a list of [`Target`](route::Target)s, and its replies come
@@ -13,21 +13,21 @@
 //! | file | noun |
 //! |---|---|
 //! | [`id`] | small numbers for nodes, racks and datacenters |
-//! | [`topology`] | one state of the cluster: who is in which rack of which datacenter |
+//! | [`topology`] | one state of the cluster: datacenters, racks and nodes |
 //! | [`member`] | a node as it is announced |
-//! | [`change`] | what is different between two lists of members |
+//! | [`change`] | the differences between two lists of members |
 //! | [`ring`] | the tokens of one rack |
 //! | [`route`] | the nodes one request goes to |
 //! | [`split`] | the pieces of a request with several keys |
 //! | [`quorum`] | the judge of one request's replies |
-//! | [`merge`] | the judge of replies that are lists of values, one position at a time |
-//! | [`peer_state`] | what a node says of itself, and what it may do then |
-//! | [`skew`] | how far a peer's clock is from this node's |
-//! | [`seeds`] | lists of other nodes, and the members they come to |
-//! | [`timeout`] | how long a request may wait, by where it went |
-//! | [`backoff`] | how long to wait before connecting again |
-//! | [`throttle`] | how many messages may leave in a second |
-//! | [`window`] | how many messages a C node may owe replies to |
+//! | [`merge`] | merges replies that are lists of values, position by position |
+//! | [`peer_state`] | the state of a node, and the requests it serves in that state |
+//! | [`skew`] | the offset of a peer's clock from this node's |
+//! | [`seeds`] | lists of other nodes from a provider, and the members that follow from them |
+//! | [`timeout`] | the time limit of a request, by the distance of its target |
+//! | [`backoff`] | the wait before another attempt to connect |
+//! | [`throttle`] | the limit of messages per second |
+//! | [`window`] | the limit of unanswered messages on a connection to a C node |
 
 pub mod backoff;
 pub mod change;

@@ -1,6 +1,6 @@
-//! What the environment says this node is called by others.
+//! The public names of this node, from the environment.
 
-/// The names; nothing where the environment says nothing.
+/// The names; `None` where the variables are not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnNames {
     /// The host name.
@@ -10,8 +10,8 @@ pub struct OwnNames {
 }
 
 impl OwnNames {
-    /// By the key `env`: with one that begins with `aws`, the default, `EC2_PUBLIC_HOSTNAME` and
-    /// `EC2_PUBLIC_IPV4` come before `PUBLIC_HOSTNAME` and `PUBLIC_IPV4`; with another one, after
+    /// Reads the names, by the key `env`: with a value that begins with `aws`, the default, `EC2_PUBLIC_HOSTNAME` and
+    /// `EC2_PUBLIC_IPV4` come before `PUBLIC_HOSTNAME` and `PUBLIC_IPV4`; with another value, after
     /// them. (The original means to do so and reads the `EC2_` variables whatever `env` is.) Empty
     /// counts as not set.
     pub fn read(env: &str, value: impl Fn(&str) -> Option<String>) -> OwnNames {

@@ -1,11 +1,11 @@
-//! What a node says of itself, and what it may do then.
+//! The state of a node, and the requests it serves in that state.
 
 use crate::proto::Class;
 
 /// The state of a node, by the original's names. Only the local node's state has an effect, and
 /// only where a request is about to enter its datastore, from a client or a peer: a node in any
-/// state goes on coordinating. Whether a peer gets requests depends on its connection and on what an
-/// operator has said of it, not on the state it is in.
+/// state goes on coordinating. Whether a peer gets requests depends on its connection and on whether an
+/// operator took it down, not on its state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PeerState {
     /// Before anything is set up.
@@ -25,35 +25,35 @@ pub enum PeerState {
     Down,
     /// Of a peer: its connections are to be made anew.
     Reset,
-    /// Of a peer: never heard of.
+    /// Of a peer: no state was received.
     Unknown,
 }
 
-/// What happens to a request for the local datastore.
+/// How a request for the local datastore is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// It is sent.
     Serve,
     /// It is answered with the error "current state does not allow this request".
     Refuse,
-    /// It is kept, without a time limit, until the state serves writes; then everything kept goes
-    /// first, in order. The keeper bounds how much, and refuses beyond.
+    /// It is parked, without a time limit, until the state serves writes; then the parked
+    /// requests go first, in order. The caller limits their number and refuses the others.
     Hold,
 }
 
 struct Row {
     state: PeerState,
-    /// On the wire of gossip.
+    /// The number in gossip.
     number: u8,
     name: &'static str,
     reads: Gate,
     writes: Gate,
 }
 
-/// Every state. Two gates differ from the original's. Writes held in `WRITES_ONLY` have no time
+/// Every state. Two gates differ from the original's. Writes parked in `WRITES_ONLY` have no time
 /// limit (there the datastore connection is closed over them, and all are lost). `JOINING` serves
 /// (there requests hang until their time is up, though the node has nothing to wait for). The
-/// states that only peers are in refuse.
+/// states that only peers can have refuse.
 #[rustfmt::skip]
 const ROWS: [Row; 9] = {
     use Gate::{Hold, Refuse, Serve};
@@ -100,7 +100,7 @@ impl PeerState {
         self.row().map_or("INVALID STATE", |row| row.name)
     }
 
-    /// What happens to a request for the datastore while the local node is in this state.
+    /// Returns how requests of this class are treated while the local node is in this state.
     pub fn gate(self, class: Class) -> Gate {
         self.row().map_or(Gate::Refuse, |row| match class {
             Class::Read => row.reads,

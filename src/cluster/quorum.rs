@@ -2,7 +2,7 @@
 //!
 //! Of the n replies that count in a datacenter, a quorum is q = n/2 + 1. Errors are no replies: a
 //! failure to reach a replica or its datastore, or an error line of the datastore. Anything else is
-//! a good reply, nil and 0 as well, and stands here as a digest of its bytes.
+//! a good reply, nil and 0 as well, and is represented by a digest of its bytes.
 //!
 //! | replies of a datacenter | `DC_QUORUM` | `DC_SAFE_QUORUM`, `DC_EACH_SAFE_QUORUM` |
 //! |---|---|---|
@@ -40,7 +40,7 @@ pub enum Reply {
     Error,
 }
 
-/// What can be said so far. Targets are the numbers that came with the replies.
+/// The verdict so far. Targets are the numbers that came with the replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// More replies are needed, and can still come.
@@ -66,7 +66,7 @@ pub enum Verdict {
 /// The replies of one datacenter.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
-    /// How many may come.
+    /// The number of expected replies.
     expected: u16,
     good: u16,
     bad: u16,
@@ -88,7 +88,7 @@ struct Value {
     target: u16,
 }
 
-/// What one datacenter comes to.
+/// The state of one datacenter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Pending,
@@ -109,9 +109,9 @@ pub struct Quorum {
 }
 
 impl Quorum {
-    /// For a request at this level that expects so many replies in each datacenter, the local one
-    /// first; unreachable targets are to be reported as errors like the others. Datacenters with none
-    /// are left out of the judgement.
+    /// The judge of a request at this level. `expected` is the number of replies of each datacenter, the local
+    /// one first; the caller reports unreachable targets as errors. Datacenters with 0 are left out of the
+    /// judgement.
     pub fn new(level: Consistency, expected: impl IntoIterator<Item = u16>) -> Quorum {
         let mut tallies = InlineList::default();
         for replies in expected {
@@ -132,9 +132,9 @@ impl Quorum {
         }
     }
 
-    /// The same judge for replies that are lists of values, of which a disagreement as a whole may
-    /// still have a majority for each value ([`super::merge`]): it calls a disagreement only when
-    /// the last reply is in.
+    /// The same judge for replies that are lists of values. Lists that differ as wholes may still have a
+    /// majority for each value ([`super::merge`]), so it reports a disagreement only when the last reply is
+    /// in.
     pub fn of_lists(mut self) -> Quorum {
         self.whole = false;
         self
@@ -172,7 +172,7 @@ impl Quorum {
         self.verdict()
     }
 
-    /// What can be said now; once it is not [`Verdict::Pending`] it stays as it is.
+    /// The verdict now; once it is not [`Verdict::Pending`] it stays the same.
     pub fn verdict(&self) -> Verdict {
         let mut answer = None;
         let mut disagreement = None;
@@ -188,7 +188,7 @@ impl Quorum {
                         agreed: true,
                     });
                 }
-                // An error whatever a merge could make of earlier disagreements.
+                // An error, whatever earlier disagreements could be merged into.
                 Standing::Failed(target) => return Verdict::Error { target },
                 Standing::Disagreed(target) if self.whole => return self.disagreed(target),
                 // Lists: the others must be in too before they can be merged.
@@ -227,7 +227,7 @@ impl Quorum {
     }
 }
 
-/// How many replies a quorum of this many is.
+/// Returns the number of replies that are a quorum of `replies`.
 pub fn quorum_of(replies: usize) -> usize {
     replies / 2 + 1
 }

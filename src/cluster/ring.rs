@@ -72,7 +72,7 @@ impl Ring {
         Some((ring, clashes))
     }
 
-    /// Whether the owner depends on the token. A rack with one node owns every key with it, and the
+    /// Returns true if the owner depends on the token. A rack with one node owns every key with it, and the
     /// key need not be hashed.
     pub fn needs_hash(&self) -> bool {
         !self.single

@@ -14,8 +14,8 @@
 //!   times as there are racks. Here each owner is addressed directly ([`How::Request`]).
 //! * A `DC_ONE` read whose owner in this rack cannot answer goes to the owner in another rack of
 //!   this datacenter, if the [`Demand`] allows it. There it ends in an error.
-//! * A counted target that cannot be reached is in the list, as an error to be: no reply is ever
-//!   waited for that cannot come.
+//! * A counted target that cannot be reached is in the list and counts as an error: the judge never waits
+//!   for a reply that cannot come.
 
 use super::id::{DcId, NodeId, RackId};
 use super::topology::{Scope, Topology};
@@ -23,7 +23,7 @@ use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::proto::Class;
 
-/// Where a command may go, whatever its key. The original's `ROUTING_…` classes.
+/// The nodes that a command may go to, whatever its key. The original's `ROUTING_…` classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Routing {
     /// By key and consistency level.
@@ -56,7 +56,7 @@ pub struct Demand {
     /// Of the (first) key; any token if the cluster does not need hashes
     /// ([`Topology::needs_hash`]) or the command has no key.
     pub token: Token,
-    /// Whether a `DC_ONE` read may be served by another rack of this datacenter when the owner in
+    /// True if another rack of this datacenter may serve a `DC_ONE` read when the owner in
     /// this rack cannot answer. With several keys, only if they have one owner in each of those
     /// racks too; [`Demand::scope`] takes that into account.
     pub failover: bool,
@@ -105,10 +105,10 @@ pub enum How {
     Forward,
 }
 
-/// What becomes of a target's reply.
+/// How a target's reply counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Counts {
-    /// Nobody waits for it.
+    /// It is discarded.
     #[default]
     Discarded,
     /// It counts among the replies of this datacenter.
@@ -122,17 +122,17 @@ pub struct Target {
     pub node: NodeId,
     /// In which form.
     pub how: How,
-    /// What its reply is worth.
+    /// How its reply counts.
     pub counts: Counts,
-    /// Whether it can be sent. If not, a counted target is an error of its datacenter from the
+    /// True if it can be sent. If not, a counted target is an error of its datacenter from the
     /// start, and a discarded one is dropped, for the caller's statistics.
     pub reachable: bool,
     /// How many racks were passed over because they could not be reached; 0 without failover.
     pub passed_over: u16,
 }
 
-/// Where one request goes, in the order of sending; at most as many targets as the cluster has nodes. Meant to be kept
-/// and filled anew, so that it takes no memory for each request.
+/// The targets of one request, in the order of sending; at most as many as the cluster has nodes. Meant to be
+/// reused, so that it takes no memory for each request.
 #[derive(Clone, Debug, Default)]
 pub struct Targets {
     list: Vec<Target>,
@@ -146,7 +146,7 @@ impl std::ops::Deref for Targets {
     }
 }
 
-/// One placement in the making.
+/// The placement of one request, while it is computed.
 struct Placing<'a, R> {
     topology: &'a Topology,
     token: Token,

@@ -1,4 +1,4 @@
-//! How far a peer's clock is from this node's.
+//! The offset of a peer's clock from this node's.
 //!
 //! A question and its answer give one sample: the answer names the peer's wall clock, and was given some
 //! time between the two. So the middle of both is wrong by half of their distance at most (NTP's and
@@ -7,21 +7,21 @@
 
 use crate::clock::Now;
 
-/// How far a peer's clock may be off before a time of expiry by this node's clock would do harm, in µs.
+/// Offset of a peer's clock beyond which expiry times by this node's clock do harm, in µs.
 pub const TOLERANCE_US: u64 = 1_000_000;
 /// A clock that was off counts as right again from here on, in µs.
 const RECOVERED_US: u64 = TOLERANCE_US / 2;
-/// What two clocks may drift apart: one part in so many.
+/// The most that two clocks drift apart: one part in this many.
 const DRIFT: u64 = 5_000;
 
-/// A peer's clock, as it was measured.
+/// A measurement of a peer's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skew {
     /// The peer's wall clock less this node's monotonic one, in µs.
     ahead: i64,
-    /// How far that may be wrong, in µs.
+    /// The error of that, in µs.
     error: u64,
-    /// When that was so, in µs of the monotonic clock.
+    /// When it was measured, in µs of the monotonic clock.
     at: u64,
 }
 
@@ -32,14 +32,14 @@ impl Skew {
         let trip = answered.saturating_sub(asked);
         let middle = asked.saturating_add(trip / 2);
         Skew {
-            // A clock told by a peer may be anything.
+            // A peer may claim any time.
             ahead: (wall_us as i64).saturating_sub(middle as i64),
             error: trip.div_ceil(2),
             at: answered,
         }
     }
 
-    /// What is known with another sample: the more precise of both, unless the later one contradicts the
+    /// Combines two samples: the more precise of both, unless the later one contradicts the
     /// earlier. Then a clock was set, and the later one counts.
     #[must_use]
     pub fn and(self, later: Skew) -> Skew {
@@ -56,18 +56,18 @@ impl Skew {
         later
     }
 
-    /// By how much the peer's clock is ahead of this node's, in µs; negative if it is behind.
+    /// Returns by how much the peer's clock is ahead of this node's, in µs; negative if it is behind.
     pub fn offset_us(&self, now: Now) -> i64 {
         let here = (now.wall_us as i64).saturating_sub(now.mono_us as i64);
         self.ahead.saturating_sub(here)
     }
 
-    /// How far that may be wrong, in µs.
+    /// The error of that, in µs.
     pub fn error_us(&self) -> u64 {
         self.error
     }
 
-    /// Whether the peer's clock is off by more than [`TOLERANCE_US`], beyond the error of measurement.
+    /// Returns true if the peer's clock is off by more than [`TOLERANCE_US`], beyond the error of measurement.
     /// `was_off`: it was so before; then it has to come nearer than half of that to be right again.
     pub fn is_off(&self, now: Now, was_off: bool) -> bool {
         let limit = if was_off { RECOVERED_US } else { TOLERANCE_US };
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(far.and(near).offset_us(NOW), 5_000);
         let set = sample(10_000_000, 400_000);
         assert_eq!(near.and(set).offset_us(NOW), 10_000_000);
-        // A precise sample is worth less each second: some day another one takes its place.
+        // The error of a sample grows each second, so a later one replaces it in the end.
         let day = 86_400_000_000;
         let later = Now {
             mono_us: NOW.mono_us + day,

@@ -12,8 +12,8 @@ use crate::hashkit::Token;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
-/// A division of a request's keys, which are known by their places in the request. Meant to be kept
-/// and filled anew; it holds a few words for each key of the largest request it has seen, and the
+/// A division of a request's keys, which are known by their places in the request. Meant to be
+/// reused; it holds a few words for each key of the largest request it has seen, and the
 /// parser bounds that.
 #[derive(Clone, Debug, Default)]
 pub struct Split {
@@ -24,8 +24,7 @@ pub struct Split {
     /// Where each piece ends in `places`.
     ends: Vec<u32>,
     /// While dividing: the piece of keys that were together so far and have this owner.
-    /// Hashed without a secret, so that equal requests cost the same in every run: whose keys these are decides, and
-    /// no client.
+    /// Hashed without a secret, so that equal requests cost the same in every run: clients cannot choose these keys.
     refined: HashMap<(u32, NodeId), u32, BuildHasherDefault<DefaultHasher>>,
 }
 
@@ -97,7 +96,7 @@ impl Split {
     }
 }
 
-/// Whether keys with these tokens have one owner in each of the racks: then a command that cannot
+/// Returns true if keys with these tokens have one owner in each of the racks: then a command that cannot
 /// be split may run, else it is refused. True for no key and for one.
 pub fn same_owner(topology: &Topology, tokens: &[Token], racks: &[RackId]) -> bool {
     let Some((first, others)) = tokens.split_first() else {

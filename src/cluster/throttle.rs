@@ -1,14 +1,14 @@
-//! How many messages may leave in a second (`conn_msg_rate`).
+//! The limit of messages per second (`conn_msg_rate`).
 //!
 //! The original limits requests to peers of other datacenters, each connection by itself, and uses
-//! a full core while it waits. Here the sender is told when to come back, and sets a timer.
+//! a full core while it waits. Here the sender gets the time of the next message and sets a timer.
 
 /// Microseconds in a second: one message costs as many credits, and each microsecond earns as many
 /// as the rate.
 const SECOND_US: u64 = 1_000_000;
 
-/// A bucket of messages that may leave. It holds one second's worth and is filled steadily, so no
-/// stretch of time sees more than the rate times its seconds, plus one second's worth.
+/// A token bucket. It holds one second's worth of messages and is filled steadily, so in any
+/// period at most rate × seconds, plus one second's worth, are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Throttle {
     rate: u32,
@@ -28,8 +28,7 @@ impl Throttle {
         }
     }
 
-    /// When there is a message to take, as far as it is known at the last call of
-    /// [`Throttle::take`].
+    /// When the next message may leave, as of the last call of [`Throttle::take`].
     pub fn next_us(&self) -> u64 {
         self.filled_us
             + SECOND_US

@@ -1,4 +1,4 @@
-//! How long a request may wait for its reply, by where it went.
+//! The time limit of a request, by the distance of its target.
 //!
 //! The original's numbers (measured on it): what the requester grants a peer is more than the peer
 //! grants its own datastore, so that the peer's error arrives before the requester gives up.

@@ -1,8 +1,8 @@
-//! One state of the cluster: who is in which rack of which datacenter.
+//! One state of the cluster: datacenters, racks and nodes.
 //!
-//! Each node builds its own from what it was told; there is no agreement protocol. So that nodes
-//! with the same members arrive at the same picture, nothing here depends on the order in which
-//! they were told, except the numbers, which never leave the node:
+//! Each node builds its own from the members it knows; there is no agreement protocol. So that nodes
+//! with the same members build the same topology, nothing here depends on the order of the
+//! members, except the numbers, which never leave the node:
 //!
 //! * The local datacenter is number 0, the others follow in order of first appearance.
 //! * The racks of a datacenter are sorted by the length of their names, then by their bytes. (The
@@ -41,16 +41,16 @@ impl Distance {
     }
 }
 
-/// A member in its place.
+/// A member with its place in the topology.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// As it is announced.
+    /// The member as it is announced.
     pub member: Member,
     /// Its datacenter.
     pub dc: DcId,
     /// Its rack.
     pub rack: RackId,
-    /// How far it is from this node.
+    /// Distance from this node.
     pub distance: Distance,
 }
 
@@ -111,7 +111,7 @@ pub struct Topology {
     everywhere: Vec<RackId>,
 }
 
-/// A topology and what the operator should know about it.
+/// A topology and the warnings about it.
 #[derive(Clone, Debug)]
 pub struct Built {
     /// The topology.
@@ -121,16 +121,16 @@ pub struct Built {
 }
 
 impl Topology {
-    /// The first state: this node and the others it was told of, in that order. Members are taken
+    /// Builds the first state: this node, then `seeds` in their order. Members are taken
     /// as they are, even one that looks like this node (the configuration drops those).
     ///
     /// # Errors
-    /// [`TopologyError`], before anything is built.
+    /// [`TopologyError`]: these members cannot form a cluster.
     pub fn build(me: Member, seeds: Vec<Member>) -> Result<Built, TopologyError> {
         assemble(1, me, seeds)
     }
 
-    /// A node that is its own cluster.
+    /// A cluster of one node.
     pub fn alone() -> Topology {
         let me = Member {
             name: String::new(),
@@ -149,7 +149,7 @@ impl Topology {
         }
     }
 
-    /// The first state by the configuration: this node and its `dyn_seeds`.
+    /// Builds the first state from the configuration: this node and its `dyn_seeds`.
     ///
     /// # Errors
     /// As [`build`](Topology::build).
@@ -158,7 +158,7 @@ impl Topology {
         Topology::build(Member::me(settings), seeds)
     }
 
-    /// The state after this one, with other members besides this node. Nodes keep their numbers if
+    /// Builds the state after this one, with other members besides this node. Nodes keep their numbers if
     /// the list begins as the old one did.
     ///
     /// # Errors
@@ -213,7 +213,7 @@ impl Topology {
             .map_or(Distance::OtherDc, |node| node.distance)
     }
 
-    /// Whether keys must be hashed at all: false as long as every rack of every datacenter has one
+    /// Returns true if keys must be hashed at all: false as long as every rack of every datacenter has one
     /// node. Any token will do then.
     #[inline]
     pub fn needs_hash(&self) -> bool {
@@ -228,12 +228,12 @@ impl Topology {
             .map(|rack| rack.ring.owner(token))
     }
 
-    /// Whether this node owns the token in its rack.
+    /// Returns true if this node owns the token in its rack.
     pub fn is_mine(&self, token: Token) -> bool {
         self.owner(self.my_rack, token) == Some(NodeId::ME)
     }
 
-    /// The racks to look at to know how the keys are divided within a scope. Racks whose nodes
+    /// Returns the racks that determine how the keys are divided within a scope. Racks whose nodes
     /// divide the keys like those of another rack are left out, and so are racks of one node; there
     /// are none if no rack of the scope divides the keys.
     pub fn rings(&self, scope: Scope) -> &[RackId] {
@@ -284,7 +284,7 @@ fn assemble(version: u64, me: Member, seeds: Vec<Member>) -> Result<Built, Topol
             if nodes.contains(&NodeId::ME) {
                 my_place = rack.0;
             }
-            // None cannot happen: each rack has a node, and each node a token.
+            // `None` cannot happen: each rack has a node, and each node a token.
             if let Some(ring) = ring(&members, &nodes, &mut warnings) {
                 racks.push(Rack {
                     name: name.to_owned(),
@@ -365,7 +365,7 @@ fn ring(members: &[Member], nodes: &[NodeId], warnings: &mut Vec<Warning>) -> Op
     Some(ring)
 }
 
-/// Of these racks those that divide the keys, one for each way of dividing them.
+/// Returns one rack for each way in which these racks divide the keys.
 fn different_rings(racks: &[Rack], among: impl IntoIterator<Item = RackId>) -> Vec<RackId> {
     let mut seen = HashSet::new();
     among

@@ -1,13 +1,13 @@
-//! How many messages a C node may owe replies to.
+//! The limit of unanswered messages on a connection to a C node.
 //!
 //! A C node has no back-pressure. It reads whatever arrives, keeps a buffer of `mbuf_size` for every message, and loses
 //! all messages of a connection when more than 20,000 on it are unanswered (`MAX_CONN_QUEUE_SIZE` in `dyn_connection.h`)
 //! or when the oldest at its datastore has waited for `timeout` (`core_timeout` in `dyn_core.c`). Both depend on
-//! everything it does, of which one sender sees a part. So the sender watches what it can see, how long replies take:
+//! its whole load, of which one sender sees a part. So the sender watches the time that replies take:
 //! when messages begin to queue at the C node, the window closes; while replies come at once, it opens.
 //!
-//! The rule is that of congestion control by delay (LEDBAT, RFC 6817). The fastest reply shows what the way to the
-//! peer costs; the time beyond that was spent in queues.
+//! The rule is that of congestion control by delay (LEDBAT, RFC 6817). The fastest reply shows the time that the path to the
+//! peer takes; the time beyond that was spent in queues.
 //!
 //! | time in queues | the window |
 //! |---|---|
@@ -29,7 +29,7 @@ const BYTES: u64 = 16 << 20;
 const TARGET_PART: u64 = 20;
 /// ... but no longer than this, in µs: in that time a C node answers fewer than 10,000 messages.
 const TARGET_MOST_US: u64 = 100_000;
-/// How long, in µs, a window must be unused to be halved, or at its least for the way to be measured anew.
+/// How long, in µs, a window must be unused to be halved, or at its least for the path to be measured anew.
 const PATIENCE_US: u64 = 10_000_000;
 
 /// The number of messages that may be under way on one connection to a C node.
@@ -50,7 +50,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// For one of `connections` to a C node that passes each message on to `copies` nodes, itself included. `timeout_us`
+    /// The window of one of `connections` to a C node that passes each message on to `copies` nodes, itself included. `timeout_us`
     /// is the node's `timeout`, taken to be the cluster's.
     pub fn new(timeout_us: u64, connections: usize, copies: usize, now_us: u64) -> Window {
         let sharers = u32::try_from(connections.max(1) * copies.max(1)).unwrap_or(u32::MAX);
@@ -71,12 +71,12 @@ impl Window {
         self.size
     }
 
-    /// Whether another message may leave, with so many of so many bytes under way. A single one always may.
+    /// Returns true if another message may leave while `messages` of `bytes` bytes are under way. A single one always may.
     pub fn admits(&self, messages: u32, bytes: u64) -> bool {
         messages == 0 || (messages < self.size && bytes < BYTES)
     }
 
-    /// Notes a reply to a message written at `written_us`; `messages` were under way, that one included.
+    /// Records a reply to a message written at `written_us`; `messages` were under way, that one included.
     pub fn replied(&mut self, written_us: u64, now_us: u64, messages: u32) {
         let taken_us = now_us.saturating_sub(written_us);
         self.fastest_us = self.fastest_us.min(taken_us);
@@ -84,7 +84,7 @@ impl Window {
         if messages.saturating_mul(2) >= self.size {
             self.used_us = now_us;
         } else if now_us.saturating_sub(self.used_us) >= PATIENCE_US {
-            // What it could take when it was last tried, it need not be able to take now.
+            // The load of the peer may have changed since the window was last in use.
             self.size = (self.size / 2).max(FIRST.min(self.size));
             self.used_us = now_us;
         }
@@ -102,7 +102,7 @@ impl Window {
         }
     }
 
-    /// With next to nothing under way for long, and replies late all the same, the way has become longer.
+    /// Measures the path anew if replies stay late with almost nothing under way: the path has become longer.
     fn measure_anew(&mut self, taken_us: u64, now_us: u64) {
         if self.size > LEAST {
             self.least = None;

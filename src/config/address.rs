@@ -1,4 +1,4 @@
-//! Addresses: where to listen, where to connect.
+//! Addresses to listen on and to connect to.
 
 use std::fmt;
 use std::io;
@@ -44,7 +44,7 @@ impl Endpoint {
 }
 
 impl Endpoint {
-    /// Whether nobody can listen on both at a time. Names are compared as text.
+    /// Returns true if listening on both at a time is impossible. Names are compared as text.
     pub(super) fn overlaps(&self, other: &Endpoint) -> bool {
         let (Endpoint::Tcp { port: one, .. }, Endpoint::Tcp { port: two, .. }) = (self, other)
         else {
@@ -53,8 +53,8 @@ impl Endpoint {
         one == two && (self == other || self.is_wildcard() || other.is_wildcard())
     }
 
-    /// Whether who listens here is who answers there, as far as that can be told without asking anybody
-    /// which addresses this machine has.
+    /// Returns true if a listener on this address answers at the other one, as far as that is known without
+    /// the list of this machine's addresses.
     pub(super) fn is_reached_at(&self, other: &Endpoint) -> bool {
         match other {
             Endpoint::Tcp { host, .. } => {
@@ -93,7 +93,7 @@ impl fmt::Display for Endpoint {
 pub struct Listen {
     /// As it was written.
     pub text: String,
-    /// What it means.
+    /// The parsed address.
     pub target: Endpoint,
 }
 

@@ -1,10 +1,10 @@
-//! From the words of the files and of the environment to [`Settings`]: every value by its key's row, then what
-//! needs several keys at once. Everything wrong is reported, in the order of the files, then what is missing.
+//! Checks the values of the files and of the environment and makes [`Settings`] of them: each value by its key's
+//! row, then the rules that need several keys. All problems are reported, in the order of the files, then missing keys.
 //!
 //! There are up to three layers, and each overrides those before it, key by key: the main file, which the C
 //! original can read too; the `.local` file beside it, for the keys that the original refuses; and the
-//! environment. The environment comes last because it belongs to one process: what a unit or a container sets
-//! must not be undone by a file that a tool wrote, and installations that set variables keep what they have.
+//! environment. The environment comes last because it belongs to one process: a file that a tool wrote
+//! must not undo the settings of a unit or a container, and installations that set variables keep their settings.
 
 use super::address::Endpoint;
 use super::keys::{self, Key, Kind, Status};
@@ -21,7 +21,7 @@ use std::collections::{HashMap, HashSet};
 
 /// One file.
 pub(super) struct Layer {
-    /// What it holds.
+    /// Its keys.
     pub pool: Pool,
     /// Its name in messages.
     pub name: String,
@@ -81,11 +81,11 @@ pub(super) fn check(
 struct Given {
     key: &'static Key,
     text: String,
-    /// Where it stands; nothing for one of the environment.
+    /// Its position; `None` if it comes from the environment.
     place: Option<Place>,
 }
 
-/// The values of all layers, and what is to be said of them.
+/// The values of all layers, and the problems and notes about them.
 pub(super) struct Checker<'a> {
     /// The root key of the main file.
     pub pool_name: String,
@@ -114,13 +114,13 @@ impl Checker<'_> {
         self.notes.push(note);
     }
 
-    /// Warns of something that stands at a place.
+    /// Warns of something at a place.
     fn warn(&mut self, text: impl Into<String>, place: Option<Place>) {
         let text = text.into();
         self.note(Note::warn(Problem { text, place }.to_string()));
     }
 
-    /// Takes the values of a file in the place of those that the same keys have so far.
+    /// Takes the values of a file; they replace the earlier values of the same keys.
     fn override_by(&mut self, layer: &Layer) {
         let entries = layer.pool.entries.iter();
         let keys = entries.filter_map(|entry| keys::find(&entry.key.text));
@@ -163,7 +163,7 @@ impl Checker<'_> {
             let place = || Some(entry.key.place.clone());
             let Some(key) = keys::find(name) else {
                 let mut text = format!("conf: directive \"{name}\" is unknown");
-                // For those that are only counted nobody reads it.
+                // Further problems are only counted.
                 if self.problems.len() < MAX_PROBLEMS
                     && let Some(near) = keys::nearest(name)
                 {
@@ -267,13 +267,13 @@ impl Checker<'_> {
         self.all(name).next_back().map(|given| given.text.as_str())
     }
 
-    /// Where the last good value of a key stands.
+    /// The position of the last good value of a key.
     fn place(&self, name: &'static str) -> Option<Place> {
         let last = self.all(name).next_back();
         last.and_then(|given| given.place.clone())
     }
 
-    /// Where the values of these keys stand, of those that stand in a file.
+    /// The positions of the values of these keys that come from a file.
     fn places_of(&self, names: &[&'static str]) -> Vec<(&'static str, Place)> {
         let names = names.iter();
         names
@@ -341,7 +341,7 @@ impl Checker<'_> {
         size
     }
 
-    /// Refuses the absence of a required key, unless it was there and refused already.
+    /// Reports a missing required key, unless its value was refused already.
     pub fn missing(&mut self, name: &'static str) {
         if !self.refused.contains(name) {
             self.refuse(format!("conf: directive \"{name}:\" is missing"), None);
@@ -499,8 +499,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Refuses two listeners in one place, and a datastore that is this node: each request would come
-    /// back as another one.
+    /// Refuses two listeners on one address, and a datastore that is this node: each request would come
+    /// back as a new one.
     fn addresses(&mut self, settings: &Settings) {
         let listeners = [
             ("listen", &settings.listen.target),
@@ -525,7 +525,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Warns of what an operator would miss who relies on it.
+    /// Warns of settings without effect that an operator may rely on.
     fn without_effect(&mut self, settings: &Settings) {
         if settings.enable_gossip {
             self.warn("conf: gossip has no effect in this version: name the other nodes in \"dyn_seeds\", or choose a \"dyn_seed_provider\"", self.place("enable_gossip"));

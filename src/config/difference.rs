@@ -1,4 +1,4 @@
-//! What is different between two configurations, key by key.
+//! The differences between two configurations, key by key.
 
 use super::keys::{Effect, Key};
 use super::table::{KEYS, Settings};
@@ -9,9 +9,9 @@ use std::fmt;
 pub struct Difference {
     /// The key's row.
     pub key: &'static Key,
-    /// What it was, in the words of the file.
+    /// The old value, as the file would have it.
     pub from: String,
-    /// What it is.
+    /// The new value.
     pub to: String,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The keys whose effect is another, in the order of the table. Two ways to write the same are no
+/// Returns the keys whose values differ, in the order of the table. Two ways to write the same value are no
 /// difference.
 pub fn differences(from: &Settings, to: &Settings) -> Vec<Difference> {
     let keys = KEYS.iter().filter(|key| key.effect != Effect::Nothing);
@@ -43,7 +43,7 @@ pub fn differences(from: &Settings, to: &Settings) -> Vec<Difference> {
 }
 
 impl Settings {
-    /// Takes from others what may change while a node runs.
+    /// Takes from other settings the values that may change while a node runs.
     pub fn take_reloadable(&mut self, from: &Settings) {
         for key in KEYS.iter().filter(|key| key.effect == Effect::Reload) {
             if let Some(field) = key.field {
@@ -107,7 +107,7 @@ mod tests {
                 .all(|d| d.key.name != name);
             assert_eq!(taken, change.key.effect == Effect::Reload, "{name}");
         }
-        // What waits for a restart is named every time.
+        // Changes that wait for a restart are named every time.
         let waiting = differences(&running, &new);
         assert!(
             waiting

@@ -1,4 +1,4 @@
-//! What a row of the table of settings says of a key, and finding a row by its name.
+//! The row of a key in the table of settings, and finding a row by name.
 
 use super::table::{KEYS, Settings};
 use super::values::MAX_NUMBER;
@@ -42,12 +42,12 @@ pub enum Kind {
     Secure,
     /// The name of a provider of seeds.
     Provider,
-    /// Not looked at.
+    /// Not checked.
     Any,
 }
 
 impl Kind {
-    /// What the manual calls it.
+    /// Its description in the manual.
     pub fn words(self) -> &'static str {
         match self {
             Number => "number",
@@ -71,13 +71,13 @@ impl Kind {
         }
     }
 
-    /// Whether the key may occur more than once.
+    /// Returns true if the key may occur more than once.
     pub fn repeats(self) -> bool {
         matches!(self, Server | Seeds | Tokens | Any)
     }
 }
 
-/// What a key does today.
+/// How a key is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It is honoured.
@@ -114,7 +114,7 @@ pub struct Key {
     pub default: &'static str,
     /// The unit of a number, or its range in words; may be empty.
     pub unit: &'static str,
-    /// What it does today.
+    /// How it is treated.
     pub status: Status,
     /// When a change of it takes effect.
     pub effect: Effect,
@@ -126,7 +126,7 @@ pub struct Key {
     pub stands_for: Option<StandsFor>,
 }
 
-/// What a key's row does with its setting.
+/// Functions of a key's row for its setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
     /// The value as the file would have it: two ways to write the same are the same text.

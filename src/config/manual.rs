@@ -4,13 +4,13 @@ use super::keys::{Effect, Key, Status};
 use super::table::KEYS;
 use std::fmt::Write;
 
-/// What stands before and after the generated part of the manual page.
+/// The lines before and after the generated part of the manual page.
 pub const ROFF_MARKS: (&str, &str) = (
     ".\\\" The keys below are written from the table of keys; a test compares them.",
     ".\\\" End of the keys.",
 );
 
-/// What stands before the keys that the C original does not know.
+/// The text before the keys that the C original does not know.
 const NEW: &str = "\
 The C original does not start with one of these in its file: put them into the
 .I .local
@@ -21,7 +21,7 @@ for
 in a variable, 1 stands for true and 0 for false.
 ";
 
-/// What stands before and after the environment variables in dynomite(8).
+/// The lines before and after the environment variables in dynomite(8).
 pub const VARIABLE_MARKS: (&str, &str) = (
     ".\\\" The variables below are written from the table of settings; a test compares them.",
     ".\\\" End of the variables.",

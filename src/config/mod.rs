@@ -1,23 +1,23 @@
 //! The configuration: from YAML text and environment variables to checked [`Settings`].
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
 //! | `table` | the one table of settings |
-//! | `keys` | what a row of it says |
+//! | `keys` | a row of the table |
 //! | `yaml`, `pool` | a file's text as nodes with their places, and as the pool of keys |
-//! | `value_check`, `check` | each value by its row, then what needs several keys |
+//! | `value_check`, `check` | the checks: each value by its row, then rules over several keys |
 //! | `value`, `values`, `address`, `server` | the types of settings |
-//! | `difference` | what is another in a second result, and what of it can change while a node runs |
+//! | `difference` | the differences to another configuration, and the values that can change while a node runs |
 //! | `pem` | the key file of encrypted peer connections |
 //! | `manual` | the table as parts of manual pages |
-//! | `problem` | what is wrong, and what is worth logging |
+//! | `problem` | problems, and notes for the log |
 //!
-//! The main file, `-c FILE`, is one that the C original can read too. What the original would refuse stands in a
+//! The main file, `-c FILE`, is one that the C original can read too. Keys that the original would refuse are in a
 //! second file beside it, if there is one: `dynomite.local.yml` for `dynomite.yml`.
 //!
-//! Nothing here logs or starts anything: what should be logged comes back as [`Note`]s. [`parse`] is a function of its text alone; [`load`] also reads files and asks the
-//! resolver, as the original does at start, so that a start that must fail fails before anything
-//! is bound or daemonized.
+//! Nothing here logs or starts anything: lines for the log are returned as [`Note`]s. [`parse`] depends on its
+//! text alone; [`load`] also reads files and asks the resolver, as the original does at start, so that a start
+//! that must fail fails before anything is bound or daemonized.
 
 mod address;
 mod check;
@@ -58,11 +58,11 @@ use yaml::Source;
 /// Most bytes a configuration file may have; a larger one is refused.
 pub const MAX_FILE: usize = 1 << 20;
 
-/// How long a test asks for the names of seeds; those after that are left out. A resolver that is down
+/// How long a test of the configuration resolves names of seeds; the rest are left out. A resolver that is down
 /// takes up to half a minute for each, and a service manager does not wait for several.
 const SEED_NAMES: Duration = Duration::from_secs(1);
 
-/// What the command line says about the configuration. The numbers have been checked.
+/// The options of the command line that override the configuration. The numbers have been checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `-m`; the file's `mbuf_size` wins.
@@ -78,17 +78,17 @@ pub struct Overrides {
 /// Looks up an environment variable.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// A configuration that may be used.
+/// A valid configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,
-    /// What to log about them once the log is open, in order.
+    /// Notes about them, to be logged in this order once the log is open.
     pub notes: Vec<Note>,
-    /// Where the values of some keys stand in the file: of those that are checked against more than the
+    /// Positions in the file of those values that are checked against more than the
     /// file.
     pub places: Vec<(&'static str, Place)>,
-    /// The keys in the main file that the C original does not know, and where they stand.
+    /// The keys in the main file that the C original does not know, and their positions.
     pub new: Vec<(&'static str, Place)>,
     /// The files that have been read.
     pub files: Vec<PathBuf>,
@@ -144,13 +144,13 @@ pub fn local_file(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Reads and checks the file at `path`, its `.local` file and the environment, then what a start needs besides: the addresses of the
-/// listeners resolve, and the key file holds a key if peers are encrypted. The datastore and seeds
+/// Reads and checks the file at `path`, its `.local` file and the environment, then the other conditions of a
+/// start: the addresses of the listeners resolve, and the key file holds a key if peers are encrypted. The datastore and seeds
 /// are not looked up: a container's name may come later, and no node of a cluster could restart while a seed
 /// has lost its name. May block in the resolver.
 ///
 /// # Errors
-/// Everything that is wrong with the files; or, if nothing is, everything else that is.
+/// All problems of the files; if there are none, the other problems.
 pub fn load(
     path: &Path,
     cli: &Overrides,
@@ -181,9 +181,9 @@ pub fn load(
     }
 }
 
-/// Warns of the datastore and of seeds whose names do not resolve. That is for a test to look at: a start that waited for each
-/// could not end while a name server is away, and the node finds out by itself. May block in the resolver
-/// for as long as that takes for one name.
+/// Warns of the datastore and of seeds whose names do not resolve. For a test of the configuration only: a start that waited for each
+/// name would hang while a name server is down, and the node finds out by itself. May block in the resolver
+/// for as long as one name takes.
 pub fn look_up_others(settings: &Settings) -> Vec<Note> {
     let begun = Instant::now();
     let seeds = settings.dyn_seeds.iter();
@@ -197,18 +197,18 @@ pub fn look_up_others(settings: &Settings) -> Vec<Note> {
     unknown.collect()
 }
 
-/// Reads and checks the same again, for a node that runs: as [`load`], but the resolver is not asked, which may
-/// block, and the files must be ones that can be read twice.
+/// Reads and checks the same again in a running node: as [`load`], but without the resolver, which may
+/// block, and from regular files only.
 ///
 /// # Errors
-/// Everything that is wrong.
+/// All problems.
 pub fn reload(
     path: &Path,
     cli: &Overrides,
     variables: Variables<'_>,
 ) -> Result<Loaded, Vec<Problem>> {
     for path in [path, &local_file(path)] {
-        // Opening a pipe would wait for somebody to write to it. What is not there is told by opening.
+        // Opening a pipe would wait for a writer. A missing file is reported when it is opened.
         if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
             return Err(vec![Problem::new(format!(
                 "conf: failed to open configuration '{}': not a regular file",
@@ -223,7 +223,7 @@ pub fn reload(
     Ok(loaded)
 }
 
-/// What the file at `path`, its `.local` file and the environment say.
+/// The settings of the file at `path`, its `.local` file and the environment.
 fn read_settings(
     path: &Path,
     cli: &Overrides,
@@ -231,7 +231,7 @@ fn read_settings(
 ) -> Result<Loaded, Vec<Problem>> {
     let local_path = local_file(path);
     let mut files = vec![path.to_owned()];
-    // A link to nothing is there, and cannot be read.
+    // A dangling link counts as present, and cannot be read.
     if std::fs::symlink_metadata(&local_path).is_ok() {
         files.push(local_path);
     }
@@ -260,7 +260,7 @@ fn read_settings(
     Ok(loaded)
 }
 
-/// The key file. Without encryption it is not needed, but used for what peers send encrypted.
+/// Checks the key file. Without encryption it is not required, but used to decrypt messages of peers.
 fn check_key(settings: &Settings) -> Result<Vec<Note>, Problem> {
     let file = &settings.pem_key_file;
     match settings.secure_server_option {
@@ -269,11 +269,10 @@ fn check_key(settings: &Settings) -> Result<Vec<Note>, Problem> {
     }
 }
 
-/// The key of encrypted connections: that of `pem_key_file`, or none where it is not needed and cannot
-/// be read.
+/// Returns the key of `pem_key_file`; `None` if it is not required and cannot be read.
 ///
 /// # Errors
-/// It is needed and cannot be used. [`load`] has refused that already, unless the file has changed.
+/// The key is required and cannot be used. [`load`] has refused that already, unless the file has changed.
 pub fn load_key(settings: &Settings) -> Result<Option<Rsa<Private>>, Problem> {
     let key = pem::load(&settings.pem_key_file);
     match settings.secure_server_option {
@@ -285,7 +284,7 @@ pub fn load_key(settings: &Settings) -> Result<Option<Rsa<Private>>, Problem> {
 /// Checks the text of a configuration file alone; `file` is its name in messages.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of the file, then what is missing; at most
+/// All problems, in the order of the file, then missing keys; at most
 /// [`MAX_PROBLEMS`] and a count of the rest.
 pub fn parse(text: &str, file: &str, cli: &Overrides) -> Result<Loaded, Vec<Problem>> {
     let source = Source {
@@ -330,8 +329,8 @@ fn parse_sources(
     }
 }
 
-/// The line that says whether a configuration can be used; also the last word of a start that
-/// fails because it cannot.
+/// The line that says whether a configuration is valid; also the last line of a start that
+/// fails because it is not.
 pub fn verdict(path: &Path, valid: bool) -> String {
     let word = if valid { "valid" } else { "invalid" };
     format!(
@@ -340,7 +339,7 @@ pub fn verdict(path: &Path, valid: bool) -> String {
     )
 }
 
-/// At most one byte more than [`MAX_FILE`], which is enough to refuse it.
+/// Reads a file, at most one byte more than [`MAX_FILE`], which is enough to refuse it.
 fn read(path: &Path, is_main: bool) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     let file = File::open(path);
@@ -363,7 +362,7 @@ fn read(path: &Path, is_main: bool) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// UTF-8, or UTF-16 with a byte order mark. `named` is the file's name, if places have to name it.
+/// Decodes UTF-8, or UTF-16 with a byte order mark. `named` is the file's name, if places have to name it.
 fn decode(bytes: Vec<u8>, named: Option<Arc<str>>) -> Result<String, Problem> {
     let text = match bytes.as_slice() {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),

@@ -1,4 +1,4 @@
-//! The key file of encrypted peer connections. [`parse_key`] is the one place that says which keys can
+//! The key file of encrypted peer connections. [`parse_key`] alone decides which keys can
 //! be used, so that a test of the configuration and a start agree.
 
 use super::problem::{Note, Problem};
@@ -15,8 +15,8 @@ const MAX_BYTES: u64 = 65_536;
 /// The only size nodes that run the C original can use, in bits: their buffer for a session key that
 /// the RSA key has encrypted is that long.
 pub const ORIGINAL_BITS: u32 = 1024;
-/// The least and the most bits of a key where no node runs the C original. What lies between
-/// [`ORIGINAL_BITS`] and the least is too weak today and of no use to C nodes either.
+/// The least and the most bits of a key where no node runs the C original. Sizes between
+/// [`ORIGINAL_BITS`] and the least are too weak today and of no use to C nodes either.
 pub const KEY_BITS: (u32, u32) = (2048, 4096);
 /// SHA-256 of the public half (DER, SubjectPublicKeyInfo) of the example key that the C original ships
 /// as `conf/dynomite.pem`.
@@ -99,8 +99,8 @@ pub fn check(path: &Path) -> Result<Vec<Note>, Problem> {
     Ok(notes)
 }
 
-/// Warns of a key file that is there and cannot be used, on a node that does not encrypt: it could not
-/// read what other nodes send it encrypted.
+/// Warns of a key file that exists and cannot be used, on a node that does not encrypt: it could not
+/// decrypt messages of other nodes.
 pub fn check_unneeded(path: &Path) -> Vec<Note> {
     if !path.exists() {
         return Vec::new();
@@ -135,7 +135,7 @@ pub fn load(path: &Path) -> Result<Rsa<Private>, Problem> {
 /// The text of a key file, at most 64 KiB of it.
 ///
 /// # Errors
-/// The system's, and for what is no regular file: a pipe would be waited for.
+/// The system's errors; also if it is not a regular file, because opening a pipe would block.
 fn read_key_file(path: &Path) -> io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));

@@ -27,11 +27,11 @@ pub struct Pool {
     pub beside: Vec<Word>,
 }
 
-/// What is behind most keys that stand at root level.
+/// The hint for keys at root level: most were meant to be indented.
 pub(super) const INDENTED: &str =
     "keys stand indented below the pool's name, each with a blank after its colon";
 
-/// Whether a file may have no key at all, as one that only overrides another.
+/// A file that only overrides another may have no key at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Empty {
     Allowed,
@@ -41,7 +41,7 @@ pub(super) enum Empty {
 /// Reads the pool of a file's text.
 ///
 /// # Errors
-/// What is wrong with the text as YAML, or everything wrong with its shape, in the original's words.
+/// The first YAML error, or all problems of its shape, in the original's words.
 pub(super) fn read(source: &Source<'_>, empty: Empty) -> Result<Pool, Vec<Problem>> {
     let root = match yaml::document(source)? {
         Some(root) => root,

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and what is merely worth saying.
+//! Problems of a configuration, and notes about it.
 
 use crate::logging::Level;
 use std::fmt;
@@ -19,7 +19,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// The position behind this beginning of a file.
+    /// The position after this beginning of a file.
     pub fn after(text: &str, file: Option<Arc<str>>) -> Place {
         let line = text.rsplit('\n').next().unwrap_or_default();
         Place {

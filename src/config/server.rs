@@ -16,7 +16,7 @@ pub struct Datastore {
     /// Its name in statistics: the one given, else `host:port`, `host` if the port is 11211, or
     /// the path of a Unix socket.
     pub name: String,
-    /// Where it is.
+    /// Its address.
     pub endpoint: Endpoint,
     /// The weight's text. Required and without effect.
     pub weight: String,
@@ -58,7 +58,7 @@ const TWO_ENTRIES: &str =
 /// The original uses these words for seeds as well.
 const PORT: &str = "has an invalid port in \"hostname:port:weight [name]\" format string";
 
-/// Another node known from the start.
+/// A node of `dyn_seeds`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seed {
     /// As it was written.
@@ -113,14 +113,14 @@ impl Seed {
         Ok((seed, tokens.iter().any(|text| text.folded)))
     }
 
-    /// Whether this is the node with these tokens of that rack, whatever address is written: a node is
-    /// known by its datacenter, its rack and any token of its.
+    /// Returns true if this is the node with these tokens in that rack, whatever its address: a node is
+    /// identified by its datacenter, its rack and any of its tokens.
     pub fn is_node(&self, dc: &str, rack: &str, tokens: &[Token]) -> bool {
         let has_one = || self.tokens.iter().any(|token| tokens.contains(token));
         self.dc == dc && self.rack == rack && has_one()
     }
 
-    /// Where the node is.
+    /// The address of the node.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint::Tcp {
             host: self.host.clone(),
@@ -129,7 +129,7 @@ impl Seed {
     }
 }
 
-/// Whether what should be the name of a node is the whole entry of another one.
+/// Returns true if the text in the place of a name is the whole entry of another node.
 fn is_entry(name: &str) -> bool {
     // Numbers alone may look like an entry.
     let is_address = || name.parse::<Ipv6Addr>().is_ok() || name.parse::<SocketAddrV6>().is_ok();

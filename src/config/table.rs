@@ -1,6 +1,6 @@
 //! The one table of settings.
 //!
-//! A row is everything there is to say of a setting: its key, its type in [`Settings`], how its text is read,
+//! A row is the whole definition of a setting: its key, its type in [`Settings`], how its text is read,
 //! its default, its unit, whether the C original knows it, when a change takes effect, and its help. The
 //! field, the environment variable, the checks, the comparison at a reload, the suggestions for unknown keys
 //! and the manual pages come from the row. A new setting is a row here and its use.
@@ -68,7 +68,7 @@ macro_rules! settings {
         ];
 
         impl Settings {
-            /// Reads the value of every row; nothing if one that is required is missing or refused.
+            /// Reads the value of every row; `None` if a required one is missing or refused.
             pub(super) fn read(values: &mut Checker<'_>, cli: &Overrides) -> Option<Settings> {
                 $(let $name = <$type as Value>::read(values, stringify!($name));)*
                 Some(Settings {

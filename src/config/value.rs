@@ -15,8 +15,8 @@ use std::time::Duration;
 
 /// The type of a setting.
 pub(super) trait Value: Sized {
-    /// The value of a key: what is given, or its default. Nothing if it is required and missing, or refused;
-    /// then a problem has been noted.
+    /// The value of a key: the given one or the default. `None` if it is required and missing, or refused;
+    /// the problem has been reported then.
     fn read(values: &mut Checker<'_>, name: &'static str) -> Option<Self>;
 
     /// The text of the value; the same for two ways to write the same.
@@ -63,7 +63,7 @@ impl Value for u8 {
     }
 }
 
-/// A number of bytes or of messages, for which the command line may have a default.
+/// A number of bytes or of messages, whose default may come from the command line.
 impl Value for usize {
     fn read(values: &mut Checker<'_>, name: &'static str) -> Option<usize> {
         Some(values.size(name))

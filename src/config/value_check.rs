@@ -16,7 +16,7 @@ pub const MAX_MSGS: (u32, u32) = (100_000, 1_000_000);
 pub(super) fn check_value(key: &Key, text: &str) -> Result<(), String> {
     let name = key.name;
     check_words(key, text).map_err(|words| match key.kind {
-        // So says the original.
+        // The original's words.
         Kind::Consistency | Kind::Secure => format!("conf: directive \"{name}:\"{words}"),
         _ => format!("conf: directive \"{name}\" {words}"),
     })?;

@@ -35,7 +35,7 @@ pub fn name_server(text: &str) -> Option<SocketAddr> {
         .or_else(|| alone().map(|address| SocketAddr::new(address, PORT)))
 }
 
-/// What the datastore speaks (`data_store:`).
+/// The protocol of the datastore (`data_store:`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StoreKind {
     /// Redis, 0.
@@ -55,7 +55,7 @@ impl StoreKind {
     }
 }
 
-/// Where further nodes are learned from (`dyn_seed_provider:`).
+/// The source of further nodes (`dyn_seed_provider:`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SeedProvider {
     /// Nowhere: only `dyn_seeds`.
@@ -94,7 +94,7 @@ impl SeedProvider {
     }
 }
 
-/// Which peers are talked to encrypted (`secure_server_option:`).
+/// The peers to which connections are encrypted (`secure_server_option:`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SecureOption {
     /// None of them.

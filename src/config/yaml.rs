@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 64;
 pub struct Word {
     /// The text.
     pub text: String,
-    /// Where it begins.
+    /// The position at which it begins.
     pub place: Place,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// Where the node begins.
+    /// The position at which the node begins.
     pub fn place(&self) -> Place {
         match self {
             Node::Scalar(word) => word.place.clone(),
@@ -124,7 +124,7 @@ pub(super) fn document(source: &Source<'_>) -> Result<Option<Node>, Vec<Problem>
             }
             Kind::End => open.pop().map(Open::close),
             Kind::Scalar(text) => Some(Node::Scalar(Word { text, place })),
-            // What was meant as a text, `*:8102`, often makes the rest unreadable.
+            // A text that looks like an alias, `*:8102`, often makes the rest unreadable.
             Kind::Alias => return Err(directives.into_iter().chain(disallowed).collect()),
         };
         match open.last_mut() {
@@ -218,7 +218,7 @@ fn directive_lines(source: &Source<'_>, begin: Mark, end: Mark) -> impl Iterator
 }
 
 fn disallowed(what: &str, number: u8) -> String {
-    // What is meant by these is mostly the text: `hash_tag: {}`, `listen: *:8102`.
+    // These are mostly meant as text: `hash_tag: {}`, `listen: *:8102`.
     let hint = match number {
         12 => ", a text that begins with { needs quotes",
         18 => ", a text that begins with * needs quotes",

@@ -1,13 +1,12 @@
-//! The number that stands for a reply's bytes.
+//! 64-bit digests of replies.
 //!
 //! Replies are compared by 64-bit digests of exactly their payload bytes, upper and lower case
 //! being different. Digests never leave the process. For honest data two different replies have one
-//! digest about once in 2^64; nothing here withstands somebody who searches for such a pair.
+//! digest about once in 2^64; they do not withstand an attacker who searches for such a pair.
 //!
 //! The bytes come in pieces, and where they are cut does not matter.
 //!
-//! What of a reply counts, and what may differ, is the protocol's business: [`Hasher`] and [`combine`] are what such
-//! digests are made of.
+//! The protocol decides which parts of a reply count, and builds its digests from [`Hasher`] and [`combine`].
 
 /// The digest of a reply that comes in these pieces.
 pub fn digest<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> u64 {
@@ -37,7 +36,7 @@ pub fn combine(a: u64, b: u64) -> u64 {
     fold(a ^ KEY_A, b ^ KEY_B)
 }
 
-/// A digest in the making.
+/// An incremental digest.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hasher {
     state: u64,
@@ -57,7 +56,7 @@ impl Hasher {
         );
     }
 
-    /// Takes in bytes.
+    /// Adds bytes.
     pub fn write(&mut self, mut bytes: &[u8]) {
         self.length += bytes.len() as u64;
         if self.tail_len > 0 {
@@ -86,7 +85,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of all that was taken in.
+    /// Returns the digest of all bytes added.
     pub fn finish(mut self) -> u64 {
         // The length tells zeros that were sent from those that fill up the block.
         let unused = self.tail.iter_mut().skip(self.tail_len);

@@ -39,7 +39,7 @@ impl Chain {
         self.len
     }
 
-    /// Whether there is no byte in the chain.
+    /// Returns true if there is no byte in the chain.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -246,7 +246,7 @@ impl Chain {
         usize::from(!self.is_empty()) + changes.count()
     }
 
-    /// Whether the bytes are spread over so many blocks, and each is so little of its block, that they
+    /// Returns true if the bytes are spread over so many blocks, and each is so little of its block, that they
     /// should be [packed](Chain::pack).
     #[inline]
     pub fn is_scattered(&self, pool: &Pool) -> bool {
@@ -357,7 +357,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is done to a chain, it holds what a plain vector of bytes would.
+        /// After any operations a chain holds the same bytes as a plain vector.
         #[test]
         fn behaves_like_a_vector(ops in proptest::collection::vec((0u8..5, 0usize..300), 1..60)) {
             let pool = Pool::new(128, 1 << 20);

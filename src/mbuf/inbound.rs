@@ -1,4 +1,4 @@
-//! What one connection has received and not yet turned into messages.
+//! The bytes that one connection has received and not yet parsed.
 
 use super::{Chain, Pool, Writer};
 use std::io::{self, IoSliceMut, Read};
@@ -22,13 +22,13 @@ pub struct Inbound {
     tail: Option<Writer>,
 }
 
-/// What one read brought.
+/// Result of one read.
 pub struct Fill {
     /// Everything received and not yet consumed, the unfinished message first.
     pub data: Chain,
     /// Bytes this read brought; 0 at the end of the stream.
     pub bytes: usize,
-    /// Whether the read filled all the room there was, so that there may be more.
+    /// True if the read filled all its room, so that there may be more.
     pub full: bool,
 }
 
@@ -117,7 +117,7 @@ impl Inbound {
         })
     }
 
-    /// Keeps what no message was made of.
+    /// Keeps the bytes of an unfinished message.
     #[inline]
     pub fn keep(&mut self, rest: Chain, pool: &Pool) {
         if rest.len() <= small_limit(pool) {
@@ -126,7 +126,7 @@ impl Inbound {
         self.unfinished = rest;
     }
 
-    /// Takes everything out that was kept.
+    /// Takes the kept bytes out.
     pub fn take(&mut self) -> Chain {
         self.tail = None;
         std::mem::take(&mut self.unfinished)
@@ -142,24 +142,24 @@ impl Inbound {
         self.unfinished.blocks()
     }
 
-    /// Whether no message is under way.
+    /// Returns true if there is no unfinished message.
     pub fn is_empty(&self) -> bool {
         self.unfinished.is_empty()
     }
 
-    /// Drops what was received; for a connection that is read no more.
+    /// Drops the received bytes, of a connection that is no longer read.
     pub fn clear(&mut self) {
         self.unfinished.clear();
         self.tail = None;
     }
 
-    /// Moves a small unfinished message to where it pins no block; for connections gone quiet.
+    /// Copies a small unfinished message to where it pins no block, for connections gone quiet.
     pub fn compact(&mut self, pool: &Pool) {
         self.unfinished.compact(small_limit(pool), pool);
     }
 }
 
-/// Up to how many bytes an unfinished message counts as small.
+/// Most bytes of a small unfinished message.
 fn small_limit(pool: &Pool) -> usize {
     (pool.block_size() / 4).min(1024)
 }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     proptest! {
-        /// However reads are cut and however much is consumed after each, no byte is lost, doubled
+        /// However reads are cut and however much is consumed after each, no byte is lost, duplicated
         /// or moved.
         #[test]
         fn every_byte_comes_out_once(

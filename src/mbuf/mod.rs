@@ -17,9 +17,9 @@
 //!   message is moved. Copies happen in four named places only: [`Pool::copy`] (text made here),
 //!   [`Chain::gather`] (a key or header that straddles two blocks), [`Inbound`] (the few bytes of an
 //!   unfinished message, so that it neither pins a block nor arrives in crumbs) and [`Pool::stow`] (the
-//!   few bytes of a block that have to wait while the rest of the block is done with).
-//! - The pool's limit is soft: it is asked before more is read from clients, never in the middle of a
-//!   reply. What is free beyond what the last period needed is given back by [`Pool::trim`].
+//!   few bytes of a block that have to wait while the rest of the block is finished).
+//! - The pool's limit is soft: it is checked before more is read from clients, never in the middle of a
+//!   reply. [`Pool::trim`] frees the blocks that the last period did not need.
 
 mod chain;
 mod inbound;

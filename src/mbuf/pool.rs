@@ -19,10 +19,10 @@ const QUEUE_KEPT_CAPACITY: usize = 1024;
 #[derive(Clone)]
 pub struct Pool {
     inner: Rc<Inner>,
-    /// The block that text made by the proxy itself is written into. Beside `inner`, not in it: a
+    /// The block into which the proxy writes text of its own. Beside `inner`, not in it: a
     /// writer keeps its pool alive, and must not be kept alive by it in turn.
     scratch: Rc<RefCell<Option<Writer>>>,
-    /// The same for what has to wait: that must not keep a block in use which mostly held what did not.
+    /// The same for bytes that have to wait, so that they do not keep a mostly finished block in use.
     leftovers: Rc<RefCell<Option<Writer>>>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Inner {
     capacity: usize,
     limit_blocks: usize,
     free: RefCell<Vec<NonNull<Block>>>,
-    /// Fewest free blocks seen since the last trim: what nobody needed.
+    /// Fewest free blocks since the last trim: these were not needed.
     idle_blocks: Cell<usize>,
     in_use: Cell<usize>,
     peak: Cell<usize>,
@@ -83,7 +83,7 @@ impl Pool {
         self.inner.limit_blocks
     }
 
-    /// Whether less than three eighths of the limit are in use: nobody has to be asked what it holds.
+    /// Returns true if less than three eighths of the limit are in use.
     #[inline]
     pub fn is_ample(&self) -> bool {
         self.inner.in_use.get() < self.inner.limit_blocks / 8 * 3
@@ -94,12 +94,12 @@ impl Pool {
         self.inner.free.borrow().len()
     }
 
-    /// Whether so much is in use that no more should be read from clients.
+    /// Returns true if so much is in use that no more should be read from clients.
     pub fn is_strained(&self) -> bool {
         self.inner.in_use.get() >= self.inner.limit_blocks
     }
 
-    /// Whether twice the limit is in use.
+    /// Returns true if twice the limit is in use.
     pub fn is_overfull(&self) -> bool {
         self.inner.in_use.get() >= self.inner.limit_blocks.saturating_mul(2)
     }
@@ -177,7 +177,7 @@ impl Pool {
 }
 
 impl Inner {
-    /// Takes back a block nobody refers to any more.
+    /// Takes back a block without references.
     pub(super) fn release(&self, block: NonNull<Block>) {
         self.in_use.set(self.in_use.get() - 1);
         self.free.borrow_mut().push(block);

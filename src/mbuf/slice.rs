@@ -39,12 +39,12 @@ impl Block {
             capacity: capacity as u32,
             pool: Cell::new(ptr::null()),
         };
-        // SAFETY: freshly allocated, large enough and aligned for a `Block`, seen by nobody else.
+        // SAFETY: freshly allocated, large enough and aligned for a `Block`, not shared yet.
         unsafe { block.write(head) };
         block
     }
 
-    /// Frees a block that is on no list and referred to by nobody.
+    /// Frees a block that is on no list and has no references.
     pub(super) fn deallocate(block: NonNull<Block>, capacity: usize) {
         // SAFETY: it came from `allocate` with the same capacity (one pool, one capacity), and the
         // caller took it off the free list, so no writer or slice refers to it.
@@ -109,7 +109,7 @@ impl Writer {
         }
     }
 
-    /// Whether no slice of the block is left.
+    /// Returns true if no slice of the block is left.
     #[inline]
     pub(super) fn is_alone(&self) -> bool {
         // SAFETY: this writer's own reference keeps the block alive.
@@ -166,19 +166,19 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// Whether `next` begins where `self` ends, in the same block.
+    /// Returns true if `next` begins where `self` ends, in the same block.
     #[inline]
     pub fn touches(&self, next: &Slice) -> bool {
         self.block == next.block && self.offset + self.len == next.offset
     }
 
-    /// Whether both are views of one block.
+    /// Returns true if both are views of one block.
     #[inline]
     pub(super) fn shares_block(&self, other: &Slice) -> bool {
         self.block == other.block
     }
 
-    /// Whether byte `from` of `parent` is the byte after this slice's last.
+    /// Returns true if byte `from` of `parent` is the byte after this slice's last.
     #[inline]
     pub(super) fn continues_in(&self, parent: &Slice, from: usize) -> bool {
         self.block == parent.block

@@ -6,7 +6,7 @@
 //!
 //! The process that was started waits until the daemon reports through a pipe: it exits 0 when the
 //! daemon serves; it prints the daemon's error on its own stderr and exits 1 when the start failed,
-//! also when the daemon dies without a word. (The C original exits 0 as soon as it has forked.)
+//! also when the daemon dies without a report. (The C original exits 0 as soon as it has forked.)
 
 use std::fs::OpenOptions;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -20,8 +20,8 @@ const FAILED: u8 = b'-';
 /// The longest report that is read.
 const LONGEST: u64 = 64 * 1024;
 
-/// The daemon's duty to report to the process that started it. Dropping it without a report tells
-/// of failure.
+/// The daemon's report to the process that started it. Dropping it without a report counts as
+/// failure.
 #[derive(Debug)]
 pub struct Report(PipeWriter);
 
@@ -38,7 +38,7 @@ impl Report {
         self.send(&text);
     }
 
-    /// If the waiting process is gone nobody is left to be told.
+    /// Errors are ignored: the waiting process is gone then.
     fn send(mut self, text: &[u8]) {
         let _ = self.0.write_all(text);
     }
@@ -89,7 +89,7 @@ fn detach() -> io::Result<()> {
     sys::redirect_stdio(&null)
 }
 
-/// Reads the report to its end and returns the exit status; what went wrong goes to `stderr`.
+/// Reads the report to its end and returns the exit status; error messages go to `stderr`.
 fn await_report(reader: PipeReader, stderr: &mut dyn Write) -> i32 {
     let mut report = Vec::new();
     let read = reader.take(LONGEST).read_to_end(&mut report);

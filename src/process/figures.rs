@@ -1,4 +1,4 @@
-//! What the operating system knows of this process, for the `process_…` metrics.
+//! Figures of this process from the operating system, for the `process_…` metrics.
 
 use crate::stats::Process;
 use crate::sys;
@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
-/// The figures now. What the system does not tell is 0.
+/// The figures now; those that the system does not provide are 0.
 pub fn figures() -> Process {
     let [virtual_bytes, resident_bytes] = sizes().unwrap_or_default();
     Process {
@@ -19,7 +19,7 @@ pub fn figures() -> Process {
 }
 
 /// Virtual and resident size in bytes (Linux: `/proc/self/statm`, in pages). The file stays open, so
-/// that it can be read when descriptors have run out, which is when somebody looks.
+/// that it can be read when descriptors have run out, which is when an operator needs it.
 fn sizes() -> Option<[u64; 2]> {
     static STATM: OnceLock<File> = OnceLock::new();
     let file = match STATM.get() {
@@ -37,8 +37,8 @@ fn sizes() -> Option<[u64; 2]> {
     Some([bytes()?, bytes()?])
 }
 
-/// How many descriptors are open. Linux 6.2 and later tell it as the size of the directory; where
-/// they do not, its entries are counted, which takes a while if they are many.
+/// How many descriptors are open. Linux 6.2 and later report it as the size of the directory; elsewhere
+/// its entries are counted, which takes a while if there are many.
 fn open_fds() -> Option<u64> {
     const DIRECTORY: &str = "/proc/self/fd";
     match fs::metadata(DIRECTORY).ok()?.len() {

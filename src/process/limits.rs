@@ -1,4 +1,4 @@
-//! Resource limits at start, and what the node's own limits come to.
+//! Resource limits at start, and the node's own limits in one line for the log.
 
 use crate::config::Settings;
 use crate::node::limits as node;
@@ -18,7 +18,7 @@ pub fn raise_core() {
 }
 
 /// Raises the number of open descriptors to the hard limit and returns how many may be open.
-/// If it cannot be raised the answer is what is in force.
+/// If it cannot be raised, returns the limit in force.
 pub fn raise_nofile() -> u64 {
     let Ok(limit) = sys::limit(Resource::Nofile) else {
         // POSIX guarantees so many, and nothing is known of more.
@@ -34,9 +34,9 @@ pub fn raise_nofile() -> u64 {
     }
 }
 
-/// What a node with these settings may hold at most, for one line of the log: an operator can tell
-/// from it what memory to provide. `files` as of [`raise_nofile`].
-pub fn told(settings: &Settings, files: u64) -> String {
+/// The most that a node with these settings may hold, as one line of the log: it shows an operator
+/// how much memory to provide. `files` as of [`raise_nofile`].
+pub fn summary(settings: &Settings, files: u64) -> String {
     let clients = match settings.client_connections {
         0 => "any number of clients".to_owned(),
         limit => format!("{limit} clients"),

@@ -1,9 +1,9 @@
-//! How often one statement may write.
+//! The limit of log lines per statement.
 //!
 //! A statement in a loop (descriptors exhausted, a datastore that refuses) must not fill a disk.
-//! Per statement and second, 10 errors or warnings and 100 other lines pass; what is held back is
-//! counted, and told in one line when the statement's second is over. A log level above 5 is a
-//! request to see everything that happens: from there on only errors and warnings are limited.
+//! Per statement and second, 10 errors or warnings and 100 other lines pass; suppressed lines are
+//! counted, and reported in one line when the statement's second is over. A log level above 5 is a
+//! request to see everything: only errors and warnings are limited then.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::log_line::Site;
 pub const FAILURES_PER_SECOND: u32 = 10;
 /// Lines of one statement per second, all others at level 5 and below.
 pub const OTHERS_PER_SECOND: u32 = 100;
-/// Statements kept in mind. There are fewer in the program; more would pass unlimited.
+/// Statements counted. There are fewer in the program; more would pass unlimited.
 const SITES: usize = 4096;
 /// The level up to which all lines are limited.
 const QUIET_LEVEL: u8 = 5;
@@ -23,18 +23,18 @@ const SECOND_MS: u64 = 1000;
 struct Count {
     since_ms: u64,
     written: u32,
-    held: u64,
+    suppressed: u64,
 }
 
-/// What becomes of a line.
+/// The decision about a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Write it.
     Write,
-    /// Tell of so many lines of this statement held back before, then write it.
+    /// Report this many suppressed lines of the statement, then write it.
     WriteAfter(u64),
-    /// Hold it back; it is counted.
-    Hold,
+    /// Suppress it; it is counted.
+    Suppress,
 }
 
 /// The counts of all statements.
@@ -58,17 +58,17 @@ impl Limiter {
         let count = self.sites.entry(site).or_insert(Count {
             since_ms: now_ms,
             written: 0,
-            held: 0,
+            suppressed: 0,
         });
         if now_ms.saturating_sub(count.since_ms) >= SECOND_MS {
-            let held = count.held;
+            let suppressed = count.suppressed;
             *count = Count {
                 since_ms: now_ms,
                 written: 1,
-                held: 0,
+                suppressed: 0,
             };
-            return if held > 0 {
-                Verdict::WriteAfter(held)
+            return if suppressed > 0 {
+                Verdict::WriteAfter(suppressed)
             } else {
                 Verdict::Write
             };
@@ -77,27 +77,27 @@ impl Limiter {
             count.written += 1;
             Verdict::Write
         } else {
-            count.held += 1;
-            Verdict::Hold
+            count.suppressed += 1;
+            Verdict::Suppress
         }
     }
 
-    /// Statements that fell silent while lines were held back: where, and how many. `None` as
-    /// `now_ms` takes all of them, whatever the time.
+    /// Returns the statements whose second is over while lines are suppressed, and the number of lines. `None`
+    /// as `now_ms` returns all of them.
     pub fn overdue(&mut self, now_ms: Option<u64>) -> Vec<(Site, u64)> {
-        let mut told = Vec::new();
+        let mut reports = Vec::new();
         for (site, count) in &mut self.sites {
             let over = now_ms.is_none_or(|now| now.saturating_sub(count.since_ms) >= SECOND_MS);
-            if count.held > 0 && over {
-                told.push((*site, std::mem::take(&mut count.held)));
+            if count.suppressed > 0 && over {
+                reports.push((*site, std::mem::take(&mut count.suppressed)));
             }
         }
-        told
+        reports
     }
 
-    /// Whether lines are held back that nobody was told of.
-    pub fn holding(&self) -> bool {
-        self.sites.values().any(|count| count.held > 0)
+    /// Returns true if there are suppressed lines that have not been reported.
+    pub fn has_suppressed(&self) -> bool {
+        self.sites.values().any(|count| count.suppressed > 0)
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
 
     fn written(limiter: &mut Limiter, severity: log::Level, level: u8, lines: u32) -> u32 {
         (0..lines)
-            .filter(|_| limiter.admit(SITE, severity, level, 0) != Verdict::Hold)
+            .filter(|_| limiter.admit(SITE, severity, level, 0) != Verdict::Suppress)
             .count() as u32
     }
 
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_held_back_is_told_once_the_second_is_over() {
+    fn suppressed_lines_are_reported_once_the_second_is_over() {
         let mut limiter = Limiter::default();
         written(&mut limiter, Error, 5, 25);
         assert_eq!(
@@ -147,7 +147,7 @@ mod tests {
             Verdict::Write,
             "another statement has its own count"
         );
-        assert_eq!(limiter.admit(SITE, Error, 5, 999), Verdict::Hold);
+        assert_eq!(limiter.admit(SITE, Error, 5, 999), Verdict::Suppress);
         assert_eq!(limiter.admit(SITE, Error, 5, 1000), Verdict::WriteAfter(16));
         assert_eq!(limiter.admit(SITE, Error, 5, 2000), Verdict::Write);
     }

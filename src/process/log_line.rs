@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sys;
 
-/// Where a line comes from.
+/// The statement that logs a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Site {
     /// The module's path, e.g. `dynomite::reactor::listener`.

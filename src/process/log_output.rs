@@ -1,11 +1,11 @@
-//! What lines of the log are written to, one `write` each.
+//! The output of the log: one `write` per line.
 
 use crate::sys;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 
-/// How long a descriptor that somebody made non-blocking may refuse a line.
+/// How long a descriptor that another process made non-blocking may refuse a line.
 const REFUSAL_MS: u16 = 100;
 
 /// A file or stderr.
@@ -33,8 +33,8 @@ impl Output {
         }
     }
 
-    /// Writes one line, which ends in a line feed; whether it arrived. After a part of a line it begins
-    /// a new one.
+    /// Writes one line, which ends in a line feed. Returns true if it was written whole. After a partial line
+    /// it begins a new one.
     pub fn write(&mut self, line: &str) -> bool {
         let whole;
         let text = if self.torn {

@@ -1,6 +1,6 @@
-//! Where log records go: a file opened for appending, or stderr. One `write` per line.
+//! The sink of log records: a file opened for appending, or stderr. One `write` per line.
 //!
-//! # Who writes
+//! # Writing
 //!
 //! Until [`LogHandle::start_writer`] and after [`LogHandle::stop_writer`] the thread that logs
 //! writes its line itself: nothing is lost at start and at the end, and the process may still fork.
@@ -8,8 +8,8 @@
 //! stopped terminal, a disk busy with the datastore's snapshot) and the event loop must not.
 //!
 //! The queue between them holds [`QUEUE_BYTES`]. Lines beyond that, and lines the sink refuses, are
-//! lost and counted (`dynomite_log_lines_unwritten_total`); the loss is told in the log as soon as it can be. How often one statement
-//! may write is limited as well once the start is over, see [`log_limit`](super::log_limit). A panic is logged and the
+//! lost and counted (`dynomite_log_lines_unwritten_total`); the loss is logged as soon as it can be. Lines per statement
+//! are limited as well once the start is over, see [`log_limit`](super::log_limit). A panic is logged and the
 //! queue given a second to drain before the process dies.
 //!
 //! # The journal
@@ -43,10 +43,10 @@ use crate::sys::reason;
 
 /// Most bytes of lines waiting for the writer.
 pub const QUEUE_BYTES: usize = 1 << 20;
-/// How often the writer looks for lines held back whose statement fell silent.
+/// How often the writer reports suppressed lines of statements that fell silent.
 const SWEEP: Duration = Duration::from_secs(1);
-/// How long a panic waits for the queue.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a panic waits for the queue to drain.
+const PANIC_DRAIN: Duration = Duration::from_secs(1);
 
 /// Opens the log, `None` or an empty path for stderr, sets the level (clamped to 0..=11), and makes
 /// it the process's log. From then on panics are logged too.
@@ -62,7 +62,7 @@ pub fn install(output: Option<&Path>, level: u8) -> Result<LogHandle, String> {
     Ok(handle)
 }
 
-/// The log of the process: for reopening, stopping and asking what was lost.
+/// The log of the process: to reopen and stop it, and to count lost lines.
 #[derive(Clone)]
 pub struct LogHandle {
     path: Option<PathBuf>,
@@ -100,12 +100,12 @@ impl LogHandle {
         let default = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             crate::log_at!(Alert, "{info}");
-            self.flush(LAST_WORDS);
+            self.flush(PANIC_DRAIN);
             default(info);
         }));
     }
 
-    /// Lets each line say how serious it is, from now on, or not.
+    /// Switches the severity in each line on or off.
     pub fn show_severity(&self, shown: bool) {
         self.sink.shows_severity.store(shown, Ordering::Relaxed);
     }
@@ -134,7 +134,7 @@ impl LogHandle {
     /// the last fork.
     ///
     /// # Errors
-    /// When no thread can be started; lines are then written by those who log, as before.
+    /// When no thread can be started; lines are then written by the threads that log, as before.
     pub fn start_writer(&self) -> io::Result<()> {
         let mut queue = self.sink.lock();
         let Some(output) = queue.output.take() else {
@@ -159,7 +159,7 @@ impl LogHandle {
         Ok(())
     }
 
-    /// Waits until all lines so far are written, at most `patience`. Whether they are.
+    /// Waits until all lines so far are written, at most `patience`. Returns true if they are.
     pub fn flush(&self, patience: Duration) -> bool {
         let queue = self.sink.lock();
         let (_queue, wait) = self
@@ -172,9 +172,8 @@ impl LogHandle {
         !wait.timed_out()
     }
 
-    /// Ends the writer once the queue is empty; from then on those who log write. Waits at most
-    /// `patience`; if the sink is stuck longer the answer is false and later lines are queued in
-    /// vain.
+    /// Ends the writer once the queue is empty; from then on the threads that log write. Waits at most
+    /// `patience`; if the sink is stuck longer, returns false, and later lines are queued in vain.
     pub fn stop_writer(&self, patience: Duration) -> bool {
         let mut queue = self.sink.lock();
         queue.stopping = true;
@@ -184,14 +183,14 @@ impl LogHandle {
             .drained
             .wait_timeout_while(queue, patience, |queue| queue.output.is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        for (site, held) in queue.limiter.overdue(None) {
-            let line = self.sink.held_line(site, held);
+        for (site, suppressed) in queue.limiter.overdue(None) {
+            let line = self.sink.suppressed_line(site, suppressed);
             self.sink.put(&mut queue, line);
         }
         !wait.timed_out()
     }
 
-    /// Lines held back by the limit per statement, since start.
+    /// Lines suppressed by the limit per statement, since start.
     pub fn suppressed(&self) -> u64 {
         self.sink.suppressed.load(Ordering::Relaxed)
     }
@@ -208,7 +207,7 @@ fn open(path: &Path, flags: i32) -> io::Result<File> {
     owned_open::open(&mut options, flags, path)
 }
 
-/// Whether stderr is the journal.
+/// Returns true if stderr is the journal.
 fn is_journal() -> bool {
     let Some(stream) = std::env::var_os("JOURNAL_STREAM") else {
         return false;
@@ -241,16 +240,16 @@ struct Queue {
     items: VecDeque<Item>,
     /// Of the lines in `items`.
     bytes: usize,
-    /// Whether the writer has written all it took and found nothing more.
+    /// True if the writer has written all lines and the queue is empty.
     idle: bool,
     stopping: bool,
-    /// Whether a writer was ever asked for. A start is short and must tell everything: fifty reasons
+    /// True once a writer was requested. Lines are not limited before: a start is short, and fifty reasons
     /// why a configuration is refused are all worth reading.
     begun: bool,
-    /// Whether the limiter may hold lines nobody was told of.
-    holding: bool,
-    /// Lines lost that nobody was told of.
-    untold: u64,
+    /// True if the limiter may have unreported suppressed lines.
+    has_suppressed: bool,
+    /// Lost lines that have not been reported.
+    unreported: u64,
     limiter: Limiter,
 }
 
@@ -263,7 +262,7 @@ struct Sink {
     born: Instant,
     /// Lines begin with their priority.
     journal: bool,
-    /// Lines show how serious they are.
+    /// Lines show their severity.
     shows_severity: AtomicBool,
     suppressed: AtomicU64,
     lost: AtomicU64,
@@ -281,8 +280,8 @@ impl Sink {
                 idle: true,
                 stopping: false,
                 begun: false,
-                holding: false,
-                untold: 0,
+                has_suppressed: false,
+                unreported: 0,
                 limiter: Limiter::default(),
             }),
             wake: Condvar::new(),
@@ -311,16 +310,16 @@ impl Sink {
         line
     }
 
-    /// Tells of lines that were held back.
-    fn held_line(&self, site: Site, held: u64) -> String {
+    /// The line that reports suppressed lines.
+    fn suppressed_line(&self, site: Site, suppressed: u64) -> String {
         self.line(
             log::Level::Warn,
             site,
-            &format_args!("{held} similar lines suppressed"),
+            &format_args!("{suppressed} similar lines suppressed"),
         )
     }
 
-    /// Tells of lines that were lost.
+    /// The line that reports lost lines.
     fn lost_line(&self, lost: u64) -> String {
         let site = Site {
             module: module_path!(),
@@ -346,13 +345,13 @@ impl Sink {
         // A single line larger than the queue may pass through an empty one.
         if queue.bytes > 0 && queue.bytes + line.len() > QUEUE_BYTES {
             self.count_lost();
-            queue.untold += 1;
+            queue.unreported += 1;
             return;
         }
-        if queue.untold > 0 {
-            let told = self.lost_line(std::mem::take(&mut queue.untold));
-            queue.bytes += told.len();
-            queue.items.push_back(Item::Line(told));
+        if queue.unreported > 0 {
+            let report = self.lost_line(std::mem::take(&mut queue.unreported));
+            queue.bytes += report.len();
+            queue.items.push_back(Item::Line(report));
         }
         queue.bytes += line.len();
         queue.items.push_back(Item::Line(line));
@@ -373,9 +372,9 @@ impl Sink {
         self.wake.notify_one();
     }
 
-    /// The writer's life.
+    /// The loop of the writer.
     fn write_queue(&self, mut output: Output) {
-        // Lines the output refused that nobody was told of.
+        // Lines that the output refused and that have not been reported.
         let mut refused = 0;
         let mut queue = self.lock();
         loop {
@@ -403,11 +402,11 @@ impl Sink {
         }
     }
 
-    /// Waits for work, or queues what it is time to tell.
+    /// Waits for work, or queues reports that are due.
     fn rest<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
         queue.idle = true;
         self.drained.notify_all();
-        if !queue.holding {
+        if !queue.has_suppressed {
             return self
                 .wake
                 .wait(queue)
@@ -417,11 +416,11 @@ impl Sink {
             .wake
             .wait_timeout(queue, SWEEP)
             .unwrap_or_else(PoisonError::into_inner);
-        for (site, held) in queue.limiter.overdue(Some(self.now_ms())) {
-            let line = self.held_line(site, held);
+        for (site, suppressed) in queue.limiter.overdue(Some(self.now_ms())) {
+            let line = self.suppressed_line(site, suppressed);
             self.put(&mut queue, line);
         }
-        queue.holding = queue.limiter.holding();
+        queue.has_suppressed = queue.limiter.has_suppressed();
         queue
     }
 }
@@ -448,25 +447,25 @@ impl log::Log for SharedSink {
             } else {
                 Verdict::Write
             };
-            if verdict == Verdict::Hold && !queue.holding {
-                queue.holding = true;
+            if verdict == Verdict::Suppress && !queue.has_suppressed {
+                queue.has_suppressed = true;
                 sink.wake.notify_one();
             }
             verdict
         };
         // The message is formatted without the lock: what it shows may itself log.
-        let told = match verdict {
-            Verdict::Hold => {
+        let report = match verdict {
+            Verdict::Suppress => {
                 sink.suppressed.fetch_add(1, Ordering::Relaxed);
                 logging::count_repeated();
                 return;
             }
             Verdict::Write => None,
-            Verdict::WriteAfter(held) => Some(sink.held_line(site, held)),
+            Verdict::WriteAfter(suppressed) => Some(sink.suppressed_line(site, suppressed)),
         };
         let line = sink.line(record.level(), site, record.args());
         let mut queue = sink.lock();
-        for line in told.into_iter().chain([line]) {
+        for line in report.into_iter().chain([line]) {
             sink.put(&mut queue, line);
         }
     }

@@ -1,4 +1,4 @@
-//! How much memory the process has held at most; what it holds now is in [`super::figures`].
+//! Peak memory of the process; the current figures are in [`super::figures`].
 
 use crate::sys;
 

@@ -1,10 +1,10 @@
-//! What the service manager is told (`sd_notify(3)`): readiness, the node's state, the watchdog.
+//! Messages to the service manager (`sd_notify(3)`): readiness, the node's state, the watchdog.
 //!
-//! Nothing happens unless `NOTIFY_SOCKET` is set, and a message that cannot be sent is not worth an
+//! Nothing happens unless `NOTIFY_SOCKET` is set, and a message that cannot be sent is no
 //! error: the node serves all the same.
 //!
-//! Start and end are told once, and waited for. In between the event loop itself says that it
-//! turns, by [`Heartbeat`]: a loop that hangs says nothing, and a unit with `WatchdogSec=` is
+//! Messages about start and end are sent once and wait for room. In between the event loop itself
+//! sends a [`Heartbeat`]: a loop that hangs sends none, and a unit with `WatchdogSec=` is
 //! restarted.
 
 use std::os::linux::net::SocketAddrExt;
@@ -13,49 +13,49 @@ use std::time::Duration;
 
 /// Longest time between two looks at the node's state, and so the age of the `STATUS=` shown.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
-/// Within the time after which the watchdog bites, the loop is heard so often.
+/// Heartbeats sent within the time limit of the watchdog.
 const PER_WATCHDOG: u32 = 3;
 
 /// The listeners are up. `status` is shown by `systemctl status`.
 pub fn ready(status: &str) {
-    tell(&format!("READY=1\nSTATUS={}", one_line(status)));
+    send(&format!("READY=1\nSTATUS={}", one_line(status)));
 }
 
 /// The node has begun to stop.
 pub fn stopping(status: &str) {
-    tell(&format!("STOPPING=1\nSTATUS={}", one_line(status)));
+    send(&format!("STOPPING=1\nSTATUS={}", one_line(status)));
 }
 
-/// Returns true if a service manager waits to be told that the node serves (`Type=notify`).
+/// Returns true if a service manager waits for the message that the node serves (`Type=notify`).
 pub fn is_awaited() -> bool {
     Manager::from_env().is_some()
 }
 
 /// Sends, and waits for room.
-fn tell(message: &str) {
+fn send(message: &str) {
     if let Some(manager) = Manager::from_env() {
         manager.send(message);
     }
 }
 
-/// The regular word of a running event loop: that it turns (`WATCHDOG=1`, as often as
-/// `WATCHDOG_USEC` asks, see `sd_watchdog_enabled(3)`), and its state when that has changed.
+/// The heartbeat of a running event loop: `WATCHDOG=1` (as often as
+/// `WATCHDOG_USEC` requires, see `sd_watchdog_enabled(3)`), and the node's state when that has changed.
 #[derive(Debug)]
 pub struct Heartbeat {
     manager: Manager,
-    /// Whether a watchdog waits for it.
+    /// True if a watchdog waits for it.
     watched: bool,
     every_us: u64,
     next_us: u64,
     /// The latest `STATUS=`.
-    told: String,
+    status: String,
 }
 
 impl Heartbeat {
     /// One that is due at once; none if no service manager listens.
     pub fn from_env() -> Option<Heartbeat> {
         let manager = Manager::from_env()?;
-        // The event loop never waits for anybody; a word that finds no room is said again.
+        // The event loop never blocks; a message without room is sent again.
         manager.socket.set_nonblocking(true).ok()?;
         let watchdog = watchdog(|name| std::env::var(name).ok(), std::process::id());
         let every = watchdog.map_or(STATUS_EVERY, |limit| STATUS_EVERY.min(limit / PER_WATCHDOG));
@@ -64,7 +64,7 @@ impl Heartbeat {
             watched: watchdog.is_some(),
             every_us: (every.as_micros() as u64).max(1000),
             next_us: 0,
-            told: String::new(),
+            status: String::new(),
         })
     }
 
@@ -73,14 +73,14 @@ impl Heartbeat {
         self.next_us
     }
 
-    /// Says what is due at `now_us`; `status` is asked only then.
+    /// Sends the messages due at `now_us`; `status` is called only if one is due.
     pub fn tick(&mut self, now_us: u64, status: impl FnOnce() -> String) {
         if now_us < self.next_us {
             return;
         }
         self.next_us = now_us + self.every_us;
         let status = one_line(&status());
-        let changed = status != self.told;
+        let changed = status != self.status;
         let message = match (self.watched, changed) {
             (true, false) => "WATCHDOG=1".to_owned(),
             (true, true) => format!("WATCHDOG=1\nSTATUS={status}"),
@@ -88,7 +88,7 @@ impl Heartbeat {
             (false, false) => return,
         };
         if self.manager.send(&message) {
-            self.told = status;
+            self.status = status;
         }
     }
 }
@@ -120,7 +120,7 @@ impl Manager {
         })
     }
 
-    /// Whether it was taken.
+    /// Returns true if the message was sent.
     fn send(&self, message: &str) -> bool {
         self.socket
             .send_to_addr(message.as_bytes(), &self.address)
@@ -181,7 +181,7 @@ mod tests {
             watched,
             every_us: 100,
             next_us: 0,
-            told: String::new(),
+            status: String::new(),
         };
         (heartbeat, listener, dir)
     }

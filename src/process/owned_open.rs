@@ -1,9 +1,9 @@
 //! Opening the files named by `-o` and `-p`.
 //!
-//! Started as root, this process can write to every file. Whoever may write to the directory of the log
-//! or of the pid file, `/tmp` for example, could put a symbolic link there, and have any file written to
+//! Started as root, this process can write to every file. A user with write access to the directory of the
+//! log or of the pid file, `/tmp` for example, could put a symbolic link there, and have any file written to
 //! or emptied. So root follows only root's own links, and through them writes only to root's own files.
-//! Devices and pipes (`/dev/stdout`) are nobody's in that sense.
+//! Devices and pipes (`/dev/stdout`) are exempt.
 
 use crate::sys;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -21,7 +21,7 @@ pub fn open(options: &mut OpenOptions, flags: i32, path: &Path) -> io::Result<Fi
     open_as(sys::effective_uid(), options, flags, path)
 }
 
-/// The same as the user with this id.
+/// The same, for a process of the user with this id.
 fn open_as(uid: u32, options: &mut OpenOptions, flags: i32, path: &Path) -> io::Result<File> {
     if uid != 0 {
         return options.custom_flags(flags).open(path);

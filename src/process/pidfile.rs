@@ -82,7 +82,7 @@ fn open_locked(path: &Path) -> Result<File, String> {
                 reason(&e)
             )
         })?;
-        // `-p /dev/null` is legal and must not lock a device everybody uses.
+        // `-p /dev/null` is legal and must not lock a device that all processes share.
         let special = file.metadata().is_ok_and(|m| {
             let kind = m.file_type();
             kind.is_char_device() || kind.is_block_device() || kind.is_fifo()
@@ -121,7 +121,7 @@ fn held(path: &Path) -> String {
     }
 }
 
-/// Whether `path` still names the open `file`.
+/// Returns true if `path` still names the open `file`.
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::metadata(path)) {
         (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),

@@ -1,6 +1,6 @@
 //! Signals, handled in the event loop.
 //!
-//! | signal | what the caller does |
+//! | signal | action of the caller |
 //! |---|---|
 //! | HUP | reopens the log file, reads the configuration again |
 //! | USR1 | reopens the log file, and nothing else: for logrotate |
@@ -92,7 +92,7 @@ const TABLE: [Row; 7] = [
 
 impl Signal {
     /// The line to log on arrival, e.g. `signal 15 (SIGTERM) received, exiting`: the C original's words,
-    /// and behind them what it does not do.
+    /// followed by actions that the original does not take.
     pub fn text(self) -> String {
         match TABLE.iter().find(|row| row.signal == self) {
             Some(row) => format!(

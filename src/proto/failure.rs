@@ -75,7 +75,7 @@ failures! {
     ),
 }
 
-/// Whether a reply that begins with these bytes, at least [`memcache::reply::ERROR_WORD`] unless it is
+/// Returns true if a reply that begins with these bytes, at least [`memcache::reply::ERROR_WORD`] unless it is
 /// shorter, says that the request was not carried out, for a reason that another replica may not have.
 #[inline]
 pub fn is_error(store: StoreKind, start: &[u8]) -> bool {
@@ -85,7 +85,7 @@ pub fn is_error(store: StoreKind, start: &[u8]) -> bool {
     }
 }
 
-/// Whether a reply says that the request was not carried out ([`is_error`]).
+/// Returns true if a reply says that the request was not carried out ([`is_error`]).
 #[inline]
 pub fn is_error_reply(store: StoreKind, reply: Raw<'_>) -> bool {
     match store {

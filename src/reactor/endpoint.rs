@@ -118,7 +118,7 @@ impl Control for View<'_> {
         })
     }
 
-    fn doors(&self) -> Vec<Check> {
+    fn listener_checks(&self) -> Vec<Check> {
         let check = |name, good: bool, why: &str| Check {
             name,
             trouble: (!good).then(|| why.to_owned()),

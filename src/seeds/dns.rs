@@ -17,16 +17,16 @@ use std::time::{Duration, Instant};
 const PORT: u16 = 53;
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// What is asked for, and whom.
+/// The name to ask for, and the server.
 #[derive(Debug)]
 pub struct Dns {
     name: String,
-    /// To be asked instead of the system's.
+    /// Asked instead of the system's servers.
     server: Option<SocketAddr>,
 }
 
 impl Dns {
-    /// As `dns_name` and `dns_server` say. `dns_type: A` is noticed only: an address names no rack.
+    /// Takes `dns_name` and `dns_server`. `dns_type: A` only gets a note: an address names no rack.
     pub fn new(settings: &Settings, notes: &mut Vec<Note>) -> Dns {
         if settings.dns_type == "A" {
             notes.push(Note::new(
@@ -73,8 +73,8 @@ impl Dns {
         Err(why)
     }
 
-    /// What is asked, for messages.
-    pub fn told(&self) -> String {
+    /// The source of the list, for messages.
+    pub fn source(&self) -> String {
         format!("dns_provider for {}", self.name.escape_debug())
     }
 }
@@ -113,7 +113,7 @@ fn ask(server: SocketAddr, question: &Question, timeout: Duration) -> io::Result
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result?,
         };
-        // What answers another question may be late, or forged.
+        // The answer to another question may be late, or forged.
         match question.answered(packet.get(..n).unwrap_or_default()) {
             Some(Answer::Truncated) => return ask_over_tcp(server, question, timeout),
             Some(answer) => return Ok(answer),

@@ -14,7 +14,7 @@ type Version = [i64; 7];
 #[derive(Debug)]
 pub struct File {
     path: PathBuf,
-    /// An unchanged list is told again this often, so that what waits for a later list gets one.
+    /// An unchanged list is returned again this often, for decisions that wait for a later list.
     again: Duration,
     seen: Option<(Version, Instant)>,
 }
@@ -29,7 +29,7 @@ impl File {
         }
     }
 
-    /// Looks at the file, and reads it if it is another than last time.
+    /// Checks the file, and reads it if it has changed.
     pub fn ask(&mut self) -> Asked {
         let read = self.version().and_then(|version| {
             if self
@@ -39,7 +39,7 @@ impl File {
                 return Ok(None);
             }
             let text = self.read()?;
-            // Written to meanwhile: seen when it is done.
+            // Written to meanwhile: read again at the next look.
             let settled = self.version()? == version;
             self.seen = settled.then(|| (version, Instant::now()));
             Ok(settled.then_some(text))
@@ -49,7 +49,7 @@ impl File {
             Ok(None) => Asked::Same,
             Err(error) => {
                 self.seen = None;
-                Asked::Failed(format!("{}: {}", self.told(), crate::sys::reason(&error)))
+                Asked::Failed(format!("{}: {}", self.source(), crate::sys::reason(&error)))
             }
         }
     }
@@ -85,8 +85,8 @@ impl File {
         Ok(lines.collect::<Vec<_>>().join("\n"))
     }
 
-    /// What is asked, for messages.
-    pub fn told(&self) -> String {
+    /// The source of the list, for messages.
+    pub fn source(&self) -> String {
         format!("file_provider at {}", self.path.display())
     }
 }

@@ -18,7 +18,7 @@ const PATH: &str = "/REST/v1/admin/get_seeds";
 const REQUEST: &[u8] =
     b"GET /REST/v1/admin/get_seeds HTTP/1.0\r\nHost: 127.0.0.1\r\nUser-Agent: HTMLGET 1.0\r\n\r\n";
 
-/// What is asked, and where.
+/// The request and the server.
 #[derive(Debug)]
 pub struct Florida {
     host: String,
@@ -27,8 +27,8 @@ pub struct Florida {
 }
 
 impl Florida {
-    /// As `florida_ip` (an address or a name), `florida_port` and `florida_request` say: the whole request, sent
-    /// as it stands, or the path if it begins with `/`.
+    /// Takes `florida_ip` (an address or a name), `florida_port` and `florida_request`: the whole request, sent
+    /// unchanged, or the path if it begins with `/`.
     pub fn new(settings: &Settings) -> Florida {
         let host = settings.florida_ip.clone();
         let request = match settings.florida_request.as_str() {
@@ -77,13 +77,13 @@ impl Florida {
         Err(failure)
     }
 
-    /// What is asked, for messages.
-    pub fn told(&self) -> String {
+    /// The source of the list, for messages.
+    pub fn source(&self) -> String {
         format!("florida_provider at {}:{}", self.host, self.port)
     }
 }
 
-/// The system's words without its number; one for a time limit, of which the system has two.
+/// The system's words without its number; one text for time limits, for which the system has two.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "timed out".to_owned(),
@@ -91,7 +91,7 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// A stream of which all reads together have to be done by a time.
+/// A stream with a deadline for all reads together.
 struct Timed {
     stream: TcpStream,
     deadline: Instant,

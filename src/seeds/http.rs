@@ -1,4 +1,4 @@
-//! The little of HTTP that a list needs: one answer to one request, of a server of HTTP/1.
+//! The part of HTTP/1 that a list needs: one answer to one request.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -8,11 +8,11 @@ const MAX_HEAD: usize = 64 << 10;
 const MAX_FIELDS: usize = 100;
 
 /// Reads an answer and returns its body, of at most `limit` bytes. Lines may end without a carriage
-/// return. The body ends where `Transfer-Encoding: chunked` or `Content-Length` says (then the server
-/// may keep the connection open), else where the stream does.
+/// return. The end of the body follows from `Transfer-Encoding: chunked` or `Content-Length` (then the server
+/// may keep the connection open), else it is the end of the stream.
 ///
 /// # Errors
-/// In words: the status is not 200, the answer is no HTTP, too long, or cut short.
+/// A text: the status is not 200, or the answer is not HTTP, too long, or cut short.
 pub fn body(source: &mut impl Read, limit: usize) -> Result<Vec<u8>, String> {
     let mut reader = Reader {
         source,
@@ -48,7 +48,7 @@ struct Head {
 }
 
 impl Head {
-    /// Takes in a field.
+    /// Adds a field.
     fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
         if name.eq_ignore_ascii_case("transfer-encoding") {
             if !value.eq_ignore_ascii_case("chunked") {
@@ -83,7 +83,7 @@ struct Reader<'a, R> {
 impl<R: Read> Reader<'_, R> {
     /// Reads some more; false at the end.
     fn fill(&mut self) -> Result<bool, String> {
-        // What has been used is in the way of what comes.
+        // Consumed bytes are dropped first.
         self.bytes.drain(..self.at);
         self.at = 0;
         let mut block = [0; 4096];
@@ -131,7 +131,7 @@ impl<R: Read> Reader<'_, R> {
         let first = self.line()?;
         let mut text = format!("{first}\r\n");
         let no_http = || format!("the answer is no HTTP: {}", shown(&first));
-        // A stream that is none may never have an empty line.
+        // A stream that is not HTTP may never have an empty line.
         if parser()
             .parse_response(&mut httparse::Response::new(&mut []), text.as_bytes())
             .is_err()
@@ -167,7 +167,7 @@ impl<R: Read> Reader<'_, R> {
         Ok(head)
     }
 
-    /// Exactly so many bytes.
+    /// Reads exactly `length` bytes.
     fn take(&mut self, length: usize) -> Result<Vec<u8>, String> {
         while self.unread().len() < length {
             if !self.fill()? {
@@ -179,7 +179,7 @@ impl<R: Read> Reader<'_, R> {
         Ok(body)
     }
 
-    /// Everything until the end of the stream.
+    /// Reads to the end of the stream.
     fn rest(&mut self) -> Result<Vec<u8>, String> {
         while self.unread().len() <= self.limit {
             if !self.fill()? {
@@ -220,7 +220,7 @@ impl<R: Read> Reader<'_, R> {
     }
 }
 
-/// As lenient as servers are careless.
+/// A lenient parser, for careless servers.
 fn parser() -> httparse::ParserConfig {
     let mut parser = httparse::ParserConfig::default();
     parser
@@ -249,7 +249,7 @@ fn words(error: &io::Error) -> String {
     }
 }
 
-/// A line of the server's for a message.
+/// A line from the server, as shown in a message.
 fn shown(line: &str) -> String {
     let text: String = line.chars().take(80).collect();
     text.escape_debug().to_string()

@@ -1,4 +1,4 @@
-//! Providers: where lists of nodes come from while a node runs.
+//! Providers: sources of lists of nodes while a node runs.
 //!
 //! | provider | asks |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | `file` | a file |
 //!
 //! Asking blocks, for seconds where time limits allow it and longer where the system's resolver does,
-//! so it is done on a thread of its own. What a list means is decided elsewhere
+//! so it is done on a thread of its own. Lists are evaluated elsewhere
 //! ([`cluster::seeds`](crate::cluster::seeds)). The settings are read once, at start.
 
 pub mod dns;
@@ -18,16 +18,16 @@ pub mod http;
 use crate::config::{Note, SeedProvider, Settings};
 use std::time::Duration;
 
-/// How often a file is looked at, unless the interval is shorter.
+/// How often a file is checked, unless the interval is shorter.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A provider, with what the settings say of it.
+/// A provider and its settings.
 #[derive(Debug)]
 pub struct Provider {
     kind: Kind,
     /// Between two polls.
     pub interval: Duration,
-    /// How long a node stays that is no longer listed.
+    /// How long a node that is no longer listed stays.
     pub grace: Duration,
 }
 
@@ -38,19 +38,19 @@ enum Kind {
     File(file::File),
 }
 
-/// What asking once has brought.
+/// The result of asking once.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Asked {
     /// The text of a list.
     List(String),
-    /// None, and why: the same words for the same reason.
+    /// Why there is none: the same words for the same reason.
     Failed(String),
     /// Nothing has happened since the last answer.
     Same,
 }
 
 impl Provider {
-    /// The provider that the settings name; none for `simple_provider`. With it, what to log about it.
+    /// The provider that the settings name, `None` for `simple_provider`; and notes for the log.
     pub fn new(settings: &Settings) -> (Option<Provider>, Vec<Note>) {
         let mut notes = Vec::new();
         let interval = settings.seeds_interval_ms;
@@ -70,7 +70,7 @@ impl Provider {
         };
         notes.push(Note::new(
             crate::logging::Level::Notice,
-            format!("seeds: asking {} every {interval:?}", provider.told()),
+            format!("seeds: asking {} every {interval:?}", provider.source()),
         ));
         (Some(provider), notes)
     }
@@ -84,7 +84,7 @@ impl Provider {
         };
         match answer {
             Ok(list) => Asked::List(list),
-            Err(why) => Asked::Failed(format!("{}: {why}", self.told())),
+            Err(why) => Asked::Failed(format!("{}: {why}", self.source())),
         }
     }
 
@@ -96,12 +96,12 @@ impl Provider {
         }
     }
 
-    /// What is asked, for messages.
-    fn told(&self) -> String {
+    /// The source of the list, for messages.
+    fn source(&self) -> String {
         match &self.kind {
-            Kind::Florida(florida) => florida.told(),
-            Kind::Dns(dns) => dns.told(),
-            Kind::File(file) => file.told(),
+            Kind::Florida(florida) => florida.source(),
+            Kind::Dns(dns) => dns.source(),
+            Kind::File(file) => file.source(),
         }
     }
 }

@@ -7,18 +7,18 @@
 pub struct Alert {
     /// Its name.
     pub name: &'static str,
-    /// When it is true.
+    /// The condition.
     pub expr: &'static str,
-    /// For how long it must have been true, as Prometheus writes durations.
+    /// How long the condition must hold, as Prometheus writes durations.
     pub lasting: &'static str,
     /// `critical`: clients suffer now, or data is being lost. `warning`: they will, or some do.
-    /// `info`: somebody should know.
+    /// `info`: worth knowing.
     pub severity: &'static str,
-    /// What is shown with it; `$labels` may be used.
+    /// The text shown with it; `$labels` may be used.
     pub summary: &'static str,
     /// What it means.
     pub meaning: &'static str,
-    /// What to look at and to do.
+    /// What to check and what to do.
     pub action: &'static str,
 }
 

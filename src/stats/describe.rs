@@ -6,8 +6,7 @@ use super::table::{Metric, PoolStats, ServerStats};
 
 /// What `-D` prints after the version line, ending in a line feed.
 ///
-/// Two lists, pool then server, an empty line between them. A line is two spaces, the name padded
-/// to
+/// Two lists, pool then server, an empty line between them. A line is two spaces, the name padded to
 /// 20 characters (a longer name runs into what follows), the description in double quotes: the
 /// layout of the C original, which scripts parse.
 pub fn describe() -> String {

@@ -1,5 +1,5 @@
-//! The error replies of a datastore that say more of the datastore than of the request, by their first
-//! word: what `/metrics`, the log and `/readyz` know them by.
+//! Error replies of a datastore that describe the state of the datastore rather than a fault of the request.
+//! `/metrics`, the log and `/readyz` name them by their first word.
 
 /// Why a datastore refused a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum ErrorWord {
     Moved,
     /// `ERR Storage:`, `SERVER_ERROR Storage:`: a peer could not reach its datastore.
     Storage,
-    /// Any other: most often the request was at fault.
+    /// Any other: most often the fault is in the request.
     Other,
 }
 
@@ -71,7 +71,7 @@ impl ErrorWord {
         }
     }
 
-    /// Returns true if a datastore that answers this serves no reads either: another rack should, and
+    /// Returns true if a datastore that answers this serves no reads either: reads go to another rack, and
     /// the node is not ready.
     pub fn refuses_reads(self) -> bool {
         matches!(

@@ -8,7 +8,7 @@
 
 use super::{Histogram, Histograms};
 
-/// What kind of figure a family is, in the words of the text format 0.0.4.
+/// The types of families, in the words of the text format 0.0.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     /// Only rises, from 0 at start.
@@ -38,7 +38,7 @@ impl Type {
 pub struct Family {
     /// Its whole name.
     pub name: &'static str,
-    /// What it is.
+    /// Its type.
     pub kind: Type,
     /// The labels of its series, without `le`.
     pub labels: &'static [&'static str],
@@ -177,7 +177,7 @@ pub struct Distribution {
     pub labels: &'static str,
     /// Where its samples are.
     pub pick: fn(&Histograms) -> &Histogram,
-    /// What they are.
+    /// The unit of the samples.
     pub unit: Unit,
     /// The bit lengths of its first and last bound.
     pub bounds: (usize, usize),
@@ -299,7 +299,7 @@ mod tests {
             assert_eq!(family.labels, names(distribution.labels));
             shown.insert(distribution.name);
         }
-        // What a row says about another family is true.
+        // References to other families in the rows are correct.
         for metric in tables.iter().flat_map(|(table, _)| table.iter()) {
             if let Export::Beside(why) = metric.export
                 && let Some(at) = why.find("dynomite_")

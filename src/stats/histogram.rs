@@ -3,12 +3,11 @@
 //! A value is sorted by its highest set bit and the four bits below it: 16 buckets per power of
 //! two, so 0 to 31 are exact and above that a bucket is at most 1/16 of its lower edge wide. A
 //! percentile answers the middle of its bucket and so is within 1/32 (3.2 %) of the true sample.
-//! The C original used steps of
-//! 20 % and answered the lower edge; only the unit is a contract.
+//! The C original used steps of 20 % and answered the lower edge; only the unit is a contract.
 //!
 //! Samples are clamped to [`Histogram::LIMIT`]: 71 minutes for microseconds, 4 GiB for bytes.
 //!
-//! What a reset forgets is kept as one count per power of two, which is all that a scrape of
+//! A reset keeps one count per power of two, which is all that a scrape of
 //! `/metrics` shows: [`Histogram::since_start`].
 
 use crate::clock::Now;
@@ -108,7 +107,7 @@ impl Histogram {
         0
     }
 
-    /// Forgets all samples, but for what [`Self::since_start`] tells of them.
+    /// Clears all samples, except for the counts of [`Self::since_start`].
     pub fn reset(&mut self) {
         *self = Histogram {
             past: self.since_start(),
@@ -116,7 +115,7 @@ impl Histogram {
         };
     }
 
-    /// All samples there ever were.
+    /// All samples since the start, resets included.
     pub fn since_start(&self) -> SinceStart {
         let mut all = self.past.clone();
         all.sum = all.sum.saturating_add(self.sum);
@@ -167,7 +166,7 @@ fn shift(index: usize) -> usize {
     (index >> SUB_BITS).saturating_sub(1)
 }
 
-/// Declares the struct of histograms and what visits each of them.
+/// Declares the struct of histograms and the functions that visit each of them.
 macro_rules! histograms {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The histograms behind `/info`, cleared together every [`WINDOW_US`].
@@ -178,7 +177,7 @@ macro_rules! histograms {
         }
 
         impl Histograms {
-            /// Forgets all samples of all histograms (`/historeset`). The window goes on.
+            /// Clears all samples of all histograms (`/historeset`). The window goes on.
             pub fn reset(&mut self) {
                 $(self.$name.reset();)*
             }

@@ -16,7 +16,7 @@ use super::table::{Metric, OwnStats, PoolStats, ServerStats};
 use super::{Histogram, Histograms, Stats};
 use crate::clock::Now;
 
-/// Who is answering; fixed at start.
+/// The identity of the node; fixed at start.
 #[derive(Clone, Debug, Default)]
 pub struct Identity {
     /// The machine's host name, `unknown` if it has none.
@@ -37,13 +37,13 @@ pub struct Identity {
     pub client_port: u16,
     /// Opening and closing character of hash tags.
     pub hash_tag: Option<[u8; 2]>,
-    /// The name others know this node by, if the environment says so.
+    /// The public host name of this node, if the environment sets it.
     pub public_host: Option<String>,
-    /// The same of its address.
+    /// The public address, if the environment sets it.
     pub public_ip: Option<String>,
 }
 
-/// What the process holds, for the five memory fields.
+/// The five memory fields.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
     /// Message objects ever allocated.
@@ -61,7 +61,7 @@ pub struct Memory {
 /// The value of the field `service`.
 const SERVICE: &str = "dynomite";
 
-/// What of a histogram a field shows.
+/// The figure of a histogram that a field shows.
 enum Show {
     Max,
     PerMille(u32),
@@ -208,7 +208,7 @@ pub fn render(stats: &Stats, who: &Identity, now: Now, memory: &Memory) -> Strin
     doc.number("timestamp", now.unix_secs());
     doc.string("rack", &who.rack);
     doc.string("dc", &who.dc);
-    // Here reads and writes are one.
+    // `/info` shows reads and writes together.
     let mut hist = stats.hist.clone();
     hist.read_latency.absorb(&stats.hist.write_latency);
     for (name, pick, show) in &SUMMARY {

@@ -4,25 +4,25 @@ use super::alerts::{ALERTS, Alert};
 use super::families::FAMILIES;
 use std::fmt::Write;
 
-/// What stands before and after the generated part of `dynomite-metrics(7)`.
+/// The lines before and after the generated part of `dynomite-metrics(7)`.
 pub const METRICS_MARKS: (&str, &str) = (
     ".\\\" The metrics below are written from the table of families; a test compares them.",
     ".\\\" End of the metrics.",
 );
 
-/// What stands before and after the generated part of `dynomite-alerts(7)`.
+/// The lines before and after the generated part of `dynomite-alerts(7)`.
 pub const ALERTS_MARKS: (&str, &str) = (
     ".\\\" The alerts below are written from the table of alerts; a test compares them.",
     ".\\\" End of the alerts.",
 );
 
-/// What stands before and after the generated part of the rules for Prometheus.
+/// The lines before and after the generated part of the rules for Prometheus.
 pub const RULES_MARKS: (&str, &str) = (
     "# The rules below are written from the table of alerts; a test compares them.",
     "# End of the rules.",
 );
 
-/// What families begin with, and the section of the page they are in.
+/// Prefixes of families, and the sections of the page for them.
 const SECTIONS: [(&str, &str); 8] = [
     ("dynomite_client_", "CLIENTS"),
     ("dynomite_datastore_", "DATASTORE"),

@@ -1,4 +1,4 @@
-//! What the node counts and measures, and what renders it.
+//! The counters and histograms of a node, and their renderings.
 //!
 //! One table of metrics ([`table`]) drives the structs that are bumped, the text of `-D`
 //! ([`mod@describe`]), the JSON of `/info` ([`info`]) and, by the table of [`families`], the text of
@@ -35,17 +35,17 @@ pub struct Stats {
     pub pool: PoolStats,
     /// The datastore.
     pub server: ServerStats,
-    /// What the C original lacks.
+    /// Counters that the C original lacks.
     pub own: OwnStats,
     /// Latencies, sizes, queue lengths.
     pub hist: Histograms,
-    /// Requests of clients that were placed: reads and writes, by consistency level.
+    /// Client requests that were placed: reads and writes, by consistency level.
     pub placed: [[u64; Consistency::ALL.len()]; 2],
     /// Error replies of the datastore, by [`ErrorWord`].
     pub store_errors: [u64; ErrorWord::COUNT],
 }
 
-/// A peer and what is counted of it.
+/// A peer and its figures.
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
     /// Its address as it is announced.
@@ -58,7 +58,7 @@ pub struct Peer {
     pub stats: PeerStats,
     /// Its error replies, by [`ErrorWord`].
     pub errors: [u64; ErrorWord::COUNT],
-    /// By how much its clock is ahead of this node's, and how far that may be wrong, in µs, if it is known.
+    /// Offset of its clock from this node's (positive: ahead) and the error of that, in µs, if known.
     pub clock: Option<(i64, u64)>,
 }
 

@@ -14,7 +14,7 @@ use crate::consistency::Consistency;
 /// The value of `Content-Type`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What the operating system knows of the process.
+/// Figures of the process from the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Process {
     /// Processor time, user and system, in µs.
@@ -32,19 +32,19 @@ pub struct Process {
 /// Everything that is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
-    /// What the node counts.
+    /// The figures of the node.
     pub stats: &'a Stats,
-    /// What it counts of each peer.
+    /// The figures of each peer.
     pub peers: &'a [Peer],
-    /// Who it is.
+    /// The identity of the node.
     pub who: &'a Identity,
-    /// What it holds.
+    /// The memory it holds.
     pub memory: &'a Memory,
-    /// What the process uses.
+    /// The figures of the process.
     pub process: &'a Process,
-    /// The states there are, and whether it is the node's.
+    /// All states of a node, and true for the current one.
     pub states: &'a [(&'static str, bool)],
-    /// The level of reads and of writes whose client has chosen none.
+    /// The default levels of reads and of writes.
     pub consistency: [Consistency; 2],
 }
 
@@ -87,7 +87,7 @@ pub fn render(report: &Report<'_>) -> String {
     text.0
 }
 
-/// What of the text never changes, and which rows and histograms a family shows: found once.
+/// The constant parts of the text, and the rows and histograms of each family: built once.
 static PLANS: LazyLock<Vec<Plan>> = LazyLock::new(|| FAMILIES.iter().map(Plan::of).collect());
 
 struct Plan {
@@ -167,8 +167,8 @@ impl Shown {
     }
 }
 
-/// What of a family a row is: nothing more for all of it, or the part of a summary; `None` if it is of
-/// another one.
+/// The suffix of a row in this family: empty, or `_sum` or `_count` of a summary; `None` if the row belongs to
+/// another family.
 fn part_of(family: &Family, metric: &Metric) -> Option<&'static str> {
     let Export::Series { name, .. } = metric.export else {
         return None;
@@ -184,7 +184,7 @@ fn peer_labels(peer: &Peer) -> String {
     labels(&[("peer", &peer.peer), ("dc", &peer.dc), ("rack", &peer.rack)])
 }
 
-/// Label pairs as they stand in the text, values escaped.
+/// Label pairs as in the text, values escaped.
 fn labels(pairs: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (name, value) in pairs {
@@ -217,7 +217,7 @@ fn seconds(us: u64) -> String {
         .to_owned()
 }
 
-/// The text in the making.
+/// The text while it is written.
 struct Text(String);
 
 // Writing to a String cannot fail, so what `write!` returns is dropped.
@@ -288,7 +288,7 @@ impl Text {
         }
     }
 
-    /// What comes from no table.
+    /// The families that come from no table.
     fn special(&mut self, family: &Family, report: &Report<'_>) {
         let name = family.name;
         let (who, process) = (report.who, report.process);

@@ -7,7 +7,7 @@
 //! Each row also says which series it is in `/metrics`; the families of those are in
 //! [`families`](super::families).
 //!
-//! A counter is bumped where the thing happens, directly on its field: `stats.pool.client_eof +=
+//! A counter is bumped where the event happens, directly on its field: `stats.pool.client_eof +=
 //! 1`. All values are plain `u64`s of the one thread that does the work.
 
 /// How a metric behaves over time.
@@ -30,7 +30,7 @@ pub struct Metric {
     pub kind: Kind,
     /// What `-D` prints.
     pub description: &'static str,
-    /// Where it is in `/metrics`.
+    /// Its series in `/metrics`.
     pub export: Export,
 }
 
@@ -44,7 +44,7 @@ pub enum Export {
         /// The labels besides those every series of the family has.
         labels: &'static str,
     },
-    /// Not by itself, and why: what shows it better, or that there is nothing to show.
+    /// Not exported, and why: the family that shows it better, or that it is always 0.
     Beside(&'static str),
 }
 
@@ -97,7 +97,7 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// What happens on the client and peer side of the node. The pool object of `/info`.
+    /// Events on the client and peer side of the node. The pool object of `/info`.
     PoolStats {
         client_eof: Counter = "# eof on client connections" => series("dynomite_client_connections_closed_total", "reason=\"eof\""),
         client_err: Counter = "# errors on client connections" => series("dynomite_client_connections_closed_total", "reason=\"error\""),
@@ -148,7 +148,7 @@ metrics! {
 }
 
 metrics! {
-    /// What happens towards the datastore. The innermost object of `/info`.
+    /// Events on the datastore side. The innermost object of `/info`.
     ServerStats {
         server_eof: Counter = "# eof on server connections" => series("dynomite_datastore_connections_lost_total", "reason=\"eof\""),
         server_err: Counter = "# errors on server connections" => series("dynomite_datastore_connections_lost_total", "reason=\"error\""),
@@ -188,7 +188,7 @@ metrics! {
 }
 
 metrics! {
-    /// What the C original does not count. The `dynomite_rs` object of `/info`.
+    /// Counters that the C original lacks. The `dynomite_rs` object of `/info`.
     OwnStats {
         accepts_paused: Counter = "# times accepting was paused for want of descriptors" => series("dynomite_accept_pauses_total", ""),
         clients_refused: Counter = "# client connections closed at once because the limit was reached" => series("dynomite_client_connections_refused_total", ""),
@@ -235,7 +235,7 @@ metrics! {
 }
 
 metrics! {
-    /// What is counted of each peer by itself; in no list of `/info`. In `/metrics` each has the labels
+    /// Counters of each peer; in no list of `/info`. In `/metrics` each has the labels
     /// `peer`, `dc` and `rack`.
     PeerStats {
         up: Gauge = "whether a connection to the peer is there and the peer has answered on it" => series("dynomite_peer_up", ""),

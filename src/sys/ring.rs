@@ -2,7 +2,7 @@
 //!
 //! A proxy's requests are small, so that most of what one costs is entering the kernel, once to read
 //! it and once to write its answer. With many connections ready at a time both can be asked for in one
-//! go. Nothing is left under way: every piece is tried at once and reports at once that it would have
+//! go. Nothing is left under way: every piece is tried at once and fails at once if it would have
 //! to wait, exactly as `send` and `recv` on a non-blocking socket do.
 //!
 //! Needs Linux 6.1 (`IORING_SETUP_DEFER_TASKRUN`) and permission: `kernel.io_uring_disabled` and the
@@ -20,12 +20,12 @@ const TRIES: usize = 64;
 
 /// The two queues shared with the kernel. Belongs to the thread that made it.
 pub struct Ring {
-    /// Gone once the kernel has left something in them: that points to memory long given back.
+    /// `None` once the kernel has left entries in them: those point to memory that may be freed.
     ring: Option<IoUring>,
-    /// The pieces of the call under way. They are all here before the first is handed to the kernel: what
-    /// yields them may panic, and must not leave anything behind in the queues then.
+    /// The pieces of the call under way. They are all here before the first is handed to the kernel: the
+    /// iterator may panic, and must not leave anything behind in the queues then.
     entries: Vec<Entry>,
-    /// What became of each piece: a count of bytes, or an error's number, negated.
+    /// The result of each piece: a count of bytes, or an error's number, negated.
     results: [i32; BATCH],
 }
 
@@ -112,7 +112,7 @@ impl Ring {
         self.results.get(..count).unwrap_or_default()
     }
 
-    /// Whether the kernel has not taken something: nothing will be sent or received any more.
+    /// Returns true if the kernel has not taken something: nothing will be sent or received any more.
     pub fn is_spent(&self) -> bool {
         self.ring.is_none()
     }

@@ -28,12 +28,12 @@ impl From<libyaml::yaml_mark_t> for Mark {
     }
 }
 
-/// What an event is.
+/// The kinds of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A document begins.
     Document {
-        /// Whether directives stand before it.
+        /// True if there are directives before it.
         has_directives: bool,
     },
     /// `*name`.
@@ -44,7 +44,7 @@ pub enum Kind {
     List,
     /// A mapping begins.
     Mapping {
-        /// Whether in braces, or as a pair in a list in brackets.
+        /// True if it is in braces, or a pair in a list in brackets.
         is_flow: bool,
     },
     /// The sequence or mapping that began last ends.
@@ -56,9 +56,9 @@ pub enum Kind {
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Whether the node that it begins has an anchor or a tag.
+    /// True if the node that it begins has an anchor or a tag.
     pub has_properties: bool,
     /// Where it begins.
     pub start: Mark,
@@ -75,7 +75,7 @@ pub struct Error {
     pub problem: String,
     /// Where; for characters, see `offset`.
     pub mark: Mark,
-    /// Where, in bytes, if a character is wrong.
+    /// The byte offset, if a character is wrong.
     pub offset: usize,
     /// What was being read, and where that begins.
     pub context: Option<(String, Mark)>,

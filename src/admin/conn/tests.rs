@@ -17,7 +17,7 @@ pub(crate) struct World {
     pub(crate) node: Node,
     pub(crate) identity: Identity,
     pub(crate) policy: Policy,
-    pub(crate) doors: Vec<Check>,
+    pub(crate) listener_checks: Vec<Check>,
     pub(crate) addresses: Vec<(NodeId, IpAddr)>,
 }
 
@@ -43,8 +43,8 @@ impl Control for World {
         String::from("up 1\n")
     }
 
-    fn doors(&self) -> Vec<Check> {
-        self.doors.clone()
+    fn listener_checks(&self) -> Vec<Check> {
+        self.listener_checks.clone()
     }
 
     fn reload(&mut self, _: Now) -> Result<Vec<String>, Vec<String>> {
@@ -64,7 +64,7 @@ pub(crate) fn world(topology: Topology) -> World {
         node: Node::new(Options::default(), Arc::new(topology), at(0)),
         identity: Identity::default(),
         policy: Policy::default(),
-        doors: Vec::new(),
+        listener_checks: Vec::new(),
         addresses: Vec::new(),
     }
 }

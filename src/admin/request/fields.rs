@@ -2,7 +2,7 @@
 
 use super::{Refusal, bad};
 
-/// The header fields that mean something here.
+/// The header fields with a meaning here.
 #[derive(Default)]
 pub(super) struct Fields {
     pub content_length: Option<u64>,
@@ -18,10 +18,10 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Takes in one.
+    /// Adds a field.
     ///
     /// # Errors
-    /// It contradicts one before it, or its value is none.
+    /// It contradicts an earlier one, or its value is malformed.
     pub fn take(&mut self, field: &httparse::Header<'_>) -> Result<(), Refusal> {
         let (name, value) = (field.name.as_bytes(), field.value.trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
@@ -60,7 +60,7 @@ impl Fields {
     }
 }
 
-/// Whether `text` begins with `start`, in letters of either case.
+/// Returns true if `text` begins with `start`, in letters of either case.
 fn begins_with(text: &[u8], start: &[u8]) -> bool {
     let head = text.get(..start.len());
     head.is_some_and(|head| head.eq_ignore_ascii_case(start))
@@ -76,7 +76,7 @@ fn once(place: &mut Option<String>, value: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Decimal digits only; what does not fit is as long as can be.
+/// Decimal digits only; larger numbers count as the largest.
 fn length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;

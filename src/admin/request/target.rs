@@ -1,8 +1,8 @@
-//! What stands behind the method of a request.
+//! The target of a request: what follows the method.
 
 use super::{Refusal, bad};
 
-/// What a target says; see [`Request`](super::Request).
+/// A parsed target; see [`Request`](super::Request).
 pub(super) struct Target {
     pub path: String,
     pub query: Option<String>,
@@ -45,7 +45,7 @@ pub(super) fn split(target: &str) -> Result<Target, Refusal> {
     })
 }
 
-/// `%41` becomes `A`; what is no UTF-8 afterwards, or no escape, is refused.
+/// `%41` becomes `A`; malformed escapes and results that are not UTF-8 are refused.
 fn percent_decode(path: &str) -> Result<String, Refusal> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();

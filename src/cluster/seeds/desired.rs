@@ -1,6 +1,6 @@
-//! The members a node is to have, by its configuration and by what a provider says.
+//! The members that follow from the configuration and from a provider's lists.
 //!
-//! | a list | what becomes of it |
+//! | a list | consequence |
 //! |---|---|
 //! | names a node that is not known | the node is a member at once |
 //! | names a known node at another address | the address is another at once |
@@ -9,7 +9,7 @@
 //! | is malformed, empty, or could not be had | is refused; the last good one stays in force |
 //! | says the same, in any order | nothing |
 //!
-//! Nodes of `dyn_seeds` are never taken away by a list; a list may move them. What is decided is said
+//! A list never removes nodes of `dyn_seeds`; it may move them. Each decision is logged
 //! once, and again only when it changes.
 
 use super::list::Refused;
@@ -23,7 +23,7 @@ use std::time::Duration;
 /// How long a node that is no longer listed stays.
 pub const GRACE: Duration = Duration::from_secs(120);
 
-/// What is to be done about a list.
+/// The consequence of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     /// The members are these from now on; `None` leaves them as they are.
@@ -34,7 +34,7 @@ pub struct Decision {
     pub notes: Vec<Note>,
 }
 
-/// The members there should be. Time comes in as µs of a clock that never goes backwards.
+/// The members that this node should have. Times are µs of a clock that never goes backwards.
 #[derive(Clone, Debug)]
 pub struct Desired {
     me: Member,
@@ -49,8 +49,8 @@ pub struct Desired {
     grace_us: u64,
     /// Why the last list was refused.
     complaint: Option<String>,
-    /// There has been a good list.
-    heard: bool,
+    /// True if a good list has been received.
+    has_list: bool,
 }
 
 impl Desired {
@@ -64,7 +64,7 @@ impl Desired {
             leaving: Vec::new(),
             grace_us: grace.as_micros() as u64,
             complaint: None,
-            heard: false,
+            has_list: false,
         }
     }
 
@@ -73,13 +73,13 @@ impl Desired {
         &self.members
     }
 
-    /// Takes a provider's list, or why there is none, as it comes from [`read`](super::read).
+    /// Applies a provider's list, or the reason why there is none, as [`read`](super::read) returns it.
     pub fn listed(&mut self, list: Result<Vec<Member>, String>, now_us: u64) -> Decision {
         let listed = match list {
             Ok(listed) => listed,
             Err(why) => return self.refuse(Level::Error, why),
         };
-        let quiet = self.heard && self.complaint.is_none() && self.leaving.is_empty();
+        let quiet = self.has_list && self.complaint.is_none() && self.leaving.is_empty();
         if quiet && listed == self.listed {
             return Decision::default();
         }
@@ -124,7 +124,7 @@ impl Desired {
                 "seeds: the list is good again".to_owned(),
             ));
         }
-        if !std::mem::replace(&mut self.heard, true) {
+        if !std::mem::replace(&mut self.has_list, true) {
             let text = format!("seeds: the first list has {} other nodes", listed.len());
             notes.push(Note::new(Level::Notice, text));
         }
@@ -137,12 +137,12 @@ impl Desired {
         }
     }
 
-    /// Takes another list of members of the configuration. Nodes that only the old one had are gone
-    /// at once: whoever edits the file means it.
+    /// Replaces the members of the configuration. Nodes that only the old configuration had are removed
+    /// at once: an edit of the file is deliberate.
     ///
     /// # Errors
-    /// Why nothing is changed: that would take away more than half of the other nodes at once, or
-    /// is no cluster.
+    /// Nothing is changed: the list would remove more than half of the other nodes at once, or
+    /// cannot form a cluster.
     pub fn reconfigure(&mut self, fixed: Vec<Member>) -> Result<Option<Vec<Member>>, String> {
         let target = union(&fixed, &self.listed);
         let still = Matches::of(&self.members, &target);
@@ -165,7 +165,7 @@ impl Desired {
         Ok(self.become_members(next))
     }
 
-    /// Whether losing so many members is more than a list may do.
+    /// Returns the complaint if a list may not remove this many members.
     fn loses_too_many(&self, gone: usize) -> Option<String> {
         let all = self.members.len();
         (gone * 2 > all).then(|| {
@@ -188,11 +188,11 @@ impl Desired {
         })
     }
 
-    /// The last good list stays in force. Said once for each reason.
+    /// Keeps the last good list in force. Logged once for each reason.
     fn refuse(&mut self, level: Level, why: String) -> Decision {
         let mut notes = Vec::new();
         if self.complaint.as_ref() != Some(&why) {
-            let kept = match self.heard {
+            let kept = match self.has_list {
                 true => "the last good one stays in force",
                 false => "only the nodes of dyn_seeds are known",
             };
@@ -247,7 +247,7 @@ impl Matches {
     }
 }
 
-/// All of both. What the list says of a node of the configuration is newer, except for the name that
+/// The union of both. For a node in both, the list is newer, except for the name, which
 /// only the configuration can give.
 fn union(fixed: &[Member], listed: &[Member]) -> Vec<Member> {
     let mut listed = listed.to_vec();

@@ -48,11 +48,11 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Reads a list. The entry of this node itself, by datacenter, rack and token, is left out under
-/// whatever address it stands there.
+/// Reads a list. The entry of this node itself, recognized by datacenter, rack and token, is left out,
+/// whatever its address.
 ///
 /// # Errors
-/// What is wrong with the list; then nothing of it may be used.
+/// What is wrong with the list; then no part of it may be used.
 ///
 /// ```
 /// use dynomite::cluster::{member::Member, seeds::read, topology::Topology};
@@ -99,7 +99,7 @@ pub fn read(text: &str, me: &Member) -> Result<Vec<Member>, Refused> {
 }
 
 /// One entry. Stricter than `dyn_seeds`: no name behind a blank, since a list with blanks between
-/// its entries would lose nodes without a word.
+/// its entries would silently lose nodes.
 fn seed(entry: &str) -> Result<Seed, String> {
     if entry.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("has a blank or a control character in it".to_owned());
@@ -112,13 +112,13 @@ fn seed(entry: &str) -> Result<Seed, String> {
     Ok(seed)
 }
 
-/// Whether a host is every address of the machine that looks at it.
+/// Returns true if a host is every address of the machine that looks at it.
 fn is_wildcard(host: &str) -> bool {
     host.parse::<std::net::IpAddr>()
         .is_ok_and(|ip| ip.is_unspecified())
 }
 
-/// An entry for a message: one line, no more than a line.
+/// An entry as shown in a message: one line, cut if it is long.
 fn shown(entry: &str) -> String {
     let mut text: String = entry.chars().take(SHOWN).collect();
     if text.len() < entry.len() {

@@ -1,13 +1,13 @@
 //! Lists of other nodes that are learned while the node runs.
 //!
-//! A list is text from a provider: who asks for it, and how, is not known here. It says which nodes
-//! there should be, all of them; [`Desired`] turns one list after the other into the members a node
-//! is to have, with what keeps a bad list from taking a cluster apart.
+//! A list is text from a provider ([`crate::seeds`] asks for it). It names all nodes that there should
+//! be; [`Desired`] turns successive lists into the members of this node, with safeguards
+//! against a bad list that would take a cluster apart.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `list` | one list: read and checked as a whole |
-//! | `desired` | the members there should be |
+//! | `desired` | the members that this node should have |
 
 mod desired;
 mod list;

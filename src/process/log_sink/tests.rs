@@ -85,7 +85,7 @@ fn libraries_are_heard_only_when_something_is_wrong() {
 }
 
 #[test]
-fn a_statement_in_a_loop_is_held_back_and_told_of() {
+fn a_statement_in_a_loop_is_suppressed_and_reported() {
     for threaded in [false, true] {
         let s = scene();
         s.handle.start_writer().unwrap();
@@ -105,7 +105,7 @@ fn a_statement_in_a_loop_is_held_back_and_told_of() {
         assert!((10..100).contains(&failed), "{failed}");
         assert_eq!(failed + s.handle.suppressed(), 100);
         assert!(lines.contains(&"reactor:8 something else".to_owned()));
-        let told: u64 = lines
+        let reported: u64 = lines
             .iter()
             .filter_map(|l| {
                 l.strip_prefix("reactor:7 ")?
@@ -113,7 +113,7 @@ fn a_statement_in_a_loop_is_held_back_and_told_of() {
             })
             .map(|n| n.parse::<u64>().unwrap())
             .sum();
-        assert_eq!(told, s.handle.suppressed());
+        assert_eq!(reported, s.handle.suppressed());
     }
 }
 
@@ -127,7 +127,7 @@ fn a_start_may_say_everything() {
 }
 
 #[test]
-fn the_writer_tells_of_a_statement_that_fell_silent() {
+fn the_writer_reports_a_statement_that_fell_silent() {
     let s = scene();
     s.handle.start_writer().unwrap();
     for _ in 0..20 {
@@ -230,11 +230,11 @@ fn nobody_waits_for_a_sink_that_is_not_read_and_the_loss_is_counted() {
     let whole = text.lines().filter(|l| l.ends_with(&message)).count() as u64;
     assert_eq!(whole + lost, u64::from(lines));
     // In one line or in several: the writer may have had room in between.
-    let told = text.lines().filter_map(|line| {
+    let reported = text.lines().filter_map(|line| {
         let (start, _) = line.split_once(" lines lost, ")?;
         start.rsplit(' ').next()?.parse::<u64>().ok()
     });
-    assert_eq!(told.sum::<u64>(), lost, "the loss is told");
+    assert_eq!(reported.sum::<u64>(), lost, "the loss is reported");
     assert!(text.ends_with(" the end\n"));
 }
 
@@ -260,9 +260,9 @@ fn lines_that_a_full_disk_refused_are_told_when_there_is_room() {
     say(&*log, "dynomite", log::Level::Error, 4, "there again");
     assert!(handle.stop_writer(LONG));
     let lines = Scene::lines(&path);
-    let [told, last] = &lines[..] else {
+    let [reported, last] = &lines[..] else {
         panic!("{lines:?}");
     };
-    assert!(told.contains(" 3 lines lost, "), "{told}");
+    assert!(reported.contains(" 3 lines lost, "), "{reported}");
     assert_eq!(last, "dynomite:4 there again");
 }

@@ -155,7 +155,7 @@ impl<P: Payload> Decoder<P> {
         self.scanner.garbage()
     }
 
-    /// Whether no message is under way: the stream may end here.
+    /// Returns true if no message is under way: the stream may end here.
     pub fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Head) && self.scanner.is_idle()
     }

@@ -37,7 +37,7 @@ pub trait Payload: Clone + std::fmt::Debug {
     fn parse(&mut self, data: &[u8]) -> Found<Self::Shape>;
     /// The same over slices.
     fn find(&mut self, data: &Chain) -> Found<Self::Shape>;
-    /// Whether no payload is under way.
+    /// Returns true if no payload is under way.
     fn is_idle(&self) -> bool;
     /// Bytes known to be missing; 0 if unknown.
     fn expected(&self) -> usize;

@@ -145,7 +145,7 @@ impl Default for Scanner {
 }
 
 impl Scanner {
-    /// Whether no part of a header was seen.
+    /// Returns true if no part of a header was seen.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.at == At::Magic(0)

@@ -42,7 +42,7 @@ fn readable(exptime: i32) -> i32 {
     if exptime < 0 { LONG_AGO } else { exptime }
 }
 
-/// Whether an item with this expiration time has expired at `now_secs`, seconds since the Unix epoch.
+/// Returns true if an item with this expiration time has expired at `now_secs`, seconds since the Unix epoch.
 fn is_past(exptime: i32, now_secs: u64) -> bool {
     exptime < 0 || exptime > LONGEST_RELATIVE && u64::from(exptime.unsigned_abs()) <= now_secs
 }
@@ -112,7 +112,7 @@ impl Refusal {
     }
 }
 
-/// Whether a C node takes the key: without blanks and control bytes.
+/// Returns true if a C node takes the key: without blanks and control bytes.
 fn is_fit(key: &[u8]) -> bool {
     (1..=MAX_KEY_LEN).contains(&key.len()) && key.iter().all(|byte| *byte > b' ' && *byte != 0x7f)
 }

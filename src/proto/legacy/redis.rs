@@ -64,7 +64,7 @@ impl Refusal {
     }
 }
 
-/// Whether a request can be sent to a C node as it stands, as far as its command, the number of its
+/// Returns true if a request can be sent to a C node as it stands, as far as its command, the number of its
 /// arguments and its first tell. If not, [`form`] has to look at all of it.
 #[inline]
 pub fn is_plain(command: &Command, argc: usize, first: &[u8], longest_key: usize) -> bool {
@@ -139,7 +139,7 @@ pub fn form(command: &Command, args: &[&[u8]], longest_key: usize) -> Form {
     }
 }
 
-/// Whether the original's parser takes the request.
+/// Returns true if the original's parser takes the request.
 fn takes(command: &Command, args: &[&[u8]]) -> bool {
     let argc = args.len();
     match command.legacy.takes {
@@ -157,18 +157,18 @@ fn takes(command: &Command, args: &[&[u8]]) -> bool {
     }
 }
 
-/// Whether the request writes although a C node takes its command for a read. A script is always
+/// Returns true if the request writes although a C node takes its command for a read. A script is always
 /// taken for a write.
 fn taken_for_a_read(command: &Command, args: &[&[u8]]) -> bool {
     command.legacy.reads && command.refine(args).class == Class::Write
 }
 
-/// Whether the command is a client's script, whose reply may be anything.
+/// Returns true if the command is a client's script, whose reply may be anything.
 fn runs_a_script(command: &Command) -> bool {
     command.legacy.nests == Nests::Script
 }
 
-/// Whether a reply with an array inside an array is possible, as far as the number of arguments
+/// Returns true if a reply with an array inside an array is possible, as far as the number of arguments
 /// tells.
 pub fn may_nest(command: &Command, argc: usize) -> bool {
     match command.legacy.nests {
@@ -178,7 +178,7 @@ pub fn may_nest(command: &Command, argc: usize) -> bool {
     }
 }
 
-/// Whether a request the original takes may have a reply that a C node cannot read.
+/// Returns true if a request the original takes may have a reply that a C node cannot read.
 fn nests(command: &Command, args: &[&[u8]]) -> bool {
     let with = |arg: &&[u8]| {
         [&b"withcoord"[..], b"withdist", b"withhash"]

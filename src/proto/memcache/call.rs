@@ -77,7 +77,7 @@ pub struct Meta<'a> {
 }
 
 impl Meta<'_> {
-    /// Whether the key is in base64.
+    /// Returns true if the key is in base64.
     pub fn is_base64(&self) -> bool {
         self.token(b'b').is_some()
     }
@@ -246,7 +246,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Whether memcached would keep this reply to a request with the meta flag `q` to itself. `reply_start`: its
+/// Returns true if memcached would keep this reply to a request with the meta flag `q` to itself. `reply_start`: its
 /// first bytes, at least two.
 ///
 /// As memcached 1.6.18: it keeps a miss of `mg` and a success of the others to itself. (It lets one success

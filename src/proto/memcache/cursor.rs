@@ -17,7 +17,7 @@ impl<'a> Cursor<'a> {
         Cursor { line, at }
     }
 
-    /// Whether there is no further word.
+    /// Returns true if there is no further word.
     #[inline]
     pub(super) fn is_done(&self) -> bool {
         self.at > self.line.len()

@@ -149,7 +149,7 @@ fn dispatch(text: &[u8]) -> Reading<'_> {
     )
 }
 
-/// Whether an unknown command looks like a line of HTTP. memcached only gets to this question for names that
+/// Returns true if an unknown command looks like a line of HTTP. memcached only gets to this question for names that
 /// begin with none of these letters.
 fn is_http(words: &Words<'_>) -> bool {
     let name = words.get(0);

@@ -100,13 +100,13 @@ fn is_no_number<T>(value: Option<T>) -> bool {
     value.is_none()
 }
 
-/// Whether `ms` has this mode.
+/// Returns true if `ms` has this mode.
 #[inline]
 pub(super) fn is_set_mode(mode: u8) -> bool {
     matches!(mode, b'E' | b'A' | b'P' | b'R' | b'S')
 }
 
-/// Whether `ma` has this mode.
+/// Returns true if `ma` has this mode.
 #[inline]
 pub(super) fn is_arithmetic_mode(mode: u8) -> bool {
     matches!(mode, b'I' | b'+' | b'D' | b'-')

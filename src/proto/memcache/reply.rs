@@ -157,7 +157,7 @@ fn alone(len: usize, behind: &[u8]) -> Line {
 }
 
 impl Parser {
-    /// Whether no reply is under way.
+    /// Returns true if no reply is under way.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.pos == 0 && self.phase == Phase::Line && self.list == List::Unknown
@@ -283,7 +283,7 @@ impl Parser {
     }
 }
 
-/// Whether a reply that begins so is an error that says nothing about the data: `SERVER_ERROR` and
+/// Returns true if a reply that begins so is an error that says nothing about the data: `SERVER_ERROR` and
 /// `ERROR`. `CLIENT_ERROR` is what every replica says to the same request.
 ///
 /// [`ERROR_WORD`] bytes are enough, and a reply that has fewer is given as a whole.

@@ -215,7 +215,7 @@ impl Source for Chain {
 }
 
 impl Parser {
-    /// Whether no request is under way.
+    /// Returns true if no request is under way.
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Line && self.pos == 0
     }
@@ -364,7 +364,7 @@ impl Parser {
     }
 }
 
-/// Whether a line of more than [`MAX_LINE`] bytes is too long. memcached, too, takes none but `get` and `gets`,
+/// Returns true if a line of more than [`MAX_LINE`] bytes is too long. memcached, too, takes none but `get` and `gets`,
 /// behind not too many blanks.
 #[cold]
 fn is_too_long(source: &impl Source, len: usize, open: bool) -> bool {

@@ -82,7 +82,7 @@ fn compares(call: &Call<'_>) -> bool {
     .contains(&call.command)
 }
 
-/// Whether the request has to be run by one replica before the others can be told what it does.
+/// Returns true if the request has to be run by one replica before the others can be told what it does.
 pub fn needs_one(call: &Call<'_>) -> bool {
     unique(call).is_some()
 }
@@ -132,7 +132,7 @@ pub fn effect<'a>(call: &Call<'a>, reply: &[u8]) -> Option<Call<'a>> {
     Some(effect)
 }
 
-/// Whether a reply to a request that [`needs_one`] says that it was carried out.
+/// Returns true if a reply to a request that [`needs_one`] says that it was carried out.
 fn is_done(reply: &[u8]) -> bool {
     let done = [&b"STORED\r"[..], b"HD\r", b"HD ", b"VA "];
     done.iter().any(|word| reply.starts_with(word))
@@ -150,7 +150,7 @@ pub fn stale<'a>(call: &Call<'a>, reply: &[u8], text: &'a mut Vec<u8>) -> Option
     is_done(reply).then(|| with_unique(call, OLDEST, text))
 }
 
-/// Whether a request is what [`stale`] makes.
+/// Returns true if a request is what [`stale`] makes.
 pub fn is_stale(call: &Call<'_>) -> bool {
     strict(call).is_some() && unique(call) == Some(OLDEST)
 }

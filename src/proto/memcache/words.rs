@@ -40,7 +40,7 @@ impl<'a> Words<'a> {
         self.all().last().copied().unwrap_or_default()
     }
 
-    /// Whether the last word is `noreply`.
+    /// Returns true if the last word is `noreply`.
     pub(super) fn noreply(&self) -> bool {
         self.last() == b"noreply"
     }

@@ -330,7 +330,7 @@ impl Command {
         TABLE.get(at..at + count).unwrap_or_default()
     }
 
-    /// Whether it goes to a datastore whatever its arguments are, its first key at
+    /// Returns true if it goes to a datastore whatever its arguments are, its first key at
     /// [`Command::first_key`] if it has keys: nothing but their number has to be looked at.
     #[inline]
     pub fn is_direct(&self) -> bool {
@@ -351,7 +351,7 @@ impl Command {
         self.flags & flag::ALLOW_BUSY != 0
     }
 
-    /// Whether the second word of a request belongs to the command.
+    /// Returns true if the second word of a request belongs to the command.
     #[inline]
     pub fn is_container(&self) -> bool {
         matches!(self.children, Children::At(_, 1..))
@@ -364,7 +364,7 @@ impl Command {
             .find(|child| child.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
-    /// Whether a request of `argc` arguments, all words of the name included, has the right number
+    /// Returns true if a request of `argc` arguments, all words of the name included, has the right number
     /// of them.
     #[inline]
     pub fn accepts(&self, argc: usize) -> bool {
@@ -384,7 +384,7 @@ impl Command {
         usize::from(step.max(1))
     }
 
-    /// Whether a request of `argc` arguments goes to all replicas as it stands.
+    /// Returns true if a request of `argc` arguments goes to all replicas as it stands.
     #[inline]
     pub fn replicates_as_is(&self, argc: usize) -> bool {
         match self.replicate {
@@ -394,7 +394,7 @@ impl Command {
         }
     }
 
-    /// Whether the proxy serves it, if only under conditions.
+    /// Returns true if the proxy serves it, if only under conditions.
     pub fn is_served(&self) -> bool {
         !matches!(self.serve, Serve::Refused(_) | Serve::AllNodesGuarded)
     }

@@ -76,7 +76,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Cursor<'a, I> {
         Some(self.piece)
     }
 
-    /// Whether there is nothing more.
+    /// Returns true if there is nothing more.
     pub fn is_done(&mut self) -> bool {
         self.fill().is_none()
     }

@@ -10,7 +10,7 @@ use super::request;
 use super::rewrite::Rewritten;
 use std::borrow::Cow;
 
-/// Whether a datastore has to run the request before it is known what it does.
+/// Returns true if a datastore has to run the request before it is known what it does.
 pub fn has_effect(command: &Command, args: &[&[u8]]) -> bool {
     match command.replicate {
         Replicate::Effect(EffectOf::Pop) => true,

@@ -33,7 +33,7 @@ pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
     }
 }
 
-/// Whether the first word of an inline command betrays a web browser that was tricked into sending
+/// Returns true if the first word of an inline command betrays a web browser that was tricked into sending
 /// us a request. Redis closes such a connection without an answer, because what follows may be
 /// commands smuggled in a form.
 pub fn is_http(name: &[u8]) -> bool {

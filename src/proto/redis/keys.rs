@@ -278,7 +278,7 @@ impl Command {
         found
     }
 
-    /// Whether an `XREAD` or `XREADGROUP` asks to wait (`BLOCK` before `STREAMS`).
+    /// Returns true if an `XREAD` or `XREADGROUP` asks to wait (`BLOCK` before `STREAMS`).
     pub(super) fn blocks(&self, args: &[&[u8]]) -> bool {
         self.finder == Finder::Streams && stream_options(args).blocks
     }
@@ -387,7 +387,7 @@ fn sort(args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {
     Ok(())
 }
 
-/// Whether a `COPY` names a database other than number 0.
+/// Returns true if a `COPY` names a database other than number 0.
 fn copies_elsewhere(args: &[&[u8]]) -> bool {
     let options = args.get(3..).unwrap_or_default();
     options.windows(2).any(|words| match words {

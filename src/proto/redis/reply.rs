@@ -119,7 +119,7 @@ impl Parser {
         self.resp3 = allowed;
     }
 
-    /// Whether a reply is under way.
+    /// Returns true if a reply is under way.
     pub fn is_idle(&self) -> bool {
         self.pos == 0 && self.phase == Phase::Element && self.missing.is_empty()
     }

@@ -219,7 +219,7 @@ impl Resumable for Parser {
 }
 
 impl Parser {
-    /// Whether a request is under way.
+    /// Returns true if a request is under way.
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Start
     }

@@ -20,7 +20,7 @@ use super::encode::header;
 use super::keys::is;
 use std::iter::Empty;
 
-/// Whether a reply passes unchanged, from its first bytes. Two bytes decide for everything that is
+/// Returns true if a reply passes unchanged, from its first bytes. Two bytes decide for everything that is
 /// not an array; fewer, or an array, are answered `false`, which is always safe.
 #[inline]
 pub fn is_identity(form: Form, start: &[u8]) -> bool {

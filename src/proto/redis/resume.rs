@@ -23,7 +23,7 @@ pub(super) trait Resumable {
     fn position(&self) -> usize;
     /// What it is in the middle of.
     fn phase(&self) -> Self::Phase;
-    /// Whether that is a payload.
+    /// Returns true if that is a payload.
     fn is_in_payload(&self) -> bool;
     /// What it means that [`Resumable::LINE`] bytes hold no line.
     fn too_long(&self) -> Option<Self::Found>;

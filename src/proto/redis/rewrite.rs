@@ -109,7 +109,7 @@ impl<'a> Absolute<'a> {
         self.after.iter().for_each(|word| encode::bulk(out, word));
     }
 
-    /// Whether a Redis that knows the original may not know this: `SET` has `PXAT` since 6.2, `RESTORE` has
+    /// Returns true if a Redis that knows the original may not know this: `SET` has `PXAT` since 6.2, `RESTORE` has
     /// `ABSTTL` since 5.0.
     pub fn is_recent(&self) -> bool {
         matches!(
@@ -118,7 +118,7 @@ impl<'a> Absolute<'a> {
         )
     }
 
-    /// Whether there are words of the client's beside key, value and time, which may be wrong.
+    /// Returns true if there are words of the client's beside key, value and time, which may be wrong.
     pub fn has_options(&self) -> bool {
         self.len() > 5
     }

@@ -137,7 +137,7 @@ impl Session {
         }
     }
 
-    /// Whether the reply to the next request is to be delivered. Call it exactly once, in order,
+    /// Returns true if the reply to the next request is to be delivered. Call it exactly once, in order,
     /// for each request that does not go to [`Session::answer`], an erroneous one included; drop
     /// that request's reply if it says `false`.
     pub fn wants_reply(&mut self) -> bool {

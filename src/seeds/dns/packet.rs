@@ -17,7 +17,7 @@ pub struct Question {
     bytes: Vec<u8>,
 }
 
-/// What a server says.
+/// The answer of a server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The TXT records, each with its strings joined (as RFC 7208 3.3 has it).
@@ -55,12 +55,12 @@ impl Question {
         Ok(Question { bytes })
     }
 
-    /// As it is sent.
+    /// The bytes of the packet.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What a packet says to this question; `None` if it is no answer to it or cannot be read.
+    /// Reads the answer to this question; `None` if the packet is no answer to it or malformed.
     pub fn answered(&self, packet: &[u8]) -> Option<Answer> {
         let flags = word(packet, 2)?;
         if packet.get(..2) != self.bytes.get(..2) || flags & QR == 0 {
@@ -107,7 +107,7 @@ fn word(packet: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.try_into().ok()?))
 }
 
-/// The place behind a name. Where it points to does not matter, so it cannot lead round in circles.
+/// The place behind a name. Pointers are not followed, so it cannot loop.
 fn after_name(packet: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let length = *packet.get(at)?;

@@ -1,4 +1,4 @@
-//! Which name servers the system asks (resolv.conf(5)).
+//! The name servers of the system (resolv.conf(5)).
 
 use super::PORT;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,7 @@ const MAX_TIMEOUT: u64 = 5;
 /// Most rounds through the servers, as in the C library.
 const MAX_ATTEMPTS: u32 = 5;
 
-/// Name servers, and how patient to be with them.
+/// Name servers and time limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Servers {
     /// In the order in which they are asked; at least one.
@@ -23,8 +23,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// As the text of the file says. Without a server it is the one of this machine. Addresses with a
-    /// zone are passed over.
+    /// Reads the text of the file. Without a server in it, the server is the one of this machine. Addresses with
+    /// a zone are skipped.
     pub fn parse(text: &str) -> Servers {
         let mut servers = Servers {
             addresses: Vec::new(),
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_file_of_the_system() {
-        let told = |text: &str| {
+        let read = |text: &str| {
             let servers = Servers::parse(text);
             let addresses: Vec<String> = servers.addresses.iter().map(|a| a.to_string()).collect();
             (
@@ -84,15 +84,15 @@ mod tests {
                 servers.attempts,
             )
         };
-        assert_eq!(told(""), ("127.0.0.1:53".into(), 5, 2));
+        assert_eq!(read(""), ("127.0.0.1:53".into(), 5, 2));
         assert_eq!(
-            told(
+            read(
                 "# x\nsearch a.b\nnameserver 10.0.0.2\n\tnameserver fd00::1 # y\noptions ndots:5 timeout:1 attempts:9\n"
             ),
             ("10.0.0.2:53 [fd00::1]:53".into(), 1, 5)
         );
         assert_eq!(
-            told(
+            read(
                 "nameserver x\nnameserver fe80::1%eth0\n;nameserver 1.1.1.1\noptions timeout:0 attempts:x\n"
             ),
             ("127.0.0.1:53".into(), 1, 2)

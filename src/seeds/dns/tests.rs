@@ -156,10 +156,10 @@ fn a_list_too_long_for_a_datagram_comes_over_tcp() {
 #[test]
 fn the_settings_say_what_to_ask_for() {
     let (asked, notes) = dns("");
-    assert_eq!(asked.told(), "dns_provider for _dynomite.ec2-internal");
+    assert_eq!(asked.source(), "dns_provider for _dynomite.ec2-internal");
     assert_eq!((asked.server, notes), (None, vec![]));
     let (asked, notes) = dns("  dns_name: x.y\n  dns_type: A\n  dns_server: 127.0.0.1:8600\n");
-    assert_eq!(asked.told(), "dns_provider for x.y");
+    assert_eq!(asked.source(), "dns_provider for x.y");
     assert_eq!(asked.server, Some("127.0.0.1:8600".parse().unwrap()));
     assert_eq!(notes.len(), 1);
     assert!(notes[0].text.contains("TXT"), "{notes:?}");

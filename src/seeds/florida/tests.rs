@@ -56,7 +56,7 @@ fn item_4_the_three_keys_are_honoured() {
     let whole = "POST /x HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n";
     assert_eq!(asked(whole), whole);
 
-    assert_eq!(florida("").told(), "florida_provider at 127.0.0.1:8080");
+    assert_eq!(florida("").source(), "florida_provider at 127.0.0.1:8080");
 }
 
 #[test]

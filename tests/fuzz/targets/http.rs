@@ -102,7 +102,7 @@ impl Control for World {
         "up 1\n".to_string()
     }
 
-    fn doors(&self) -> Vec<Check> {
+    fn listener_checks(&self) -> Vec<Check> {
         Vec::new()
     }
 

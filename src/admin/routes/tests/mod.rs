@@ -375,12 +375,12 @@ fn readiness_says_what_is_missing() {
     get("/set_consistency/write/dc_safe_quorum", &mut world);
     assert_eq!(troubles(&mut world), (503, vec!["quorum".to_owned()]));
     get("/set_consistency/write/dc_one", &mut world);
-    world.doors.push(Check {
+    world.listener_checks.push(Check {
         name: "listening",
         trouble: Some("no".to_owned()),
     });
     assert_eq!(troubles(&mut world), (503, vec!["listening".to_owned()]));
-    world.doors.clear();
+    world.listener_checks.clear();
     world.node.drain(at(1));
     assert_eq!(troubles(&mut world), (503, vec!["draining".to_owned()]));
     assert_eq!(get("/livez", &mut world).0, 200);

@@ -68,7 +68,7 @@ impl NoLine {
     }
 }
 
-/// Whether a key can stand in a line as it is.
+/// Returns true if a key can stand in a line as it is.
 fn is_fit(key: &[u8]) -> bool {
     key.iter().all(|byte| *byte > b' ')
 }
@@ -230,7 +230,7 @@ pub fn of(row: &Opcode, header: &Header, start: &[u8]) -> Result<Option<Line>, N
     Ok(Some(line))
 }
 
-/// Whether a value may be more than memcached takes, whose limit (`-I`) is 1 MB unless it was set. At a meta command
+/// Returns true if a value may be more than memcached takes, whose limit (`-I`) is 1 MB unless it was set. At a meta command
 /// memcached deletes the item then, whatever the mode, which the binary protocol does at `set` only; so the others are
 /// asked for by classic commands, which tell no version.
 fn is_huge(header: &Header) -> bool {

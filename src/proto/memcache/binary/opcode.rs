@@ -133,7 +133,7 @@ impl Opcode {
         !matches!(self.op, Op::Sasl | Op::Unknown)
     }
 
-    /// Whether the lengths in a header are those of the command.
+    /// Returns true if the lengths in a header are those of the command.
     pub fn fits(&self, header: &Header) -> bool {
         let Some(value) = header.value() else {
             return false;

@@ -75,7 +75,7 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Whether no request is under way.
+    /// Returns true if no request is under way.
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Header && self.seen == 0
     }

@@ -49,7 +49,7 @@ pub struct Facts<'a> {
 }
 
 impl Filter {
-    /// Whether this client is meant, `skips_me` not considered.
+    /// Returns true if this client is meant, `skips_me` not considered.
     pub fn takes(&self, facts: &Facts<'_>) -> bool {
         let is = |wanted: &Option<Vec<u8>>, text: &str| {
             wanted

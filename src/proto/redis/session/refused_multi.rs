@@ -30,7 +30,7 @@ impl Session {
         self.refused_multi = Some(now.mono_us);
     }
 
-    /// Whether a transaction may still be coming in whose `MULTI` was refused.
+    /// Returns true if a transaction may still be coming in whose `MULTI` was refused.
     #[inline]
     pub fn is_behind_multi(&self) -> bool {
         self.refused_multi.is_some()
