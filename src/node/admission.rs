@@ -1,7 +1,7 @@
 //! Which connections keep their places when there are more than places.
 //!
-//! Anybody who reaches a port can connect to it and say nothing. Such connections must not keep out
-//! those that the places are for. When all places are taken, a newcomer gets that of the connection
+//! Anybody who can reach a port can connect to it and send nothing. Such connections must not keep out
+//! the peers and clients that the places are for. When all places are taken, a newcomer gets that of the connection
 //! which is least useful:
 //!
 //! | port | its place is taken first | its place is never taken |
@@ -70,7 +70,7 @@ impl Grade {
     }
 }
 
-/// Who gets a place.
+/// Decides which connections keep their places.
 pub(super) struct Admission {
     /// Most connections from peers.
     peer_places: usize,
@@ -122,7 +122,7 @@ impl Admission {
         self.peers.clear();
     }
 
-    /// Whether a connection comes from a member's address. One without an address is from this machine.
+    /// Returns true if a connection comes from a member's address. One without an address is from this machine.
     fn is_member(&self, addr: Option<SocketAddr>) -> bool {
         addr.is_none_or(|addr| self.members.contains(&addr.ip().to_canonical()))
     }
@@ -173,7 +173,7 @@ impl Node {
         false
     }
 
-    /// Whether a newcomer may have the place of this connection, which may have said something since
+    /// Returns true if a newcomer may have the place of this connection, which may have said something since
     /// it was chosen.
     fn may_replace(&self, of: Candidate, newcomer: Option<SocketAddr>, now: Now) -> bool {
         let is_member = self.admission.is_member(newcomer);

@@ -275,7 +275,7 @@ impl Node {
         self.place(entry, key, now, ask);
     }
 
-    /// What decides about a client's requests; `None` if the client is gone.
+    /// A client as the asker of a request; `None` if it is gone.
     #[inline]
     pub(super) fn client_asker(&self, key: FrontId) -> Option<Asker> {
         let session = &self.fronts.client(key)?.session;
@@ -286,7 +286,7 @@ impl Node {
         })
     }
 
-    /// What the plan of a request depends on.
+    /// Everything that the plan of this asker's request depends on.
     #[inline]
     pub(super) fn plan_cx(&self, asker: Asker) -> PlanCx<'_> {
         PlanCx {

@@ -11,7 +11,6 @@
 //!
 //! None of it outlives the process.
 
-use super::route;
 use super::timers::Timer;
 use super::upstream::{Loss, State};
 use super::{ConnId, Node};
@@ -58,7 +57,7 @@ impl Node {
     /// Changes that factor; one outside of [`FACTORS`] is taken into them. Returns what it was.
     pub(super) fn set_timeout_factor(&mut self, factor: u32) -> u32 {
         let factor = factor.clamp(*FACTORS.start(), *FACTORS.end());
-        self.granted = route::granted(self.options.timeout_us, factor);
+        self.granted = self.options.granted(factor);
         // Everything due is looked at again: it may be due earlier than was known.
         self.timers.set(Timer::Upstreams, 0);
         std::mem::replace(&mut self.timeout_factor, factor)

@@ -2,8 +2,8 @@
 //!
 //! A peer's request of type 3 is run on this node's datastore, whoever owns its key; one of type 4 is
 //! sent to the owner in every rack of this datacenter, and answered with this rack's reply. Each is
-//! answered exactly once, in order but for what must not wait behind a script ([`super::busy`]), with its id; what cannot be served gets an error line, never a
-//! closed connection.
+//! answered exactly once, with its id, in order but for what must not wait behind a script ([`super::busy`]). A request
+//! that cannot be served gets an error line, never a closed connection.
 
 use super::ask::{Ask, command_of};
 use super::flight::waiter::Waiter;
@@ -35,13 +35,13 @@ pub(super) struct DnodeClient {
     decoder: dnode::Decoder<Requests>,
     /// The bit of its latest request; replies repeat it.
     same_dc: bool,
-    /// Whether it ever spoke encrypted: then so are all replies.
+    /// A message of its was encrypted: then all replies are.
     sealed: bool,
     /// The version in its latest request.
     version: u32,
     /// Its latest request wants a reply in RESP3.
     wants_resp3: bool,
-    /// What it has told of itself.
+    /// The card it has sent.
     pub card: Option<Box<Card>>,
 }
 
@@ -58,17 +58,17 @@ impl DnodeClient {
         }
     }
 
-    /// Whether the peer reads cards, by the header of its latest message, also of one that cannot be read.
+    /// Returns true if the peer reads cards, by the header of its latest message, also of one that cannot be read.
     pub fn knows_cards(&self) -> bool {
         self.decoder.version() >= VERSION_CARDS
     }
 
-    /// Whether the peer matches replies by their ids: a C node expects them in the order of its requests.
+    /// Returns true if the peer matches replies by their ids; a C node expects them in the order of its requests.
     pub fn is_modern(&self) -> bool {
         self.version >= VERSION_MODERN
     }
 
-    /// Whether the peer's latest request came from another datacenter; those may have to be forwarded.
+    /// Returns true if the peer's latest request came from another datacenter; such requests may have to be forwarded.
     pub fn is_of_other_dc(&self) -> bool {
         !self.same_dc
     }
@@ -103,7 +103,7 @@ impl DnodeClient {
     }
 }
 
-/// Whether the first message on a connection is the question of an earlier version of this program who is there.
+/// Returns true if the first message on a connection is the probe that an earlier version of this program sends.
 /// Behind another message, or from a C node, it is a client's request for that key.
 fn is_old_probe(message: &Message<Shape>) -> bool {
     let (question, _) = OLD_PROBE;
@@ -114,7 +114,7 @@ fn is_old_probe(message: &Message<Shape>) -> bool {
 }
 
 impl Node {
-    /// Answers it.
+    /// Answers the probe of an earlier version.
     fn answer_old_probe(&mut self, key: FrontId, now: Now, id: u64) {
         self.note_request(key);
         if let Some(entry) = self.enqueue_peer(key, now, id, None, 0) {
@@ -269,7 +269,7 @@ impl Node {
         }
     }
 
-    /// What decides about a peer's requests; `forward`: they are for the owners in this datacenter.
+    /// A peer as the asker of a request; `forward`: they are for the owners in this datacenter.
     #[inline]
     pub(super) fn peer_asker(&self, key: FrontId, forward: bool) -> Asker {
         Asker::Peer {

@@ -36,7 +36,7 @@ pub(super) struct Front {
     pub broken: bool,
     /// A complete request of its has come.
     pub has_asked: bool,
-    /// It was kept waiting since its last byte arrived, so that its silence says nothing.
+    /// Its reading was paused since its last byte arrived, so that its silence says nothing.
     pub was_paused: bool,
     /// The marks of the keys of its writes in two steps of which the first is under way.
     #[expect(clippy::box_collection, reason = "few fronts ever have any")]
@@ -59,7 +59,7 @@ pub(super) struct Front {
     pub stuck: u64,
 }
 
-/// Whether a front is read.
+/// The state of reading from a front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     /// Bytes are taken as they come.
@@ -114,7 +114,7 @@ impl Front {
         self.id.log_name(self.addr)
     }
 
-    /// Whether everything it asked for has been answered and taken.
+    /// Returns true if everything it asked for has been answered and taken.
     pub fn is_settled(&self) -> bool {
         self.queue.is_empty() && self.out.is_empty()
     }
@@ -138,28 +138,28 @@ impl Front {
         u64::from(self.queue.len().saturating_sub(self.answered)) * u64::from(self.reply_size)
     }
 
-    /// Whether it awaits so many bytes of replies that its next request should wait.
+    /// Returns true if it awaits so many bytes of replies that its next request should wait.
     #[inline]
     pub fn awaits_its_share(&self) -> bool {
         self.awaited() > limits::CLIENT_SHARE
     }
 
-    /// Whether so few are left that it may ask on.
+    /// Returns true if it awaits so few that it may send more requests.
     pub fn may_ask_on(&self) -> bool {
         self.queue.len() == self.answered || self.awaited() <= limits::CLIENT_SHARE / 2
     }
 
-    /// Whether it has taken nothing of its replies for so long.
+    /// Returns true if it has taken nothing of its replies for so many µs.
     pub fn is_stuck_for(&self, us: u64, now: Now) -> bool {
         self.stuck > 0 && now.mono_us.saturating_sub(self.stuck) >= us
     }
 
-    /// Whether so much of its own is under way that it should not be read.
+    /// Returns true if so much of its own is under way that it should not be read.
     pub fn is_full(&self) -> bool {
         self.queue.len() >= limits::CLIENT_MSGS || self.untaken() >= limits::CLIENT_OUT
     }
 
-    /// Whether enough has drained for a full front to be read again.
+    /// Returns true if enough has drained for a full front to be read again.
     pub fn has_drained(&self) -> bool {
         self.queue.len() <= limits::CLIENT_MSGS / 2 && self.untaken() <= limits::CLIENT_OUT / 2
     }
@@ -229,7 +229,7 @@ impl Fronts {
         }
     }
 
-    /// Whether there is none.
+    /// Returns true if there is no front.
     pub fn is_empty(&self) -> bool {
         self.clients.is_empty() && self.peers.is_empty()
     }
@@ -259,7 +259,8 @@ impl Fronts {
 }
 
 impl Node {
-    /// Whether a front must not be read now, and what its reader should do.
+    /// Returns what the reader of a front is to do if it must not read now; pauses the reading of a front that is full
+    /// or has to wait.
     pub(super) fn read_paused(&mut self, key: FrontId, now: Now) -> Option<Next> {
         let strained = self.is_strained(key, now);
         let starved = !strained && self.exceeds_share(key);
@@ -291,7 +292,7 @@ impl Node {
         Some(Next::Paused)
     }
 
-    /// What to do after a read that brought an error.
+    /// Handles a failed read, and returns what the reader is to do next.
     pub(super) fn read_failed(&mut self, key: FrontId, error: &io::Error) -> Next {
         let lost = self.fronts.get(key).is_some_and(|front| front.lost);
         match error.kind() {
@@ -338,7 +339,7 @@ impl Node {
         }
     }
 
-    /// Whether nothing more is wanted from the front.
+    /// Returns true if nothing more is read from the front.
     #[inline]
     pub(super) fn reads_off(&self, key: FrontId) -> bool {
         self.fronts

@@ -20,7 +20,7 @@ use crate::proto::redis::command::command;
 use crate::proto::redis::{encode, request};
 use crate::proto::{dnode, legacy};
 
-/// What is sent to a C node in place of a request.
+/// The form in which a C node gets a request.
 pub(super) enum LegacyRewrite {
     /// The request as it stands.
     AsItStands,

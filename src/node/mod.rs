@@ -76,12 +76,12 @@
 //! | `flight` | requests in flight; `flight::msg`: one of them; `flight::waiter`: who waits for it; `flight::lost`: the exit of what brings no reply |
 //! | `ids` | the names of fronts, slots, requests and judges, each of its own type, and tables by them |
 //! | `ask` | a request, as far as placing it is concerned |
-//! | `route` | where a request goes; `frame` is what a peer gets |
+//! | `route` | where a request goes; `send`: the connection that it goes out on; `frame` is what a peer gets |
 //! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `docs` what clients are told of commands |
 //! | `many` | requests by keys of several owners |
 //! | `fanout` | a request that several nodes answer together |
 //! | `members` | the members of the cluster, changed while requests are under way |
-//! | `memcache` | what is different about a memcached |
+//! | `memcache` | memcached as the datastore |
 //! | `replicate` | a write in a form that has the same effect on every replica |
 //! | `order` | what a client asks behind a write in two steps |
 //! | `legacy_rewrite` | requests that a C node does not know, rewritten for it |
@@ -146,6 +146,7 @@ mod replicate;
 mod report;
 mod route;
 mod scripts;
+mod send;
 mod side;
 mod store;
 mod store_probe;
@@ -200,7 +201,7 @@ mod tests;
 pub struct Node {
     options: Options,
     topology: Arc<Topology>,
-    /// What the decisions about requests need to know of the topology.
+    /// Facts about the topology for [`plan`], and the plans that follow from commands alone.
     facts: plan::Facts,
     sights: plan::Sights,
     pool: Pool,
@@ -302,7 +303,7 @@ impl Node {
             is_gated: false,
             held: Held::default(),
             timeout_factor: 1,
-            granted: route::granted(options.timeout_us, 1),
+            granted: options.granted(1),
             timers: TimerTable::default(),
             drain_over: false,
             version: Version::default(),

@@ -1,13 +1,16 @@
-//! What a node needs to know of its configuration.
+//! The part of the configuration that a node uses.
 
+use crate::cluster::timeout::request_timeout;
 use crate::cluster::topology::Distance;
 use crate::config::{Endpoint, SecureOption, Settings, StoreKind};
 use crate::consistency::Consistency;
 use crate::hashkit::HashKind;
+use crate::proto::Class;
 use crate::proto::dnode::{KeyPair, Security};
 use std::rc::Rc;
+use std::time::Duration;
 
-/// What a node needs to know of its configuration; fields have the names of the keys where there is
+/// The part of the configuration that a node uses; fields have the names of the keys where there is
 /// one.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -15,7 +18,7 @@ pub struct Options {
     pub listen: String,
     /// Where our statistics are, for peers and tools; empty over a Unix socket.
     pub stats_listen: String,
-    /// What the datastore speaks (`data_store`).
+    /// The protocol of the datastore (`data_store`).
     pub store: StoreKind,
     /// Where the datastore is.
     pub datastore: Endpoint,
@@ -29,7 +32,7 @@ pub struct Options {
     pub local_peer_connections: usize,
     /// Connections to each peer in another datacenter.
     pub remote_peer_connections: usize,
-    /// Whether to connect to the datastore at once.
+    /// Connect to the datastore at once.
     pub preconnect: bool,
     /// 0 is no limit.
     pub client_connections: usize,
@@ -51,13 +54,13 @@ pub struct Options {
     pub secure_server_option: SecureOption,
     /// The cluster's key, if peers are spoken to encrypted.
     pub key_pair: Option<Rc<KeyPair>>,
-    /// Whether a `DC_ONE` read is served by another rack when the owner in this one cannot answer.
+    /// A `DC_ONE` read is served by another rack when the owner in this one cannot answer.
     pub read_failover: bool,
-    /// Whether `SCAN`, `KEYS`, `DBSIZE` and `RANDOMKEY` ask this node's datastore alone.
+    /// `SCAN`, `KEYS`, `DBSIZE` and `RANDOMKEY` ask this node's datastore alone.
     pub local_scan: bool,
-    /// Whether `FLUSHALL` and `FLUSHDB` empty every node of the cluster, and are not refused.
+    /// `FLUSHALL` and `FLUSHDB` empty every node of the cluster; if not set they are refused.
     pub enable_flush: bool,
-    /// Whether a peer whose message is not encrypted is closed.
+    /// A peer whose message is not encrypted is closed.
     pub refuse_plaintext: bool,
     /// The number behind `-x`; see [`Settings::admin_operation`].
     pub admin_operation: u32,
@@ -100,7 +103,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What the settings say. `key_pair` is what stands in its `pem_key_file`.
+    /// The options that these settings give. `key_pair` is the content of its `pem_key_file`.
     pub fn new(settings: &Settings, key_pair: Option<Rc<KeyPair>>) -> Options {
         Options {
             listen: settings.listen.target.to_string(),
@@ -144,7 +147,32 @@ impl Options {
         .max(1)
     }
 
-    /// What decoders of peers' requests have to know.
+    /// Returns true if connections to nodes of this distance are encrypted.
+    pub(super) fn is_secured(&self, distance: Distance) -> bool {
+        match self.secure_server_option {
+            SecureOption::None => false,
+            SecureOption::Datacenter => distance == Distance::OtherDc,
+            SecureOption::Rack => matches!(distance, Distance::SameDc | Distance::OtherDc),
+            SecureOption::All => distance != Distance::Me,
+        }
+    }
+
+    /// How long a message may wait on an upstream, in µs: by distance, for reads and for writes.
+    pub(super) fn granted(&self, factor: u32) -> [[u64; 2]; 4] {
+        let timeout = Duration::from_micros(self.timeout_us);
+        [
+            Distance::Me,
+            Distance::SameRack,
+            Distance::SameDc,
+            Distance::OtherDc,
+        ]
+        .map(|distance| {
+            [Class::Read, Class::Write]
+                .map(|class| request_timeout(timeout, factor, distance, class).as_micros() as u64)
+        })
+    }
+
+    /// The security settings for decoders of peers' requests.
     pub(super) fn security(&self) -> Security {
         Security {
             key_pair: self.key_pair.clone(),

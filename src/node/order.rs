@@ -27,10 +27,10 @@ use crate::clock::Now;
 use crate::hashkit::digest::digest;
 use crate::mbuf::Raw;
 
-/// The mark of all keys.
+/// The mark that stands for all keys.
 pub(super) const ALL: u64 = 0;
 
-/// What tells a key from others, most probably.
+/// The mark of a key: keys with different marks are different, and almost all with one mark are the same.
 pub(super) fn mark_of(key: &[u8]) -> u64 {
     digest(std::iter::once(key)).max(ALL + 1)
 }
@@ -43,8 +43,8 @@ pub(super) struct Begun {
 }
 
 impl Node {
-    /// A front's write of the key with this mark has begun its first step. Returns what
-    /// [`Node::step_ends`] has to be told.
+    /// A front's write of the key with this mark has begun its first step. Give what is returned to
+    /// [`Node::step_ends`].
     pub(super) fn step_begins(&mut self, key: FrontId, mark: u64) -> Option<Begun> {
         let front = self.fronts.get_mut(key)?;
         front.steps.get_or_insert_default().push(mark);
@@ -111,7 +111,7 @@ impl Node {
         }
     }
 
-    /// Whether a client's request to Redis could overtake a write in two steps.
+    /// Returns true if a client's request to Redis could overtake a write in two steps.
     pub(super) fn overtakes(&self, key: FrontId, args: &[&[u8]]) -> bool {
         let Some(mut asker) = self.client_asker(key) else {
             return false;

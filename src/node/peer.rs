@@ -133,7 +133,7 @@ impl Node {
         let secured = self
             .upstreams
             .get(slot)
-            .is_some_and(|peer| self.is_secured(peer.distance));
+            .is_some_and(|peer| self.options.is_secured(peer.distance));
         let key_pair = self.options.key_pair.clone();
         let Some(Wire::Peer(wire)) = self.upstreams.get_mut(slot).map(|peer| &mut peer.wire) else {
             return;

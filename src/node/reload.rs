@@ -1,7 +1,7 @@
 //! What of the configuration can change while the node runs.
 
+use super::Node;
 use super::timers::Timer;
-use super::{Node, route};
 use crate::clock::Now;
 use crate::cluster::backoff::Backoff;
 use crate::cluster::throttle::Throttle;
@@ -12,7 +12,7 @@ impl Node {
     /// `timeout`: at once, also for requests under way.
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
         self.options.timeout_us = timeout.as_micros() as u64;
-        self.granted = route::granted(self.options.timeout_us, self.timeout_factor);
+        self.granted = self.options.granted(self.timeout_factor);
         // Everything due is looked at again: it may be due earlier than was known.
         self.timers.set(Timer::Upstreams, 0);
     }

@@ -9,18 +9,18 @@ use crate::proto::memcache::command::command;
 use crate::proto::memcache::line::{self, Outcome};
 use crate::proto::memcache::{rewrite, varying};
 
-/// Whether a reply is one that a client which asked for quiet does not get.
+/// Returns true if a client that asked for quiet does not get this reply.
 pub(in crate::node) fn is_nominal(row: u16, raw: Raw<'_>) -> bool {
     command(row).is_some_and(|command| is_suppressed(command, raw.start(&mut [0; 4])))
 }
 
-/// Whether a reply says that the item has another version.
+/// Returns true if a reply says that the item has another version.
 pub(in crate::node) fn is_other_version(raw: Raw<'_>) -> bool {
     let mut room = [0; 3];
     matches!(raw.start(&mut room), b"EX " | b"EX\r")
 }
 
-/// Whether a reply says that there is no value.
+/// Returns true if a reply says that there is no value.
 pub(in crate::node) fn is_miss(raw: Raw<'_>) -> bool {
     let mut room = [0; 3];
     let start = raw.start(&mut room);
@@ -28,7 +28,7 @@ pub(in crate::node) fn is_miss(raw: Raw<'_>) -> bool {
 }
 
 impl Node {
-    /// What a compare-and-swap has done, by its reply; `late`: whether it is known to name an older version.
+    /// The effect of a compare-and-swap, read from its reply; `late`: it is known to name an older version.
     pub(in crate::node) fn memcache_effect(
         &self,
         request: &Chain,

@@ -1,4 +1,4 @@
-//! What a client asks for.
+//! A client of the text protocol: its requests are planned ([`crate::node::plan`]) and carried out here.
 
 use crate::clock::Now;
 use crate::mbuf::{Chain, Raw};

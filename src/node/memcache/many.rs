@@ -119,7 +119,7 @@ impl Node {
     }
 }
 
-/// Whether replies to a request are lists of values: those by several keys.
+/// The lists of values that replies to a request are, if it names several keys.
 pub(in crate::node) fn lists(row: u16, raw: Raw<'_>) -> Lists {
     if !command(row).is_some_and(|command| command.serve == Serve::Split) {
         return Lists::No;

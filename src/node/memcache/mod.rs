@@ -1,12 +1,12 @@
-//! What is different about a datastore that is a memcached.
+//! Memcached as the datastore.
 //!
 //! | file | noun |
 //! |---|---|
-//! | `client` | what a client asks for |
+//! | `client` | a client of the text protocol: its requests, planned and carried out |
 //! | `binary` | a client of the binary protocol: its requests in words of the text protocol, and the way back |
-//! | `peer` | what a peer asks for |
+//! | `peer` | a peer's requests, planned and carried out |
 //! | `many` | a request by several keys: its pieces, and the values they bring |
-//! | `answer` | what a reply means to the request it answers |
+//! | `answer` | the meaning of replies for the requests they answer |
 //! | `unique` | versions of values, and the replica they belong to |
 //!
 //! # What goes to the datastore

@@ -1,4 +1,4 @@
-//! What a peer asks for.
+//! A peer's requests, planned ([`crate::node::plan`]) and carried out here.
 //!
 //! A C coordinator forwards a line as its client wrote it, `noreply` included, and expects an answer
 //! to it no more than its client does.

@@ -1,11 +1,11 @@
-//! What the decision needs to know of the topology, worked out when the topology changes.
+//! Facts about the topology that decisions about requests depend on, worked out when the topology changes.
 
 use crate::cluster::id::DcId;
 use crate::cluster::topology::Topology;
 use crate::config::StoreKind;
 use crate::node::Options;
 
-/// What follows from the topology alone.
+/// Facts that follow from the topology and the options of the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::node) struct Facts {
     /// There are no other nodes: nothing has to be placed.
@@ -23,7 +23,7 @@ pub(in crate::node) struct Facts {
 }
 
 impl Facts {
-    /// Those of this topology.
+    /// The facts about this topology.
     pub fn new(topology: &Topology, options: &Options) -> Facts {
         let (nodes, racks) = (topology.nodes().len(), topology.racks().len());
         let own = topology.dc(DcId::LOCAL);

@@ -62,7 +62,7 @@ impl Keys {
     }
 }
 
-/// What the node is to do with a request.
+/// A decision: what the node does with a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Plan {
     /// Answer it with the text that reading the request gave.
@@ -118,7 +118,7 @@ pub(super) struct Route {
     pub form: Form,
 }
 
-/// What becomes of the reply of this node's datastore.
+/// How the reply of this node's datastore becomes the client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoreReply {
     /// The client gets it.
@@ -201,7 +201,7 @@ pub(super) enum Asker {
     },
 }
 
-/// What a plan depends on besides the request.
+/// Everything that a plan depends on besides the request.
 #[derive(Clone, Copy)]
 pub(super) struct PlanCx<'a> {
     pub topology: &'a Topology,
@@ -243,7 +243,7 @@ impl PlanCx<'_> {
         }
     }
 
-    /// What the cluster has to know of a request with this route to place it.
+    /// A request with this route, as the cluster places it; its token does not matter.
     fn demand(&self, route: &Route) -> Demand {
         demand(self.options, route, Token::default())
     }
@@ -259,7 +259,7 @@ pub(super) fn token(facts: Facts, options: &Options, key: &[u8]) -> Token {
     Token::of_hash(hashkit::hash(options.hash, tagged))
 }
 
-/// What the cluster has to know of a request to place it by the token of its first key.
+/// A request with this route, as the cluster places it by the token of its first key.
 #[inline]
 pub(super) fn demand(options: &Options, route: &Route, token: Token) -> Demand {
     Demand {

@@ -110,7 +110,7 @@ pub(in crate::node) fn plan(cx: &PlanCx<'_>, args: &[&[u8]], keys: &mut Keys) ->
     }
 }
 
-/// What a request, name first, has to do with a transaction.
+/// The part that a request, name first, has in a transaction.
 pub(in crate::node) fn transaction_of(args: &[&[u8]]) -> Transaction {
     let command = args.first().and_then(|name| lookup(name));
     command.map_or(Transaction::None, |command| command.transaction)
@@ -275,7 +275,7 @@ fn stray_pattern(
     Some(stray.option)
 }
 
-/// What becomes of the reply of the local datastore to a command that asks for something of its own.
+/// How the reply of the local datastore becomes the client's, if a command asks it for something of its own.
 fn store_reply(command: &Command, args: &[&[u8]]) -> StoreReply {
     match command.join {
         JoinRule::Settings => StoreReply::Settings,

@@ -1,4 +1,5 @@
-//! What a command alone says of the plans of its requests: worked out once for each topology, not for each request.
+//! The plans that follow from a command alone, without its arguments: worked out once for each topology, not for each
+//! request.
 
 use super::redis::{is_by_key, is_placed_by_first, of_peer, route};
 use super::{Asker, Facts, Plan, PlanCx, Route, StoreReply, Words};
@@ -8,10 +9,10 @@ use crate::node::Options;
 use crate::proto::redis::command::{COUNT, Command, Replicate, command};
 use crate::proto::redis::resp3::Form;
 
-/// What can be said of a command's requests without their arguments.
+/// The plan of a command's requests as far as their arguments do not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sight {
-    /// Nothing.
+    /// None: their arguments have to be looked at.
     Look,
     /// They are for this node's datastore.
     Store,
@@ -42,7 +43,7 @@ const NEVER: u8 = u8::MAX;
 pub(in crate::node) struct Sights(Vec<Row>);
 
 impl Sights {
-    /// Those in this topology.
+    /// The sights in this topology.
     pub fn new(topology: &Topology, options: &Options) -> Sights {
         let none = Sights::default();
         let cx = PlanCx {
