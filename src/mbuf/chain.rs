@@ -84,23 +84,36 @@ impl Chain {
         }
     }
 
+    #[inline]
     fn push_apart(&mut self, slice: Slice) {
         if self.first.is_none() {
             self.first = Some(slice);
         } else {
-            let rest = self
-                .rest
-                .get_or_insert_with(|| slice.with_pool(|pool| pool.take_queue()));
-            rest.push_back(slice);
+            self.push_behind(slice);
         }
     }
 
+    /// Appends a slice behind the first.
+    #[inline(never)]
+    fn push_behind(&mut self, slice: Slice) {
+        let rest = self
+            .rest
+            .get_or_insert_with(|| slice.with_pool(|pool| pool.take_queue()));
+        rest.push_back(slice);
+    }
+
     /// Moves everything in `other` to the end of this chain.
+    #[inline]
     pub fn append(&mut self, other: &mut Chain) {
         if self.is_empty() {
             std::mem::swap(self, other);
-            return;
+        } else if !other.is_empty() {
+            self.append_behind(other);
         }
+    }
+
+    #[inline(never)]
+    fn append_behind(&mut self, other: &mut Chain) {
         while let Some(slice) = other.pop() {
             self.push(slice);
         }
@@ -114,14 +127,18 @@ impl Chain {
     }
 
     /// Takes the first slice.
+    #[inline]
     pub fn pop(&mut self) -> Option<Slice> {
         let slice = self.first.take()?;
         self.len -= slice.len();
-        self.settle(&slice);
+        if self.rest.is_some() {
+            self.settle(&slice);
+        }
         Some(slice)
     }
 
     /// Refills `first`, and returns the queue when it is empty. `gone` is a slice of the same pool.
+    #[inline(never)]
     fn settle(&mut self, gone: &Slice) {
         if let Some(rest) = &mut self.rest {
             self.first = rest.pop_front();
@@ -134,6 +151,7 @@ impl Chain {
     }
 
     /// Drops the first `n` bytes, or all there are.
+    #[inline]
     pub fn advance(&mut self, mut n: usize) {
         while n > 0 {
             let Some(first) = &mut self.first else { return };
@@ -167,6 +185,7 @@ impl Chain {
     }
 
     /// Drops everything.
+    #[inline]
     pub fn clear(&mut self) {
         while self.pop().is_some() {}
     }
@@ -179,6 +198,7 @@ impl Chain {
     }
 
     /// The only slice, if there is exactly one.
+    #[inline]
     pub fn as_contiguous(&self) -> Option<&Slice> {
         match &self.rest {
             Some(rest) if !rest.is_empty() => None,
@@ -197,7 +217,15 @@ impl Chain {
     }
 
     /// Copies bytes from offset `from` on into `out`, as many as there are and fit. Returns how many.
-    pub fn gather(&self, mut from: usize, out: &mut [u8]) -> usize {
+    #[inline]
+    pub fn gather(&self, from: usize, out: &mut [u8]) -> usize {
+        match self.is_empty() {
+            true => 0,
+            false => self.gather_slices(from, out),
+        }
+    }
+
+    fn gather_slices(&self, mut from: usize, out: &mut [u8]) -> usize {
         let mut filled = 0;
         for slice in self.slices() {
             if from >= slice.len() {
@@ -278,6 +306,7 @@ impl Chain {
 }
 
 impl Drop for Chain {
+    #[inline]
     fn drop(&mut self) {
         if self.rest.is_some() {
             self.clear();

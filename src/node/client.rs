@@ -250,12 +250,14 @@ impl Node {
                 return (parser, Chain::new());
             }
             spread = at < slice.len();
-            let mut rest = Chain::new();
-            rest.push_range(&slice, at, slice.len());
-            rest.append(&mut data);
-            data = rest;
-            if spread && data.as_contiguous().is_some() {
-                return (parser, data);
+            if spread {
+                let mut rest = Chain::new();
+                rest.push_range(&slice, at, slice.len());
+                rest.append(&mut data);
+                data = rest;
+                if data.as_contiguous().is_some() {
+                    return (parser, data);
+                }
             }
         }
     }

@@ -132,10 +132,15 @@ impl Node {
     }
 
     /// Lets fronts go on that waited for memory of their share, if some has become free.
+    #[inline]
     pub(super) fn feed_starved(&mut self) {
-        if self.memory.starved.is_empty() || self.pool.in_use() >= self.memory.used {
-            return;
+        if !self.memory.starved.is_empty() && self.pool.in_use() < self.memory.used {
+            self.feed();
         }
+    }
+
+    #[cold]
+    fn feed(&mut self) {
         self.memory.used = self.pool.in_use();
         for (id, since) in std::mem::take(&mut self.memory.starved) {
             if !self.exceeds_share(FrontId::of(id)) {

@@ -70,15 +70,18 @@ impl Node {
                     other => break other,
                 }
             };
-            let mut rest = Chain::new();
-            rest.push_range(&slice, at, slice.len());
-            rest.append(&mut data);
-            data = rest;
             if let Found::Bad(reason) = status {
                 garbage = Some(reason);
                 break;
             }
-            if data.as_contiguous().is_some() || data.is_empty() {
+            if at == slice.len() {
+                continue;
+            }
+            let mut rest = Chain::new();
+            rest.push_range(&slice, at, slice.len());
+            rest.append(&mut data);
+            data = rest;
+            if data.as_contiguous().is_some() {
                 break;
             }
             match parser.find(&data) {
