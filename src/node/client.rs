@@ -14,6 +14,7 @@ use crate::log_at;
 use crate::mbuf::{Chain, Raw};
 use crate::proto::redis::resp3;
 use crate::proto::redis::session::Session;
+use crate::proto::redis::session::refused_multi::SILENCE_US;
 use crate::proto::{Class, Failure, Parse};
 use crate::proto::{memcache, redis};
 use std::io::Read;
@@ -136,8 +137,14 @@ impl Node {
             return Next::Paused;
         }
         let silence = now.mono_us.saturating_sub(client.front.heard);
-        if !std::mem::take(&mut client.front.was_paused) && fill.data.len() == fill.bytes {
-            client.session.was_silent(silence);
+        if !std::mem::take(&mut client.front.was_paused)
+            && silence >= SILENCE_US
+            && fill.data.len() == fill.bytes
+            && client.front.is_settled()
+        {
+            // It may have got its latest reply long after it asked.
+            let since_reply = now.mono_us.saturating_sub(client.front.taken);
+            client.session.was_silent(silence.min(since_reply));
         }
         client.front.heard = now.mono_us;
         self.serve_data(key, now, fill.data, fill.full)

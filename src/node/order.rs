@@ -21,7 +21,7 @@ use super::client::ClientProtocol;
 use super::front::Reading;
 use super::ids::FrontId;
 use super::plan::order::Overtakes;
-use super::plan::{Asker, Keys, redis};
+use super::plan::{Keys, redis};
 use super::{ConnId, Node};
 use crate::clock::Now;
 use crate::hashkit::digest::digest;
@@ -113,13 +113,9 @@ impl Node {
 
     /// Returns true if a client's request to Redis could overtake a write in two steps.
     pub(super) fn overtakes(&self, key: FrontId, args: &[&[u8]]) -> bool {
-        let Some(mut asker) = self.client_asker(key) else {
+        let Some(asker) = self.client_asker(key) else {
             return false;
         };
-        // A client that has not got the refusal of its MULTI yet is kept waiting like any other.
-        if let Asker::Client { behind_multi, .. } = &mut asker {
-            *behind_multi = false;
-        }
         let mut keys = Keys::default();
         let plan = redis::plan(&self.plan_cx(asker), args, &mut keys);
         match plan.overtakes(&keys) {

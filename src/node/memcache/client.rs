@@ -91,7 +91,7 @@ impl Node {
         match (plan, request.kind) {
             (Some(Plan::Keyed(route, _)), Kind::Direct { key: span, .. }) => {
                 let token = self.token_of(raw, span);
-                self.forward(key, now, &Ask { route, token, raw });
+                self.forward_inline(key, now, &Ask { route, token, raw });
             }
             (
                 Some(Plan::Refuse(Why::Line(line))),

@@ -11,7 +11,7 @@
 //! | `MULTI` | as ever | the same once more |
 //! | any other | an error | |
 //! | any other, after [`PATIENCE_US`] | an error | the connection closes |
-//! | nothing for [`SILENCE_US`], then any other | as ever | all is served again |
+//! | nothing for [`SILENCE_US`] after the refusal was sent, then any other | as ever | all is served again |
 //!
 //! The last two are for those who wait for the answer to `MULTI`, take it for what it is and never send the
 //! rest: the connection may go back to a pool, or its user be a person.
@@ -21,7 +21,7 @@ use crate::clock::Now;
 
 /// How long a client may go on without ending its transaction, in µs.
 pub const PATIENCE_US: u64 = 5_000_000;
-/// A client that has sent nothing for so long, in µs, has read the refusal.
+/// A client that has sent nothing for so long, in µs, and to which nothing was sent, has read the refusal.
 pub const SILENCE_US: u64 = 1_000_000;
 
 impl Session {
@@ -36,7 +36,7 @@ impl Session {
         self.refused_multi.is_some()
     }
 
-    /// Takes note that the client, which waits for nothing to be read, has sent nothing for so many µs.
+    /// Takes note that the client, all of whose requests are answered, has sent nothing for so many µs, and got nothing.
     #[inline]
     pub fn was_silent(&mut self, us: u64) {
         if us >= SILENCE_US {
