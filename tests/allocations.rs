@@ -554,7 +554,10 @@ fn memory_comes_back_after_a_crowd_has_gone() {
         // Half of the requests are answered, and the answers are not read.
         bench.answer(VALUE, 16);
     }
-    assert!(bench.driver.node.memory().alloc_mbufs > 500, "a peak");
+    assert!(
+        bench.driver.node.operator().memory().alloc_mbufs > 500,
+        "a peak"
+    );
     // They are closed, even with requests under way.
     for id in crowd {
         let error = io::ErrorKind::ConnectionReset.into();
@@ -569,7 +572,7 @@ fn memory_comes_back_after_a_crowd_has_gone() {
         bench.now.wall_us += 1_000_000;
         bench.turn();
     }
-    let memory = bench.driver.node.memory();
+    let memory = bench.driver.node.operator().memory();
     assert_eq!(memory.alloc_msgs - memory.free_msgs, 0);
     assert!(
         memory.alloc_mbufs <= 64 + 2,

@@ -9,7 +9,7 @@ use crate::cluster::timeout::FACTORS;
 use crate::consistency::Consistency;
 use crate::logging;
 use crate::node::Operator;
-use crate::node::control::SETTABLE;
+use crate::node::operator::SETTABLE;
 use crate::proto::Class;
 use std::borrow::Cow;
 

@@ -3,7 +3,7 @@
 use super::response::{Response, Status};
 use super::routes::Call;
 use crate::node::agreement::Warning;
-use crate::node::health::Check;
+use crate::node::operator::Check;
 use serde_json::{Value, json};
 
 /// `/livez`: 200 whenever it is answered, because the event loop that serves clients answers it.

@@ -23,7 +23,7 @@ pub use server::{Admin, ConnId, Outcome};
 use crate::clock::Now;
 use crate::cluster::id::NodeId;
 use crate::node::Operator;
-use crate::node::health::Check;
+use crate::node::operator::Check;
 use crate::stats::Identity;
 use std::net::IpAddr;
 

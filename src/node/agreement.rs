@@ -20,11 +20,6 @@
 //! rolling change that waits for each node to be ready goes through; a rolling change of `hash` does not,
 //! and must not, because keys would be lost.
 
-use super::Node;
-use super::card::placement_of;
-use super::health::Check;
-use super::upstream::{State, Upstream};
-use crate::cluster::id::NodeId;
 use crate::cluster::member::Member;
 use crate::hashkit::Token;
 use crate::proto::dnode::Card;
@@ -135,7 +130,7 @@ pub(super) fn listed(tokens: &[Token]) -> String {
 }
 
 /// A list that is shown to people: not more of it than they will read.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
@@ -253,179 +248,6 @@ pub(super) fn listed_wrongly(mine: &Card, theirs: &Card) -> Option<Finding> {
             Finding::new(setting, text)
         })
     })
-}
-
-impl Node {
-    /// What does not match between this node and each of a peer's connections, each thing once.
-    pub(super) fn findings(&self, node: NodeId) -> Vec<Finding> {
-        let mut found: Vec<Finding> = Vec::new();
-        let upstreams = self.upstreams.to(node);
-        for upstream in upstreams.iter().filter(|upstream| !upstream.is_store()) {
-            for finding in upstream.exchange.all_findings() {
-                if !found.iter().any(|known| known.setting == finding.setting) {
-                    found.push(finding.clone());
-                }
-            }
-        }
-        found.extend(self.shared_token(node));
-        found
-    }
-
-    /// The peer has a token that another node of its rack has, too.
-    fn shared_token(&self, id: NodeId) -> Option<Finding> {
-        let topology = &self.topology;
-        let node = topology.node(id)?;
-        let rack = topology.rack(node.rack)?;
-        let others = rack.nodes.iter().filter(|other| **other != id);
-        let others = others.filter_map(|other| topology.node(*other));
-        others
-            .flat_map(|other| other.member.tokens.iter().map(move |token| (other, token)))
-            .find(|(_, token)| node.member.tokens.contains(token))
-            .map(|(other, token)| {
-                let text = format!(
-                    "it has token {token}, and so has {}: only one of them gets the keys",
-                    other.member
-                );
-                Finding::new(Setting::Tokens, text)
-            })
-    }
-
-    /// Everything that does not match anywhere, for the operator.
-    pub(super) fn warnings(&self) -> Vec<Warning> {
-        let mut all = Vec::new();
-        let nodes = (0..).map(NodeId).zip(self.topology.nodes()).skip(1);
-        for (id, node) in nodes {
-            all.extend(self.findings(id).into_iter().map(|finding| Warning {
-                peer: node.member.endpoint.to_string(),
-                dc: node.member.dc.clone(),
-                rack: node.member.rack.clone(),
-                finding,
-            }));
-        }
-        all.extend(self.inbound_warnings());
-        all.extend(self.lost_dcs().map(|(dc, nodes)| {
-            let text = format!("none of its {nodes} nodes can be reached");
-            Warning {
-                peer: String::new(),
-                dc,
-                rack: String::new(),
-                finding: Finding::new(Setting::Connection, text),
-            }
-        }));
-        all
-    }
-
-    /// What nodes that have connected to this one say of it, each of them once.
-    fn inbound_warnings(&self) -> Vec<Warning> {
-        let mut all: Vec<Warning> = Vec::new();
-        for (_, peer) in &self.fronts.peers {
-            let Some(card) = &peer.card else { continue };
-            let text = |field| card.get(field).unwrap_or_default().to_owned();
-            let finding = match listed_wrongly(&self.cards.own, card) {
-                Some(finding) => finding,
-                None if self.is_member(card) => continue,
-                None => Finding::new(
-                    Setting::Ring,
-                    format!(
-                        "it has connected to this node, which lists no member with its datacenter, rack and tokens ({}) in dyn_seeds",
-                        short(card.get(Field::Tokens).unwrap_or_default())
-                    ),
-                ),
-            };
-            let warning = Warning {
-                peer: peer
-                    .front
-                    .addr
-                    .map_or_else(String::new, |addr| addr.ip().to_string()),
-                dc: text(Field::Datacenter),
-                rack: text(Field::Rack),
-                finding,
-            };
-            if !all.contains(&warning) {
-                all.push(warning);
-            }
-        }
-        all
-    }
-
-    /// Whether a card is that of a member, as it is listed here.
-    fn is_member(&self, card: &Card) -> bool {
-        let Some(tokens) = card.get(Field::Tokens) else {
-            return true;
-        };
-        let mut nodes = self.topology.nodes().iter().map(|node| &node.member);
-        nodes.any(|member| {
-            card.get(Field::Datacenter) == Some(&member.dc)
-                && card.get(Field::Rack) == Some(&member.rack)
-                && listed(&member.tokens) == tokens
-        })
-    }
-
-    /// Datacenters none of whose nodes can be reached, with the number of those nodes.
-    fn lost_dcs(&self) -> impl Iterator<Item = (String, usize)> {
-        self.topology.dcs().iter().filter_map(|dc| {
-            let racks = dc.racks().filter_map(|rack| self.topology.rack(rack));
-            let nodes: Vec<NodeId> = racks
-                .flat_map(|rack| rack.nodes.iter().copied())
-                .filter(|node| *node != NodeId::ME)
-                .collect();
-            let is_down = |upstream: &Upstream| {
-                matches!(upstream.state, State::Down { .. }) || upstream.exchange.trouble.is_some()
-            };
-            let is_lost = |node: &NodeId| {
-                let all = self.upstreams.to(*node);
-                !all.is_empty() && all.iter().all(is_down)
-            };
-            (!nodes.is_empty() && nodes.iter().all(is_lost)).then(|| (dc.name.clone(), nodes.len()))
-        })
-    }
-
-    /// How many connected nodes list this one otherwise than it is, or are no members here.
-    pub(super) fn inbound_mismatches(&self) -> [u64; 2] {
-        let mut counts = [0; 2];
-        for warning in self.inbound_warnings() {
-            counts[usize::from(warning.finding.setting == Setting::Ring)] += 1;
-        }
-        counts
-    }
-
-    /// The readiness check `agreement`.
-    pub(super) fn agreement(&self) -> Check {
-        Check {
-            name: "agreement",
-            trouble: self.is_outvoted(),
-        }
-    }
-
-    /// Why this node is taken to be the one that is wrong, if it is.
-    pub(super) fn is_outvoted(&self) -> Option<String> {
-        let mine = placement_of(&self.cards.own)?;
-        let cards =
-            (1..self.topology.nodes().len() as u16).filter_map(|node| self.card_of(NodeId(node)));
-        let places: Vec<_> = cards.filter_map(placement_of).collect();
-        let all = places.len() + 1;
-        let alike = places.iter().filter(|place| **place == mine).count() + 1;
-        if 2 * alike >= all {
-            return None;
-        }
-        let divides = self.topology.needs_hash();
-        let counts = |warning: &&Warning| match warning.finding.setting {
-            // Where no rack divides the keys every node of it has them all.
-            Setting::Tokens | Setting::Hash | Setting::HashTag => divides,
-            setting => setting.misplaces(),
-        };
-        let warnings = self.warnings();
-        let first = warnings.iter().find(counts)?;
-        Some(format!(
-            "this node looks for keys elsewhere than {} of the {} other nodes whose settings are known: {} ({}, {}): {}",
-            all - alike,
-            all - 1,
-            first.peer,
-            first.rack,
-            first.dc,
-            first.finding.text
-        ))
-    }
 }
 
 #[cfg(test)]

@@ -188,27 +188,6 @@ impl Node {
         }
     }
 
-    /// The card of a peer, of whichever connection has one.
-    pub(super) fn card_of(&self, node: NodeId) -> Option<&Card> {
-        let upstreams = self.upstreams.to(node);
-        upstreams
-            .iter()
-            .find_map(|peer| peer.exchange.card.as_deref())
-    }
-
-    /// This node's own card.
-    pub(super) fn own_card(&self) -> &Card {
-        &self.cards.own
-    }
-
-    /// By how much a peer's clock is ahead of this node's, and how far that may be wrong, both in µs.
-    pub(super) fn clock_of(&self, node: NodeId, now: Now) -> Option<(i64, u64)> {
-        let upstreams = self.upstreams.to(node);
-        let skews = upstreams.iter().filter_map(|peer| peer.exchange.skew);
-        let best = skews.min_by_key(Skew::error_us)?;
-        Some((best.offset_us(now), best.error_us()))
-    }
-
     /// A card for the peer at the other end of a connection.
     fn card_for(&self, slot: SlotId, now: Now) -> Vec<u8> {
         let card = self.cards.own.clone();

@@ -83,6 +83,14 @@ impl Held {
 }
 
 impl Node {
+    /// Works out whether requests for the datastore have to be looked at before they are sent.
+    pub(super) fn regate(&mut self) {
+        let open = [Class::Read, Class::Write]
+            .iter()
+            .all(|&class| self.state.gate(class) == Gate::Serve);
+        self.is_gated = !open || !self.held.is_empty() || self.busy.is_on();
+    }
+
     /// Whether a request may enter the datastore now. If not, it has been taken care of.
     pub(super) fn passes_gate(
         &mut self,

@@ -188,6 +188,30 @@ impl Node {
         true
     }
 
+    /// Closes the connections that are to be made anew and wait for no reply any more.
+    pub(super) fn renew_idle(&mut self, now: Now) {
+        if !self.upstreams.renewing {
+            return;
+        }
+        self.upstreams.renewing = false;
+        for slot in self.upstreams.slots() {
+            let Some(peer) = self.upstreams.get(slot).filter(|peer| peer.renewing) else {
+                continue;
+            };
+            if !peer.queue.is_empty() {
+                self.upstreams.renewing = true;
+                continue;
+            }
+            self.lose_upstream(slot, now, Loss::Asked);
+            let peer = self.upstreams.get_mut(slot);
+            // Else that is under way.
+            if let Some(peer) = peer.filter(|peer| matches!(peer.state, State::Down { .. })) {
+                peer.try_at_once();
+                self.connect_upstream(slot, now, false);
+            }
+        }
+    }
+
     /// Closes a connection that leads to no member, and on which nothing is under way.
     pub(super) fn close_retired(&mut self, slot: SlotId) {
         let Some(upstream) = self.upstreams.get_mut(slot) else {

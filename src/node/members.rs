@@ -46,11 +46,6 @@ impl Prepared {
 }
 
 impl Node {
-    /// The cluster as requests see it.
-    pub(super) fn topology(&self) -> &Arc<Topology> {
-        &self.topology
-    }
-
     /// The members besides this node are these from now on: says what is different. Nothing is done if
     /// nothing is. Requests go by the new list when its new peers are connected, or after two seconds; four,
     /// if the list changes again meanwhile.

@@ -54,7 +54,7 @@
 //! that gets no answer is closed. On
 //! either, a `DC_ONE` read gets the error only when no other rack can answer it (`failover`). A reply
 //! whose id nobody waits for is dropped; neither that nor what is no reply shows that the peer lives.
-//! A connection that an operator wants to be made anew ([`control`]) gets no more requests and closes
+//! A connection that an operator wants to be made anew ([`operator`]) gets no more requests and closes
 //! behind the last reply. A connection from a peer is like a client's, but that bytes which cannot be
 //! read close it at once, that no request of its is ever refused by closing, and that one which fails
 //! is read to its end all the same: what has arrived may be copies of writes that their clients were
@@ -90,11 +90,11 @@
 //! | `pressure` | who waits when too much is under way; `memory`: who may hold how much |
 //! | `tasks` | what the node itself asks its datastore for |
 //! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
-//! | `operator` | what an operator may ask and tell; `control`: what he may tell; `hold` is what its state means for requests |
+//! | `operator` | the port for an operator: control, reload, statistics, health, agreement; `hold` is what the node's state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `check` | whether the bookkeeping agrees with itself |
 //! | `timers` | what is done by the clock, and when |
-//! | `housekeeping` | what the clock does; `report`, `health`, `counting` and `tally` are what is told of it all |
+//! | `housekeeping` | what the clock does; `counting` and `tally` count |
 
 mod admission;
 pub mod agreement;
@@ -107,7 +107,6 @@ mod client;
 mod clients;
 mod collect;
 mod conn;
-pub mod control;
 mod counting;
 mod deadline;
 mod dnode_client;
@@ -117,7 +116,6 @@ mod fanout;
 mod flight;
 mod frame;
 mod front;
-pub mod health;
 pub mod hold;
 mod housekeeping;
 mod ids;
@@ -141,9 +139,7 @@ mod prefer;
 mod pressure;
 mod redis_client;
 mod refusals;
-mod reload;
 mod replicate;
-mod report;
 mod route;
 mod scripts;
 mod send;

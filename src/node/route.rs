@@ -14,13 +14,22 @@ use crate::cluster::route::{Counts, Routing, Target, Targets, first_rack_candida
 use crate::consistency::Consistency;
 use crate::hashkit::Token;
 use crate::mbuf::Raw;
-use crate::proto::Class;
 use crate::proto::redis::request::Span;
+use crate::proto::{Class, Failure};
 
 /// Longest key that is hashed without a copy when it straddles two buffers, in bytes.
 const KEY_ROOM: usize = 512;
 
 impl Node {
+    /// The failure of a target that could not be reached.
+    pub(super) fn unreachable(&self, target: &Target) -> Failure {
+        if self.upstreams.is_admin_down(target.node) {
+            Failure::PeerDown
+        } else {
+            super::collect::unreachable(target)
+        }
+    }
+
     /// The place of a key on the ring; any place if the ring has one node.
     #[inline]
     pub(super) fn token(&self, key: &[u8]) -> Token {

@@ -227,7 +227,7 @@ impl Reactor {
                     sys::reason(error)
                 );
                 listeners.paused_until = Some(now.mono_us + ACCEPT_PAUSE_US);
-                self.driver.node.count_accept_pause();
+                self.driver.node.operator().count_accept_pause();
             }
         }
     }

@@ -39,7 +39,13 @@ fn reactor_with(dir: &std::path::Path, servers: &str, more: &str) -> Reactor {
 
 fn connections(reactor: &mut Reactor) -> u64 {
     let now = reactor.kernel.now();
-    reactor.driver.node.stats(now).pool.client_connections
+    reactor
+        .driver
+        .node
+        .operator()
+        .stats(now)
+        .pool
+        .client_connections
 }
 
 /// What did not fit into one turn used to wait for the next event, whatever that was.
@@ -91,7 +97,7 @@ fn every_address_of_the_datastore_is_tried() {
     assert!(stream.is_connected());
     assert!(reactor.kernel.untried.is_empty());
     assert_eq!(
-        reactor.driver.node.stats(now).server.server_err,
+        reactor.driver.node.operator().stats(now).server.server_err,
         1,
         "the one at /nowhere"
     );

@@ -189,9 +189,9 @@ fn figures() -> Vec<Entry> {
         let (mut node, now) = (in_flight(requests), Now::default());
         let name = format!("figures with {requests} requests in flight");
         all.push(entry(name, 0, move || {
-            let stats = node.stats(black_box(now));
+            let stats = node.operator().stats(black_box(now));
             assert_eq!(stats.server.out_queue, requests as u64);
-            (stats.own.mbufs_in_use, node.peers(now).len())
+            (stats.own.mbufs_in_use, node.operator().peers(now).len())
         }));
     }
     all

@@ -94,9 +94,9 @@ impl World {
     }
 
     pub fn is_quiescent(&mut self) -> bool {
-        let mut machines = self.machines.iter().flatten();
+        let mut machines = self.machines.iter_mut().flatten();
         let no_messages = machines.all(|machine| {
-            let memory = machine.driver.node.memory();
+            let memory = machine.driver.node.operator().memory();
             memory.alloc_msgs == memory.free_msgs
         });
         // The statistics are dear.
@@ -247,7 +247,13 @@ impl World {
     pub fn have_answered(&mut self) -> bool {
         let now = self.now;
         self.machines.iter_mut().flatten().all(|machine| {
-            let known = machine.driver.node.stats(now).pool.peer_connections;
+            let known = machine
+                .driver
+                .node
+                .operator()
+                .stats(now)
+                .pool
+                .peer_connections;
             known == machine.peers() as u64
         })
     }

@@ -49,7 +49,13 @@ impl World {
         let Some(machine) = &mut self.machines[node] else {
             return false;
         };
-        let known = machine.driver.node.stats(now).pool.peer_connections;
+        let known = machine
+            .driver
+            .node
+            .operator()
+            .stats(now)
+            .pool
+            .peer_connections;
         self.plan.is_member(node) && machine.peers() == wanted && known == wanted as u64
     }
 

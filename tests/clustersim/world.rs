@@ -302,7 +302,7 @@ impl World {
 
     /// Takes over what a node has counted.
     pub fn remember(&mut self, machine: &mut Machine) {
-        let stats = machine.driver.node.stats(self.now);
+        let stats = machine.driver.node.operator().stats(self.now);
         let sum = &mut self.so_far;
         sum.timed_out += stats.own.requests_timedout;
         sum.lost_stores += stats.pool.server_ejects;
@@ -570,9 +570,9 @@ impl World {
         if !self.random.chance(60) || self.resting || self.clients.iter().any(|c| c.gone) {
             return Ok(());
         }
-        for (node, machine) in self.machines.iter().enumerate() {
+        for (node, machine) in self.machines.iter_mut().enumerate() {
             let Some(machine) = machine else { continue };
-            let memory = machine.driver.node.memory();
+            let memory = machine.driver.node.operator().memory();
             let msgs = (memory.alloc_msgs - memory.free_msgs) as usize;
             // Probes of peers, and copies whose reply is not awaited.
             let bound = most + 4 * self.plan.nodes.len() + 200;

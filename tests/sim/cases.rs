@@ -199,12 +199,30 @@ fn clients_do_not_wait_for_ever_below_the_limit() {
     rig.send(holder, &long[..17_500]);
     let passing = rig.client(0);
     rig.send(passing, &resp::command(&[b"ECHO", &[b'e'; 6000]]));
-    assert!(rig.machine.driver.node.stats(rig.now).own.mbufs_in_use >= 40);
+    assert!(
+        rig.machine
+            .driver
+            .node
+            .operator()
+            .stats(rig.now)
+            .own
+            .mbufs_in_use
+            >= 40
+    );
     let client = rig.client(1 << 20);
     rig.send(client, b"ECHO a\r\n");
     rig.links[passing].reset();
     rig.settle();
-    assert!(rig.machine.driver.node.stats(rig.now).own.mbufs_in_use >= 30);
+    assert!(
+        rig.machine
+            .driver
+            .node
+            .operator()
+            .stats(rig.now)
+            .own
+            .mbufs_in_use
+            >= 30
+    );
     rig.pass(2_000_000);
     assert_eq!(rig.received(client), b"$1\r\na\r\n");
     rig.send(holder, &long[17_500..]);
@@ -227,7 +245,13 @@ fn who_does_not_read_makes_room_for_the_others() {
     assert_eq!(rig.received(client), b"$1\r\na\r\n");
     assert!(rig.is_open(client) && !rig.is_open(deaf));
     assert_eq!(
-        rig.machine.driver.node.stats(rig.now).own.memory_limit_hits,
+        rig.machine
+            .driver
+            .node
+            .operator()
+            .stats(rig.now)
+            .own
+            .memory_limit_hits,
         1
     );
 }

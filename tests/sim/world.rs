@@ -359,7 +359,7 @@ impl World {
         if !self.random.chance(60) {
             return Ok(());
         }
-        let memory = self.machine.driver.node.memory();
+        let memory = self.machine.driver.node.operator().memory();
         let in_use = (memory.alloc_mbufs - memory.free_mbufs) as usize;
         let msgs = (memory.alloc_msgs - memory.free_msgs) as usize;
         let answered: usize = self
@@ -479,8 +479,8 @@ impl World {
 
     /// What must be true when nothing is under way.
     fn at_rest(&mut self) -> Result<Summary, String> {
-        let stats = self.machine.driver.node.stats(self.now);
-        let memory = self.machine.driver.node.memory();
+        let stats = self.machine.driver.node.operator().stats(self.now);
+        let memory = self.machine.driver.node.operator().memory();
         let gauges = [
             ("client_connections", stats.pool.client_connections),
             ("in_queue", stats.server.in_queue),
@@ -510,7 +510,7 @@ impl World {
     }
 
     fn summary(&mut self) -> Summary {
-        let stats = self.machine.driver.node.stats(self.now);
+        let stats = self.machine.driver.node.operator().stats(self.now);
         let counts = Counts {
             executed: self.store.mind.ledger.done.len() as u64,
             timed_out: stats.own.requests_timedout,

@@ -5,8 +5,8 @@ use dynomite::clock::Now;
 
 /// What is not zero though it should be, with its name.
 pub fn leftovers(machine: &mut Machine, now: Now) -> Vec<(&'static str, u64)> {
-    let stats = machine.driver.node.stats(now);
-    let memory = machine.driver.node.memory();
+    let stats = machine.driver.node.operator().stats(now);
+    let memory = machine.driver.node.operator().memory();
     let pool = &stats.pool;
     let gauges = [
         ("client_connections", pool.client_connections),

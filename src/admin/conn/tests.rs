@@ -3,7 +3,7 @@ use crate::admin::Policy;
 use crate::admin::request::{MAX_BODY, MAX_HEAD};
 use crate::cluster::id::NodeId;
 use crate::cluster::topology::Topology;
-use crate::node::health::Check;
+use crate::node::operator::Check;
 use crate::node::{Node, Operator, Options};
 use crate::stats::Identity;
 use std::collections::VecDeque;

@@ -55,7 +55,7 @@ fn silent_strangers_do_not_lock_members_out() {
     }
     assert!(rig.is_there(early) && rig.is_there(late));
     assert!(!strangers.iter().any(|of| rig.is_there(*of)));
-    assert!(rig.node.stats(rig.now).own.peers_evicted > 0);
+    assert!(rig.node.operator().stats(rig.now).own.peers_evicted > 0);
 }
 
 /// Strangers that ask for something lose their places to members all the same.
@@ -68,7 +68,7 @@ fn busy_strangers_do_not_lock_members_out() {
     assert!(rig.knocks(STRANGER).is_none(), "one of many more");
     assert!(rig.knocks([192, 0, 2, 8]).is_some(), "one of few");
     assert!(rig.knocks(MEMBER).is_some());
-    assert_eq!(rig.node.stats(rig.now).own.peers_refused, 1);
+    assert_eq!(rig.node.operator().stats(rig.now).own.peers_refused, 1);
 }
 
 /// A member behind a translation of addresses, or with several, is a stranger by its address.
@@ -87,7 +87,10 @@ fn a_member_from_another_address_keeps_its_place_once_it_has_asked() {
 fn a_name_of_a_member_is_known_by_what_it_was_resolved_to() {
     let mut rig = rig();
     let ip = [203, 0, 113, 3];
-    let endpoint = rig.node.topology().nodes()[2].member.endpoint.clone();
+    let endpoint = rig.node.operator().topology().nodes()[2]
+        .member
+        .endpoint
+        .clone();
     rig.node
         .member_resolved(&endpoint, &[from(ip, 8101).unwrap()]);
     let quiet = rig.knocks(ip).unwrap();
@@ -153,5 +156,5 @@ fn clients_that_ask_for_nothing_make_room_for_others() {
     assert!(rig.is_there(dripping));
     assert!(!is_refused(&mut rig));
     assert!(!rig.is_there(dripping) && rig.is_there(served));
-    assert_eq!(rig.node.stats(rig.now).own.clients_evicted, 3);
+    assert_eq!(rig.node.operator().stats(rig.now).own.clients_evicted, 3);
 }

@@ -150,7 +150,7 @@ fn a_peer_that_closes_an_idle_connection_misses_no_copy() {
         rig.says(node, "+OK\r\n");
     }
     assert_eq!(rig.hears(client), "+OK\r\n+OK\r\n");
-    let stats = rig.node.stats(rig.now);
+    let stats = rig.node.operator().stats(rig.now);
     assert_eq!(stats.pool.peer_dropped_requests, 0);
     rig.assert_at_rest();
 }

@@ -37,19 +37,19 @@ proptest::proptest! {
         let (mut asked, mut sent) = (Vec::new(), Vec::new());
         for deed in deeds {
             match deed {
-                Deed::Set(n) => set(&mut rig, crate::node::control::SETTABLE[usize::from(n)]),
+                Deed::Set(n) => set(&mut rig, crate::node::operator::SETTABLE[usize::from(n)]),
                 Deed::Write => {
                     let word = format!("set k {}", asked.len());
-                    asked.push((word.clone(), rig.node.state()));
+                    asked.push((word.clone(), rig.node.operator().state()));
                     rig.asks(client, &[&word]);
                 }
                 Deed::Read => {
-                    asked.push((format!("get {}", asked.len()), rig.node.state()));
+                    asked.push((format!("get {}", asked.len()), rig.node.operator().state()));
                     rig.asks(client, &[&asked.last().unwrap().0.clone()]);
                 }
                 Deed::Answer => answer_one(&mut rig, &mut sent),
                 Deed::LoseStore => {
-                    let up = rig.node.stats(rig.now).own.datastore_connections == 1;
+                    let up = rig.node.operator().stats(rig.now).own.datastore_connections == 1;
                     if up {
                         sent.extend(rig.sees(ME));
                         rig.loses(ME);
@@ -92,7 +92,7 @@ proptest::proptest! {
 /// The datastore answers its oldest request, if there is one.
 fn answer_one(rig: &mut Rig, sent: &mut Vec<String>) {
     sent.extend(rig.sees(ME));
-    if rig.node.stats(rig.now).own.datastore_connections == 0 {
+    if rig.node.operator().stats(rig.now).own.datastore_connections == 0 {
         // The node has given the connection up, and everything on it.
         rig.asked.get_mut(&0).unwrap().waiting.clear();
     }

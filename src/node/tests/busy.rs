@@ -99,14 +99,18 @@ fn nothing_changes_while_the_datastore_does_not_say_that_it_is_busy() {
 fn the_end_of_the_second_connection_ends_what_it_said() {
     let (mut rig, _) = asked(Options::default());
     rig.says_at(SIDE, BUSY);
-    let datastore = |rig: &Rig| {
-        let checks = rig.node.health();
+    let datastore = |rig: &mut Rig| {
+        let checks = rig.node.operator().checks();
         let check = checks.into_iter().find(|check| check.name == "datastore");
         check.and_then(|check| check.trouble).unwrap_or_default()
     };
-    assert!(datastore(&rig).contains("BUSY"), "{}", datastore(&rig));
+    assert!(
+        datastore(&mut rig).contains("BUSY"),
+        "{}",
+        datastore(&mut rig)
+    );
     rig.loses_at(SIDE);
-    assert_eq!(datastore(&rig), "");
+    assert_eq!(datastore(&mut rig), "");
     let other = rig.client();
     rig.asks(other, &["GET a"]);
     assert_eq!(rig.hears(other), "");
@@ -136,7 +140,7 @@ fn the_second_connection_is_there_only_while_it_is_used() {
     assert_eq!(rig.node.sockets()[2], 2);
     rig.says_at(SIDE, "-NOTBUSY x\r\n");
     assert_eq!(
-        rig.node.stats(rig.now).own.datastore_connections,
+        rig.node.operator().stats(rig.now).own.datastore_connections,
         1,
         "clients cannot be served on it"
     );
@@ -181,6 +185,7 @@ fn the_second_connection_outlives_a_change_of_members() {
     let client = rig.client();
     rig.asks(client, &["SCRIPT KILL"]);
     rig.node
+        .operator()
         .set_members(vec![super::member("b d r2 0")], rig.now)
         .unwrap();
     rig.turn();

@@ -34,7 +34,7 @@ impl Rig {
     fn right_card(&self, node: u16) -> Card {
         let listed = &self.node.topology.nodes()[usize::from(node)].member;
         let tokens = crate::node::agreement::listed(&listed.tokens);
-        let own = self.node.own_card().clone();
+        let own = self.node.cards.own.clone();
         own.with(Field::Datacenter, listed.dc.as_str())
             .with(Field::Rack, listed.rack.as_str())
             .with(Field::Tokens, tokens)
@@ -48,8 +48,8 @@ impl Rig {
     }
 
     /// What is said to be wrong: peer and setting.
-    fn warned(&self) -> Vec<(String, Setting)> {
-        let warnings = self.node.warnings();
+    fn warned(&mut self) -> Vec<(String, Setting)> {
+        let warnings = self.node.operator().warnings();
         let told = warnings.into_iter();
         told.map(|warning| (warning.peer, warning.finding.setting))
             .collect()
@@ -57,19 +57,19 @@ impl Rig {
 
     fn peer_stats(&mut self, node: u16) -> PeerStats {
         let place = usize::from(node) - 1;
-        self.node.peers(self.now)[place].stats.clone()
+        self.node.operator().peers(self.now)[place].stats.clone()
     }
 
     /// Why the node is not ready.
-    fn not_ready(&self) -> Option<String> {
-        let checks = self.node.health();
+    fn not_ready(&mut self) -> Option<String> {
+        let checks = self.node.operator().checks();
         let check = checks.into_iter().find(|check| check.name == "agreement");
         check.unwrap().trouble
     }
 
     /// The sentence about a peer's setting.
-    fn sentence(&self, setting: Setting) -> String {
-        let warnings = self.node.warnings();
+    fn sentence(&mut self, setting: Setting) -> String {
+        let warnings = self.node.operator().warnings();
         let found = warnings.into_iter().find(|w| w.finding.setting == setting);
         found.expect("nothing is wrong").finding.text
     }
@@ -187,9 +187,12 @@ fn another_datacenter_is_told_until_when_only_if_all_its_clocks_are_right() {
 #[test]
 fn a_clock_that_is_off_is_shown() {
     let mut rig = Rig::new(&THREE_RACKS, Options::default());
-    assert_eq!(rig.node.peers(rig.now)[1].clock, Some((0, 0)));
+    assert_eq!(rig.node.operator().peers(rig.now)[1].clock, Some((0, 0)));
     rig.clock_is_ahead(2, -FAR_OFF);
-    assert_eq!(rig.node.peers(rig.now)[1].clock, Some((-FAR_OFF, 0)));
+    assert_eq!(
+        rig.node.operator().peers(rig.now)[1].clock,
+        Some((-FAR_OFF, 0))
+    );
     assert_eq!(rig.warned(), [("c:8101".to_owned(), Setting::Clock)]);
     assert_eq!(
         rig.sentence(Setting::Clock),
@@ -228,7 +231,7 @@ fn a_mistyped_token_is_told_and_the_node_that_has_it_is_not_ready() {
         why.contains("2 of the 2 other nodes") && why.ends_with(text),
         "{why}"
     );
-    assert_eq!(rig.node.stats(rig.now).own.outvoted, 1);
+    assert_eq!(rig.node.operator().stats(rig.now).own.outvoted, 1);
     // A minute later it is said of both that they see other members.
     rig.wait(50_000);
     rig.wait(11_000);
@@ -326,7 +329,7 @@ fn a_node_that_is_listed_otherwise_than_it_is_hears_of_it() {
         &card.clone().with(Field::YourTokens, "1").encode(),
     );
     assert_eq!(rig.warned(), [("10.0.0.9".to_owned(), Setting::Tokens)]);
-    assert_eq!(rig.node.stats(rig.now).own.listed_wrongly, 1);
+    assert_eq!(rig.node.operator().stats(rig.now).own.listed_wrongly, 1);
     // A node that nobody has listed here.
     rig.says_raw(
         peer,
@@ -336,7 +339,7 @@ fn a_node_that_is_listed_otherwise_than_it_is_hears_of_it() {
         &card.with(Field::Tokens, "99").encode(),
     );
     assert_eq!(rig.warned(), [("10.0.0.9".to_owned(), Setting::Ring)]);
-    assert_eq!(rig.node.stats(rig.now).own.strangers, 1);
+    assert_eq!(rig.node.operator().stats(rig.now).own.strangers, 1);
 }
 
 /// The clients' port as a seed's port: the connection was made and given up for ever, and nothing said why.
@@ -485,7 +488,7 @@ fn a_node_that_requires_encryption_reads_the_replies_to_what_it_sends_in_clear()
         rig.says(node, "+OK\r\n");
     }
     assert_eq!(rig.hears(client), "+OK\r\n");
-    assert_eq!(rig.node.peers(rig.now)[0].stats.up, 1);
+    assert_eq!(rig.node.operator().peers(rig.now)[0].stats.up, 1);
     rig.assert_at_rest();
 }
 
@@ -495,12 +498,13 @@ fn a_whole_datacenter_that_cannot_be_reached_is_told() {
     rig.loses(2);
     assert!(
         !rig.node
+            .operator()
             .warnings()
             .iter()
             .any(|warning| warning.peer.is_empty())
     );
     rig.loses(3);
-    let warnings = rig.node.warnings();
+    let warnings = rig.node.operator().warnings();
     let of_dc = warnings
         .iter()
         .find(|warning| warning.peer.is_empty())
@@ -523,7 +527,10 @@ fn who_does_not_know_cards_gets_none() {
         rig.says_as(1, version, "+PONG\r\n");
         rig.wait(30_000);
         assert!(rig.asked_cards.iter().all(|(at, _)| *at != place));
-        assert_eq!(rig.node.card_of(crate::cluster::id::NodeId(1)), None);
+        assert_eq!(
+            rig.node.operator().card_of(crate::cluster::id::NodeId(1)),
+            None
+        );
         assert_eq!(rig.peer_stats(1).up, 1);
     }
 }

@@ -52,7 +52,7 @@ fn a_read_that_was_given_up_early_does_not_expire_again() {
         "MN\r\n",
     ];
     assert_eq!(rig.hears(client), answers.concat());
-    let stats = rig.node.stats(rig.now);
+    let stats = rig.node.operator().stats(rig.now);
     assert_eq!(stats.own.requests_timedout, 4);
     // Late replies are nobody's.
     for reply in ["END\r\n", "END\r\n", "END\r\n", "5\r\n"] {
@@ -101,7 +101,7 @@ fn a_second_answer_goes_nowhere_and_is_counted() {
     rig.node.finish(entry, now, b"+first\r\n");
     assert!(rig.node.check().is_ok());
     rig.node.finish(entry, now, b"+second\r\n");
-    assert_eq!(rig.node.stats(now).own.contradictions, 1);
+    assert_eq!(rig.node.operator().stats(now).own.contradictions, 1);
     assert!(rig.node.check().is_err());
     rig.says(ME, "$1\r\na\r\n");
     assert_eq!(rig.hears(client), "$1\r\na\r\n+first\r\n");
@@ -122,7 +122,7 @@ fn a_second_expiry_goes_nowhere_and_is_counted() {
         rig.hears(client),
         "-ERR Storage: Datastore refused connection\r\n"
     );
-    let own = rig.node.stats(now).own;
+    let own = rig.node.operator().stats(now).own;
     assert_eq!((own.contradictions, own.requests_timedout), (1, 1));
 }
 
@@ -135,7 +135,7 @@ fn a_request_is_not_put_into_two_queues() {
     let now = rig.now;
     rig.node
         .put_upstream(SlotId::new(1), entry, now, crate::mbuf::Raw::EMPTY);
-    assert_eq!(rig.node.stats(now).own.contradictions, 1);
+    assert_eq!(rig.node.operator().stats(now).own.contradictions, 1);
     assert!(rig.node.upstreams[1].queue.is_empty());
 }
 

@@ -19,7 +19,7 @@ pub fn alone() -> (Rig, ConnId) {
 }
 
 pub fn set(rig: &mut Rig, state: PeerState) {
-    assert!(rig.node.set_state(state, rig.now).is_some());
+    assert!(rig.node.operator().set_state(state, rig.now).is_some());
     rig.turn();
 }
 
@@ -55,7 +55,7 @@ fn writes_only_holds_writes_in_order_and_refuses_reads() {
     rig.asks(other, &["set b 2", "get b"]);
     rig.asks(client, &["incr a"]);
     assert!(rig.sees(ME).is_empty());
-    let own = rig.node.stats(rig.now).own;
+    let own = rig.node.operator().stats(rig.now).own;
     assert_eq!((own.writes_held, own.held_writes_refused), (3, 0));
     // The read is refused, behind the write that waits.
     assert_eq!(rig.hears(other), "");
@@ -71,7 +71,7 @@ fn writes_only_holds_writes_in_order_and_refuses_reads() {
         format!("+OK\r\n:2\r\n{FORBIDDEN}+OK\r\n")
     );
     assert_eq!(rig.hears(other), format!("+OK\r\n{FORBIDDEN}"));
-    assert_eq!(rig.node.stats(rig.now).own.writes_held, 0);
+    assert_eq!(rig.node.operator().stats(rig.now).own.writes_held, 0);
     rig.assert_at_rest();
 }
 
@@ -137,7 +137,10 @@ fn a_write_held_for_too_long_is_refused_and_only_that() {
     assert_eq!(rig.hears(other), "");
     set(&mut rig, PeerState::Normal);
     assert_eq!(rig.sees(ME), ["set b 2"]);
-    assert_eq!(rig.node.stats(rig.now).own.held_writes_refused, 1);
+    assert_eq!(
+        rig.node.operator().stats(rig.now).own.held_writes_refused,
+        1
+    );
 }
 
 #[test]
@@ -152,7 +155,7 @@ fn beyond_the_limits_only_the_excess_is_refused() {
     for n in 0..12 {
         rig.asks(client, &[&format!("set k{n} v")]);
     }
-    let own = rig.node.stats(rig.now).own;
+    let own = rig.node.operator().stats(rig.now).own;
     assert_eq!((own.writes_held, own.held_writes_refused), (10, 2));
     set(&mut rig, PeerState::Normal);
     assert_eq!(rig.sees(ME).len(), 10);
@@ -168,7 +171,7 @@ fn beyond_the_limits_only_the_excess_is_refused() {
     for _ in 0..2 {
         rig.asks(client, &[&format!("set k {big}")]);
     }
-    let own = rig.node.stats(rig.now).own;
+    let own = rig.node.operator().stats(rig.now).own;
     assert_eq!((own.writes_held, own.held_writes_refused), (1, 1));
     assert!(own.writes_held_bytes as usize <= HOLD_BYTES);
 }
@@ -223,7 +226,7 @@ fn held_writes_are_refused_at_shutdown() {
 fn states_that_only_peers_are_in_cannot_be_set() {
     let (mut rig, _) = alone();
     for state in PeerState::all() {
-        let settable = rig.node.set_state(state, rig.now).is_some();
+        let settable = rig.node.operator().set_state(state, rig.now).is_some();
         assert_eq!(settable, matches!(state.number(), 1..=4), "{state}");
     }
 }
@@ -277,17 +280,26 @@ fn a_quorum_does_without_a_node_in_standby_and_waits_for_no_held_write() {
 fn levels_apply_to_clients_that_have_chosen_none() {
     let mut rig = Rig::new(&THREE_RACKS, Options::default());
     let client = rig.client();
-    let old = rig.node.set_consistency(Class::Read, Consistency::DcQuorum);
+    let old = rig
+        .node
+        .operator()
+        .set_consistency(Class::Read, Consistency::DcQuorum);
     assert_eq!(old, Consistency::DcOne);
-    assert_eq!(rig.node.consistency(Class::Read), Consistency::DcQuorum);
-    assert_eq!(rig.node.consistency(Class::Write), Consistency::DcOne);
+    assert_eq!(
+        rig.node.operator().consistency(Class::Read),
+        Consistency::DcQuorum
+    );
+    assert_eq!(
+        rig.node.operator().consistency(Class::Write),
+        Consistency::DcOne
+    );
     rig.asks(client, &["get k"]);
     for node in 0..3 {
         assert_eq!(rig.sees(node), ["get k"]);
         rig.says(node, "$1\r\nv\r\n");
     }
     assert_eq!(rig.hears(client), "$1\r\nv\r\n");
-    let placed = rig.node.stats(rig.now).placed;
+    let placed = rig.node.operator().stats(rig.now).placed;
     assert_eq!(placed[0][Consistency::DcQuorum as usize], 1);
     rig.assert_at_rest();
 }
@@ -301,10 +313,10 @@ fn the_timeout_factor_counts_for_requests_queued_afterwards_and_for_those_that_w
     let mut rig = Rig::new(&ALONE, options);
     let client = rig.client();
     rig.asks(client, &["get a"]);
-    assert_eq!(rig.node.set_timeout_factor(3), 1);
+    assert_eq!(rig.node.operator().set_timeout_factor(3), 1);
     rig.wait(2_900);
     assert_eq!(rig.hears(client), "");
-    assert_eq!(rig.node.set_timeout_factor(2), 3);
+    assert_eq!(rig.node.operator().set_timeout_factor(2), 3);
     assert!(rig.node.next_deadline() <= rig.now.mono_us);
     rig.wait(0);
     assert_eq!(rig.hears(client), REFUSED);
@@ -331,7 +343,7 @@ fn a_peer_that_is_down_by_order_gets_nothing_until_it_is_up() {
     rig.says(ME, "+OK\r\n");
     rig.says(2, "+OK\r\n");
     assert_eq!(rig.hears(client), "+OK\r\n");
-    let of_peer = |rig: &mut Rig| rig.node.peers(rig.now)[0].stats.clone();
+    let of_peer = |rig: &mut Rig| rig.node.operator().peers(rig.now)[0].stats.clone();
     assert_eq!(
         (of_peer(&mut rig).barred, of_peer(&mut rig).dropped),
         (1, 1)
@@ -371,12 +383,12 @@ fn a_reset_makes_the_connection_anew_after_the_last_reply_and_fails_nothing_that
     rig.asks(client, &["set k v"]);
     rig.says(ME, "+OK\r\n");
     let before = rig.asked[&1].conn;
-    rig.node.renew_peer(NodeId(1), rig.now);
+    rig.node.operator().renew_peer(NodeId(1), rig.now);
     rig.turn();
     assert_eq!(rig.node.operator().peer_state(NodeId(1)), PeerState::Reset);
     assert_eq!(rig.asked[&1].conn, before, "a reply is awaited");
     // Reads that would go there go on to the next rack.
-    rig.node.set_state(PeerState::Standby, rig.now);
+    rig.node.operator().set_state(PeerState::Standby, rig.now);
     rig.asks(client, &["get k"]);
     rig.says(2, "+OK\r\n");
     rig.says(2, "$1\r\nv\r\n");
@@ -386,7 +398,7 @@ fn a_reset_makes_the_connection_anew_after_the_last_reply_and_fails_nothing_that
     assert_eq!(rig.sees(1), ["PING"]);
     rig.says(1, "+PONG\r\n");
     assert_eq!(rig.node.operator().peer_state(NodeId(1)), PeerState::Normal);
-    let pool = rig.node.stats(rig.now).pool;
+    let pool = rig.node.operator().stats(rig.now).pool;
     assert_eq!(
         (pool.peer_connections, pool.peer_err, pool.peer_eof),
         (2, 0, 0)
@@ -400,7 +412,7 @@ fn a_reset_tries_a_lost_peer_at_once() {
     let before = rig.asked[&1].conn;
     rig.loses(1);
     assert_eq!(rig.asked[&1].conn, before);
-    rig.node.renew_peer(NodeId(1), rig.now);
+    rig.node.operator().renew_peer(NodeId(1), rig.now);
     rig.turn();
     assert_ne!(rig.asked[&1].conn, before);
 }
@@ -410,8 +422,8 @@ fn histograms_of_operators_are_cleared_and_of_prometheus_are_not() {
     let (mut rig, client) = alone();
     rig.asks(client, &["get k"]);
     rig.says(ME, "$-1\r\n");
-    rig.node.reset_histograms();
-    let hist = rig.node.stats(rig.now).hist;
+    rig.node.operator().reset_histograms();
+    let hist = rig.node.operator().stats(rig.now).hist;
     assert_eq!(hist.read_latency.count(), 0);
     assert_eq!(
         hist.read_latency.since_start().counts.iter().sum::<u64>(),

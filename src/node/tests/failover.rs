@@ -17,7 +17,7 @@ fn a_read_lost_with_its_connection_is_answered_by_the_next_rack() {
     rig.says(2, VALUE);
     rig.says(2, "$-1\r\n");
     assert_eq!(rig.hears(client), format!("{VALUE}$-1\r\n"));
-    assert_eq!(rig.node.stats(rig.now).own.read_failovers, 4);
+    assert_eq!(rig.node.operator().stats(rig.now).own.read_failovers, 4);
     rig.assert_at_rest();
 }
 

@@ -264,8 +264,8 @@ fn late_replies_of_a_peer_are_replies_to_requests() {
     while let Some(id) = ids.pop() {
         rig.replies_to(1, id, "+LATE\r\n");
     }
-    assert_eq!(rig.node.peers(rig.now)[0].stats.up, 1);
-    assert_eq!(rig.node.peers(rig.now)[0].stats.lost_error, 0);
+    assert_eq!(rig.node.operator().peers(rig.now)[0].stats.up, 1);
+    assert_eq!(rig.node.operator().peers(rig.now)[0].stats.lost_error, 0);
     for client in clients {
         assert!(!rig.hears(client).contains("LATE"));
     }
@@ -337,7 +337,7 @@ proptest! {
         while !waiting.is_empty() {
             answer(&mut rig, &mut waiting, picks.next().unwrap());
         }
-        prop_assert_eq!(rig.node.peers(rig.now)[0].stats.up, 1);
+        prop_assert_eq!(rig.node.operator().peers(rig.now)[0].stats.up, 1);
         for (client, keys) in clients.into_iter().zip(asked) {
             let got = rig.hears(client);
             let mut rest = &*got;

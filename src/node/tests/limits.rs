@@ -203,19 +203,22 @@ fn a_peer_that_says_much_and_answers_nothing_is_given_up() {
         &b"    "[..],
         b"   $2014$ 18446744073709551615 5 0 2 1 *1 d *5\r\n+OK\r\n",
     ] {
-        let before = rig.node.peers(rig.now)[0].stats.lost_timeout;
+        let before = rig.node.operator().peers(rig.now)[0].stats.lost_timeout;
         let mut refused = 0;
         for _ in 0..400 {
             rig.babbles(1, unasked);
             assert!(rig.offers(client, &get), "nobody waits");
             rig.wait(10);
             refused += rig.hears(client).matches(REFUSED).count();
-            if rig.node.peers(rig.now)[0].stats.lost_timeout > before {
+            if rig.node.operator().peers(rig.now)[0].stats.lost_timeout > before {
                 break;
             }
         }
         assert!(refused > 0);
-        assert_eq!(rig.node.peers(rig.now)[0].stats.lost_timeout, before + 1);
+        assert_eq!(
+            rig.node.operator().peers(rig.now)[0].stats.lost_timeout,
+            before + 1
+        );
         rig.hears(client);
         rig.wait(3000);
         rig.says(1, "+PONG\r\n");
@@ -264,10 +267,10 @@ fn a_peer_that_answers_what_nobody_asked_is_closed() {
     for _ in 0..limits::UNASKED {
         rig.babbles(1, reply);
     }
-    assert_eq!(rig.node.peers(rig.now)[0].stats.up, 1);
+    assert_eq!(rig.node.operator().peers(rig.now)[0].stats.up, 1);
     rig.babbles(1, reply);
-    assert_eq!(rig.node.peers(rig.now)[0].stats.up, 0);
-    assert_eq!(rig.node.peers(rig.now)[0].stats.lost_error, 1);
+    assert_eq!(rig.node.operator().peers(rig.now)[0].stats.up, 0);
+    assert_eq!(rig.node.operator().peers(rig.now)[0].stats.lost_error, 1);
 }
 
 /// What a C node had left out stayed for ever, as replies to later requests went on coming.
@@ -292,7 +295,7 @@ fn what_a_c_node_leaves_out_is_forgotten() {
         rig.says_as(1, dnode::VERSION_ORIGINAL, "$1\r\nb\r\n");
         rig.assert_at_rest();
     }
-    assert_eq!(rig.node.peers(rig.now)[0].stats.lost_timeout, 0);
+    assert_eq!(rig.node.operator().peers(rig.now)[0].stats.lost_timeout, 0);
 }
 
 /// A peer that was stopped counted as there whenever the kernel had taken another connection for it: every

@@ -16,7 +16,7 @@ impl Rig {
     /// The members besides this node are these.
     pub fn becomes(&mut self, others: &[&str]) -> Vec<Change> {
         let members = others.iter().map(|text| member(text)).collect();
-        let changes = self.node.set_members(members, self.now).unwrap();
+        let changes = self.node.operator().set_members(members, self.now).unwrap();
         self.turn();
         changes
     }
@@ -32,7 +32,7 @@ impl Rig {
 fn the_same_members_in_another_order_change_nothing() {
     let mut rig = Rig::new(&THREE_RACKS, Options::default());
     assert_eq!(rig.becomes(&["c d r3 0", "b d r2 0"]), []);
-    assert_eq!(rig.node.topology().version(), 1);
+    assert_eq!(rig.node.operator().topology().version(), 1);
 }
 
 #[test]
@@ -59,9 +59,9 @@ fn a_new_node_that_does_not_answer_is_waited_for_so_long_only() {
     let mut rig = Rig::new(&ONE_RACK[..1], Options::default());
     rig.becomes(&ONE_RACK[1..]);
     rig.wait(1_900);
-    assert_eq!(rig.node.topology().nodes().len(), 1);
+    assert_eq!(rig.node.operator().topology().nodes().len(), 1);
     rig.wait(200);
-    assert_eq!(rig.node.topology().nodes().len(), 2);
+    assert_eq!(rig.node.operator().topology().nodes().len(), 2);
 }
 
 #[test]
@@ -80,10 +80,10 @@ fn a_node_that_leaves_still_answers_what_it_was_asked() {
     rig.says_at(place, "$3\r\nold\r\n");
     rig.says(ME, "$3\r\nnew\r\n");
     assert_eq!(rig.hears(client), "$3\r\nold\r\n$3\r\nnew\r\n");
-    assert_eq!(rig.node.stats(rig.now).pool.peer_connections, 1);
+    assert_eq!(rig.node.operator().stats(rig.now).pool.peer_connections, 1);
     rig.wait(1_500);
     assert_eq!(
-        rig.node.stats(rig.now).pool.peer_connections,
+        rig.node.operator().stats(rig.now).pool.peer_connections,
         0,
         "closed when it was done"
     );
@@ -132,7 +132,7 @@ fn a_node_that_moves_is_spoken_to_at_its_new_address_alone() {
         .to_string();
     assert_eq!(host, "z:8101");
     rig.wait(1_100);
-    assert_eq!(rig.node.stats(rig.now).pool.peer_connections, 2);
+    assert_eq!(rig.node.operator().stats(rig.now).pool.peer_connections, 2);
     rig.assert_at_rest();
 }
 
@@ -192,11 +192,11 @@ fn another_change_does_not_make_the_first_one_hasty() {
     assert_eq!(rig.hears(client), OK);
     // Back to what is in force: who was only about to be connected to is left alone.
     rig.becomes(&[]);
-    assert_eq!(rig.node.topology().nodes().len(), 1);
+    assert_eq!(rig.node.operator().topology().nodes().len(), 1);
     for _ in 0..30 {
         rig.wait(1_000);
     }
-    assert_eq!(rig.node.stats(rig.now).pool.peer_connections, 0);
+    assert_eq!(rig.node.operator().stats(rig.now).pool.peer_connections, 0);
     rig.assert_at_rest();
 }
 

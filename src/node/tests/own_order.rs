@@ -85,7 +85,7 @@ fn held_writes_and_the_reads_behind_them_take_the_same_datastore_connection() {
 #[test]
 fn a_request_does_not_overtake_those_that_the_rate_holds_back() {
     let mut rig = Rig::new(&TWO_DCS, Options::default());
-    rig.node.set_conn_msg_rate(1, rig.now);
+    rig.node.operator().set_conn_msg_rate(1, rig.now);
     let client = rig.client();
     rig.asks(client, &["SET k 1", "SET k 2", "SET k 3"]);
     assert_eq!(rig.sees(1), ["SET k 1"]);

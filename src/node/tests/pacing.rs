@@ -53,7 +53,7 @@ impl Rig {
 
     /// What is told of the first peer.
     fn figures(&mut self) -> PeerStats {
-        self.node.peers(self.now).swap_remove(0).stats
+        self.node.operator().peers(self.now).swap_remove(0).stats
     }
 }
 

@@ -49,7 +49,7 @@ fn an_error_that_a_majority_gives_is_the_answer() {
         rig.hears(client),
         "-ERR value is not an integer or out of range\r\n"
     );
-    let stats = rig.node.stats(rig.now).pool;
+    let stats = rig.node.operator().stats(rig.now).pool;
     assert_eq!(stats.client_non_quorum_w_responses, 1);
     rig.assert_at_rest();
 }

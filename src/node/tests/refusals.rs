@@ -11,15 +11,15 @@ const VALUE: &str = "$1\r\nv\r\n";
 
 /// The error replies of this node's datastore and of each peer that are counted under this word.
 fn counted(rig: &mut Rig, word: ErrorWord) -> Vec<u64> {
-    let own = rig.node.stats(rig.now).store_errors[word as usize];
-    let peers = rig.node.peers(rig.now);
+    let own = rig.node.operator().stats(rig.now).store_errors[word as usize];
+    let peers = rig.node.operator().peers(rig.now);
     let of_peers = peers.iter().map(|peer| peer.errors[word as usize]);
     std::iter::once(own).chain(of_peers).collect()
 }
 
 /// What `/readyz` says of the datastore.
 fn trouble(rig: &mut Rig) -> Option<String> {
-    let checks = rig.node.health();
+    let checks = rig.node.operator().checks();
     let check = checks.into_iter().find(|check| check.name == "datastore");
     check.unwrap().trouble
 }
@@ -143,7 +143,7 @@ fn the_datastore_is_asked_once_a_second_however_often_readiness_is() {
     }
     assert_eq!(asked, 5);
     assert_eq!(trouble(&mut rig), None);
-    let requests = rig.node.stats(rig.now).server;
+    let requests = rig.node.operator().stats(rig.now).server;
     assert_eq!(requests.read_responses, 0, "it is no client's request");
     // A minute after the last time nobody asks any more.
     for _ in 0..61 {

@@ -17,7 +17,7 @@ fn a_shorter_timeout_is_one_for_requests_under_way() {
     assert_eq!(rig.sees(ME), ["GET k"]);
     rig.wait(1000);
     assert_eq!(rig.hears(client), "");
-    rig.node.set_timeout(Duration::from_millis(1500));
+    rig.node.operator().set_timeout(Duration::from_millis(1500));
     rig.wait(499);
     assert_eq!(rig.hears(client), "");
     rig.wait(1);
@@ -29,7 +29,7 @@ fn a_longer_timeout_is_one_for_requests_under_way() {
     let mut rig = Rig::new(&["a d r 0"], Options::default());
     let client = rig.client();
     rig.asks(client, &["GET k"]);
-    rig.node.set_timeout(Duration::from_secs(8));
+    rig.node.operator().set_timeout(Duration::from_secs(8));
     rig.wait(7999);
     assert_eq!(rig.hears(client), "");
     rig.says(ME, "+late\r\n");
@@ -39,11 +39,11 @@ fn a_longer_timeout_is_one_for_requests_under_way() {
 #[test]
 fn a_lower_rate_holds_and_a_higher_lets_go() {
     let mut rig = Rig::new(&TWO_DCS, Options::default());
-    rig.node.set_conn_msg_rate(1, rig.now);
+    rig.node.operator().set_conn_msg_rate(1, rig.now);
     let client = rig.client();
     rig.asks(client, &["SET a 1", "SET b 1", "SET c 1"]);
     assert_eq!(rig.sees(FAR).len(), 1);
-    rig.node.set_conn_msg_rate(1000, rig.now);
+    rig.node.operator().set_conn_msg_rate(1000, rig.now);
     rig.wait(1);
     assert_eq!(rig.sees(FAR).len(), 2);
 }
@@ -53,10 +53,11 @@ fn limits_and_levels_are_for_what_comes_later() {
     let mut rig = Rig::new(&["a d r 0", "b d r2 0", "c d r3 0"], Options::default());
     let first = rig.client();
     let second = rig.client();
-    rig.node.set_client_connections(1);
+    rig.node.operator().set_client_connections(1);
     assert!(rig.node.accepted(Kind::Client, None, rig.now).is_err());
     let before = rig
         .node
+        .operator()
         .set_consistency(Class::Write, Consistency::DcQuorum);
     assert_eq!(before, Consistency::DcOne);
     rig.asks(second, &["SET k v"]);

@@ -315,7 +315,7 @@ fn a_version_is_that_of_the_node_that_gave_it_and_not_of_who_has_its_keys_later(
     let larger = ["b d r2 0", "a d r1 0", "c d r1 2147483648"];
     let later = Rig::new(&larger, at(DcOne));
     let its = |key: &String| {
-        let topology = later.node.topology();
+        let topology = &later.node.topology;
         let rack = topology.node(NodeId(2)).unwrap().rack;
         topology.owner(rack, later.node.token(key.as_bytes())) == Some(NodeId(2))
     };
@@ -326,7 +326,7 @@ fn a_version_is_that_of_the_node_that_gave_it_and_not_of_who_has_its_keys_later(
     rig.becomes(&larger[1..]);
     rig.sees(2);
     rig.says(2, "END\r\n");
-    assert_eq!(rig.node.topology().nodes().len(), 3);
+    assert_eq!(rig.node.operator().topology().nodes().len(), 3);
     // It may have an item of the same number, which is another one.
     let cas = format!("cas {key} 0 0 1 {version}\r\ny");
     rig.asks(client, &[&cas]);

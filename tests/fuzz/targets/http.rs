@@ -9,7 +9,7 @@ use dynomite::admin::{Admin, Caller, Control, Outcome, Policy};
 use dynomite::clock::Now;
 use dynomite::cluster::id::NodeId;
 use dynomite::cluster::topology::Topology;
-use dynomite::node::health::Check;
+use dynomite::node::operator::Check;
 use dynomite::node::{Node, Operator, Options};
 use dynomite::stats::Identity;
 

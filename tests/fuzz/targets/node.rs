@@ -248,7 +248,7 @@ fn serve(store: StoreKind, input: Vec<&[u8]>, mbuf_size: usize) -> (Vec<u8>, Vec
     let mut answered = 0;
     world.read(client, |world| answer(store, world, &mut answered));
     assert!(!world.wires.wires[client].open, "left open");
-    let memory = world.driver.node.memory();
+    let memory = world.driver.node.operator().memory();
     assert_eq!(memory.alloc_msgs, memory.free_msgs, "a request is left");
     let store = std::mem::take(&mut world.wires.wires[0].sent);
     (store, std::mem::take(&mut world.wires.wires[client].sent))
@@ -344,7 +344,7 @@ fn hear(input: Vec<&[u8]>, mbuf_size: usize) -> Vec<Vec<u8>> {
     world.turn();
     world.read(0, |_| ());
     assert!(!world.wires.wires[0].open, "left open");
-    let memory = world.driver.node.memory();
+    let memory = world.driver.node.operator().memory();
     assert_eq!(memory.alloc_msgs, memory.free_msgs, "a request is left");
     let sent: Vec<_> = world
         .wires

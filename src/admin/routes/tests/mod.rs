@@ -10,7 +10,7 @@ use crate::cluster::member::Member;
 use crate::cluster::topology::Topology;
 use crate::config::Endpoint;
 use crate::hashkit::parse_list;
-use crate::node::health::Check;
+use crate::node::operator::Check;
 use std::collections::HashSet;
 
 /// A member from `host:port dc rack tokens`.
@@ -234,7 +234,7 @@ fn a_change_from_elsewhere_or_by_a_foreign_page_is_refused_and_counted() {
         ask_as(far, Method::Get, "/state/standby", &mut world).status,
         Status::OK
     );
-    let own = world.node.stats(at(0)).own;
+    let own = world.node.operator().stats(at(0)).own;
     assert_eq!((own.changes, own.changes_refused), (1, 2));
 }
 

@@ -7,7 +7,7 @@ use super::world::World;
 use crate::simulated::network::Far;
 use dynomite::cluster::id::NodeId;
 use dynomite::consistency::Consistency;
-use dynomite::node::control::SETTABLE;
+use dynomite::node::operator::SETTABLE;
 use dynomite::proto::Class;
 use dynomite::proto::dnode::{Data, Header, Kind};
 

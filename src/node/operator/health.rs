@@ -1,10 +1,11 @@
 //! Whether the node can serve its clients, and if not, why.
 
-use super::Node;
-use super::upstream::{State, Upstream};
+use super::Operator;
+use crate::clock::Now;
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::peer_state::{Gate, PeerState};
 use crate::consistency::Consistency;
+use crate::node::upstream::{State, Upstream};
 use crate::proto::Class;
 
 /// One thing that must be so for the node to serve.
@@ -16,13 +17,23 @@ pub struct Check {
     pub trouble: Option<String>,
 }
 
-impl Node {
-    /// Everything that must be so, as of now. `state`: it serves reads and writes. `draining`: the node
-    /// is not shutting down. `datastore`: a connection is there, or will be made for the first request
-    /// (`preconnect: false`), and it serves reads, see [`Node::watch_store`]. `quorum`: for the keys at this node's tokens, so many racks can be reached
-    /// as the levels of clients that have chosen none ask for. `agreement`: it places keys as
-    /// most nodes do ([`super::agreement`]).
-    pub(super) fn health(&self) -> Vec<Check> {
+impl Operator<'_> {
+    /// Everything that must be so for the node to serve, as of now; the datastore as far as it is watched.
+    pub fn health(&mut self, now: Now) -> Vec<Check> {
+        self.0.watch_store(now);
+        self.checks()
+    }
+
+    /// Everything that must be so, as of now.
+    ///
+    /// - `state`: it serves reads and writes.
+    /// - `draining`: the node is not shutting down.
+    /// - `datastore`: a connection is there, or will be made for the first request (`preconnect: false`), and as far
+    ///   as the datastore is watched it serves reads ([`store_probe`](crate::node::store_probe)).
+    /// - `quorum`: for the keys at this node's tokens, as many racks can be reached as the default levels of clients
+    ///   need.
+    /// - `agreement`: it places keys as most nodes do ([`agreement`](crate::node::agreement)).
+    pub(in crate::node) fn checks(&self) -> Vec<Check> {
         let check = |name, trouble| Check { name, trouble };
         vec![
             check("state", self.state_trouble()),
@@ -38,24 +49,28 @@ impl Node {
     }
 
     fn state_trouble(&self) -> Option<String> {
-        let serves = |class| self.state.gate(class) == Gate::Serve;
+        let serves = |class| self.0.state.gate(class) == Gate::Serve;
         let trouble = match (serves(Class::Read), serves(Class::Write)) {
             (true, true) => return None,
             (false, true) => "reads are refused",
-            _ if self.state == PeerState::WritesOnly => "reads are refused, writes are held",
+            _ if self.0.state == PeerState::WritesOnly => "reads are refused, writes are held",
             _ => "reads and writes are refused",
         };
-        Some(format!("in state {} {trouble}", self.state))
+        Some(format!("in state {} {trouble}", self.0.state))
     }
 
     fn datastore_trouble(&self) -> Option<String> {
-        let stores = self.upstreams.stores();
+        let stores = self.0.upstreams.stores();
         let usable = |store: &Upstream| matches!(store.state, State::Up | State::Idle);
-        let datastore = &self.options.datastore;
+        let datastore = &self.0.options.datastore;
         if !stores.iter().any(usable) {
             return Some(format!("there is no connection to {datastore}"));
         }
-        let trouble = self.busy.trouble().or_else(|| self.store_probe.trouble())?;
+        let trouble = self
+            .0
+            .busy
+            .trouble()
+            .or_else(|| self.0.store_probe.trouble())?;
         Some(format!("{datastore} {trouble}"))
     }
 
@@ -71,16 +86,16 @@ impl Node {
         let dcs = match level {
             Consistency::DcOne => return None,
             Consistency::DcQuorum | Consistency::DcSafeQuorum => 1,
-            Consistency::DcEachSafeQuorum => self.topology.dcs().len(),
+            Consistency::DcEachSafeQuorum => self.0.topology.dcs().len(),
         };
-        let me = self.topology.node(NodeId::ME)?;
-        let places = (0..).map(DcId).zip(self.topology.dcs()).take(dcs);
+        let me = self.0.topology.node(NodeId::ME)?;
+        let places = (0..).map(DcId).zip(self.0.topology.dcs()).take(dcs);
         places
             .flat_map(|(_, dc)| me.member.tokens.iter().map(move |token| (dc, *token)))
             .find_map(|(dc, token)| {
                 let racks = dc.racks();
                 let needed = racks.len() / 2 + 1;
-                let owners = racks.filter_map(|rack| self.topology.owner(rack, token));
+                let owners = racks.filter_map(|rack| self.0.topology.owner(rack, token));
                 let reached = owners.filter(|node| self.is_reached(*node)).count();
                 (reached < needed).then(|| {
                     format!(
@@ -92,7 +107,7 @@ impl Node {
     }
 
     fn is_reached(&self, node: NodeId) -> bool {
-        let all = self.upstreams.to(node);
+        let all = self.0.upstreams.to(node);
         all.iter().any(Upstream::takes_requests)
     }
 }
