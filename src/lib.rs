@@ -24,6 +24,11 @@
 //! | [`startup`] | what a start needs, read and checked; `-t` |
 //! | [`cli`] | the command line |
 //! | [`troubleshooting`] | every error text, what it means and what to do: the table behind a manual page |
+//!
+//! [`architecture`] follows a request through the types of these rooms.
+
+#[cfg(doc)]
+pub mod architecture;
 
 pub mod admin;
 pub mod cli;
