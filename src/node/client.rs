@@ -12,12 +12,14 @@ use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
 use crate::mbuf::{Chain, Raw};
+use crate::proto::framer::{Sink, Taken, drain};
 use crate::proto::redis::resp3;
 use crate::proto::redis::session::Session;
 use crate::proto::redis::session::refused_multi::SILENCE_US;
-use crate::proto::{Class, Failure, Parse};
+use crate::proto::{Class, Failure, Framer};
 use crate::proto::{memcache, redis};
 use std::io::Read;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 
 /// A client connection.
@@ -41,32 +43,19 @@ enum Parser {
     MemcacheBinary(memcache::binary::request::Parser),
 }
 
-/// A protocol of clients: finds their requests, and has the node serve them.
-pub(super) trait ClientProtocol: Default {
-    /// A request, as far as its parser looks at it.
-    type Request;
-    /// Why no more of a client's bytes can be understood.
-    type Broken;
-
-    /// Looks at a piece of a stream, up to the end of the request that begins or goes on in it.
-    fn parse(&mut self, data: &[u8]) -> Parse<Self::Request, Self::Broken>;
-    /// Looks at slices from the beginning of a request on, up to its end.
-    fn find(&mut self, data: &Chain) -> Parse<Self::Request, Self::Broken>;
-    /// The length of a request in bytes.
-    fn len(request: &Self::Request) -> usize;
-    /// Returns true if no request is under way.
-    fn is_idle(&self) -> bool;
+/// A protocol of clients: a parser of their requests, and the way in which the node serves them.
+pub(super) trait ClientProtocol: Framer + Default {
     /// Serves a request, whose bytes are these.
-    fn serve(node: &mut Node, key: FrontId, now: Now, request: Self::Request, raw: Raw<'_>);
+    fn serve(node: &mut Node, key: FrontId, now: Now, request: Self::Message, raw: Raw<'_>);
     /// Returns true if a request has to wait for the client's writes in two steps ([`super::order`]).
-    fn awaits_steps(node: &Node, key: FrontId, request: &Self::Request, raw: Raw<'_>) -> bool;
+    fn awaits_steps(node: &Node, key: FrontId, request: &Self::Message, raw: Raw<'_>) -> bool;
     /// Returns true if a request may be parsed a second time. One that changed what the parser does with the
     /// bytes behind it may not, and so never waits.
-    fn may_wait(_request: &Self::Request, _raw: Raw<'_>) -> bool {
+    fn may_wait(_request: &Self::Message, _raw: Raw<'_>) -> bool {
         true
     }
     /// Returns true if a request has to wait for the end of a pause ([`super::clients`]).
-    fn awaits_pause(_node: &Node, _key: FrontId, _request: &Self::Request, _raw: Raw<'_>) -> bool {
+    fn awaits_pause(_node: &Node, _key: FrontId, _request: &Self::Message, _raw: Raw<'_>) -> bool {
         false
     }
     /// The reply before the connection closes; may be nothing.
@@ -105,6 +94,29 @@ impl Parser {
             Parser::Undecided => 0,
             Parser::Memcache(parser) => parser.expected(),
             Parser::MemcacheBinary(parser) => parser.expected(),
+        }
+    }
+}
+
+/// The node as the receiver of a client's requests.
+struct Requests<'a, P> {
+    node: &'a mut Node,
+    key: FrontId,
+    now: Now,
+    protocol: PhantomData<P>,
+}
+
+impl<P: ClientProtocol> Sink<P::Message> for Requests<'_, P> {
+    #[inline(always)]
+    fn take(&mut self, request: P::Message, raw: Raw<'_>) -> Taken {
+        let Requests { node, key, now, .. } = self;
+        if node.awaits_order::<P>(*key, &request, raw) {
+            return Taken::Refused;
+        }
+        P::serve(node, *key, *now, request, raw);
+        match node.reads_off(*key) {
+            true => Taken::Stop,
+            false => Taken::Next,
         }
     }
 }
@@ -152,7 +164,13 @@ impl Node {
 
     /// Serves what is complete of the bytes of a client, and keeps the rest. `full`: more may have come.
     #[inline]
-    pub(super) fn serve_data(&mut self, key: FrontId, now: Now, data: Chain, full: bool) -> Next {
+    pub(super) fn serve_data(
+        &mut self,
+        key: FrontId,
+        now: Now,
+        mut data: Chain,
+        full: bool,
+    ) -> Next {
         let Some(client) = self.fronts.client_mut(key) else {
             return Next::Wait;
         };
@@ -160,112 +178,47 @@ impl Node {
         if matches!(client.parser, Parser::Undecided) {
             client.parser = Parser::of_memcache(data.first_byte());
         }
-        let (parser, rest) = match &mut client.parser {
-            Parser::Redis(parser) => {
-                let parser = std::mem::take(parser);
-                let (parser, rest) = self.serve_all(key, now, parser, data);
-                (Parser::Redis(parser), rest)
-            }
-            Parser::Memcache(parser) => {
-                let parser = std::mem::take(parser);
-                let (parser, rest) = self.serve_all(key, now, parser, data);
-                (Parser::Memcache(parser), rest)
-            }
-            Parser::MemcacheBinary(parser) => {
-                let parser = std::mem::take(parser);
-                let (parser, rest) = self.serve_all(key, now, parser, data);
-                (Parser::MemcacheBinary(parser), rest)
-            }
-            Parser::Undecided => (Parser::Undecided, data),
-        };
+        let mut parser = std::mem::replace(&mut client.parser, Parser::Undecided);
+        match &mut parser {
+            Parser::Redis(parser) => self.serve_all(key, now, parser, &mut data),
+            Parser::Memcache(parser) => self.serve_all(key, now, parser, &mut data),
+            Parser::MemcacheBinary(parser) => self.serve_all(key, now, parser, &mut data),
+            Parser::Undecided => {}
+        }
         if let Some(client) = self.fronts.client_mut(key) {
             client.parser = parser;
-            client.front.has_asked |= rest.len() < given;
+            client.front.has_asked |= data.len() < given;
             let expected = client.parser.expected();
-            if expected > 0 && self.is_too_large(rest.len(), expected) && !self.reads_off(key) {
+            if expected > 0 && self.is_too_large(data.len(), expected) && !self.reads_off(key) {
                 log_at!(
                     Warn,
                     "a request that needs {} bytes is refused: it is more than three quarters of max_msgs x mbuf_size",
-                    rest.len().saturating_add(expected)
+                    data.len().saturating_add(expected)
                 );
                 self.refuse_unfinished(key, now, Failure::OutOfBuffers);
                 return self.keep_rest(key, Chain::new(), full);
             }
         }
-        self.keep_rest(key, rest, full)
+        self.keep_rest(key, data, full)
     }
 
-    /// Serves every complete request in `data` that need not wait, and returns what is left, with the
-    /// parser as it is then.
+    /// Serves the complete requests in `data` that need not wait, and takes them out of it.
     #[inline]
     fn serve_all<P: ClientProtocol>(
         &mut self,
         key: FrontId,
         now: Now,
-        mut parser: P,
-        mut data: Chain,
-    ) -> (P, Chain) {
-        // Whether the request under way begins in the first slice and goes on in the next.
-        let mut spread = !parser.is_idle();
-        loop {
-            if spread && data.as_contiguous().is_none() {
-                match parser.find(&data) {
-                    Parse::Complete(request) => {
-                        let mut raw = data.split_to(P::len(&request));
-                        if self.awaits_order::<P>(key, &request, Raw::Spread(&raw)) {
-                            raw.append(&mut data);
-                            return (parser, raw);
-                        }
-                        P::serve(self, key, now, request, Raw::Spread(&raw));
-                        if self.reads_off(key) {
-                            return (parser, Chain::new());
-                        }
-                    }
-                    Parse::Incomplete => return (parser, data),
-                    Parse::Bad(broken) => {
-                        self.refuse_stream(key, now, &P::fatal_reply(broken));
-                        return (parser, Chain::new());
-                    }
-                }
-            }
-            let Some(slice) = data.pop() else {
-                return (parser, data);
-            };
-            let mut at = 0;
-            let last = loop {
-                match parser.parse(slice.get(at..).unwrap_or(&[])) {
-                    Parse::Complete(request) => {
-                        let end = at + P::len(&request);
-                        let raw = Raw::Whole(&slice, at, end);
-                        if self.awaits_order::<P>(key, &request, raw) {
-                            let mut rest = Chain::new();
-                            rest.push_range(&slice, at, slice.len());
-                            rest.append(&mut data);
-                            return (parser, rest);
-                        }
-                        P::serve(self, key, now, request, raw);
-                        at = end;
-                        if self.reads_off(key) {
-                            return (parser, Chain::new());
-                        }
-                    }
-                    other => break other,
-                }
-            };
-            if let Parse::Bad(broken) = last {
-                self.refuse_stream(key, now, &P::fatal_reply(broken));
-                return (parser, Chain::new());
-            }
-            spread = at < slice.len();
-            if spread {
-                let mut rest = Chain::new();
-                rest.push_range(&slice, at, slice.len());
-                rest.append(&mut data);
-                data = rest;
-                if data.as_contiguous().is_some() {
-                    return (parser, data);
-                }
-            }
+        parser: &mut P,
+        data: &mut Chain,
+    ) {
+        let mut sink = Requests {
+            node: self,
+            key,
+            now,
+            protocol: PhantomData::<P>,
+        };
+        if let Some(broken) = drain(parser, data, &mut sink) {
+            self.refuse_stream(key, now, &P::fatal_reply(broken));
         }
     }
 
@@ -284,7 +237,7 @@ impl Node {
         self.place(entry, key, now, ask);
     }
 
-    /// A client as the asker of a request; `None` if it is gone.
+    /// What decides about a client's requests; `None` if the client is gone.
     #[inline]
     pub(super) fn client_asker(&self, key: FrontId) -> Option<Asker> {
         let session = &self.fronts.client(key)?.session;
@@ -295,7 +248,7 @@ impl Node {
         })
     }
 
-    /// Everything that the plan of this asker's request depends on.
+    /// What the plan of a request depends on.
     #[inline]
     pub(super) fn plan_cx(&self, asker: Asker) -> PlanCx<'_> {
         PlanCx {

@@ -20,12 +20,11 @@ use crate::clock::Now;
 use crate::hashkit::Token;
 use crate::log_at;
 use crate::mbuf::{Chain, Pool, Raw};
-use crate::proto::dnode::payload::RequestShape;
 use crate::proto::dnode::{self, Card, Header, Kind, Message, VERSION_CARDS, VERSION_MODERN};
 use crate::proto::legacy;
 use crate::proto::redis::command::{Class, command};
 use crate::proto::redis::request;
-use crate::proto::store::{Requests, Shape};
+use crate::proto::store::{RequestShape, Requests, Shape};
 use std::io::Read;
 use std::net::SocketAddr;
 

@@ -80,7 +80,7 @@ impl Node {
     pub(super) fn awaits_order<P: ClientProtocol>(
         &mut self,
         key: FrontId,
-        request: &P::Request,
+        request: &P::Message,
         raw: Raw<'_>,
     ) -> bool {
         let client = self.fronts.client(key);

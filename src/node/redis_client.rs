@@ -12,7 +12,6 @@ use super::plan::{Keys, Plan, StoreReply, Why, Words};
 use crate::clock::Now;
 use crate::log_at;
 use crate::mbuf::{Chain, Raw};
-use crate::proto::Parse;
 use crate::proto::redis::command::{Command, Transaction, command};
 use crate::proto::redis::lookup::Unresolved;
 use crate::proto::redis::request::{self, Kind, Parser, ProtocolError, Request};
@@ -20,27 +19,6 @@ use crate::proto::redis::session::{Context, Effect};
 use crate::proto::redis::{encode, errors, inline};
 
 impl ClientProtocol for Parser {
-    type Request = Request;
-    type Broken = ProtocolError;
-
-    #[inline]
-    fn parse(&mut self, data: &[u8]) -> Parse<Request, ProtocolError> {
-        self.parse(data, 0)
-    }
-
-    fn find(&mut self, data: &Chain) -> Parse<Request, ProtocolError> {
-        self.find(data)
-    }
-
-    #[inline]
-    fn len(request: &Request) -> usize {
-        request.len
-    }
-
-    fn is_idle(&self) -> bool {
-        self.is_idle()
-    }
-
     #[inline]
     fn serve(node: &mut Node, key: FrontId, now: Now, request: Request, raw: Raw<'_>) {
         node.serve_redis(key, now, request.kind, raw);

@@ -8,10 +8,10 @@ use super::{Next, Node, limits};
 use crate::clock::Now;
 use crate::config::StoreKind;
 use crate::log_at;
-use crate::mbuf::{Chain, Raw};
-use crate::proto::dnode::payload::{Found, Payload};
-use crate::proto::failure;
+use crate::mbuf::Raw;
+use crate::proto::framer::{Sink, Taken, drain};
 use crate::proto::store::Replies;
+use crate::proto::{Framer, failure};
 use crate::sys;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -27,6 +27,26 @@ const LONGEST_PAUSE: u32 = 250;
 const UNASKED: &str = "an answer that nobody asked for";
 /// Why one is given up that goes on in RESP3.
 const STUCK: &str = "HELLO 3 was obeyed and HELLO 2 was not";
+
+/// The node as the receiver of a datastore's replies.
+struct StoreReplies<'a> {
+    node: &'a mut Node,
+    slot: SlotId,
+    now: Now,
+    /// [`UNASKED`] after a reply without a request.
+    unasked: Option<&'static str>,
+}
+
+impl Sink<usize> for StoreReplies<'_> {
+    #[inline(always)]
+    fn take(&mut self, _: usize, raw: Raw<'_>) -> Taken {
+        if self.node.hand_out(self.slot, self.now, raw) {
+            return Taken::Next;
+        }
+        self.unasked = Some(UNASKED);
+        Taken::Stop
+    }
+}
 
 impl Node {
     /// Reads from a datastore connection once and hands out what is complete.
@@ -55,50 +75,15 @@ impl Node {
         let mut parser = std::mem::replace(parser, fresh);
         let awaited = store.queue.len();
         self.stats.hist.server_out_queue.record(u64::from(awaited));
+        let mut sink = StoreReplies {
+            node: self,
+            slot,
+            now,
+            unasked: None,
+        };
         let mut data = fill.data;
-        let mut garbage = None;
-        while let Some(slice) = data.pop() {
-            let mut at = 0;
-            let status = loop {
-                match parser.parse(slice.get(at..).unwrap_or(&[])) {
-                    Found::Complete(len, ()) => {
-                        if !self.hand_out(slot, now, Raw::Whole(&slice, at, at + len)) {
-                            break Found::Bad(UNASKED);
-                        }
-                        at += len;
-                    }
-                    other => break other,
-                }
-            };
-            if let Found::Bad(reason) = status {
-                garbage = Some(reason);
-                break;
-            }
-            if at == slice.len() {
-                continue;
-            }
-            let mut rest = Chain::new();
-            rest.push_range(&slice, at, slice.len());
-            rest.append(&mut data);
-            data = rest;
-            if data.as_contiguous().is_some() {
-                break;
-            }
-            match parser.find(&data) {
-                Found::Complete(len, ()) => {
-                    let raw = data.split_to(len);
-                    if !self.hand_out(slot, now, Raw::Spread(&raw)) {
-                        garbage = Some(UNASKED);
-                        break;
-                    }
-                }
-                Found::Incomplete => break,
-                Found::Bad(reason) => {
-                    garbage = Some(reason);
-                    break;
-                }
-            }
-        }
+        let broken = drain(&mut parser, &mut data, &mut sink);
+        let mut garbage = broken.or(sink.unasked);
         let reply_limit = self.reply_limit();
         let Some(store) = self.upstreams.get_mut(slot) else {
             return Next::Wait;

@@ -2,6 +2,7 @@
 
 pub mod dnode;
 pub mod failure;
+pub mod framer;
 pub mod legacy;
 pub mod manual;
 pub mod memcache;
@@ -9,19 +10,9 @@ pub mod redis;
 pub mod store;
 
 pub use failure::Failure;
+pub use framer::{Framer, Parse};
 
-/// What became of the bytes given to a parser of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parse<R, B> {
-    /// A request ends here; the parser is ready for the next one.
-    Complete(R),
-    /// Everything was looked at, more is needed.
-    Incomplete,
-    /// Nothing that follows can be understood; the connection is to be closed.
-    Bad(B),
-}
-
-/// Whether a request changes data. Decides to how many replicas it goes.
+/// Whether a request changes data; this decides to how many replicas it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// Changes nothing: one replica, or a quorum of the local datacenter.

@@ -1,7 +1,7 @@
-//! The parsers of whatever the datastore speaks: one choice for clients, the datastore and peers.
+//! The parsers of the datastore's protocol: one choice for clients, the datastore and peers.
 
-use super::dnode::payload::{Direction, Found, Payload, RequestShape};
-use super::{memcache, redis};
+use super::redis::request::Span;
+use super::{Framer, Parse, memcache, redis};
 use crate::config::StoreKind;
 use crate::mbuf::Chain;
 
@@ -13,7 +13,7 @@ pub fn commands(store: StoreKind) -> usize {
     }
 }
 
-/// Finds the ends of requests.
+/// Finds the ends of requests between nodes.
 #[derive(Clone, Debug)]
 pub enum Requests {
     /// Redis' arrays of bulk strings.
@@ -22,10 +22,19 @@ pub enum Requests {
     Memcache(memcache::request::Parser),
 }
 
-/// What is learned of a request beside its length.
+/// A complete request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request {
+    /// Its length in bytes.
+    pub len: usize,
+    /// Its other properties.
+    pub shape: Shape,
+}
+
+/// The properties of a request besides its length.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Shape {
-    /// Nothing.
+    /// Not known.
     #[default]
     Unknown,
     /// Of Redis.
@@ -33,6 +42,23 @@ pub enum Shape {
     /// Of memcached.
     Memcache(memcache::request::Request),
 }
+
+/// The properties of a Redis request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestShape {
+    /// Number of arguments, the command's name included.
+    pub argc: u32,
+    /// The command's name.
+    pub name: Span,
+    /// The first argument; empty if there is none.
+    pub first: Span,
+}
+
+/// Why a Redis request that is no array of bulk strings is refused. Nodes send nothing else: a coordinator encodes a
+/// command typed by hand anew.
+const NOT_AN_ARRAY: &str = "not an array of bulk strings";
+/// Why a value that no datastore takes is refused. A coordinator answers it itself.
+const VALUE_TOO_LONG: &str = "value too long";
 
 impl Requests {
     /// Idle, for requests to this datastore.
@@ -44,37 +70,89 @@ impl Requests {
     }
 }
 
-fn of_memcache(request: Option<memcache::request::Request>) -> Shape {
-    request.map_or(Shape::Unknown, Shape::Memcache)
-}
-
-/// The same find with another shape.
 #[inline]
-fn shaped<S, T>(found: Found<S>, shape: impl FnOnce(S) -> T) -> Found<T> {
-    match found {
-        Found::Complete(len, of) => Found::Complete(len, shape(of)),
-        Found::Incomplete => Found::Incomplete,
-        Found::Bad(why) => Found::Bad(why),
+fn redis_request(status: redis::request::Status) -> Parse<Request, &'static str> {
+    use redis::request::Kind;
+    match status {
+        Parse::Complete(request) => match request.kind {
+            Kind::Array { argc, name, first } => Parse::Complete(Request {
+                len: request.len,
+                shape: Shape::Redis(RequestShape { argc, name, first }),
+            }),
+            Kind::Inline | Kind::Empty => Parse::Bad(NOT_AN_ARRAY),
+        },
+        Parse::Incomplete => Parse::Incomplete,
+        Parse::Bad(error) => Parse::Bad(request_error(error)),
     }
 }
 
-impl Payload for Requests {
-    const DIRECTION: Direction = Direction::Requests;
-    type Shape = Shape;
+/// Why a request cannot be parsed, in words for the log.
+fn request_error(error: redis::request::ProtocolError) -> &'static str {
+    use redis::request::ProtocolError::*;
+    match error {
+        ArrayLength => "bad number of arguments",
+        BulkLength => "bad argument length",
+        ExpectedBulk(_) => NOT_AN_ARRAY,
+        PayloadEnd => "argument not ended by CR LF",
+        InlineTooLong | ArrayLineTooLong | BulkLineTooLong => "line too long",
+        RequestTooLong => "request too long",
+    }
+}
+
+#[inline]
+fn memcache_request(status: memcache::request::Status) -> Parse<Request, &'static str> {
+    use memcache::request::Kind;
+    match status {
+        Parse::Complete(request) => match request.kind {
+            Kind::TooLarge { .. } | Kind::Skipped => Parse::Bad(VALUE_TOO_LONG),
+            Kind::Direct { .. } | Kind::Line | Kind::BadChunk { .. } => Parse::Complete(Request {
+                len: request.len,
+                shape: Shape::Memcache(request),
+            }),
+        },
+        Parse::Incomplete => Parse::Incomplete,
+        Parse::Bad(_) => Parse::Bad("line too long"),
+    }
+}
+
+/// Returns why a Redis request that begins with this byte cannot be parsed further, or that there is no byte yet.
+#[inline]
+fn no_array(first: Option<u8>) -> Option<Parse<Request, &'static str>> {
+    match first {
+        Some(b'*') => None,
+        Some(_) => Some(Parse::Bad(NOT_AN_ARRAY)),
+        None => Some(Parse::Incomplete),
+    }
+}
+
+impl Framer for Requests {
+    type Message = Request;
+    type Broken = &'static str;
 
     #[inline]
-    fn parse(&mut self, data: &[u8]) -> Found<Shape> {
+    fn parse(&mut self, data: &[u8]) -> Parse<Request, &'static str> {
         match self {
-            Requests::Redis(parser) => shaped(Payload::parse(parser, data), Shape::Redis),
-            Requests::Memcache(parser) => shaped(Payload::parse(parser, data), of_memcache),
+            Requests::Redis(parser) => match no_array(data.first().copied()) {
+                None => redis_request(parser.parse(data, 0)),
+                Some(other) => other,
+            },
+            Requests::Memcache(parser) => memcache_request(parser.parse(data, 0)),
         }
     }
 
-    fn find(&mut self, data: &Chain) -> Found<Shape> {
+    fn find(&mut self, data: &Chain) -> Parse<Request, &'static str> {
         match self {
-            Requests::Redis(parser) => shaped(Payload::find(parser, data), Shape::Redis),
-            Requests::Memcache(parser) => shaped(Payload::find(parser, data), of_memcache),
+            Requests::Redis(parser) => match no_array(data.first_byte()) {
+                None => redis_request(parser.find(data)),
+                Some(other) => other,
+            },
+            Requests::Memcache(parser) => memcache_request(parser.find(data)),
         }
+    }
+
+    #[inline]
+    fn len(message: &Request) -> usize {
+        message.len
     }
 
     #[inline]
@@ -111,7 +189,7 @@ impl Replies {
         }
     }
 
-    /// From now on replies of Redis may be in RESP3 too, or only in RESP2.
+    /// Sets whether replies of Redis may be in RESP3 too, or only in RESP2.
     #[inline]
     pub fn allow_resp3(&mut self, allowed: bool) {
         if let Replies::Redis(parser) = self {
@@ -128,23 +206,28 @@ impl Replies {
     }
 }
 
-impl Payload for Replies {
-    const DIRECTION: Direction = Direction::Replies;
-    type Shape = ();
+impl Framer for Replies {
+    type Message = usize;
+    type Broken = &'static str;
 
     #[inline]
-    fn parse(&mut self, data: &[u8]) -> Found<()> {
+    fn parse(&mut self, data: &[u8]) -> Parse<usize, &'static str> {
         match self {
-            Replies::Redis(parser) => Payload::parse(parser, data),
-            Replies::Memcache(parser) => Payload::parse(parser, data),
+            Replies::Redis(parser) => parser.parse(data, 0),
+            Replies::Memcache(parser) => parser.parse(data, 0),
         }
     }
 
-    fn find(&mut self, data: &Chain) -> Found<()> {
+    fn find(&mut self, data: &Chain) -> Parse<usize, &'static str> {
         match self {
-            Replies::Redis(parser) => Payload::find(parser, data),
-            Replies::Memcache(parser) => Payload::find(parser, data),
+            Replies::Redis(parser) => parser.find(data),
+            Replies::Memcache(parser) => parser.find(data),
         }
+    }
+
+    #[inline]
+    fn len(message: &usize) -> usize {
+        *message
     }
 
     #[inline]

@@ -10,7 +10,6 @@ use crate::node::Node;
 use crate::node::client::ClientProtocol;
 use crate::node::ids::FrontId;
 use crate::node::msg::Flags;
-use crate::proto::Parse;
 use crate::proto::memcache::binary::header::{self, Header, Response};
 use crate::proto::memcache::binary::line::{self, MAX_COPIED};
 use crate::proto::memcache::binary::opcode::{Op, Opcode};
@@ -24,27 +23,6 @@ use crate::proto::memcache::request as text;
 const START_ROOM: usize = header::LEN + 20 + MAX_KEY;
 
 impl ClientProtocol for Parser {
-    type Request = Request;
-    type Broken = Fatal;
-
-    #[inline]
-    fn parse(&mut self, data: &[u8]) -> Parse<Request, Fatal> {
-        self.parse(data)
-    }
-
-    fn find(&mut self, data: &Chain) -> Parse<Request, Fatal> {
-        self.find(data)
-    }
-
-    #[inline]
-    fn len(request: &Request) -> usize {
-        request.len
-    }
-
-    fn is_idle(&self) -> bool {
-        self.is_idle()
-    }
-
     #[inline]
     fn serve(node: &mut Node, key: FrontId, now: Now, request: Request, raw: Raw<'_>) {
         node.serve_binary(key, now, request, raw);

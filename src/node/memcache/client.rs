@@ -12,7 +12,6 @@ use crate::node::join::Join;
 use crate::node::memcache::first_line;
 use crate::node::msg::Msg;
 use crate::node::plan::{self, Keys, Plan, StoreReply, Why, Words};
-use crate::proto::Parse;
 use crate::proto::memcache::call::{Call, Quiet};
 use crate::proto::memcache::errors;
 use crate::proto::memcache::line::{self, Outcome};
@@ -20,27 +19,6 @@ use crate::proto::memcache::naming::Naming;
 use crate::proto::memcache::request::{Fatal, Kind, Parser, Request};
 
 impl ClientProtocol for Parser {
-    type Request = Request;
-    type Broken = Fatal;
-
-    #[inline]
-    fn parse(&mut self, data: &[u8]) -> Parse<Request, Fatal> {
-        self.parse(data, 0)
-    }
-
-    fn find(&mut self, data: &Chain) -> Parse<Request, Fatal> {
-        self.find(data)
-    }
-
-    #[inline]
-    fn len(request: &Request) -> usize {
-        request.len
-    }
-
-    fn is_idle(&self) -> bool {
-        self.is_idle()
-    }
-
     #[inline]
     fn serve(node: &mut Node, key: FrontId, now: Now, request: Request, raw: Raw<'_>) {
         node.serve_memcache(key, now, request, raw);

@@ -45,10 +45,10 @@ use crate::hashkit::parse_list;
 use crate::mbuf::{Chain, Pool, Raw};
 use crate::node::frame;
 use crate::proto::dnode::card::Field;
-use crate::proto::dnode::payload::{Found, Payload};
 use crate::proto::dnode::{self, Card, Decoder};
 use crate::proto::redis::{encode, inline, request};
 use crate::proto::store::Requests;
+use crate::proto::{Framer, Parse};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -331,12 +331,12 @@ impl Rig {
             waiting.push_back((wire_id, kind, text));
         };
         if id.kind == Kind::Store {
-            while let Found::Complete(len, _) = parser.find(bytes) {
+            while let Parse::Complete(request) = parser.find(bytes) {
                 take(
                     0,
                     dnode::Kind::Request,
                     false,
-                    &bytes.split_to(len).to_vec(),
+                    &bytes.split_to(request.len).to_vec(),
                 );
             }
             return;

@@ -8,9 +8,10 @@
 
 use super::broken::Broken;
 use super::keys::SessionKey;
-use super::payload::{Found, Payload};
+use super::payload::Payload;
 use super::pieces::{self, Sealed};
 use crate::mbuf::{Chain, Pool};
+use crate::proto::Parse;
 use openssl::cipher::Cipher as Algorithm;
 use openssl::cipher_ctx::CipherCtx;
 use openssl::error::ErrorStack;
@@ -112,10 +113,10 @@ impl Cipher {
         pool: &Pool,
     ) -> Result<(Chain, P::Shape), Broken> {
         if let Some(plain) = self.regular(body, pool)?
-            && let Found::Complete(len, shape) = parser.clone().find(&plain)
-            && len == plain.len()
+            && let Parse::Complete(message) = parser.clone().find(&plain)
+            && P::len(&message) == plain.len()
         {
-            return Ok((plain, shape));
+            return Ok((plain, P::shape(&message)));
         }
         let cipher = body.to_vec();
         let mut stream = cipher.clone();

@@ -5,10 +5,12 @@ use super::card::MAX_CARD;
 use super::cipher::Cipher;
 use super::header::{Header, Kind, VERSION_ORIGINAL, WANTS_RESP3};
 use super::keys::{KeyPair, SessionKey};
-use super::payload::{Direction, Found, Payload};
+use super::payload::{Direction, Payload};
 use super::scan::{self, Scan, Scanner};
 use crate::config::StoreKind;
 use crate::mbuf::{Chain, Pool};
+use crate::proto::Parse;
+use crate::proto::framer::frame;
 use crate::proto::store::{Replies, Requests};
 use std::rc::Rc;
 
@@ -334,23 +336,13 @@ impl<P: Payload> Decoder<P> {
     /// Looks for the end of a plaintext payload at the beginning of `data`.
     #[inline]
     fn plain(&mut self, data: &Chain) -> Result<Option<(usize, P::Shape)>, Broken> {
-        let fresh = self.parser.is_idle();
-        let mut found = match data.slices().next() {
-            Some(first) if fresh => self.parser.parse(first),
-            _ => Found::Incomplete,
-        };
-        if found == Found::Incomplete {
-            found = match data.as_contiguous() {
-                Some(_) if fresh => found,
-                Some(all) => self.parser.parse(all),
-                None => self.parser.find(data),
-            };
-        }
-        match found {
-            Found::Complete(len, shape) if len <= MAX_PAYLOAD => Ok(Some((len, shape))),
-            Found::Incomplete if data.len() <= MAX_PAYLOAD => Ok(None),
-            Found::Bad(why) => Err(Broken::Payload(why)),
-            Found::Complete(..) | Found::Incomplete => Err(Broken::TooLong),
+        match frame(&mut self.parser, data) {
+            Parse::Complete(message) if P::len(&message) <= MAX_PAYLOAD => {
+                Ok(Some((P::len(&message), P::shape(&message))))
+            }
+            Parse::Incomplete if data.len() <= MAX_PAYLOAD => Ok(None),
+            Parse::Bad(why) => Err(Broken::Payload(why)),
+            Parse::Complete(_) | Parse::Incomplete => Err(Broken::TooLong),
         }
     }
 

@@ -12,7 +12,8 @@
 //! more than one way to a payload, none is taken: a message refused is better than one made up.
 
 use super::cipher::BLOCK;
-use super::payload::{Found, Payload};
+use super::payload::Payload;
+use crate::proto::Parse;
 
 /// Most guesses of where a piece ends that are followed up for one payload.
 const MAX_GUESSES: usize = 2000;
@@ -90,16 +91,16 @@ pub(super) fn assemble<P: Payload>(parser: &P, sealed: &Sealed<'_>) -> Option<(V
         let found = parser.parse(&plain);
         let before_a_token = parser.expected() == 0 || plain.ends_with(b"\r\n");
         match found {
-            Found::Complete(len, shape) if end == total && len == plain.len() => {
+            Parse::Complete(message) if end == total && P::len(&message) == plain.len() => {
                 if answer.as_ref().is_some_and(|(other, _)| *other != plain) {
                     return None;
                 }
-                answer = Some((plain.clone(), shape));
+                answer = Some((plain.clone(), P::shape(&message)));
                 if full {
                     open.pop();
                 }
             }
-            Found::Incomplete if end < total && (first || before_a_token || full) => {
+            Parse::Incomplete if end < total && (first || before_a_token || full) => {
                 let next_end = total.min(end + sealed.full);
                 open.push(Piece {
                     start: end,

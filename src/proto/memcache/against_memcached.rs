@@ -36,7 +36,7 @@ impl Client {
                     return reply;
                 }
                 Status::Incomplete => {}
-                Status::Garbage(why) => panic!("{why}: {}", reply.escape_ascii()),
+                Status::Bad(why) => panic!("{why}: {}", reply.escape_ascii()),
             }
         }
     }

@@ -10,22 +10,15 @@
 
 use super::head::{self, Head, MAX_HEAD_LEN, NoHead};
 use crate::mbuf::Chain;
+use crate::proto::{Framer, Parse};
 
 /// Longest line without data in bytes: an error's text, a statistic.
 pub const MAX_LINE_LEN: usize = 1 << 16;
 /// How many bytes of a reply [`is_error`] looks at, at most.
 pub const ERROR_WORD: usize = b"SERVER_ERROR ".len();
 
-/// What became of the bytes given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// A reply of this many bytes ends here; the parser is ready for the next one.
-    Complete(usize),
-    /// Everything was looked at, more is needed.
-    Incomplete,
-    /// This is no reply, for this reason.
-    Garbage(&'static str),
-}
+/// Result of a search for the end of a reply: its length in bytes, or why this is no reply.
+pub type Status = Parse<usize, &'static str>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
@@ -195,7 +188,7 @@ impl Parser {
                         self.phase = Phase::Text;
                     }
                     Line::Cut => break,
-                    Line::Bad(why) => return Status::Garbage(why),
+                    Line::Bad(why) => return Status::Bad(why),
                 },
                 Phase::Data => {
                     let here = self.skip.min(rest.len());
@@ -215,7 +208,7 @@ impl Parser {
                         self.phase = Phase::Line;
                     }
                     [b'\r'] | [] => break,
-                    _ => return Status::Garbage("data not ended by CR LF"),
+                    _ => return Status::Bad("data not ended by CR LF"),
                 },
                 Phase::Text => match memchr::memchr2(b'\r', b'\n', rest) {
                     Some(at) => match (rest.get(at), rest.get(at + 1)) {
@@ -230,12 +223,12 @@ impl Parser {
                             p += at;
                             break;
                         }
-                        _ => return Status::Garbage("line not ended by CR LF"),
+                        _ => return Status::Bad("line not ended by CR LF"),
                     },
                     None => {
                         p = data.len();
                         if base + p - self.line > MAX_LINE_LEN {
-                            return Status::Garbage("line too long");
+                            return Status::Bad("line too long");
                         }
                         break;
                     }
@@ -280,6 +273,35 @@ impl Parser {
             base = end;
         }
         Status::Incomplete
+    }
+}
+
+impl Framer for Parser {
+    type Message = usize;
+    type Broken = &'static str;
+
+    #[inline]
+    fn parse(&mut self, data: &[u8]) -> Status {
+        self.parse(data, 0)
+    }
+
+    fn find(&mut self, data: &Chain) -> Status {
+        self.find(data)
+    }
+
+    #[inline]
+    fn len(message: &usize) -> usize {
+        *message
+    }
+
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    #[inline]
+    fn expected(&self) -> usize {
+        self.expected()
     }
 }
 

@@ -21,7 +21,7 @@ use super::command::Command;
 use super::direct;
 use super::line::{Follows, Outcome, understand};
 use crate::mbuf::Chain;
-use crate::proto::Parse;
+use crate::proto::{Framer, Parse};
 use memchr::memchr;
 use std::borrow::Cow;
 
@@ -89,7 +89,7 @@ pub enum Versions {
     Compared,
 }
 
-/// What became of the bytes given.
+/// Result of a search for the end of a request.
 pub type Status = Parse<Request, Fatal>;
 
 /// Why a connection is to be closed.
@@ -211,6 +211,35 @@ impl Source for Chain {
         let mut pair = [0; 2];
         self.gather(at, &mut pair);
         pair
+    }
+}
+
+impl Framer for Parser {
+    type Message = Request;
+    type Broken = Fatal;
+
+    #[inline]
+    fn parse(&mut self, data: &[u8]) -> Status {
+        self.parse(data, 0)
+    }
+
+    fn find(&mut self, data: &Chain) -> Status {
+        self.find(data)
+    }
+
+    #[inline]
+    fn len(request: &Request) -> usize {
+        request.len
+    }
+
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    #[inline]
+    fn expected(&self) -> usize {
+        self.expected()
     }
 }
 

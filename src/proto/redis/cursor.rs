@@ -321,7 +321,7 @@ mod tests {
             let passed = cursor.skip().map(|()| cursor.at());
             match parser.find(&chain) {
                 Status::Complete(len) => prop_assert_eq!(passed, Some(len)),
-                Status::Incomplete | Status::Garbage(_) => prop_assert_eq!(passed, None),
+                Status::Incomplete | Status::Bad(_) => prop_assert_eq!(passed, None),
             }
         }
     }

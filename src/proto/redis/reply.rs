@@ -11,6 +11,7 @@
 
 use super::resume::{Digits, Resumable, digits, find};
 use crate::mbuf::Chain;
+use crate::proto::{Framer, Parse};
 
 /// Deepest nesting of arrays that is followed: twice what a script of Redis 7.0.15 can return before its
 /// Lua stack is at its limit. What a script may return must not cost the connection all clients share.
@@ -20,16 +21,8 @@ pub const MAX_LINE_LEN: usize = 512 << 20;
 /// Largest bulk string in bytes.
 pub const MAX_BULK_LEN: u64 = 1 << 31;
 
-/// What became of the bytes given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// A reply of this many bytes ends here; the parser is ready for the next one.
-    Complete(usize),
-    /// Everything was looked at, more is needed.
-    Incomplete,
-    /// This is no reply, for this reason.
-    Garbage(&'static str),
-}
+/// Result of a search for the end of a reply: its length in bytes, or why this is no reply.
+pub type Status = Parse<usize, &'static str>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -112,6 +105,35 @@ impl Resumable for Parser {
     }
 }
 
+impl Framer for Parser {
+    type Message = usize;
+    type Broken = &'static str;
+
+    #[inline]
+    fn parse(&mut self, data: &[u8]) -> Status {
+        self.parse(data, 0)
+    }
+
+    fn find(&mut self, data: &Chain) -> Status {
+        self.find(data)
+    }
+
+    #[inline]
+    fn len(message: &usize) -> usize {
+        *message
+    }
+
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    #[inline]
+    fn expected(&self) -> usize {
+        self.expected()
+    }
+}
+
 impl Parser {
     /// From now on replies may be in RESP3 too, or only in RESP2.
     #[inline]
@@ -119,7 +141,7 @@ impl Parser {
         self.resp3 = allowed;
     }
 
-    /// Returns true if a reply is under way.
+    /// Returns true if no reply is under way.
     pub fn is_idle(&self) -> bool {
         self.pos == 0 && self.phase == Phase::Element && self.missing.is_empty()
     }
@@ -145,7 +167,7 @@ impl Parser {
                     let Some(&kind) = data.get(p) else { break };
                     match kind {
                         b'=' | b'!' | b'_' | b'#' | b',' | b'(' | b'~' | b'%' if !self.resp3 => {
-                            return Status::Garbage("a reply in RESP3 that nobody asked for");
+                            return Status::Bad("a reply in RESP3 that nobody asked for");
                         }
                         b'$' | b'=' | b'!' => match number(data, p + 1) {
                             Ok(Some((-1, next))) => p = next,
@@ -156,7 +178,7 @@ impl Parser {
                                 continue;
                             }
                             Ok(None) => break,
-                            _ => return Status::Garbage("bad bulk length"),
+                            _ => return Status::Bad("bad bulk length"),
                         },
                         b'+' | b'-' | b'_' | b'#' | b',' | b'(' => {
                             self.line = base + p;
@@ -167,14 +189,14 @@ impl Parser {
                         b':' => match number(data, p + 1) {
                             Ok(Some((_, next))) => p = next,
                             Ok(None) => break,
-                            Err(()) => return Status::Garbage("bad integer"),
+                            Err(()) => return Status::Bad("bad integer"),
                         },
                         b'*' | b'~' | b'%' => match number(data, p + 1) {
                             Ok(Some((n, next))) if (-1..=most(kind)).contains(&n) => {
                                 p = next;
                                 if n > 0 {
                                     if self.missing.len() == MAX_DEPTH {
-                                        return Status::Garbage("arrays nested too deeply");
+                                        return Status::Bad("arrays nested too deeply");
                                     }
                                     let parts = if kind == b'%' { 2 * n } else { n };
                                     self.missing.push(parts as u32);
@@ -182,9 +204,9 @@ impl Parser {
                                 }
                             }
                             Ok(None) => break,
-                            _ => return Status::Garbage("bad array length"),
+                            _ => return Status::Bad("bad array length"),
                         },
-                        _ => return Status::Garbage("unknown reply type"),
+                        _ => return Status::Bad("unknown reply type"),
                     }
                 }
                 Phase::Line => match memchr::memchr2(b'\r', b'\n', &data[p..]) {
@@ -194,12 +216,12 @@ impl Parser {
                             p += at;
                             break;
                         }
-                        _ => return Status::Garbage("line not ended by CR LF"),
+                        _ => return Status::Bad("line not ended by CR LF"),
                     },
                     None => {
                         p = data.len();
                         if base + p - self.line > MAX_LINE_LEN {
-                            return Status::Garbage("line too long");
+                            return Status::Bad("line too long");
                         }
                         break;
                     }
@@ -217,7 +239,7 @@ impl Parser {
                 Phase::End => match data.get(p..) {
                     Some([b'\r', b'\n', ..]) => p += 2,
                     Some([b'\r'] | []) | None => break,
-                    Some(_) => return Status::Garbage("bulk not ended by CR LF"),
+                    Some(_) => return Status::Bad("bulk not ended by CR LF"),
                 },
             }
             // An element ended here; so may the arrays around it.
@@ -330,7 +352,7 @@ mod tests {
                 "{reply:?}"
             );
             assert!(
-                matches!(whole(stream.as_bytes()), Status::Garbage(_)),
+                matches!(whole(stream.as_bytes()), Status::Bad(_)),
                 "{reply:?}"
             );
             for cut in 0..reply.len() {
@@ -353,7 +375,7 @@ mod tests {
             "=x\r\n",
         ] {
             let status = in_resp3().parse(reply.as_bytes(), 0);
-            assert!(matches!(status, Status::Garbage(_)), "{reply:?}");
+            assert!(matches!(status, Status::Bad(_)), "{reply:?}");
         }
     }
 
@@ -385,13 +407,13 @@ mod tests {
             "$99999999999999999999\r\n",
         ] {
             assert!(
-                matches!(whole(reply.as_bytes()), Status::Garbage(_)),
+                matches!(whole(reply.as_bytes()), Status::Bad(_)),
                 "{reply:?}: {:?}",
                 whole(reply.as_bytes())
             );
         }
         let deep = "*1\r\n".repeat(MAX_DEPTH + 1);
-        assert!(matches!(whole(deep.as_bytes()), Status::Garbage(_)));
+        assert!(matches!(whole(deep.as_bytes()), Status::Bad(_)));
     }
 
     fn any_reply() -> impl Strategy<Value = Vec<u8>> {

@@ -17,7 +17,7 @@ use super::errors;
 use super::inline::MAX_LINE as MAX_LINE_LEN;
 use super::resume::{Digits, Resumable, digits, find};
 use crate::mbuf::Chain;
-use crate::proto::Parse;
+use crate::proto::{Framer, Parse};
 
 /// Most arguments of one request, its name included (Redis' limit since 7.0; before it was 1,048,576).
 pub const MAX_ARGUMENTS: u64 = i32::MAX as u64;
@@ -72,7 +72,7 @@ pub enum Kind {
     Empty,
 }
 
-/// What became of the bytes given.
+/// Result of a search for the end of a request.
 pub type Status = Parse<Request, ProtocolError>;
 
 /// How a client broke the protocol.
@@ -218,8 +218,37 @@ impl Resumable for Parser {
     }
 }
 
+impl Framer for Parser {
+    type Message = Request;
+    type Broken = ProtocolError;
+
+    #[inline]
+    fn parse(&mut self, data: &[u8]) -> Status {
+        self.parse(data, 0)
+    }
+
+    fn find(&mut self, data: &Chain) -> Status {
+        self.find(data)
+    }
+
+    #[inline]
+    fn len(request: &Request) -> usize {
+        request.len
+    }
+
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    #[inline]
+    fn expected(&self) -> usize {
+        self.expected()
+    }
+}
+
 impl Parser {
-    /// Returns true if a request is under way.
+    /// Returns true if no request is under way.
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Start
     }

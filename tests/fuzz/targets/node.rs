@@ -9,10 +9,10 @@ use dynomite::cluster::topology::Topology;
 use dynomite::config::{Endpoint, StoreKind};
 use dynomite::driver::{Attempt, Driver, Edges};
 use dynomite::node::{ConnId, Kind, Node, Options};
-use dynomite::proto::dnode::payload::{Found, Payload};
 use dynomite::proto::memcache;
 use dynomite::proto::redis::reply;
-use dynomite::proto::store::{Requests, Shape};
+use dynomite::proto::store::{Request, Requests, Shape};
+use dynomite::proto::{Framer, Parse};
 
 use super::pieces;
 
@@ -260,7 +260,7 @@ fn answer(kind: StoreKind, world: &mut World, answered: &mut usize) {
     let mut replies = Vec::new();
     while *answered < store.sent.len() {
         let rest = &store.sent[*answered..];
-        let Found::Complete(len, shape) = Requests::new(kind).parse(rest) else {
+        let Parse::Complete(Request { len, shape }) = Requests::new(kind).parse(rest) else {
             panic!("forwarded in part");
         };
         let reply = match (kind, rest) {

@@ -75,7 +75,7 @@ fn every_reply_is_found_in_a_pipeline_cut_anywhere() {
                 match parser.find(&data) {
                     Status::Complete(len) => data.advance(len),
                     Status::Incomplete => break,
-                    Status::Garbage(why) => panic!("{why}: {}", data.to_vec().escape_ascii()),
+                    Status::Bad(why) => panic!("{why}: {}", data.to_vec().escape_ascii()),
                 }
                 found += 1;
             }

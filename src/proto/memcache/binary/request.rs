@@ -8,8 +8,8 @@ use super::opcode::{Op, Opcode, lookup};
 use super::response::Asked;
 use super::status::Status;
 use crate::mbuf::Chain;
-use crate::proto::Parse;
 use crate::proto::memcache::line::{MAX_KEY, MAX_VALUE};
+use crate::proto::{Framer, Parse};
 
 /// A delimited request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum Kind {
     Skipped,
 }
 
-/// What became of the bytes given.
+/// Result of a search for the end of a request.
 pub type Found = Parse<Request, Fatal>;
 
 /// Why a connection is to be closed.
@@ -72,6 +72,35 @@ pub struct Parser {
     phase: Phase,
     /// Bytes of this request that were looked at.
     seen: usize,
+}
+
+impl Framer for Parser {
+    type Message = Request;
+    type Broken = Fatal;
+
+    #[inline]
+    fn parse(&mut self, data: &[u8]) -> Found {
+        self.parse(data)
+    }
+
+    fn find(&mut self, data: &Chain) -> Found {
+        self.find(data)
+    }
+
+    #[inline]
+    fn len(request: &Request) -> usize {
+        request.len
+    }
+
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    #[inline]
+    fn expected(&self) -> usize {
+        self.expected()
+    }
 }
 
 impl Parser {

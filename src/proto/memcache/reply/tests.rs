@@ -113,13 +113,13 @@ fn garbage_is_named() {
         "\x01\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
     ] {
         assert!(
-            matches!(whole(reply.as_bytes()), Status::Garbage(_)),
+            matches!(whole(reply.as_bytes()), Status::Bad(_)),
             "{reply:?}: {:?}",
             whole(reply.as_bytes())
         );
     }
     let long = format!("SERVER_ERROR {}", "x".repeat(MAX_LINE_LEN));
-    assert_eq!(whole(long.as_bytes()), Status::Garbage("line too long"));
+    assert_eq!(whole(long.as_bytes()), Status::Bad("line too long"));
 }
 
 #[test]
