@@ -39,6 +39,13 @@ impl World for Wires {
     }
 }
 
+fn at(secs: u64) -> Now {
+    Now {
+        mono_us: secs * 1_000_000,
+        ..Now::default()
+    }
+}
+
 /// Its socket was dropped without being closed: the other side could get a reset instead of its last answer, and
 /// accepting went on being paused although a descriptor was free.
 #[test]
@@ -47,15 +54,11 @@ fn a_connection_whose_place_is_given_away_is_closed_before_the_next_one_is_in_it
         client_connections: 1,
         ..Options::default()
     };
-    let now = |secs: u64| Now {
-        mono_us: secs * 1_000_000,
-        ..Now::default()
-    };
-    let node = Node::new(options, Arc::new(Topology::alone()), now(1));
+    let node = Node::new(options, Arc::new(Topology::alone()), at(1));
     let (mut driver, mut wires) = (Driver::new(node), Wires::default());
     let mut accept = |secs| {
-        let id = driver.node.accepted(Kind::Client, None, now(secs)).unwrap();
-        driver.accepted(&mut wires, id, Wire::default(), now(secs));
+        let id = driver.node.accepted(Kind::Client, None, at(secs)).unwrap();
+        driver.accepted(&mut wires, id, Wire::default(), at(secs));
         (id, wires.0.clone())
     };
     let (silent, _) = accept(1);
@@ -63,4 +66,20 @@ fn a_connection_whose_place_is_given_away_is_closed_before_the_next_one_is_in_it
     assert_eq!(silent.key, newcomer.key, "one place for both");
     assert_eq!(closed, [(silent, true)]);
     assert!(driver.conns().get(newcomer).is_some());
+}
+
+/// Nobody would ever take it.
+#[test]
+fn what_was_read_ahead_of_a_closed_connection_is_forgotten() {
+    let node = Node::new(Options::default(), Arc::new(Topology::alone()), at(1));
+    let (mut driver, mut wires) = (Driver::new(node), Wires::default());
+    let id = driver.node.accepted(Kind::Client, None, at(1)).unwrap();
+    driver.accepted(&mut wires, id, Wire::default(), at(1));
+    driver.batch.keep_rest(id, b"read, and not taken");
+    assert_eq!(driver.untaken(id), 19);
+    let error = ErrorKind::ConnectionReset.into();
+    driver.node.broken(id, at(1), &error);
+    driver.finish(&mut wires, at(1)).unwrap();
+    assert_eq!(wires.0, [(id, true)]);
+    assert_eq!(driver.untaken(id), 0);
 }

@@ -21,6 +21,8 @@ impl Server {
             .args(["-u", "root", "-t", "1", "-s"])
             .arg(dir.path().join("s"))
             .stdout(Stdio::null())
+            // A test may ask it to log every command.
+            .stderr(Stdio::null())
             .spawn()
             .expect("memcached must be in PATH for these tests");
         Server { child, dir }
