@@ -84,15 +84,9 @@ impl PeerState {
         ROWS.iter().find(|row| row.state == self)
     }
 
-    /// Its number in gossip.
+    /// Its number in the statistics: the original's in gossip.
     pub fn number(self) -> u8 {
         self.row().map_or(0, |row| row.number)
-    }
-
-    /// The state of this number; 5, 6, 9, 10 and those above 12 are none.
-    pub fn from_number(number: u8) -> Option<PeerState> {
-        let row = ROWS.iter().find(|row| row.number == number)?;
-        Some(row.state)
     }
 
     /// Its name in `/state/get_state`.
@@ -136,11 +130,6 @@ mod tests {
             (12, "Unknown"),
         ];
         assert_eq!(found, expected);
-        for number in 0..=u8::MAX {
-            let state = PeerState::from_number(number);
-            let known = expected.iter().any(|(other, _)| *other == number);
-            assert_eq!(state.map(PeerState::number), known.then_some(number));
-        }
     }
 
     #[test]

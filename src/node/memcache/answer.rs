@@ -7,6 +7,7 @@ use crate::node::replicate::Effect;
 use crate::proto::memcache::call::is_suppressed;
 use crate::proto::memcache::command::command;
 use crate::proto::memcache::line::{self, Outcome};
+use crate::proto::memcache::reply_line::code;
 use crate::proto::memcache::{rewrite, varying};
 
 /// Returns true if a client that asked for quiet does not get this reply.
@@ -16,15 +17,12 @@ pub(in crate::node) fn is_nominal(row: u16, raw: Raw<'_>) -> bool {
 
 /// Returns true if a reply says that the item has another version.
 pub(in crate::node) fn is_other_version(raw: Raw<'_>) -> bool {
-    let mut room = [0; 3];
-    matches!(raw.start(&mut room), b"EX " | b"EX\r")
+    code(raw.start(&mut [0; 3])) == b"EX"
 }
 
 /// Returns true if a reply says that there is no value.
 pub(in crate::node) fn is_miss(raw: Raw<'_>) -> bool {
-    let mut room = [0; 3];
-    let start = raw.start(&mut room);
-    start == b"END" || start == b"EN " || start == b"EN\r"
+    matches!(code(raw.start(&mut [0; 3])), b"END" | b"EN")
 }
 
 impl Node {

@@ -4,6 +4,7 @@ use super::base64;
 use super::command::Command;
 use super::line::MAX_SENT;
 use super::meta::Verb;
+use super::reply_line::code;
 use crate::proto::Class;
 use std::borrow::Cow;
 
@@ -13,25 +14,25 @@ use std::borrow::Cow;
 pub struct Call<'a> {
     /// Its row.
     pub command: &'static Command,
-    /// What it asks for.
+    /// The operation and its arguments.
     pub body: Body<'a>,
-    /// What of the answer the client does not want.
+    /// The answers that the client does not want.
     pub quiet: Quiet,
 }
 
-/// What of an answer a client does not want to hear.
+/// The answers that a client does not want.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Quiet {
-    /// It wants to hear everything.
+    /// It wants all.
     #[default]
     No,
-    /// `noreply`: nothing.
+    /// `noreply`: it wants none.
     All,
-    /// The meta flag `q`: not what is normal for the command.
+    /// The meta flag `q`: it does not want the normal answer of the command.
     Nominal,
 }
 
-/// What a request asks for. Lines are told without their data block.
+/// The operation of a request and its arguments, without the data block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
     /// `get`, `gets`, `gat`, `gats`.
@@ -68,11 +69,11 @@ pub enum Body<'a> {
 /// A meta command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta<'a> {
-    /// As it stands in the line: in base64 if there is a flag `b`.
+    /// The key as in the line: in base64 if there is a flag `b`.
     pub key: &'a [u8],
     /// `ms`: bytes of the value, without the CR LF behind it.
     pub len: Option<u32>,
-    /// Each with its token, in the client's order, without `q`. No letter stands twice.
+    /// Each with its token, in the client's order, without `q`. No letter occurs twice.
     pub flags: Vec<&'a [u8]>,
 }
 
@@ -82,7 +83,7 @@ impl Meta<'_> {
         self.token(b'b').is_some()
     }
 
-    /// What stands behind the letter of a flag; empty for flags that are only a letter.
+    /// The token behind the letter of a flag; empty for flags that are only a letter.
     pub fn token(&self, letter: u8) -> Option<&[u8]> {
         self.flags
             .iter()
@@ -142,7 +143,7 @@ impl<'a> Call<'a> {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Whether it changes data: as its row says, but an `mg` that sets an expiration time or creates what is
+    /// The class: that of its row, but an `mg` that sets an expiration time or creates what is
     /// missing does.
     pub fn class(&self) -> Class {
         match &self.body {
@@ -252,7 +253,7 @@ impl<'a> Call<'a> {
 /// As memcached 1.6.18: it keeps a miss of `mg` and a success of the others to itself. (It lets one success
 /// of `ma` be heard, which cannot be told from the others: a value that was created by the flag `N`.)
 pub fn is_suppressed(command: &Command, reply_start: &[u8]) -> bool {
-    let code = reply_start.get(..2).unwrap_or_default();
+    let code = code(reply_start);
     match command.meta {
         Some(Verb::Get) => code == b"EN",
         Some(Verb::Arithmetic) => code == b"HD" || code == b"VA",

@@ -1,22 +1,23 @@
 //! The memcached protocols, as memcached 1.6 speaks them: the text protocol, and for clients the binary one.
 //!
-//! | part | what it knows |
+//! | part | content |
 //! |---|---|
-//! | [`command`] | the one table of commands: what serves each, and its class |
+//! | [`command`] | the one table of commands: server and class of each |
 //! | [`call`] | a request that has been understood, its canonical line, its keys |
-//! | [`request`] | where a request ends: a resumable, in-place parser |
-//! | [`mod@line`] | what a request's line asks for, or what is to be answered |
+//! | [`request`] | the end of a request: a resumable, in-place parser |
+//! | [`mod@line`] | a request's line: a call, or the answer to a refused one |
 //! | [`meta`] | the meta commands and their flags |
 //! | [`number`], [`base64`] | numbers and base64 keys as memcached reads them |
 //! | [`errors`] | the error lines that clients match on |
 //! | [`binary`] | requests and responses of the binary protocol, in words of the text protocol |
-//! | [`reply`] | where a reply ends |
+//! | [`reply`] | the end of a reply: a resumable, in-place parser |
 //! | [`head`] | the lines of a reply that announce data |
+//! | [`reply_line`] | the first line of a reply: its code and the words behind it |
 //! | [`blocks`] | the values of a reply one by one; joining replies |
-//! | [`varying`] | what replicas in the same state say differently |
+//! | [`varying`] | the parts of replies in which equal replicas differ |
 //! | [`unique`] | versions of items, marked with where they come from |
 //! | [`rewrite`] | requests in a form that has the same effect on every replica |
-//! | [`naming`] | keys that must not stand in a reply as memcached would put them there |
+//! | [`naming`] | keys that must not appear in a reply as memcached would write them |
 
 pub mod base64;
 pub mod binary;
@@ -32,6 +33,7 @@ pub mod meta;
 pub mod naming;
 pub mod number;
 pub mod reply;
+pub mod reply_line;
 pub mod request;
 pub mod rewrite;
 pub mod unique;

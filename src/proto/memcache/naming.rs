@@ -1,31 +1,32 @@
-//! Keys that must not stand in a reply as memcached would put them there.
+//! Keys that must not appear in a reply as memcached would write them.
 //!
-//! A key that is asked for in base64 (flag `b`) may hold any bytes. memcached tells it back (flag `k`) in
+//! A key that is asked for in base64 (flag `b`) may hold any bytes. memcached returns it (flag `k`) in
 //! base64 only if the item was made by `ms` and never by anything else since: one that `mg` or `ma` has
-//! made (flag `N`), or that grew, it tells as it stores it (memcached 1.6.18, observed). With CR or LF in it
-//! the line ends there, and what follows is taken for the reply to somebody else's request. So such a key is
-//! not asked for; the node tells it itself.
+//! made (flag `N`), or that grew, it returns as it is stored (memcached 1.6.18, observed). With CR or LF in it
+//! the line ends there, and the rest is taken for the reply to another request. So such a key is
+//! not requested; the node adds it itself.
 
 use super::base64;
 use super::call::{Body, Call};
 use super::head::MAX_HEAD_LEN;
+use super::reply_line::ReplyLine;
 use crate::mbuf::Chain;
 use memchr::memchr2;
 
-/// What a reply is to say of its key.
+/// The key's words of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
-    /// The words that tell the key, as memcached writes them.
+    /// The words for the key, as memcached writes them.
     words: Vec<u8>,
-    /// The letters of the flags in front of `k`: what they ask for is told before it.
+    /// The letters of the flags in front of `k`: their words precede the key's.
     before: Vec<u8>,
 }
 
 impl Naming {
-    /// The request without its flag `k`, and what its reply is to say instead; `None` if memcached can be
-    /// asked as it stands.
+    /// The request without its flag `k`, and the words for its reply; `None` if memcached can get the
+    /// request unchanged.
     ///
-    /// `odd`: not to be told by memcached are other control bytes and blanks either.
+    /// `odd`: also for keys with other control bytes or blanks.
     pub fn apart<'a>(call: &Call<'a>, odd: bool) -> Option<(Call<'a>, Naming)> {
         let Body::Meta(meta) = &call.body else {
             return None;
@@ -56,8 +57,8 @@ impl Naming {
         ))
     }
 
-    /// The reply with its key, in two: the beginning of its line, and the rest. A line that tells no key, as
-    /// that of an error, stays as it is.
+    /// The reply with its key, in two: the beginning of its line, and the rest. A line without a key, as
+    /// that of an error, is unchanged.
     pub fn told(&self, reply: &Chain) -> (Vec<u8>, Chain) {
         let mut rest = Chain::new();
         rest.append_shared(reply);
@@ -72,30 +73,22 @@ impl Naming {
         (start, rest)
     }
 
-    /// Where in a line the key is to stand.
-    fn place(&self, line: &[u8]) -> Option<usize> {
-        let (code, _) = line.split_at_checked(2)?;
-        let mut at = 2;
-        let word = |at: usize| {
-            let rest = line.get(at..)?.strip_prefix(b" ")?;
-            rest.split(|byte| matches!(byte, b' ' | b'\r')).next()
-        };
-        match code {
-            b"VA" => at += 1 + word(at)?.len(),
-            b"HD" | b"EN" | b"NF" | b"NS" | b"EX" => {}
-            _ => return None,
-        }
-        if !matches!(line.get(at), Some(b' ' | b'\r')) {
+    /// The place of the key's words in the reply's first line.
+    fn place(&self, start: &[u8]) -> Option<usize> {
+        let line = ReplyLine::of(start);
+        if !matches!(line.code(), b"VA" | b"HD" | b"EN" | b"NF" | b"NS" | b"EX") {
             return None;
         }
-        while let Some(flag) = word(at)
+        let mut flags = line.flags();
+        let mut place = flags.end;
+        while let Some(flag) = flags.next()
             && flag
                 .first()
                 .is_some_and(|letter| self.before.contains(letter))
         {
-            at += 1 + flag.len();
+            place = flags.end;
         }
-        Some(at)
+        Some(place)
     }
 }
 

@@ -11,6 +11,7 @@
 //! are written to a text that the caller owns, so that a [`Call`] can stay a view.
 
 use super::call::{Body, Call, Meta};
+use super::reply_line::code;
 use super::{command, number};
 
 /// The request as the replica whose version it names is asked first: an `ms` that compares versions loses its
@@ -82,7 +83,7 @@ fn compares(call: &Call<'_>) -> bool {
     .contains(&call.command)
 }
 
-/// Returns true if the request has to be run by one replica before the others can be told what it does.
+/// Returns true if one replica has to run the request before its effect on the others is known.
 pub fn needs_one(call: &Call<'_>) -> bool {
     unique(call).is_some()
 }
@@ -105,7 +106,7 @@ pub fn with_unique<'a>(call: &Call<'a>, unique: u64, text: &'a mut Vec<u8>) -> C
     changed
 }
 
-/// What a request that [`needs_one`] has done, for replicas that have not run it, by the reply of the
+/// The effect of a request that [`needs_one`], for replicas that have not run it, by the reply of the
 /// one that has. `None` if it changed nothing.
 ///
 /// A replica that is in the state of the first one gives the same reply to it, in all that
@@ -134,14 +135,13 @@ pub fn effect<'a>(call: &Call<'a>, reply: &[u8]) -> Option<Call<'a>> {
 
 /// Returns true if a reply to a request that [`needs_one`] says that it was carried out.
 fn is_done(reply: &[u8]) -> bool {
-    let done = [&b"STORED\r"[..], b"HD\r", b"HD ", b"VA "];
-    done.iter().any(|word| reply.starts_with(word))
+    matches!(code(reply), b"STORED" | b"HD" | b"VA")
 }
 
 /// A version that is older than that of any item which was written twice.
 pub const OLDEST: u64 = 1;
 
-/// What an `ms` with the flags `C` and `I` has done, whose version is known to be an older one, for replicas that
+/// The effect of an `ms` with the flags `C` and `I`, whose version is known to be an older one, for replicas that
 /// have not run it: it has stored a stale item. `None` if it changed nothing.
 ///
 /// The item that it is stored over is there in its second version at least, on any replica that has seen both
@@ -150,7 +150,7 @@ pub fn stale<'a>(call: &Call<'a>, reply: &[u8], text: &'a mut Vec<u8>) -> Option
     is_done(reply).then(|| with_unique(call, OLDEST, text))
 }
 
-/// Returns true if a request is what [`stale`] makes.
+/// Returns true if a request was made by [`stale`].
 pub fn is_stale(call: &Call<'_>) -> bool {
     strict(call).is_some() && unique(call) == Some(OLDEST)
 }

@@ -7,11 +7,12 @@ use super::status::Status;
 use crate::mbuf::{Chain, Pool};
 use crate::proto::memcache::base64;
 use crate::proto::memcache::head::{self, MAX_HEAD_LEN};
+use crate::proto::memcache::reply_line::ReplyLine;
 
-/// The version of an item that a classic command has stored, which tells none: no item will ever have it.
+/// The version in the response for an item that a classic command has stored, whose reply contains none: no item will ever have it.
 const NO_VERSION: u64 = u64::MAX;
 
-/// What a response has to know of its request, as one number that is never 0.
+/// The part of a request that its response needs, as one number that is never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked(u64);
 
@@ -56,7 +57,7 @@ pub fn failure(header: &Header, status: Status, text: &[u8]) -> Vec<u8> {
     [&response.bytes()[..], text].concat()
 }
 
-/// Appends the response to `out` that a text reply is; nothing if the client does not want to hear it. A value is
+/// Translates a text reply to a response and appends it to `out`; nothing if the client does not want it. A value is
 /// not copied, unless it is short.
 pub fn append(asked: Asked, reply: &Chain, pool: &Pool, out: &mut Chain) {
     let Some(row) = lookup(asked.opcode()) else {
@@ -93,7 +94,7 @@ struct Writer<'a> {
     out: &'a mut Chain,
 }
 
-/// What a meta reply says of its item.
+/// The flags of an item in a meta reply.
 #[derive(Default)]
 struct Flags<'a> {
     flags: u32,
@@ -102,10 +103,10 @@ struct Flags<'a> {
     base64: bool,
 }
 
-/// The words of a meta reply behind its code, or its length.
-fn flags(line: &[u8]) -> Flags<'_> {
+/// The flags of a meta reply.
+fn flags<'a>(line: &ReplyLine<'a>) -> Flags<'a> {
     let mut found = Flags::default();
-    for word in line.split(|byte| *byte == b' ') {
+    for word in line.flags() {
         match word.split_first() {
             Some((b'f', digits)) => found.flags = number(digits) as u32,
             Some((b'c', digits)) => found.unique = number(digits),
@@ -127,28 +128,21 @@ fn number(digits: &[u8]) -> u64 {
     })
 }
 
-/// A line without its CR LF, and what is behind it.
-fn line_of(start: &[u8]) -> (&[u8], &[u8]) {
-    let end = memchr::memchr(b'\r', start).unwrap_or(start.len());
-    let (line, rest) = start.split_at_checked(end).unwrap_or((start, b""));
-    (line, rest.get(2..).unwrap_or_default())
-}
-
 impl Writer<'_> {
     fn response(&self, status: Status) -> Response {
         Response::new(self.asked.opcode(), self.asked.opaque(), status)
     }
 
     fn write(mut self, start: &[u8]) {
-        let (line, rest) = line_of(start);
-        let code = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let reply = ReplyLine::of(start);
+        let (line, code) = (&reply, reply.code());
         let status = match (code, self.row.op) {
-            (b"SERVER_ERROR" | b"CLIENT_ERROR" | b"ERROR", _) => return self.error(line),
+            (b"SERVER_ERROR" | b"CLIENT_ERROR" | b"ERROR", _) => return self.error(line.line),
             (b"VALUE", Op::Get | Op::GetAndTouch) => return self.value(start),
             (b"VA", Op::Get | Op::GetAndTouch) => return self.meta_value(start),
             (b"END" | b"EN", Op::Get | Op::GetAndTouch | Op::Touch) => return self.miss(line),
             (b"HD", Op::Touch) => return self.touched(line),
-            (b"VA", Op::Arithmetic(_)) => return self.count(line, rest),
+            (b"VA", Op::Arithmetic(_)) => return self.count(line),
             (b"STAT" | b"END", Op::Stat) => return self.statistics(),
             (b"VERSION", Op::Version) => return self.version(line),
             (b"OK", Op::Flush) => Status::Success,
@@ -163,7 +157,7 @@ impl Writer<'_> {
             return self.failure(status);
         }
         if !self.row.quiet {
-            // A delete has no version to tell.
+            // A delete has no version.
             let unique = match self.row.op {
                 Op::Delete | Op::Flush => 0,
                 _ if code == b"STORED" => NO_VERSION,
@@ -201,11 +195,8 @@ impl Writer<'_> {
         if line.starts_with(b"CLIENT_ERROR cannot increment or decrement") {
             return self.failure(Status::NotANumber);
         }
-        let (word, text) = match memchr::memchr(b' ', line) {
-            Some(at) => line.split_at_checked(at).unwrap_or((line, b"")),
-            None => (line, &b""[..]),
-        };
-        let text = text.get(1..).unwrap_or_default();
+        let reply = ReplyLine::of(line);
+        let (word, text) = (reply.code(), reply.text());
         let status = match (word, self.row.op) {
             (b"SERVER_ERROR", _) if text.ends_with(b" runs the original Dynomite") => {
                 Status::NotSupported
@@ -219,7 +210,7 @@ impl Writer<'_> {
         self.failure_with(status, text);
     }
 
-    /// An item, whose data stands so far from the beginning of the reply.
+    /// An item whose data begins at byte `line` of the reply.
     fn item(&mut self, item: &Flags<'_>, line: usize, data: usize) {
         let decoded = item.base64.then(|| base64::decode(item.key)).flatten();
         let key = if self.row.keyed {
@@ -271,20 +262,17 @@ impl Writer<'_> {
         let Ok(head) = head::meta_value(start) else {
             return self.failure(Status::Internal);
         };
-        let words = start.get(..head.line.saturating_sub(2)).unwrap_or_default();
-        // Behind the code and the length.
-        let words = words.splitn(3, |byte| *byte == b' ').nth(2);
-        self.item(&flags(words.unwrap_or_default()), head.line, head.data);
+        self.item(&flags(&ReplyLine::of(start)), head.line, head.data);
     }
 
-    fn miss(&mut self, line: &[u8]) {
+    fn miss(&mut self, line: &ReplyLine<'_>) {
         if self.row.quiet {
             return;
         }
         if !self.row.keyed {
             return self.failure(Status::NotFound);
         }
-        let item = flags(line.get(3..).unwrap_or_default());
+        let item = flags(line);
         let decoded = item.base64.then(|| base64::decode(item.key)).flatten();
         let key = decoded.as_deref().unwrap_or(item.key);
         let response = Response {
@@ -295,7 +283,7 @@ impl Writer<'_> {
         self.pool.copy(key, self.out);
     }
 
-    fn touched(&mut self, line: &[u8]) {
+    fn touched(&mut self, line: &ReplyLine<'_>) {
         let item = flags(line);
         let response = Response {
             extras: 4,
@@ -306,23 +294,21 @@ impl Writer<'_> {
         self.pool.copy(&item.flags.to_be_bytes(), self.out);
     }
 
-    fn count(&mut self, line: &[u8], data: &[u8]) {
+    fn count(&mut self, line: &ReplyLine<'_>) {
         if self.row.quiet {
             return;
         }
-        let words = line.splitn(3, |byte| *byte == b' ').nth(2);
         let response = Response {
             value: 8,
-            unique: flags(words.unwrap_or_default()).unique,
+            unique: flags(line).unique,
             ..self.response(Status::Success)
         };
         self.pool.copy(&response.bytes(), self.out);
-        self.pool.copy(&number(data).to_be_bytes(), self.out);
+        self.pool.copy(&number(line.rest).to_be_bytes(), self.out);
     }
 
-    fn version(&mut self, line: &[u8]) {
-        let text = line.strip_prefix(b"VERSION ").unwrap_or_default();
-        self.failure_with(Status::Success, text);
+    fn version(&mut self, line: &ReplyLine<'_>) {
+        self.failure_with(Status::Success, line.text());
     }
 
     /// A response for each statistic, and one without a key behind the last.
