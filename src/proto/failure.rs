@@ -1,4 +1,4 @@
-//! What goes wrong between the client and its answer, in the words of each protocol.
+//! Failures between the client and its answer, in the words of each protocol.
 //!
 //! The words are the C original's, which clients and their operators match on: `-ERR <source>
 //! <text>` for Redis, `SERVER_ERROR <source> <text>` for memcached. Where it has none, or only closes
@@ -97,7 +97,7 @@ pub fn is_error_reply(store: StoreKind, reply: Raw<'_>) -> bool {
     }
 }
 
-/// What an error reply that begins with these bytes says of the datastore.
+/// The state of the datastore that an error reply with these first bytes reports.
 pub fn error_word(store: StoreKind, start: &[u8]) -> ErrorWord {
     let (text, own): (&[u8], &[u8]) = match store {
         StoreKind::Redis => (

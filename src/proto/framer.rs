@@ -52,7 +52,7 @@ pub fn frame<F: Framer>(parser: &mut F, data: &Chain) -> Parse<F::Message, F::Br
     parser.find(data)
 }
 
-/// What [`drain`] does after a message.
+/// The next step of [`drain`] after a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// Goes on with the next message.

@@ -1,4 +1,4 @@
-//! The tables of commands as the body of a manual page: what serves each.
+//! The tables of commands as the body of a manual page: the server of each.
 
 use super::Class;
 use super::memcache;
@@ -7,13 +7,13 @@ use super::redis::flags::cat;
 use super::redis::refusal::Why;
 use std::fmt::Write;
 
-/// What stands before and after the generated part of dynomite-commands(7).
+/// The lines before and after the generated part of dynomite-commands(7).
 pub const MARKS: (&str, &str) = (
     ".\\\" The commands below are written from the tables of commands; a test compares them.",
     ".\\\" End of the commands.",
 );
 
-/// A way to be served by Redis, its title and what is to be said about it.
+/// A way to be served by Redis, its title and the text about it.
 type Group = (Serve, &'static str, &'static str);
 
 const GROUPS: &[Group] = &[

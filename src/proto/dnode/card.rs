@@ -1,4 +1,4 @@
-//! The card: what a node tells a peer about itself, so that both can see what does not match.
+//! The card: a node's description of itself for a peer, so that both can detect mismatches.
 //!
 //! # On the wire
 //!
@@ -10,7 +10,7 @@
 //!
 //! The payload is text: one line `name value` per field, each ended by LF, at most [`MAX_CARD`] bytes. On
 //! an encrypted connection it is encrypted like any other payload. Fields may be missing, then nothing is
-//! known of them; unknown fields and lines that are no field are passed over. So later versions can say
+//! known of them; unknown fields and lines that are no field are skipped. So later versions can say
 //! more without a new message type.
 //!
 //! [`Field`] is the one table of fields.
@@ -59,7 +59,7 @@ fields! {
     HashTag = "hash_tag",
     /// Bytes of one buffer, and so of one piece of encrypted data.
     MbufSize = "mbuf_size",
-    /// What its datastore speaks.
+    /// The protocol of its datastore.
     DataStore = "data_store",
     /// Which peers it encrypts to.
     Secure = "secure_server_option",
@@ -83,7 +83,7 @@ fields! {
     Refused = "refused",
 }
 
-/// A card. A field that was not told is `None`.
+/// A card. A missing field is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Card {
     values: [Option<Box<str>>; Field::ALL.len()],
@@ -127,7 +127,7 @@ impl Card {
         text.into_bytes()
     }
 
-    /// Reads a payload. What is no field this version knows is passed over; of two lines for one field the
+    /// Reads a payload. Fields that this version does not know are skipped; of two lines for one field the
     /// last one counts.
     pub fn parse(payload: &[u8]) -> Card {
         let lines = payload.split(|byte| *byte == b'\n');

@@ -18,7 +18,7 @@ use openssl::error::ErrorStack;
 
 /// Bytes of an AES block.
 pub(super) const BLOCK: usize = 16;
-/// What a C node's buffer has less room than its size: the head of the buffer.
+/// The head of a C node's buffer: its room is this much less than its size.
 const BUFFER_HEAD: usize = 64;
 /// Smallest `mbuf_size` there is.
 const SMALLEST_BUFFER: usize = 512;
@@ -134,7 +134,7 @@ impl Cipher {
         Ok((out, shape))
     }
 
-    /// Decrypts what is no message of the datastore and may be any bytes.
+    /// Decrypts a payload of any bytes, which is no message of the datastore.
     ///
     /// # Errors
     /// A padding is wrong, or OpenSSL fails.

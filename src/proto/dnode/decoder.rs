@@ -26,14 +26,14 @@ pub const MAX_SKIP: usize = 16 << 20;
 /// Most bytes that may be passed over between two messages; more break the connection.
 pub const MAX_GARBAGE: u64 = 32 << 20;
 
-/// What a decoder has to know of the encryption of its connection.
+/// The encryption settings of a decoder's connection.
 #[derive(Clone, Debug)]
 pub struct Security {
     /// The cluster's RSA key, if `pem_key_file` is in use.
     pub key_pair: Option<Rc<KeyPair>>,
     /// The cluster's `mbuf_size` in bytes.
     pub mbuf_size: usize,
-    /// Whether a plaintext message breaks the connection. (C nodes take any.)
+    /// True if a plaintext message breaks the connection. (C nodes take any.)
     pub refuse_plaintext: bool,
 }
 
@@ -46,20 +46,20 @@ pub struct Message<S> {
     pub kind: Kind,
     /// The sender's version; see [`super::VERSION`].
     pub version: u32,
-    /// Whether the reply is wanted in RESP3; see [`WANTS_RESP3`].
+    /// True if the reply is wanted in RESP3; see [`WANTS_RESP3`].
     pub wants_resp3: bool,
-    /// Whether sender and receiver are in the same datacenter; a reply must repeat it.
+    /// True if sender and receiver are in the same datacenter; a reply must repeat it.
     pub same_dc: bool,
-    /// Whether it came encrypted. From then on the replies of this connection have to be.
+    /// True if it came encrypted. From then on the replies of this connection have to be.
     pub encrypted: bool,
-    /// The payload in clear: exactly one request or reply; of gossip and of a card, whatever was sent. A card
+    /// The payload in clear: exactly one request or reply; of gossip and of a card, any bytes. A card
     /// that cannot be decrypted, because the nodes' `mbuf_size` differs, is empty.
     pub payload: Chain,
-    /// What the parser learned of the payload; nothing for gossip and cards.
+    /// The properties of the payload; the default for gossip and cards.
     pub shape: S,
 }
 
-/// What comes next in the stream.
+/// The next part of the stream.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     /// A header, or bytes before it.
@@ -77,7 +77,7 @@ enum Phase {
 /// Decodes one direction of one connection.
 ///
 /// Bytes are passed in as they arrive: [`Decoder::next`] is called with a chain that begins with
-/// what the call before has left in it, until it returns no message. A header is taken out of the
+/// the bytes that the call before has left in it, until it returns no message. A header is taken out of the
 /// chain even when it is incomplete; a payload stays until it is complete, and no byte of either is
 /// looked at again because the rest was late (but for up to one header that a read has cut).
 #[derive(Debug)]
@@ -90,21 +90,21 @@ pub struct Decoder<P: Payload> {
     session: Option<Cipher>,
     /// Bytes skipped on the word of a header.
     skipped: u64,
-    /// Bytes passed over before the latest message.
+    /// Bytes skipped before the latest message.
     passed: u64,
     /// The version in the latest header.
     version: u32,
 }
 
 impl Decoder<Requests> {
-    /// A decoder of what a requester sends.
+    /// A decoder of a requester's messages.
     pub fn requests(store: StoreKind, security: Security) -> Self {
         Decoder::new(Requests::new(store), security)
     }
 }
 
 impl Decoder<Replies> {
-    /// A decoder of what a replica sends.
+    /// A decoder of a replica's messages.
     pub fn replies(store: StoreKind, security: Security) -> Self {
         Decoder::new(Replies::new(store), security)
     }
@@ -141,17 +141,17 @@ impl<P: Payload> Decoder<P> {
     }
 
     /// The session's cipher: the one set, or that of the last key the other side has announced. It
-    /// is also the one to encrypt with what goes the other way.
+    /// also encrypts messages in the other direction.
     pub fn session(&mut self) -> Option<&mut Cipher> {
         self.session.as_mut()
     }
 
-    /// The version in the latest header, whatever became of its message; before the first one, that of a C node.
+    /// The version in the latest header, even if its message was skipped; before the first one, that of a C node.
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// Bytes passed over so far that belonged to no message. They are never stored; [`MAX_GARBAGE`] of
+    /// Bytes skipped so far that belonged to no message. They are never stored; [`MAX_GARBAGE`] of
     /// them may come between two messages. (A C node has no limit.)
     pub fn garbage(&self) -> u64 {
         self.scanner.garbage()
@@ -174,7 +174,7 @@ impl<P: Payload> Decoder<P> {
     /// The next message, if all of it is there.
     ///
     /// # Errors
-    /// The connection has to be closed; every further call says the same.
+    /// The connection has to be closed; every further call returns the same error.
     #[inline]
     pub fn next(
         &mut self,
@@ -188,7 +188,7 @@ impl<P: Payload> Decoder<P> {
         outcome
     }
 
-    /// Whether too much that is no message has come since the latest one.
+    /// Fails if too many bytes outside of messages have come since the latest one.
     fn check_garbage(&self) -> Result<(), Broken> {
         let passed = self.scanner.garbage() + self.skipped;
         match passed - self.passed > MAX_GARBAGE {
@@ -273,7 +273,7 @@ impl<P: Payload> Decoder<P> {
         }
     }
 
-    /// What follows a header.
+    /// The phase after a header.
     #[inline]
     fn after(&mut self, header: Header) -> Result<Phase, Broken> {
         let counted = header.encrypted || matches!(header.kind, Kind::Gossip | Kind::Card);

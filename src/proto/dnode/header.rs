@@ -1,4 +1,4 @@
-//! What a header says, and its canonical bytes.
+//! The header of a message, and its canonical bytes.
 
 use super::keys::MAX_WRAPPED;
 
@@ -9,7 +9,7 @@ pub const MAX_PLAIN: usize = 160;
 pub const MAX_ENCODED: usize = MAX_PLAIN + MAX_WRAPPED;
 /// The version the C original writes, always.
 pub const VERSION_ORIGINAL: u32 = 1;
-/// From this version on the sender is no C node and knows what C nodes do not. C nodes check no
+/// From this version on the sender is no C node and supports more than C nodes. C nodes check no
 /// version, in neither direction, and write none but 1.
 pub const VERSION_MODERN: u32 = 2;
 /// From this version on the sender answers a [card](super::card).
@@ -20,7 +20,7 @@ pub const VERSION: u32 = VERSION_CARDS;
 /// it looks there: that of a script. Never sent to a C node; a node that does not know it replies in RESP2.
 pub const WANTS_RESP3: u32 = 0x100;
 
-/// What kind of message it is (the original's `dmsg_type`).
+/// The kind of a message (the original's `dmsg_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// 3, `DMSG_REQ`: to be run on the receiver's datastore.
@@ -29,7 +29,7 @@ pub enum Kind {
     Forward,
     /// 5, `DMSG_RES`: a reply.
     Reply,
-    /// 7, `GOSSIP_SYN`: what the sender knows of the cluster; never answered.
+    /// 7, `GOSSIP_SYN`: the cluster as the sender knows it; never answered.
     Gossip,
     /// 32: a [card](super::card), in either direction; none is ever sent to a C node.
     Card,
@@ -50,7 +50,7 @@ impl Kind {
         }
     }
 
-    /// The kind of a number; what does not fit 32 bits is as unknown as the largest that does.
+    /// The kind of a number; numbers beyond 32 bits are unknown like the largest.
     #[inline]
     pub fn from_number(number: u64) -> Kind {
         match number {
@@ -69,13 +69,13 @@ impl Kind {
 pub struct Header {
     /// A request's id, or that of the request a reply answers. Opaque to the receiver.
     pub id: u64,
-    /// What kind of message it is.
+    /// The kind of message.
     pub kind: Kind,
-    /// Whether the payload is encrypted. (The field has four bits; only the value 1 means this.)
+    /// True if the payload is encrypted. (The field has four bits; only the value 1 means this.)
     pub encrypted: bool,
     /// [`VERSION_ORIGINAL`] from C nodes, [`VERSION_MODERN`] or more from this implementation.
     pub version: u32,
-    /// Whether requester and replica are in the same datacenter. A reply has its request's.
+    /// True if requester and replica are in the same datacenter. A reply has its request's.
     pub same_dc: bool,
     /// Bytes of payload, those of the ciphertext if it is encrypted. As received from C nodes this
     /// may be too large for a plaintext payload.

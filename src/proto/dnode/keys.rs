@@ -81,7 +81,7 @@ impl From<Rsa<Private>> for KeyPair {
 }
 
 impl KeyPair {
-    /// What tells this key from others and says nothing of its private half: the first 64 bits of the
+    /// A fingerprint of the key that reveals nothing of its private half: the first 64 bits of the
     /// SHA-256 of the public key (its `SubjectPublicKeyInfo` in DER), in hexadecimal. Empty if OpenSSL
     /// fails.
     pub fn fingerprint(&self) -> String {

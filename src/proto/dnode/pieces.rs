@@ -51,7 +51,7 @@ pub(super) struct Sealed<'a> {
     pub full: usize,
 }
 
-/// The plaintext, and what `parser` (idle) learned of it; `None` if there is none, or no certain one.
+/// The plaintext and its properties, found by `parser` (idle); `None` if there is none, or no certain one.
 pub(super) fn assemble<P: Payload>(parser: &P, sealed: &Sealed<'_>) -> Option<(Vec<u8>, P::Shape)> {
     let total = sealed.cipher.len();
     let mut plain = Vec::with_capacity(total);

@@ -7,7 +7,7 @@
 use super::header::{Header, Kind};
 use super::keys::MAX_WRAPPED;
 
-/// What a header begins with, behind optional spaces.
+/// The beginning of a header, behind optional spaces.
 const MAGIC: &[u8; 7] = b"$2014$ ";
 /// Longest header in bytes, its data section included; a longer one is taken for garbage. (C nodes
 /// take what fits a receive buffer, and never write more than 206.)
@@ -61,7 +61,7 @@ pub fn canonical(bytes: &[u8]) -> Option<(Header, usize)> {
     Some((header, bytes.len() - rest.len()))
 }
 
-/// One to nineteen digits, which cannot overflow, and what follows them.
+/// One to nineteen digits, which cannot overflow, and the rest.
 #[inline]
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
@@ -95,7 +95,7 @@ enum At {
     LineFeed,
 }
 
-/// What one byte did.
+/// The effect of one byte.
 enum Step {
     On,
     Done,
@@ -103,7 +103,7 @@ enum Step {
     Wrong,
 }
 
-/// What became of the bytes given.
+/// The result of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scan {
     /// A header ends behind this many of them.

@@ -23,7 +23,7 @@ macro_rules! script {
     };
 }
 
-/// Which null a reply can have; a script cannot tell one from the other.
+/// The null that a reply can have; a script cannot distinguish the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nulls {
     /// `$-1`.
@@ -67,7 +67,7 @@ impl Carrier {
 /// the script, is the reply.
 ///
 /// # Errors
-/// What came is no carrier's reply; the text says why.
+/// The bytes are no carrier's reply; the text is the reason.
 pub fn unwrap(mut reply: Chain) -> Result<Chain, &'static str> {
     if reply.first_byte() == Some(b'-') {
         return Ok(reply);

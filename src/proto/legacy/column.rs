@@ -1,4 +1,4 @@
-//! What the original makes of a command of Redis, as far as its row says.
+//! How the original treats a command of Redis: a column of the command table.
 
 /// How many arguments, name included, the original takes a command with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Takes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nests {
     Never,
-    /// With so many arguments or more.
+    /// With this many arguments or more.
     From(u8),
     /// With a word that asks for more than members (`GEORADIUS`).
     WithWords,
@@ -32,15 +32,15 @@ pub enum Nests {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NullRule {
     Bulk,
-    /// The null array with so many arguments or more, else the null bulk string.
+    /// The null array with this many arguments or more, else the null bulk string.
     ArrayFrom(u8),
-    /// With so many arguments nulls of both kinds, so it cannot be carried; else the null bulk string.
+    /// With this many arguments nulls of both kinds, so it cannot be carried; else the null bulk string.
     BothWith(u8),
     /// The null bulk string; fields of more than 53 bits cannot be carried (`BITFIELD`).
     Fields,
 }
 
-/// What the original makes of a command: a column of the command table. Without it, the original does not know
+/// How the original treats a command: a column of the command table. Without it, the original does not know
 /// the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Legacy {
@@ -51,10 +51,10 @@ pub struct Legacy {
 }
 
 impl Legacy {
-    /// What holds for most commands that the original does not know.
+    /// The value for most commands that the original does not know.
     pub const UNKNOWN: Legacy = Legacy::takes(Takes::Nothing);
 
-    /// A command that the original takes with so many arguments.
+    /// A command that the original takes with this many arguments.
     pub const fn takes(takes: Takes) -> Legacy {
         Legacy {
             takes,
@@ -67,7 +67,7 @@ impl Legacy {
         }
     }
 
-    /// It may have a reply with arrays inside an array, from so many arguments on.
+    /// It may have a reply with arrays inside an array, from this many arguments on.
     pub const fn nests_from(mut self, argc: u8) -> Legacy {
         self.nests = Nests::From(argc);
         self
@@ -79,13 +79,13 @@ impl Legacy {
         self
     }
 
-    /// Carried, its null is the null array from so many arguments on.
+    /// Carried, its null is the null array from this many arguments on.
     pub const fn null_array_from(mut self, argc: u8) -> Legacy {
         self.nulls = NullRule::ArrayFrom(argc);
         self
     }
 
-    /// With so many arguments its reply has nulls of both kinds.
+    /// With this many arguments its reply has nulls of both kinds.
     pub const fn both_nulls_with(mut self, argc: u8) -> Legacy {
         self.nulls = NullRule::BothWith(argc);
         self
@@ -97,7 +97,7 @@ impl Legacy {
         self
     }
 
-    /// The original takes it for a read, whatever its arguments.
+    /// The original takes it for a read, for any arguments.
     pub const fn as_read(mut self) -> Legacy {
         self.reads = true;
         self

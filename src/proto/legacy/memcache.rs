@@ -1,4 +1,4 @@
-//! What may pass between this implementation and a C node in front of memcached.
+//! Requests and replies between this implementation and a C node in front of memcached.
 //!
 //! A C replica closes the connection, and so fails everything outstanding on it, at a command or a
 //! form its parser does not know; and a request with `noreply` puts its datastore's replies out of
@@ -65,7 +65,7 @@ pub fn unsigned<'a>(call: &Call<'a>) -> Option<Call<'a>> {
 /// How a request can be sent to a C node.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Form<'a> {
-    /// As it stands.
+    /// It is sent unchanged.
     Plain,
     /// As these requests, one after the other on one connection.
     Translated {
@@ -92,7 +92,7 @@ impl<'a> Form<'a> {
 /// Why a request cannot be sent to a C node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It knows no such command, and no other says the same.
+    /// It knows no such command, and no equivalent.
     Command,
     /// A key has bytes that it must not see.
     Key,
@@ -170,7 +170,7 @@ fn fetch_and_touch<'a>(
         calls.extend(touches);
         0
     } else {
-        // The answer says that they are done.
+        // The answer shows that they are done.
         calls.splice(0..0, touches);
         calls.len() - 1
     };
@@ -185,7 +185,7 @@ fn as_call<'a>(call: &Call<'a>, command: &'static Command, body: Body<'a>) -> Ca
     }
 }
 
-/// What a meta command's flags ask for, as far as classic commands can say it.
+/// The flags of a meta command, as far as classic commands can express them.
 struct Asked {
     /// `b`
     binary: bool,
@@ -205,7 +205,7 @@ struct Asked {
     delta: u64,
 }
 
-/// `None` if something is asked for that classic commands cannot say.
+/// `None` if classic commands cannot express the flags.
 fn asked(verb: Verb, meta: &Meta<'_>) -> Option<Asked> {
     let mut asked = Asked {
         binary: false,
@@ -225,7 +225,7 @@ fn asked(verb: Verb, meta: &Meta<'_>) -> Option<Asked> {
             (b'O', _) if flag.len() <= MAX_OPAQUE_LEN => {}
             (b'b', _) => asked.binary = true,
             (b'c', Verb::Get) => asked.unique = true,
-            // A C node tells none: see [`NO_VERSION`].
+            // A C node returns none: see [`NO_VERSION`].
             (b'c', Verb::Set | Verb::Arithmetic) => {}
             (b'v' | b'f' | b's' | b'u', Verb::Get) | (b'v', Verb::Arithmetic) => {}
             (b'T', Verb::Get | Verb::Set) => asked.exptime = Some(number::signed(token)?),
@@ -237,7 +237,7 @@ fn asked(verb: Verb, meta: &Meta<'_>) -> Option<Asked> {
                 _ => return None,
             },
             (b'D', Verb::Arithmetic) => asked.delta = number::unsigned_long(token)?,
-            // What memcached takes and ignores.
+            // Memcached accepts and ignores these.
             (b'C' | b'D' | b'F' | b'I' | b'J' | b'M', Verb::Get) => {}
             (
                 b'D' | b'J' | b'N' | b'R' | b'f' | b'h' | b'l' | b's' | b't' | b'u' | b'v',
@@ -342,7 +342,7 @@ fn mode(asked: &Asked) -> Option<(&'static Command, Option<u64>)> {
 /// the original request.
 ///
 /// # Errors
-/// It is no reply to that request; the text says why.
+/// It is no reply to that request; the text is the reason.
 pub fn reply(call: &Call<'_>, classic: &Chain, pool: &Pool) -> Result<Chain, &'static str> {
     let (Body::Meta(meta), Some(verb)) = (&call.body, call.command.meta) else {
         return Ok(shared(classic));
@@ -388,7 +388,7 @@ fn shared(chain: &Chain) -> Chain {
     shared
 }
 
-/// The line of an answer: its code, and what the flags ask for; of an item, if there is one.
+/// The line of an answer: its code, and the words for the flags; of an item, if there is one.
 fn line_of(code: &str, verb: Verb, meta: &Meta<'_>, item: Option<&Head>, pool: &Pool) -> Chain {
     let key = meta.is_base64().then(|| base64::decode(meta.key));
     let key = key.flatten().map(|key| base64::encode(&key));

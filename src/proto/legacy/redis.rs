@@ -1,4 +1,4 @@
-//! What may pass between this implementation and a C node.
+//! Requests and replies between this implementation and a C node in front of Redis.
 //!
 //! A C replica closes the connection, and so fails everything outstanding on it, when it is sent a
 //! command name or a number of arguments its parser does not know, or an empty key, or one longer
@@ -27,7 +27,7 @@ const MAX_FIELD: u32 = 53;
 /// How a request can be sent to a C node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// As it stands.
+    /// It is sent unchanged.
     Plain,
     /// Inside a script; the reply has to be unwrapped.
     Carried(Carrier),
@@ -64,7 +64,7 @@ impl Refusal {
     }
 }
 
-/// Returns true if a request can be sent to a C node as it stands, as far as its command, the number of its
+/// Returns true if a request can be sent to a C node unchanged, as far as its command, the number of its
 /// arguments and its first tell. If not, [`form`] has to look at all of it.
 #[inline]
 pub fn is_plain(command: &Command, argc: usize, first: &[u8], longest_key: usize) -> bool {
@@ -191,7 +191,7 @@ fn nests(command: &Command, args: &[&[u8]]) -> bool {
     }
 }
 
-/// What the script has to write for null; `None` if it cannot give the reply as Redis would.
+/// The script's text for null; `None` if it cannot give the reply as Redis would.
 fn nulls(command: &Command, args: &[&[u8]]) -> Option<Nulls> {
     let wide = |arg: &&[u8]| {
         let bits = arg

@@ -1,7 +1,7 @@
 //! The values of a reply to `get` and its kin, one by one.
 //!
 //! A block is a `VALUE` line with its data and both their ends. Nothing is copied: a block is a view
-//! of the reply it stands in.
+//! of its reply.
 
 use super::head::{self, Head, MAX_HEAD_LEN};
 use crate::mbuf::Chain;
@@ -23,7 +23,7 @@ impl Blocks {
         Blocks { rest }
     }
 
-    /// What `look` makes of the next block's line; `None` if there is no block.
+    /// Applies `look` to the next block's line; `None` if there is no block.
     fn with_head<R>(&self, look: impl FnOnce(&[u8], &Head) -> R) -> Option<R> {
         let first = self.rest.slices().next()?;
         let mut window;
@@ -47,14 +47,14 @@ impl Blocks {
         Some(self.rest.split_to(len))
     }
 
-    /// The next block, and what its line says.
+    /// The next block and its head.
     pub(in crate::proto) fn next_with_head(&mut self) -> Option<(Head, Chain)> {
         let head = self.with_head(|_, head| head.clone())?;
         let len = head.block();
         Some((head, self.rest.split_to(len)))
     }
 
-    /// What is left: the line that ends the reply, after the last block.
+    /// The rest of the reply: after the last block, the line that ends it.
     pub fn into_rest(self) -> Chain {
         self.rest
     }

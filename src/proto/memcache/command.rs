@@ -4,7 +4,7 @@ use super::line::{self, Reader};
 use super::meta::Verb;
 use crate::proto::Class;
 
-/// Who answers a command.
+/// The server of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serve {
     /// The owner of its one key.
@@ -22,15 +22,15 @@ pub enum Serve {
 /// One command.
 #[derive(Clone, Copy, Debug)]
 pub struct Command {
-    /// As it stands in a request: names are case-sensitive.
+    /// The name in a request; names are case-sensitive.
     pub name: &'static str,
-    /// Read or write, unless its arguments say otherwise ([`super::call::Call::class`]).
+    /// Read or write, unless it depends on the arguments ([`super::call::Call::class`]).
     pub class: Class,
-    /// Who answers it.
+    /// Its server.
     pub serve: Serve,
     /// Which meta command it is, if it is one.
     pub meta: Option<Verb>,
-    /// A retrieval whose answer tells the versions of values.
+    /// A retrieval whose reply contains the versions of values.
     pub tells_versions: bool,
     /// A storage command that names the version which is to be replaced.
     pub compares: bool,
@@ -42,7 +42,7 @@ pub struct Command {
     index: u16,
 }
 
-/// A row; the builder functions below say what is special about it.
+/// A row; the builder functions below add its special properties.
 const fn row(index: u16, name: &'static str, class: Class, serve: Serve, read: Reader) -> Command {
     Command {
         name,

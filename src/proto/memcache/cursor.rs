@@ -1,9 +1,9 @@
-//! Walking over a line in canonical form, word by word.
+//! Walking over a request line in canonical form, word by word.
 
 use crate::proto::redis::request::Span;
 
-/// A place in a line. Every method answers `None` where the line is not in canonical form: words are parted
-/// by exactly one space, none stands in front or behind, and no control byte stands anywhere.
+/// A place in a line. Every method returns `None` where the line is not in canonical form: words are separated
+/// by exactly one space, without leading or trailing ones, and there is no control byte.
 pub(super) struct Cursor<'a> {
     line: &'a [u8],
     /// The next word's first byte; beyond the line's length when there is none.

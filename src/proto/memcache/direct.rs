@@ -1,7 +1,7 @@
 //! Lines in canonical form, read in one pass: the hot paths.
 //!
-//! What passes here may be forwarded as it stands. Everything else is left to [`super::line`], which reads
-//! any line; both agree on what passes here.
+//! Lines accepted here may be forwarded unchanged. All others are left to [`super::line`], which reads
+//! any line; both agree on the lines accepted here.
 
 use super::command::{self, Command};
 use super::cursor::{Cursor, canonical, canonical_signed};
@@ -18,7 +18,7 @@ pub(super) struct Direct {
     pub key: Span,
     /// How many keys there are.
     pub keys: u32,
-    /// What it has to do with versions.
+    /// Its use of versions.
     pub versions: Versions,
     /// The value's length, if a value follows.
     pub value: Option<u32>,
@@ -178,8 +178,8 @@ fn opaque(flag: &[u8]) -> Option<()> {
     (flag.first() == Some(&b'O') && flag.len() <= meta::MAX_OPAQUE).then_some(())
 }
 
-/// Walks over flags, none of which may stand twice, after `before` other words. `judge` says whether one is
-/// in canonical form. The flag `c` asks for the version.
+/// Walks over flags, none of which may occur twice, after `before` other words. `judge` returns `Some` if a
+/// flag is in canonical form. The flag `c` asks for the version.
 fn flags(
     cursor: &mut Cursor<'_>,
     before: usize,

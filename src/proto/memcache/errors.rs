@@ -1,13 +1,13 @@
 //! Lines the proxy itself makes for clients: those of memcached 1.6.18 for what it checks in its stead, and
 //! Dynomite's own.
 //!
-//! Clients tell the three kinds apart: `ERROR` for what is no command, `CLIENT_ERROR` for what is wrong with
-//! a request, `SERVER_ERROR` for what is wrong with us. Bytes of a client that go into a line are cut after
+//! Clients distinguish three kinds: `ERROR` for an unknown command, `CLIENT_ERROR` for a fault of the
+//! request, `SERVER_ERROR` for a fault of the node. Bytes of a client that go into a line are cut after
 //! 128 bytes, and control bytes among them are replaced by `?`.
 
 /// No such command, or a wrong number of words.
 pub const ERROR: &str = "ERROR\r\n";
-/// A number is none, a key is too long, and what else memcached has no better words for.
+/// A malformed number, a key that is too long, and other faults without a text of their own.
 pub const BAD_LINE: &str = "CLIENT_ERROR bad command line format\r\n";
 /// A value is not followed by CR LF.
 pub const BAD_CHUNK: &str = "CLIENT_ERROR bad data chunk\r\n";
@@ -15,16 +15,16 @@ pub const BAD_CHUNK: &str = "CLIENT_ERROR bad data chunk\r\n";
 pub const TOO_LARGE: &str = "SERVER_ERROR object too large for cache\r\n";
 /// An expiration time is no number.
 pub const BAD_EXPTIME: &str = "CLIENT_ERROR invalid exptime argument\r\n";
-/// What `incr` or `decr` is to add is no number.
+/// The argument of `incr` or `decr` is no number.
 pub const BAD_DELTA: &str = "CLIENT_ERROR invalid numeric delta argument\r\n";
 /// Words behind the key of a `delete`.
 pub const DELETE_USAGE: &str =
     "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n";
-/// More words than a meta command may have, as `mg` says it.
+/// More words than a meta command may have, in the words of `mg`.
 pub const META_GET_TOO_LONG: &str = "CLIENT_ERROR options flags are too long\r\n";
-/// More words than a meta command may have, as the others say it.
+/// More words than a meta command may have, in the words of the others.
 pub const META_TOO_LONG: &str = "CLIENT_ERROR options flags too long\r\n";
-/// A meta flag stands twice, or is no letter.
+/// A meta flag occurs twice, or is no letter.
 pub const DUPLICATE_FLAG: &str = "CLIENT_ERROR duplicate flag\r\n";
 /// A meta flag that no command knows.
 pub const INVALID_FLAG: &str = "CLIENT_ERROR invalid flag\r\n";
@@ -52,7 +52,7 @@ pub const LINE_TOO_LONG: &str = "CLIENT_ERROR line too long\r\n";
 /// `flush_all` is not enabled.
 pub const FLUSH_DISABLED: &str = "CLIENT_ERROR flush_all is disabled; start the nodes with DYNOMITE_ENABLE_FLUSH=1 to enable it\r\n";
 
-/// How many bytes of what a client sent a line may quote.
+/// Most bytes of a client's input that a line quotes.
 const QUOTED: usize = 128;
 
 /// A form of `stats` that changes something or asks for more than one node can tell. `word` is what the

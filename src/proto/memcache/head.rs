@@ -15,7 +15,7 @@ pub const MAX_DATA_LEN: u64 = (1 << 30) + (1 << 20);
 pub(in crate::proto) struct Head {
     /// Bytes of the line with its CR LF.
     pub line: usize,
-    /// `VALUE`: where the key stands.
+    /// `VALUE`: the place of the key.
     pub key: Range<usize>,
     /// `VALUE`: the client's flags.
     pub flags: u32,

@@ -1,4 +1,4 @@
-//! A request's line, read as memcached 1.6.18 reads it: what is asked for, or what is to be answered.
+//! A request's line, read as memcached 1.6.18 reads it: a call, or the answer to a line that is refused.
 //!
 //! Any line is accepted that memcached accepts, however odd, and what comes out is canonical. Texts and the
 //! order of checks are memcached's (observed; its `protocol.txt`), but for these points, where a shared
@@ -28,7 +28,7 @@ pub const MAX_VALUE: u32 = 1 << 30;
 /// Nothing longer is ever sent to it, as it might close the connection.
 pub const MAX_SENT: usize = 2048;
 
-/// What to do about a line.
+/// The treatment of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<'a> {
     /// It is to be served. Its data block, if it has one, follows.
@@ -37,14 +37,14 @@ pub enum Outcome<'a> {
     Answer {
         /// Complete with CR LF.
         text: Cow<'static, [u8]>,
-        /// Whether the client does not want to hear it.
+        /// True if the client does not want it.
         silent: bool,
     },
-    /// The connection is to be closed without a word, after what came before was answered.
+    /// The connection is closed without an answer, after earlier requests were answered.
     Quit,
 }
 
-/// What comes behind a line.
+/// The bytes that follow a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Follows {
     /// The next request.
@@ -57,7 +57,7 @@ pub(super) enum Follows {
     TooLarge(u32),
 }
 
-/// A line and what comes behind it.
+/// A line and the bytes that follow it.
 pub(super) struct Reading<'a> {
     pub outcome: Outcome<'a>,
     pub follows: Follows,
@@ -68,7 +68,7 @@ pub fn read(line: &[u8]) -> Outcome<'_> {
     understand(line).outcome
 }
 
-/// Reads a line, and tells what comes behind it.
+/// Reads a line, and returns what follows it.
 pub(super) fn understand(line: &[u8]) -> Reading<'_> {
     let text = without_end(line);
     let mut reading = dispatch(text);
@@ -103,7 +103,7 @@ fn answered(text: &'static str, silent: bool) -> Outcome<'static> {
     }
 }
 
-/// What the words of a line ask for, or the answer to them.
+/// Reads the words of a line: a call, or the answer.
 type Read<'a> = Result<(Body<'a>, Quiet, Follows), Reading<'a>>;
 
 /// Reads the line of one command: a column of the table of commands.
@@ -447,7 +447,7 @@ pub(super) fn meta_arithmetic<'a>(_: &'static Command, words: &Words<'a>) -> Rea
     Ok(meta_call(key, None, flags))
 }
 
-/// What `md` and `ma` have in common.
+/// The common part of `md` and `ma`.
 fn meta_plain<'a>(words: &Words<'a>) -> Result<(&'a [u8], meta::Flags<'a>), Reading<'a>> {
     want(words, 2..=Words::MOST)?;
     let key = key_of(words, false)?;

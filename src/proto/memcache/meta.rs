@@ -29,11 +29,11 @@ pub(super) struct Flags<'a> {
     /// Those that go to the datastore: without `q`, and without `P` and `L`, which are for proxies. Flags
     /// without a token are cut to their letter, as memcached does not look further.
     pub kept: Vec<&'a [u8]>,
-    /// Whether there was a `q`.
+    /// True if there was a `q`.
     pub quiet: bool,
     /// The letter behind `M`.
     pub mode: Option<u8>,
-    /// Whether the opaque token is longer than it may be.
+    /// True if the opaque token is too long.
     pub long_opaque: bool,
 }
 

@@ -5,7 +5,7 @@
 //! space and a sign in front are fine, leading zeros too, everything after a tab or the like is ignored, and
 //! what does not fit 32 bits is cut to them.
 
-/// A number as it stands in a token.
+/// A number in a token.
 struct Scanned {
     negative: bool,
     /// `None`: beyond 64 bits.

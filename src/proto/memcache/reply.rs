@@ -1,6 +1,6 @@
 //! Finding where a reply of a memcached ends: a resumable, in-place parser.
 //!
-//! A reply is told by itself, without knowing the request: one line; or `VALUE` lines, each with its
+//! A reply is recognized without its request: one line; or `VALUE` lines, each with its
 //! data, up to `END`; or `STAT` lines up to `END`; or a `VA` line with its data. An error line in
 //! place of one of a list's lines ends the list: memcached may run out of memory in the middle of
 //! one. Data is skipped by its length, so it may look like anything.
@@ -43,7 +43,7 @@ enum List {
     Values,
     /// `STAT` lines.
     Stats,
-    /// None: what is under way is all.
+    /// None: the current line or block is the whole reply.
     No,
 }
 
@@ -60,13 +60,13 @@ pub struct Parser {
     line: usize,
 }
 
-/// What a line is, as far as its first word tells.
+/// The kind of a line, by its first word.
 enum Line {
-    /// It is cut too early to be told.
+    /// It is cut too early to be recognized.
     Cut,
     /// The reply's last, with this many bytes.
     Last(usize),
-    /// One with text behind its first word, of so many bytes; whether it is the reply's last.
+    /// One with text behind its first word of `word` bytes; `last`: it is the reply's last.
     Text { word: usize, last: bool },
     /// One with data behind it.
     Data(Head, List),
@@ -140,7 +140,7 @@ fn by_word(rest: &[u8], list: List) -> Line {
     }
 }
 
-/// A line that has but one word, of so many bytes; what stands behind it.
+/// A line of one word of `len` bytes; `behind` are the bytes behind the word.
 fn alone(len: usize, behind: &[u8]) -> Line {
     match behind {
         [b'\r', b'\n', ..] => Line::Last(len + 2),
@@ -250,7 +250,7 @@ impl Parser {
         let mut base = 0;
         for slice in data.slices() {
             let end = base + slice.len();
-            // Whether the slice begins where the parser is, or the parser goes on inside it.
+            // The parser goes on at the beginning of the slice or inside it.
             if self.pos < end {
                 match self.parse(slice, base) {
                     Status::Incomplete => {}

@@ -5,7 +5,7 @@
 //! passed over by its length and never looked at. Only a line that straddles two slices is copied, to be
 //! read.
 //!
-//! Where a request ends is what memcached 1.6.18 thinks (observed), as its clients were made for it:
+//! The end of a request is where memcached 1.6.18 sees it (observed), as its clients were made for it:
 //!
 //! - A line ends with LF; one CR before it does not count.
 //! - Behind a storage command that is refused for its key, its numbers or the number of its words, memcached
@@ -13,7 +13,7 @@
 //!   the value over.
 //! - A value without CR LF behind it is as long as was announced, and two bytes; the next command begins
 //!   there.
-//! - A line that is too long closes the connection without a word. memcached judges by what has arrived at
+//! - A line that is too long closes the connection without an answer. memcached judges by what has arrived at
 //!   once; here [`MAX_LINE`] and [`MAX_RETRIEVAL`] decide.
 
 use super::call::Quiet;
@@ -47,7 +47,7 @@ pub struct Request {
 /// The kinds of request on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// In canonical form and wholly validated: it may be forwarded as it stands. Lower-case name, single
+    /// In canonical form and wholly validated: it may be forwarded unchanged. Lower-case name, single
     /// blanks, no control bytes, keys of at most [`MAX_KEY`] bytes, numbers in range and without leading
     /// zeros, CR LF behind the line and the value, to be answered exactly once.
     Direct {
@@ -57,33 +57,33 @@ pub enum Kind {
         key: Span,
         /// How many keys there are; at least 1.
         keys: u32,
-        /// What it has to do with versions of items, which differ from replica to replica.
+        /// Its use of versions of items, which differ from replica to replica.
         versions: Versions,
     },
-    /// To be read by [`super::line::read`], given the line. Behind the line of a call stands its value, with
-    /// CR LF; nothing stands behind the line of anything else.
+    /// To be read by [`super::line::read`], given the line. The line of a call is followed by its value, with
+    /// CR LF; other lines by nothing.
     Line,
     /// A call whose value is not followed by CR LF. The answer is [`super::errors::BAD_CHUNK`].
     BadChunk {
-        /// Whether the client does not want to hear it.
+        /// True if the client does not want it.
         silent: bool,
     },
     /// A line that announces a value longer than [`MAX_VALUE`]. The answer is
     /// [`super::errors::TOO_LARGE`]; the value comes as [`Kind::Skipped`].
     TooLarge {
-        /// Whether the client does not want to hear it.
+        /// True if the client does not want it.
         silent: bool,
     },
     /// Bytes of a value that is passed over, as many as there were: nothing to answer.
     Skipped,
 }
 
-/// What a request has to do with the versions of items (memcached's *cas unique*).
+/// The use of versions of items (memcached's *cas unique*) in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Versions {
-    /// Nothing: it may be sent to several replicas as it stands.
+    /// None: it may be sent to several replicas unchanged.
     None,
-    /// Its reply tells the client a version.
+    /// Its reply contains a version.
     Told,
     /// It is carried out only if the item has the version that it names.
     Compared,
@@ -100,7 +100,7 @@ pub enum Fatal {
 }
 
 impl Fatal {
-    /// What the client is told before: nothing, as from memcached.
+    /// The answer before the connection is closed: nothing, as from memcached.
     pub fn reply(self) -> Vec<u8> {
         match self {
             Fatal::LineTooLong => Vec::new(),
@@ -140,7 +140,7 @@ pub struct Parser {
 trait Source {
     /// Bytes up to the last one that is there.
     fn len(&self) -> usize;
-    /// Where the first LF from `from` on stands.
+    /// The place of the first LF from `from` on.
     fn line_feed(&self, from: usize) -> Option<usize>;
     /// The first `len` bytes.
     fn head(&self, len: usize) -> Cow<'_, [u8]>;

@@ -29,7 +29,7 @@ pub fn mark(reply: &Chain, mark: u16, pool: &Pool) -> Chain {
 }
 
 /// The reply with a version that matches no item in place of those that [`mark`] would mark: for
-/// that of a replica whom nobody can ask to compare any more.
+/// that of a replica that is no longer reachable by its mark.
 pub fn void(reply: &Chain, pool: &Pool) -> Chain {
     replaced(reply, pool, |_| u64::MAX)
 }

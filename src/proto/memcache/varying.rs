@@ -1,4 +1,4 @@
-//! What replicas in the same state say differently.
+//! The parts of replies in which replicas in the same state differ.
 //!
 //! Each memcached numbers the versions of its items by itself: the fifth word of a `VALUE` line and
 //! the flag `c` of a meta command's answer. Of the meta commands' other answers, the seconds left
@@ -7,10 +7,10 @@
 //! an item lives for ever (`t-1`) does.
 //!
 //! Who won the right to recache an item (`W`), or lost it (`Z`), and that it is stale (`X`) does count,
-//! although a read marks the replica it went to only: it is what a majority has to settle, so that
-//! of two clients not both are told that they have won.
+//! although a read marks the replica it went to only: a majority has to settle it, so that
+//! two clients cannot both win.
 
-/// The digest of what a reply says of values, whichever replica says it. The reply comes in pieces, cut anywhere.
+/// The digest of a reply without the parts in which replicas differ. The reply comes in pieces, cut anywhere.
 pub fn digest<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> u64 {
     crate::hashkit::digest::digest(counted(pieces))
 }
@@ -53,10 +53,10 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Iterator for Counted<'a, I> {
     }
 }
 
-/// What a byte of a reply belongs to.
+/// The kinds of bytes of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// What counts.
+    /// Counts in a comparison.
     Fixed,
     /// A version that a client may name in a request.
     Unique,
@@ -64,7 +64,7 @@ pub(super) enum Part {
     Varying,
 }
 
-/// What a line is, by its first word.
+/// The kind of a line, by its first word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
     #[default]
@@ -88,7 +88,7 @@ pub(super) struct Scanner {
     word: u8,
     /// Where in the word: 0 at its first byte, 1 behind it.
     inside: bool,
-    /// What digits belong to here.
+    /// The kind of digits here.
     digits: Part,
     /// The number of data bytes, from the line.
     data: u64,

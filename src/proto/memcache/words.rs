@@ -11,7 +11,7 @@ pub(super) struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    /// Most words that are told apart.
+    /// Most words that are split.
     pub(super) const MOST: usize = 23;
 
     /// Splits a line without its line end.

@@ -1,4 +1,4 @@
-//! What of two replicas' replies has to be equal for the replicas to agree: a column of the command table.
+//! Which parts of two replicas' replies must be equal for the replicas to agree: a column of the command table.
 //!
 //! Two replicas with the same data do not answer every command with the same bytes: sets come in any order,
 //! times that are left or idle are each replica's own, as are encodings, memory and what `DUMP` writes.
@@ -6,7 +6,7 @@
 //! the comparison may differ unseen, so as little is left out as that allows. The digests are made in
 //! `digest.rs`.
 
-/// What of a reply, or of a part of it, counts.
+/// The parts of a reply that count in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alike {
     /// All of it.

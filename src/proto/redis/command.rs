@@ -1,4 +1,4 @@
-//! What the proxy knows about a command: the row type of the one command table.
+//! The row type of the one command table: the properties of a command.
 //!
 //! The rows are in `table.rs` and `subcommands.rs`, written as `row.rs` says; here they are joined into one
 //! array, so that a command is a small index as well as a reference. Everything that asks about commands is driven
@@ -20,7 +20,7 @@ use super::table::ROWS;
 pub use crate::proto::Class;
 use crate::proto::legacy::column::Legacy;
 
-/// Who answers a command.
+/// The server of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serve {
     /// The owner of its one key.
@@ -39,7 +39,7 @@ pub enum Serve {
     AllNodes,
     /// The datastores of all nodes, if the operator allowed it; refused otherwise.
     AllNodesGuarded,
-    /// Nobody.
+    /// It is refused.
     Refused(Why),
 }
 
@@ -54,7 +54,7 @@ impl Serve {
     }
 }
 
-/// What a request has to do with a transaction, which is refused ([`super::session::refused_multi`]).
+/// The part of a command in transactions, which are refused ([`super::session::refused_multi`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transaction {
     /// Nothing.
@@ -67,7 +67,7 @@ pub enum Transaction {
     Runs,
 }
 
-/// What a request has to do with a script of the client's.
+/// The effect of a command on the client's scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Script {
     /// Nothing.
@@ -89,22 +89,22 @@ pub enum Replicate {
     /// With so many arguments or more it may hold a time that counts from now, which is made an
     /// absolute one ([`super::rewrite::absolute`]).
     Absolute(u8),
-    /// One runs it, and the others get what it did ([`super::effect::effect`]).
+    /// One replica runs it, and the others get its effect ([`super::effect::effect`]).
     Effect(EffectOf),
 }
 
-/// What only a datastore knows of a write.
+/// The part of a write's effect that only the datastore knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EffectOf {
     /// Which members it takes out of a set (`SPOP`).
     Pop,
-    /// Which id it gives to an entry of a stream (`XADD`), unless the request says so.
+    /// The id of a new entry of a stream (`XADD`), unless the request names it.
     GeneratedId,
 }
 
 /// One command, or one subcommand of a container such as `CONFIG`.
 ///
-/// What every request needs stands in the first cache line.
+/// The fields that every request needs are in the first cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct Command {
@@ -117,7 +117,7 @@ pub struct Command {
     pub(super) index: u16,
     /// How it goes to several replicas.
     pub replicate: Replicate,
-    /// What a C node makes of it.
+    /// How a C node treats it.
     pub legacy: Legacy,
     /// Number of arguments with the name, as Redis counts: exact, or at least its negative. A
     /// subcommand's counts both words.
@@ -126,22 +126,22 @@ pub struct Command {
     pub first_key: u8,
     /// Read or write, when the arguments do not matter (see [`Command::needs_args`]).
     pub class: Class,
-    /// Who answers it, when the arguments do not matter.
+    /// The server of the command, if the arguments do not matter.
     pub serve: Serve,
     pub(super) direct: bool,
     pub(super) pairs: bool,
     /// Read from the owner in the local rack only, at every consistency level (the original's
     /// `ROUTING_TOKEN_OWNER_LOCAL_RACK_ONLY`).
     pub own_rack: bool,
-    /// It stands in the counters of reads and writes, and to these the original's `PING` does not belong.
+    /// It counts as a read or write in the statistics; the original's `PING` does not.
     pub counted: bool,
 
     /// Where its keys are; see [`Command::keys`].
     pub specs: &'static [KeySpec],
     pub(super) finder: Finder,
-    /// What is done to its keys where that depends on the arguments.
+    /// Its effect on its keys, where that depends on the arguments.
     pub(super) key_use: KeyUse,
-    /// What Redis says if the number of its keys is none.
+    /// The error of Redis for an invalid number of keys.
     pub num_keys: NumKeys,
     /// ACL categories, bits of [`cat`].
     pub categories: u32,
@@ -158,21 +158,21 @@ pub struct Command {
     pub nondeterministic: bool,
     /// Two replicas in the same state may answer the same elements in another order.
     pub unordered: bool,
-    /// What of two replicas' replies has to be equal for them to agree.
+    /// The parts of two replicas' replies that must be equal for them to agree.
     pub alike: Alike,
     /// How the replies of several nodes, or to its pieces, become one.
     pub join: JoinRule,
-    /// How it says when something expires.
+    /// The form of its expiry time.
     pub(super) expiry: Expiry,
-    /// What it has to do with a script of the client's.
+    /// Its effect on the client's scripts.
     pub script: Script,
-    /// What it has to do with a transaction.
+    /// Its part in transactions.
     pub transaction: Transaction,
     /// It writes for `CLIENT PAUSE`, although it is a read (Redis' internal flag `CMD_MAY_REPLICATE`).
     pub may_replicate: bool,
     /// In admin mode (the original's `-x 1`) it removes from the local datastore what this node owns.
     pub purges: bool,
-    /// What answers it, if the proxy does.
+    /// The handler, if the proxy answers it.
     pub(super) handler: Handler,
     /// Lines of help: of a subcommand in that of its container, of the container for itself; also of the
     /// command that no datastore can explain ([`Command::summary`]).
@@ -188,12 +188,12 @@ pub(super) enum Children {
     At(u16, u16),
 }
 
-/// What a request turns out to be once its arguments are looked at.
+/// The properties of a request that depend on its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refined {
     /// Read or write.
     pub class: Class,
-    /// Who answers it.
+    /// Its server.
     pub serve: Serve,
 }
 
@@ -306,7 +306,7 @@ impl Command {
         }
     }
 
-    /// What it is about the node's clients, if it is: then the node answers it.
+    /// The request about the node's clients that it is, if the node answers it.
     pub fn about_clients(&self) -> Option<AboutClients> {
         match self.handler {
             Handler::Node(command) => Some(command),
@@ -314,7 +314,7 @@ impl Command {
         }
     }
 
-    /// What the command does, if no datastore knows it: the original's pseudo-command.
+    /// The original's pseudo-command that it is, if no datastore knows it.
     pub fn summary(&self) -> Option<&'static str> {
         let is_own = self.parent.is_none() && !self.is_container();
         let (_, meaning) = self.help.first().filter(|_| is_own)?;
@@ -546,7 +546,7 @@ mod tests {
         assert!(last < 64 && offset_of!(Command, specs) >= 64, "{last}");
     }
 
-    /// What its columns say of a row fits together.
+    /// The columns of each row are consistent.
     #[test]
     fn every_row_has_sensible_columns() {
         for row in every_row() {

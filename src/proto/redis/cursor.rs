@@ -1,6 +1,6 @@
 //! Walking over a complete reply, element by element, in whatever pieces its bytes come.
 //!
-//! Every step answers `None` where the bytes are no reply: what follows then means nothing. Nothing is copied;
+//! Every step returns `None` where the bytes are no reply; later steps mean nothing then. Nothing is copied;
 //! where a part of a chain is wanted, [`Cursor::at`] says where it begins and ends.
 
 use super::keys::integer;
@@ -27,7 +27,7 @@ pub enum Head {
 #[derive(Clone, Debug)]
 pub struct Cursor<'a, I> {
     pieces: I,
-    /// What is left of the piece under way.
+    /// The rest of the current piece.
     piece: &'a [u8],
     at: usize,
 }
@@ -99,7 +99,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Cursor<'a, I> {
         ([self.byte()?, self.byte()?] == *b"\r\n").then_some(())
     }
 
-    /// Passes so many bytes, and shows each piece of them.
+    /// Skips bytes, and shows each piece of them.
     pub fn bytes(&mut self, mut count: u64, mut show: impl FnMut(&'a [u8])) -> Option<()> {
         while count > 0 {
             let most = self.fill()?.len();
@@ -128,7 +128,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Cursor<'a, I> {
         }
     }
 
-    /// Passes the rest of a short line and its end. Answers what stands there.
+    /// Skips the rest of a short line and its end. Returns its text.
     pub fn short_line<'r>(&mut self, room: &'r mut [u8; MAX_SHORT]) -> Option<&'r [u8]> {
         let mut len = 0;
         loop {
@@ -161,7 +161,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> Cursor<'a, I> {
         })
     }
 
-    /// Passes a line that is a length; `None` inside if it says that there is no value.
+    /// Skips a line that is a length; the inner `None` stands for no value.
     fn length(&mut self) -> Option<Option<u64>> {
         let mut room = [0; MAX_SHORT];
         let line = self.short_line(&mut room)?;

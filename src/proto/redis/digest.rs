@@ -1,4 +1,4 @@
-//! The number that stands for what counts of a reply of Redis ([`Alike`]).
+//! Digests of the parts of a Redis reply that count in a comparison ([`Alike`]).
 //!
 //! A reply is walked once. Where order counts, the digests of the elements are combined one after the other;
 //! where it does not, they are added up, so that their number and multiplicity still count. Numbers, texts
@@ -14,7 +14,7 @@ const MAX_DEPTH: u32 = 128;
 /// Bytes of a verbatim string before its text.
 const FORMAT: u64 = 4;
 
-/// Kinds of what is not there, of integers that are not negative, and of lists. (Others are the type byte.)
+/// Kinds of nulls, of integers that are not negative, and of lists. (Others are the type byte.)
 const NULL: u64 = 1;
 const SOME_INTEGER: u64 = 2;
 const LIST: u64 = 3;
@@ -43,7 +43,7 @@ fn text(kind: u8, bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// The digest of something of this kind, as far as that says.
+/// Begins the digest of a part of this kind.
 fn begin(kind: u8) -> Hasher {
     let mut hasher = Hasher::default();
     hasher.write(&[kind]);

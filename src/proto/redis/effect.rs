@@ -1,4 +1,4 @@
-//! What a request has done, as requests for the replicas that have not run it.
+//! The effect of a request, as requests for the replicas that have not run it.
 //!
 //! Only a datastore knows which members `SPOP` takes and which id `XADD *` gives. One replica runs such a
 //! request, and its reply becomes requests with the same effect for the others.
@@ -10,7 +10,7 @@ use super::request;
 use super::rewrite::Rewritten;
 use std::borrow::Cow;
 
-/// Returns true if a datastore has to run the request before it is known what it does.
+/// Returns true if a datastore has to run the request before its effect is known.
 pub fn has_effect(command: &Command, args: &[&[u8]]) -> bool {
     match command.replicate {
         Replicate::Effect(EffectOf::Pop) => true,
@@ -64,7 +64,7 @@ fn producer(options: &[&[u8]]) -> std::ops::Range<usize> {
     0..0
 }
 
-/// What a request has done, for replicas that have not run it.
+/// The effect of a request, for replicas that have not run it.
 #[derive(Debug)]
 pub struct Effect<'a> {
     /// The requests that together do the same; never none.

@@ -57,7 +57,7 @@ impl<'a> Reply<'a> {
         Reply { out, resp3 }
     }
 
-    /// Where the bytes go, for what has no RESP3 form.
+    /// The output, for replies without a RESP3 form.
     pub fn out(&mut self) -> &mut Vec<u8> {
         self.out
     }

@@ -10,7 +10,7 @@ use super::flags::cat;
 use super::keys::KeysError;
 use super::refusal::Why;
 
-/// What a client can do about keys of several nodes.
+/// The remedy for keys of several nodes.
 macro_rules! share_a_tag {
     () => {
         "Keys with the same hash tag are on one node: see hash_tag in dynomite.yml(5)."
@@ -40,7 +40,7 @@ pub const OTHER_DATABASE: &str =
     "-ERR DB index is out of range: Dynomite serves database 0 only\r\n";
 /// A request with more arguments than `node::limits::ARGUMENTS`.
 pub const TOO_MANY_ARGUMENTS: &str = "-ERR Dynomite: too many arguments: a request that is split, rewritten or sent to another node has at most 1048576\r\n";
-/// What comes behind a `MULTI` that was refused.
+/// The error for commands behind a refused `MULTI`.
 pub const BEHIND_REFUSED_MULTI: &str = "-ERR Dynomite: not run, because it follows a MULTI that was refused: transactions are not supported\r\n";
 /// The answer to an `EXEC` behind a `MULTI` that was refused, in the form Redis gives a reason in.
 pub const EXEC_ABORT: &str =
@@ -72,7 +72,7 @@ pub const UNBALANCED_QUOTES: &str = "-ERR Protocol error: unbalanced quotes in r
 /// A payload that is longer than its header said (Redis does not look); closed after it.
 pub const NO_BULK_END: &str = "-ERR Protocol error: expected CRLF after bulk payload\r\n";
 
-/// What a request gets whose keys belong to several nodes: scripts the original's text, other
+/// The error for a request whose keys belong to several nodes: scripts the original's text, other
 /// commands that of Redis Cluster.
 pub fn spans_nodes(command: &Command) -> &'static str {
     if command.categories & cat::SCRIPTING != 0 {
@@ -90,7 +90,7 @@ pub fn pattern_spans_nodes(option: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// How many bytes of what a client sent an error line may quote.
+/// Most bytes of a client's input that an error line quotes.
 const QUOTED: usize = 128;
 
 /// An element of a request is not a bulk string; the connection is closed after it. `got` is the
@@ -123,7 +123,7 @@ pub fn unknown_command(args: &[&[u8]], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// No such subcommand, or one that is not served. `word` is what the client sent for it.
+/// No such subcommand, or one that is not served. `word` is the subcommand as the client sent it.
 pub fn unknown_subcommand(container: &Command, word: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"-ERR unknown subcommand '");
     push_quoted(word, out);
@@ -153,7 +153,7 @@ pub fn refused(command: &Command, why: Why, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// What Redis says of a number of keys that is none, in commands that are no scripts: a column of the command
+/// The error of Redis for an invalid number of keys, in commands that are no scripts: a column of the command
 /// table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumKeys {
@@ -167,7 +167,7 @@ pub enum NumKeys {
     Function,
 }
 
-/// The keys of a request cannot be told: the words Redis has for it in this command, but for
+/// The keys of a request cannot be found: the words Redis has for it in this command, but for
 /// scripts without keys, which Redis runs and a proxy cannot always route.
 pub fn keys(command: &Command, error: KeysError, out: &mut Vec<u8>) {
     const POSITIVE: &str = "-ERR numkeys should be greater than 0\r\n";
@@ -207,7 +207,7 @@ fn push_name(command: &Command, out: &mut Vec<u8>) {
     out.extend_from_slice(command.name.as_bytes());
 }
 
-/// Appends at most [`QUOTED`] bytes of what a client sent, made fit for an error line.
+/// Appends at most [`QUOTED`] bytes of a client's input, made fit for an error line.
 pub(super) fn push_quoted(text: &[u8], out: &mut Vec<u8>) {
     push_text(text, QUOTED, out);
 }

@@ -1,4 +1,4 @@
-//! How a command says when something expires: a column of the command table.
+//! The form of a command's expiry time: a column of the command table.
 //!
 //! A time counts from now or is a moment. [`rewrite`](super::rewrite) makes moments of times that count from
 //! now, [`relative`](super::relative) the reverse.
@@ -9,14 +9,14 @@ use super::keys::integer;
 pub(super) const SECOND: i64 = 1000;
 pub(super) const MILLISECOND: i64 = 1;
 
-/// How a command says when something expires. Names are those that stand in a rewritten request.
+/// The form of a command's expiry time. Names are those in a rewritten request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expiry {
     /// It does not, or cannot be rewritten.
     None,
     /// `EXPIRE key time …`: argument 2 counts from now.
     After {
-        /// In units of so many milliseconds.
+        /// In units of this many milliseconds.
         unit: i64,
         /// The command that takes a moment, in milliseconds, instead.
         moment: &'static str,
@@ -28,7 +28,7 @@ pub(super) enum Expiry {
         /// The command that takes a time from now, in milliseconds, instead.
         after: &'static str,
     },
-    /// `SETEX key time value`, in units of so many milliseconds: a `SET` with options.
+    /// `SETEX key time value`, in units of this many milliseconds: a `SET` with options.
     Value { unit: i64 },
     /// `EX`, `PX` or `PXAT` among the options.
     Options {
@@ -52,7 +52,7 @@ pub(super) enum Begin {
 }
 
 impl Begin {
-    /// The place in a request; `None` if the request does not say.
+    /// The place of the time in a request; `None` if it has none.
     pub(super) fn of(self, args: &[&[u8]]) -> Option<usize> {
         match self {
             Begin::At(place) => Some(place),

@@ -1,4 +1,4 @@
-//! Redis' names for what a command is: its flags and its ACL categories.
+//! Redis' names for the properties of a command: flags and ACL categories.
 
 /// Redis' command flags.
 pub mod flag {

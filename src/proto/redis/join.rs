@@ -25,6 +25,6 @@ pub enum JoinRule {
     Cursor,
     /// Only the local datastore is asked: its parameters, some of which are others behind a proxy.
     Settings,
-    /// Only the local datastore is asked: what it says of its commands, of which not all are served.
+    /// Only the local datastore is asked, about its own commands; not all of them are served.
     Docs,
 }

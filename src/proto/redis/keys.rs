@@ -1,18 +1,18 @@
-//! Where a command's keys are: key specifications and what they find in a request.
+//! The keys of a command: key specifications, and finding keys in a request by them.
 //!
 //! A specification is Redis' own (`COMMAND INFO`, tenth element): where to begin and how to go on
-//! from there, with what is done to the key. One list per command drives routing, the key check of
+//! from there, with the access to the key. One list per command drives routing, the key check of
 //! commands by several keys, `COMMAND INFO` and `COMMAND GETKEYS`. Four commands hide keys behind
 //! options that a specification cannot express; they have their own way of finding them
 //! (`Finder`).
 
 use super::command::Command;
 
-/// What a command does to a key. The letters are those `COMMAND GETKEYSANDFLAGS` prints.
+/// The access of a command to a key. The letters are those `COMMAND GETKEYSANDFLAGS` prints.
 pub mod flag {
     /// Reads the value or its size; changes nothing.
     pub const RO: u16 = 1;
-    /// Reads or changes what is stored.
+    /// Reads or changes the stored data.
     pub const RW: u16 = 1 << 1;
     /// Overwrites without looking.
     pub const OW: u16 = 1 << 2;
@@ -22,7 +22,7 @@ pub mod flag {
     pub const ACCESS: u16 = 1 << 4;
     /// Updates data.
     pub const UPDATE: u16 = 1 << 5;
-    /// Adds data without changing what is there.
+    /// Adds data without changing existing data.
     pub const INSERT: u16 = 1 << 6;
     /// Deletes contents.
     pub const DELETE: u16 = 1 << 7;
@@ -30,7 +30,7 @@ pub mod flag {
     pub const NOT_KEY: u16 = 1 << 8;
     /// The specification may miss some keys.
     pub const INCOMPLETE: u16 = 1 << 9;
-    /// What is done depends on the arguments.
+    /// The access depends on the arguments.
     pub const VARIABLE_FLAGS: u16 = 1 << 10;
 
     /// The names Redis prints, lowest bit first.
@@ -75,7 +75,7 @@ pub enum Find {
 /// One key specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeySpec {
-    /// What is done to these keys, bits of [`flag`].
+    /// The access to these keys, bits of [`flag`].
     pub flags: u16,
     /// Where they begin.
     pub begin: Begin,
@@ -88,7 +88,7 @@ pub struct KeySpec {
 pub struct Key {
     /// Which argument it is; 0 is the command's name.
     pub index: usize,
-    /// What is done to it, bits of [`flag`].
+    /// The access to it, bits of [`flag`].
     pub flags: u16,
 }
 
@@ -108,7 +108,7 @@ pub(super) enum Finder {
     Streams,
 }
 
-/// What a command does to its keys where that depends on the arguments ([`flag::VARIABLE_FLAGS`]).
+/// The access of a command to its keys where that depends on the arguments ([`flag::VARIABLE_FLAGS`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyUse {
     /// It does not.
@@ -120,7 +120,7 @@ pub(super) enum KeyUse {
 }
 
 impl KeyUse {
-    /// What the request does to a key with these flags, bits of [`flag`].
+    /// Returns the access of the request to a key with these flags, bits of [`flag`].
     pub(super) fn settle(self, flags: u16, request: &[&[u8]]) -> u16 {
         use flag::{ACCESS, OW, RO, RW, UPDATE};
         let behind = |at: usize| request.iter().skip(at);
@@ -135,7 +135,7 @@ impl KeyUse {
     }
 }
 
-/// Why the keys of a request cannot be told. [`super::errors::keys`] has the words.
+/// Why the keys of a request cannot be found. [`super::errors::keys`] has the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeysError {
     /// The number of keys is not a canonical decimal integer of 64 bits.
@@ -260,7 +260,7 @@ impl Command {
     /// ([`Command::accepts`]). For a subcommand's row the container's name counts as argument 0.
     ///
     /// # Errors
-    /// When the arguments do not say which they are; `out` is then as it was. A count of zero keys
+    /// The arguments do not determine the keys; `out` is unchanged then. A count of zero keys
     /// is an error for every command that counts them.
     pub fn keys(&self, args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {
         let start = out.len();
@@ -417,7 +417,7 @@ fn geo_store(options: usize, args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), K
 /// The options of an `XREAD` or `XREADGROUP`.
 #[derive(Default)]
 struct StreamOptions {
-    /// Where `STREAMS` stands.
+    /// The place of `STREAMS`.
     streams: Option<usize>,
     /// `BLOCK` was seen before it.
     blocks: bool,

@@ -128,7 +128,7 @@ pub enum Unresolved {
     Command,
     /// This container has no such subcommand.
     Subcommand(&'static Command),
-    /// The command does not take so many arguments.
+    /// Wrong number of arguments for the command.
     Arity(&'static Command),
 }
 
@@ -147,7 +147,7 @@ impl Unresolved {
 }
 
 /// Finds the row that a whole request, name first, belongs to, descending into containers, and
-/// checks its number of arguments. Whether the command is served is for the row to say.
+/// checks its number of arguments. Whether the command is served depends on the row.
 ///
 /// # Errors
 /// There is no such command or subcommand, or it has the wrong number of arguments.

@@ -1,8 +1,8 @@
 //! RESP, the Redis serialization protocol.
 //!
-//! | part | what it knows |
+//! | part | content |
 //! |---|---|
-//! | [`command`], [`lookup`] | the one table of commands: what serves each, its arity, class, keys |
+//! | [`command`], [`lookup`] | the one table of commands: server, arity, class and keys of each |
 //! | [`flags`], [`req_stats`] | Redis' flags and categories; the counters a command moves |
 //! | [`refusal`] | why a command is refused |
 //! | [`join`] | how the replies of several nodes become one |
@@ -12,11 +12,11 @@
 //! | [`inline`] | commands typed by hand |
 //! | [`encode`] | canonical requests and replies |
 //! | [`request`], [`reply`] | where a message ends: resumable, in place |
-//! | [`cursor`] | what stands in a reply, element by element |
+//! | [`cursor`] | a reply, element by element |
 //! | [`resp3`] | RESP2 replies in RESP3 |
 //! | [`rewrite`], [`relative`] | writes with relative times made absolute, and the way back |
-//! | [`effect`] | what a request has done, as requests for the other replicas |
-//! | [`alike`], [`digest`] | what may differ between the replies of equal replicas; the number by which the rest is compared |
+//! | [`effect`] | the effect of a request, as requests for the other replicas |
+//! | [`alike`], [`digest`] | the parts of replies that count in a comparison; their digests |
 //! | [`session`] | one client's connection state, and the commands the proxy answers itself |
 
 pub mod alike;

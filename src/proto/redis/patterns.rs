@@ -13,7 +13,7 @@ use super::keys::is;
 pub struct Pattern<'a> {
     /// The option it belongs to, as error lines name it: `BY` or `GET`.
     pub option: &'static str,
-    /// What all keys made from it begin with: the pattern up to its asterisk.
+    /// The common prefix of all keys made from it: the pattern up to its asterisk.
     pub prefix: &'a [u8],
 }
 

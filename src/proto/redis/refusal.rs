@@ -38,7 +38,7 @@ impl Why {
         }
     }
 
-    /// What the manual page calls such commands.
+    /// The title of such commands in the manual page.
     pub const fn title(self) -> &'static str {
         match self {
             Why::Blocking => "Refused: blocking commands",
@@ -48,7 +48,7 @@ impl Why {
         }
     }
 
-    /// What the manual page says about them.
+    /// The text about them in the manual page.
     pub const fn note(self) -> &'static str {
         match self {
             Why::Blocking => {

@@ -43,7 +43,7 @@ fn with_option<'a>(
     changed(name, args, at + 1, time, Some((at, b"PX")))
 }
 
-/// Where a word stands among the options, which begin at `from`.
+/// The place of a word among the options, which begin at `from`.
 fn option(args: &[&[u8]], from: usize, word: &[u8]) -> Option<usize> {
     let options = args.iter().enumerate().skip(from);
     let mut found = options.filter(|(_, option)| option.eq_ignore_ascii_case(word));
@@ -88,7 +88,7 @@ mod tests {
         Some(back.line())
     }
 
-    /// Every form in which a time is made absolute has a way back, with what the client meant.
+    /// Every form in which a time is made absolute can be turned back into the client's form.
     #[test]
     fn what_was_made_absolute_becomes_relative() {
         for (line, expected) in [

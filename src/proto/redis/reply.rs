@@ -7,14 +7,14 @@
 //!
 //! The datastore is spoken to in RESP2 but for the requests that have to be answered in RESP3
 //! ([`Parser::allow_resp3`]). Anything else is garbage after which the stream cannot be trusted: the
-//! connection has to be closed. So are RESP3's pushes and attributes, which nobody asks for.
+//! connection has to be closed. So are RESP3's pushes and attributes, which are never requested.
 
 use super::resume::{Digits, Resumable, digits, find};
 use crate::mbuf::Chain;
 use crate::proto::{Framer, Parse};
 
 /// Deepest nesting of arrays that is followed: twice what a script of Redis 7.0.15 can return before its
-/// Lua stack is at its limit. What a script may return must not cost the connection all clients share.
+/// Lua stack is at its limit. A script's reply must not break the connection that all clients share.
 pub const MAX_DEPTH: usize = 16_384;
 /// Longest simple string or error in bytes: a script may return a value as one.
 pub const MAX_LINE_LEN: usize = 512 << 20;
@@ -49,7 +49,7 @@ pub struct Parser {
     line: usize,
     /// Elements still missing, per open array. Its memory is kept for the next reply.
     missing: Vec<u32>,
-    /// Whether replies may be in RESP3.
+    /// True if replies may be in RESP3.
     resp3: bool,
 }
 
@@ -366,7 +366,7 @@ mod tests {
                 );
             }
         }
-        // Nobody asks for pushes or attributes; a map has twice as many elements as pairs.
+        // Pushes and attributes are never requested; a map has twice as many elements as pairs.
         for reply in [
             ">1\r\n:1\r\n",
             "|1\r\n:1\r\n:2\r\n:3\r\n",

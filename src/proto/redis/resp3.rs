@@ -1,6 +1,6 @@
-//! Turns RESP2 replies into RESP3 for clients that said `HELLO 3`.
+//! Turns RESP2 replies into RESP3 for clients that sent `HELLO 3`.
 //!
-//! Datastores and peers are spoken to in RESP2; what a reply looks like in RESP3 follows from the command and
+//! Datastores and peers are spoken to in RESP2; the RESP3 form of a reply follows from the command and
 //! its arguments. Only of scripts and functions that is not so: those are asked for in RESP3 where the node is
 //! no C node ([`Form::Native`]), and such a reply passes as it is. Nulls become `_` everywhere. Beyond that a command has a
 //! [`Form`], chosen when the request is parsed; each form is a small tree of shapes laid over
@@ -108,7 +108,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// An array of `count` elements whose header has been passed. Answers whether the shape is one for so many;
+    /// An array of `count` elements whose header has been read. Returns true if the shape is one for that count;
     /// if not, nothing was written.
     fn inside(&mut self, shape: &Shape, count: usize) -> Option<bool> {
         let number = count as i64;

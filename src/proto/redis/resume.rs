@@ -1,4 +1,4 @@
-//! What the two resumable parsers share: numbers, and going over slice borders.
+//! The common parts of the resumable parsers of RESP: numbers, and crossing the borders of slices.
 
 use crate::mbuf::Chain;
 
@@ -10,7 +10,7 @@ const WINDOW: usize = 32;
 /// Payloads may be cut anywhere. Lines have to be contiguous: [`find`] shows one that straddles two
 /// slices in a small window.
 pub(super) trait Resumable {
-    /// What it finds.
+    /// The result of a search.
     type Found;
     /// The state between two pieces.
     type Phase: PartialEq;
@@ -21,11 +21,11 @@ pub(super) trait Resumable {
     fn look(&mut self, piece: &[u8], base: usize) -> Option<Self::Found>;
     /// Bytes of the message consumed so far.
     fn position(&self) -> usize;
-    /// What it is in the middle of.
+    /// The current state.
     fn phase(&self) -> Self::Phase;
     /// Returns true if that is a payload.
     fn is_in_payload(&self) -> bool;
-    /// What it means that [`Resumable::LINE`] bytes hold no line.
+    /// The result if [`Resumable::LINE`] bytes hold no line.
     fn too_long(&self) -> Option<Self::Found>;
 }
 
@@ -74,11 +74,11 @@ pub(super) fn find<P: Resumable>(parser: &mut P, data: &Chain) -> Option<P::Foun
 pub(super) struct Digits {
     /// Its value, modulo 2^64.
     pub value: i64,
-    /// Whether it has a sign.
+    /// True if it has a sign.
     pub negative: bool,
     /// How many digits there are.
     pub count: usize,
-    /// Where the first digit stands, or would.
+    /// The place of the first digit, or where it would be.
     pub first: usize,
     /// The place behind the last digit.
     pub next: usize,

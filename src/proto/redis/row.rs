@@ -1,5 +1,5 @@
 //! How a row of the command table is written: name, arity, how it is served, its keys, Redis' flags and those
-//! ACL categories that do not follow from the flags; then, by functions, what else is special about it.
+//! ACL categories that do not follow from the flags; then, by functions, its special properties.
 
 use super::alike::Alike;
 use super::command::{Children, Class, Command, Replicate, Script, Serve, Transaction};
@@ -15,7 +15,7 @@ use super::session::help::Help;
 use super::session::{Answer, Handler};
 use crate::proto::legacy::column::Legacy;
 
-/// A row; the builder functions below say what is special about it.
+/// A row; the builder functions below add its special properties.
 pub(super) const fn row(
     name: &'static str,
     arity: i8,
@@ -157,7 +157,7 @@ impl Command {
         self
     }
 
-    /// What of its replies is compared, said behind all else.
+    /// The parts of its replies that are compared; called last.
     pub(super) const fn alike(mut self, alike: Alike) -> Self {
         self.alike = alike;
         self

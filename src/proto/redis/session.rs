@@ -29,7 +29,7 @@ const BAD_NAME: &str =
     "-ERR Client names cannot contain spaces, newlines or special characters.\r\n";
 const LONG_NAME: &str = "-ERR Client names cannot be longer than 1024 bytes\r\n";
 
-/// What the session needs to know about the world to answer.
+/// The facts about the node that answers depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The time of this turn.
@@ -38,16 +38,16 @@ pub struct Context<'a> {
     pub store_version: &'a str,
 }
 
-/// What the caller does after [`Session::answer`].
+/// The caller's action after [`Session::answer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Deliver what was written, if anything.
+    /// Deliver the output, if there is any.
     Reply,
-    /// Deliver what was written also if the client wants no replies.
+    /// Deliver the output even if the client wants no replies.
     Always,
-    /// The same as [`Effect::Reply`]; what was written names the datastore's version.
+    /// The same as [`Effect::Reply`]; the output names the datastore's version.
     NamesVersion,
-    /// Deliver what was written, if anything, after all earlier replies; then close.
+    /// Deliver the output, if there is any, after all earlier replies; then close.
     Close,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Asked<'a> {
 /// Answers one command in the client's protocol.
 pub(super) type Answer = fn(&mut Session, &mut Asked<'_>) -> Effect;
 
-/// What answers a command that the proxy serves itself: a column of the command table.
+/// The handler of a command that the proxy serves itself: a column of the command table.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Handler {
     /// Nothing.
@@ -88,7 +88,7 @@ pub(super) enum Handler {
     Node(AboutClients),
 }
 
-/// Whether the client wants replies (`CLIENT REPLY`).
+/// The replies that the client wants (`CLIENT REPLY`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ReplyMode {
     #[default]
@@ -97,7 +97,7 @@ enum ReplyMode {
     SkipNext,
 }
 
-/// What few clients set.
+/// Settings that few clients use.
 #[derive(Clone, Debug, Default)]
 struct Names {
     name: Vec<u8>,
@@ -108,9 +108,9 @@ struct Names {
 /// One client's connection state. A few dozen bytes unless the client names itself.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// The number `CLIENT ID` tells.
+    /// The number that `CLIENT ID` returns.
     pub id: u64,
-    /// The client said `HELLO 3`: replies go through [`super::resp3`].
+    /// The client sent `HELLO 3`: replies go through [`super::resp3`].
     pub resp3: bool,
     /// The level the client chose for its reads and writes, if it did.
     pub consistency: Option<Consistency>,
@@ -139,7 +139,7 @@ impl Session {
 
     /// Returns true if the reply to the next request is to be delivered. Call it exactly once, in order,
     /// for each request that does not go to [`Session::answer`], an erroneous one included; drop
-    /// that request's reply if it says `false`.
+    /// that request's reply if it returns `false`.
     pub fn wants_reply(&mut self) -> bool {
         match self.mode {
             ReplyMode::On => true,
@@ -205,7 +205,7 @@ fn push(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Whether a text may be a client's name: printable ASCII without blanks.
+/// Returns true if a text may be a client's name: printable ASCII without blanks.
 fn fit_name(name: &[u8]) -> Result<(), &'static str> {
     if name.len() > MAX_NAME {
         return Err(LONG_NAME);

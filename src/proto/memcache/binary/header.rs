@@ -19,7 +19,7 @@ pub struct Header {
     pub extras: u8,
     /// Bytes of extras, key and value together.
     pub body: u32,
-    /// What the response is to repeat.
+    /// Repeated in the response.
     pub opaque: u32,
     /// The version that the item must have; 0 for any.
     pub unique: u64,
@@ -71,7 +71,7 @@ pub struct Response {
     pub opcode: u8,
     /// As in the request.
     pub opaque: u32,
-    /// What became of the request.
+    /// The result of the request.
     pub status: Status,
     /// Bytes of the extras.
     pub extras: u8,

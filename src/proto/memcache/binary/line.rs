@@ -58,7 +58,7 @@ pub enum NoLine {
 }
 
 impl NoLine {
-    /// What the client is told.
+    /// The text for the client.
     pub fn text(self) -> &'static [u8] {
         match self {
             NoLine::OddKey => {
@@ -68,7 +68,7 @@ impl NoLine {
     }
 }
 
-/// Returns true if a key can stand in a line as it is.
+/// Returns true if a key can be written into a line unchanged.
 fn is_fit(key: &[u8]) -> bool {
     key.iter().all(|byte| *byte > b' ')
 }
@@ -79,7 +79,7 @@ fn exptime(time: u32) -> i32 {
     i32::try_from(time).unwrap_or(0)
 }
 
-/// Numbers in a request's extras, in the order in which they stand there.
+/// Numbers in a request's extras, in their order.
 struct Extras<'a>(&'a [u8]);
 
 impl Extras<'_> {
@@ -197,7 +197,7 @@ pub fn of(row: &Opcode, header: &Header, start: &[u8]) -> Result<Option<Line>, N
                 b" MI"
             });
             line.flag(b" D", delta);
-            // This time says that nothing is to be made.
+            // This time means that no item is to be created.
             if time != u32::MAX {
                 line.flag(b" J", initial);
                 line.flag(b" N", exptime(time));
@@ -249,7 +249,7 @@ fn classic_name(mode: Mode) -> &'static [u8] {
     }
 }
 
-/// What a write says of versions.
+/// The use of versions in a write.
 fn finish_write(line: &mut Line, row: &Opcode, header: &Header) {
     if !row.quiet {
         line.push(b" c");

@@ -2,7 +2,7 @@
 
 use super::header::Header;
 
-/// What a command does.
+/// The operation of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Reads an item.
@@ -38,7 +38,7 @@ pub enum Op {
 /// The mode of a meta command: the letter behind `M`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Stores whatever there is.
+    /// Stores whether or not the item exists.
     Set,
     /// Stores where there is nothing.
     Add,
@@ -57,15 +57,15 @@ pub enum Mode {
 /// One opcode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opcode {
-    /// As it stands in a request.
+    /// The code in a request.
     pub code: u8,
     /// As documents name it.
     pub name: &'static str,
-    /// What it does.
+    /// Its operation.
     pub op: Op,
-    /// Whether what is normal is not answered: a miss of one that reads, a success of the others.
+    /// True if the normal result is not answered: a miss of one that reads, a success of the others.
     pub quiet: bool,
-    /// Whether the response repeats the key.
+    /// True if the response repeats the key.
     pub keyed: bool,
 }
 

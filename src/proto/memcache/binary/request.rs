@@ -1,7 +1,7 @@
 //! Finding where a request ends: a resumable, in-place parser.
 //!
-//! A header says how long a request is. Its lengths are looked at as soon as it is there, so that nothing is waited for
-//! that would only be refused; the rest is passed over by its length.
+//! A header contains the length of a request. The lengths are checked as soon as the header is complete, so that the
+//! node does not wait for a body that it would refuse; the rest is skipped by its length.
 
 use super::header::{self, Header};
 use super::opcode::{Op, Opcode, lookup};
@@ -18,11 +18,11 @@ pub struct Request {
     pub len: usize,
     /// Its header.
     pub header: Header,
-    /// What is to be done about it.
+    /// How it is treated.
     pub kind: Kind,
 }
 
-/// What is to be done about a request.
+/// The treatment of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// To be served; all of it is there, and its lengths are those of the command.
@@ -39,14 +39,14 @@ pub type Found = Parse<Request, Fatal>;
 /// Why a connection is to be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fatal {
-    /// What comes is no request; the client is told nothing.
+    /// The bytes are no request; closed without an answer.
     NoRequest,
     /// A request whose lengths are not those of its command; it is answered with this status.
     Answer(Header, Status),
 }
 
 impl Fatal {
-    /// What the client is told before.
+    /// The answer before the connection is closed.
     pub fn reply(self) -> Vec<u8> {
         match self {
             Fatal::NoRequest => Vec::new(),
@@ -62,7 +62,7 @@ enum Phase {
     Header,
     /// In the body of a request that is served.
     Body(Header, &'static Opcode),
-    /// In a body that is passed over, of which so many bytes are still to come.
+    /// In a body that is skipped, with this many bytes still to come.
     Skip(usize),
 }
 
@@ -200,7 +200,7 @@ fn len_of(header: &Header) -> usize {
     header::LEN + header.body as usize
 }
 
-/// What a header's lengths say, in memcached's order. The error is the status before the connection is closed.
+/// Checks a header's lengths, in memcached's order. The error is the status before the connection is closed.
 fn judge(header: &Header) -> Result<Kind, Status> {
     let Some(value) = header.value() else {
         return Err(Status::UnknownCommand);

@@ -1,6 +1,6 @@
 //! The statuses of responses, and their texts.
 
-/// What became of a request. Numbers are those of memcached's document on the binary protocol.
+/// The result of a request. Numbers are those of memcached's document on the binary protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It was carried out.
@@ -23,14 +23,14 @@ pub enum Status {
     OutOfMemory,
     /// Not served by this program, or not to be passed on to a peer.
     NotSupported,
-    /// Nothing that memcached says.
+    /// None of memcached's.
     Internal,
     /// A node or a datastore could not be reached, took too long, or no quorum was found.
     TemporaryFailure,
 }
 
 impl Status {
-    /// As it stands in a response.
+    /// The number in a response.
     pub fn code(self) -> u16 {
         match self {
             Status::Success => 0x00,

@@ -1,9 +1,9 @@
-//! What a command's reply looks like in RESP3, and how that follows from its arguments.
+//! The RESP3 form of a command's reply, and how it follows from the arguments.
 
 use crate::proto::redis::command::Command;
 use crate::proto::redis::keys::{integer, is};
 
-/// What becomes of a command's reply.
+/// The conversion of a command's reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
     /// Only nulls change.
@@ -57,7 +57,7 @@ pub enum Form {
     Docs,
     /// Text for people.
     Verbatim,
-    /// What a script or function returns: only the datastore knows. Of a RESP2 reply only nulls change.
+    /// The reply of a script or function, whose form only the datastore knows. Of a RESP2 reply only nulls change.
     Native,
 }
 
@@ -72,7 +72,7 @@ pub(in crate::proto::redis) enum FormRule {
     Word(u8, &'static [u8], Form),
     /// The form if this word follows the keys counted by argument 1; else plain.
     Counted(&'static [u8], Form),
-    /// As this says of the whole request.
+    /// As this function returns for the whole request.
     By(fn(&[&[u8]]) -> Form),
 }
 

@@ -1,8 +1,8 @@
-//! What each form does to a reply, as a small tree laid over it.
+//! The conversion that each form makes, as a small tree laid over the reply.
 
 use super::form::Form;
 
-/// One node of what a form does to a reply.
+/// One node of a conversion.
 pub(super) enum Shape {
     Plain,
     Set,

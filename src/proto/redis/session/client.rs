@@ -1,4 +1,4 @@
-//! `CLIENT`: what a client may ask and set about its own connection. One handler of the command table each.
+//! `CLIENT`: queries and settings of a client's own connection. One handler of the command table each.
 
 use std::fmt::Write;
 
@@ -62,7 +62,7 @@ pub fn set_info(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
     Effect::Reply
 }
 
-/// `CLIENT REPLY ON|OFF|SKIP`. What ends the silence is answered although it came in it.
+/// `CLIENT REPLY ON|OFF|SKIP`. The command that ends the silence is answered.
 pub fn reply_mode(session: &mut Session, asked: &mut Asked<'_>) -> Effect {
     let word = asked.arg(2);
     if word.eq_ignore_ascii_case(b"on") {
@@ -177,10 +177,10 @@ impl Session {
     }
 }
 
-/// What is known of a connection beside its session.
+/// The properties of a connection besides its session.
 #[derive(Clone, Copy, Debug)]
 pub struct Figures<'a> {
-    /// Who it is.
+    /// Its identity.
     pub facts: Facts<'a>,
     /// It came over a Unix socket.
     pub is_unix: bool,

@@ -1,4 +1,4 @@
-//! What a client may ask and do about all clients of its node: `CLIENT LIST`, `INFO`, `KILL`, `PAUSE`,
+//! Commands about all clients of the node: `CLIENT LIST`, `INFO`, `KILL`, `PAUSE`,
 //! `UNPAUSE` and `UNBLOCK`, as far as the words of a request decide. The node knows its clients.
 //!
 //! Error texts are Redis 7.0.15's; `MAXAGE` is of 7.4.
@@ -35,7 +35,7 @@ pub struct Filter {
     pub skips_me: bool,
 }
 
-/// What a filter looks at.
+/// The properties of a client that filters check.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// `CLIENT ID`.
@@ -167,7 +167,7 @@ impl Filter {
     }
 }
 
-/// What a `CLIENT PAUSE` asks for.
+/// The pause that a `CLIENT PAUSE` requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause {
     /// For how long, in milliseconds.

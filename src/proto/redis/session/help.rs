@@ -1,8 +1,8 @@
-//! `HELP` of the commands that have subcommands, restricted to what is served.
+//! `HELP` of the commands that have subcommands, restricted to served ones.
 
 use super::{Asked, Effect, Session};
 
-/// A line of help: what to type, and what it does. A column of the command table.
+/// A line of help: the usage and the effect. A column of the command table.
 pub type Help = (&'static str, &'static str);
 
 /// Writes the help of a container in Redis' layout: an array of status lines. First what the container does by

@@ -1,4 +1,4 @@
-//! `COMMAND`: the command table as clients may ask for it, restricted to what is served.
+//! `COMMAND`: the command table for clients, restricted to served commands.
 
 use super::{Asked, Effect, Session};
 use crate::proto::redis::command::{Command, commands};
@@ -144,7 +144,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Whether a set of bytes, whose opening bracket stands before `set`, has this one: then its length,
+/// Returns true if a set of bytes, whose opening bracket is before `set`, has this one; with its length,
 /// brackets included. One that is not closed ends with the pattern.
 fn in_set(set: &[u8], have: u8) -> Option<usize> {
     let negated = set.first() == Some(&b'^');
