@@ -117,9 +117,7 @@ impl Node {
         let is_woken = match front.reading {
             Reading::On | Reading::Off => true,
             Reading::Full => !front.has_drained(),
-            Reading::Waiting if self.memory.is_awaited_by(front.id) => true,
-            Reading::Waiting if key.is_peer() => self.waiting_peers.contains(&front.id),
-            Reading::Waiting => self.waiting.contains(&front.id),
+            Reading::Waiting => self.pressure.is_awaited_by(front.id),
             Reading::Ordered => {
                 front.steps.is_some()
                     || !front.may_ask_on()

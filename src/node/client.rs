@@ -4,6 +4,7 @@ use super::ask::Ask;
 use super::flight::waiter::Waiter;
 use super::front::Front;
 use super::ids::{FrontId, ReqId};
+use super::load::is_too_large;
 use super::memcache::response as memcache_response;
 use super::msg::{Flags, Msg, NO_COMMAND};
 use super::plan::{Asker, PlanCx};
@@ -189,7 +190,10 @@ impl Node {
             client.parser = parser;
             client.front.has_asked |= data.len() < given;
             let expected = client.parser.expected();
-            if expected > 0 && self.is_too_large(data.len(), expected) && !self.reads_off(key) {
+            if expected > 0
+                && is_too_large(&self.pool, data.len(), expected)
+                && !self.reads_off(key)
+            {
                 log_at!(
                     Warn,
                     "a request that needs {} bytes is refused: it is more than three quarters of max_msgs x mbuf_size",

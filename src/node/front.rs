@@ -179,6 +179,17 @@ pub(super) struct Fronts {
 }
 
 impl Fronts {
+    /// Lets a front that waits be read again.
+    pub fn go_on(&mut self, id: ConnId, out: &mut Outbox) {
+        if let Some(front) = self.get_mut(FrontId::of(id))
+            && front.id == id
+            && front.reading == Reading::Waiting
+        {
+            front.reading = Reading::On;
+            out.resume(id);
+        }
+    }
+
     /// The client of this id; none if it is a peer's.
     #[inline]
     pub fn client(&self, id: FrontId) -> Option<&Client> {
@@ -262,8 +273,9 @@ impl Node {
     /// Returns what the reader of a front is to do if it must not read now; pauses the reading of a front that is full
     /// or has to wait.
     pub(super) fn read_paused(&mut self, key: FrontId, now: Now) -> Option<Next> {
-        let strained = self.is_strained(key, now);
-        let starved = !strained && self.exceeds_share(key);
+        let load = self.load(now);
+        let strained = load.is_strained(key);
+        let starved = !strained && load.exceeds_share(key);
         let front = self.fronts.get_mut(key)?;
         match front.reading {
             Reading::On if front.is_full() => {
@@ -276,14 +288,14 @@ impl Node {
                 front.was_paused = true;
                 let id = front.id;
                 self.upstreams.front_waits(now);
-                self.wait(id);
+                self.pressure.wait(id);
                 self.stats.own.reads_paused += 1;
             }
             Reading::On if starved => {
                 front.reading = Reading::Waiting;
                 front.was_paused = true;
                 let id = front.id;
-                self.starve(id, now);
+                self.pressure.memory.starve(id, self.pool.in_use(), now);
                 self.stats.own.reads_paused += 1;
             }
             Reading::On => return None,

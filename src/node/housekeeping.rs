@@ -117,7 +117,7 @@ impl Node {
         if clients.capacity() > 64 && clients.len() < clients.capacity() / 4 {
             clients.shrink_to_fit();
             self.out.shrink();
-            self.waiting.shrink_to(64);
+            self.pressure.clients.shrink_to(64);
             freed += size_of::<super::client::Client>();
         }
         freed

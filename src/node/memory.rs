@@ -4,7 +4,7 @@
 //!
 //! A connection holds its unfinished request and the replies that it has not taken. One that holds at
 //! most [`SMALL`] bytes is read as long as the pool is below its limit. One that holds more is read only
-//! while it holds at most [`SHARE`] times what is free besides a reserve of an eighth of the limit. So
+//! while it holds at most eight times what is free besides a reserve of an eighth of the limit. So
 //! one connection may fill three quarters of the memory, twenty get a twentieth each, and however many
 //! there are, the reserve is left to small requests. Unfinished requests of peers have as much memory
 //! again to themselves: a peer must not wait for what waits for it.
@@ -22,18 +22,15 @@
 //! What counts are blocks, not bytes: a few bytes keep a whole block in use. Before anybody is chosen,
 //! such leftovers are packed.
 
-use super::front::{Front, Reading};
+use super::front::{Front, Fronts, Reading};
 use super::ids::FrontId;
+pub use super::load::SMALL;
 use super::msg::{Msgs, OfFront, Queue};
 use super::{ConnId, Node, limits};
 use crate::clock::Now;
 use crate::log_at;
 use crate::proto::Failure;
 
-/// Bytes that a connection may hold without regard to its share.
-pub const SMALL: usize = 64 << 10;
-/// See the [module](self).
-const SHARE: usize = 8;
 /// How long connections may wait for memory of their share before one of them loses what it holds, in µs.
 const SHARE_WAIT_US: u64 = 1_000_000;
 /// How long small requests wait for the memory of replies that somebody does not take, in µs.
@@ -55,6 +52,12 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// Notes that a front waits for memory of its share, with so many blocks in use.
+    pub fn starve(&mut self, id: ConnId, in_use: usize, now: Now) {
+        self.starved.push((id, now.mono_us));
+        self.used = in_use;
+    }
+
     /// Returns true if a connection waits for memory of its share.
     pub fn is_awaited_by(&self, id: ConnId) -> bool {
         self.starved.iter().any(|(waiting, _)| *waiting == id)
@@ -81,89 +84,50 @@ fn blocks(front: &Front, msgs: &mut Msgs) -> (usize, usize) {
     (front.inbound.blocks(), replies)
 }
 
+/// The front that keeps the most blocks in use, and how many.
+fn holds_the_most(fronts: &Fronts, msgs: &mut Msgs) -> Option<(FrontId, usize)> {
+    let held = fronts.iter().map(|(key, front)| {
+        let (request, replies) = blocks(front, msgs);
+        (key, request + replies)
+    });
+    held.max_by_key(|of| of.1)
+}
+
+/// Returns true if the front that holds the most has taken none of its replies for a while.
+fn takes_nothing(fronts: &Fronts, msgs: &mut Msgs, now: Now) -> bool {
+    let most = holds_the_most(fronts, msgs).map(|(key, _)| key);
+    let front = most.and_then(|key| fronts.get(key));
+    front.is_some_and(|front| front.is_stuck_for(UNTAKEN_WAIT_US, now))
+}
+
 impl Node {
-    /// Blocks in use, but for unfinished requests of peers.
-    fn used(&self) -> usize {
-        let used = self.pool.in_use();
-        if used < self.pool.limit() / 4 * 3 {
-            return used;
-        }
-        let peers = self.fronts.peers.iter();
-        let unfinished = peers.map(|(_, peer)| peer.front.inbound.len() / self.pool.block_size());
-        used.saturating_sub(unfinished.sum())
-    }
-
-    /// Whether small requests of clients have to wait for memory.
-    pub(super) fn is_out_of_memory(&self) -> bool {
-        self.pool.is_strained() && self.used() >= self.pool.limit()
-    }
-
-    /// Whether there is memory again for small requests that have waited.
-    pub(super) fn has_memory_again(&self) -> bool {
-        self.pool.is_ample() || self.used() < self.pool.limit() - self.pool.limit() / 16
-    }
-
-    /// Whether this front holds more than its share.
-    #[inline]
-    pub(super) fn exceeds_share(&self, key: FrontId) -> bool {
-        !self.pool.is_ample() && self.holds_too_much(key)
-    }
-
-    fn holds_too_much(&self, key: FrontId) -> bool {
-        let Some(front) = self.fronts.get(key) else {
-            return false;
-        };
-        let held = front.inbound.len() + front.untaken();
-        if held <= SMALL {
-            return false;
-        }
-        let limit = self.pool.limit();
-        let (used, most) = match key.is_peer() {
-            true => (self.pool.in_use(), 2 * limit),
-            false => (self.used(), limit),
-        };
-        held / self.pool.block_size() > SHARE * most.saturating_sub(used + limit / 8)
-    }
-
-    /// Notes that a front waits for memory of its share.
-    pub(super) fn starve(&mut self, id: ConnId, now: Now) {
-        self.memory.starved.push((id, now.mono_us));
-        self.memory.used = self.pool.in_use();
-    }
-
     /// Lets fronts go on that waited for memory of their share, if some has become free.
     #[inline]
-    pub(super) fn feed_starved(&mut self) {
-        if !self.memory.starved.is_empty() && self.pool.in_use() < self.memory.used {
-            self.feed();
+    pub(super) fn feed_starved(&mut self, now: Now) {
+        let memory = &self.pressure.memory;
+        if !memory.starved.is_empty() && self.pool.in_use() < memory.used {
+            self.feed(now);
         }
     }
 
     #[cold]
-    fn feed(&mut self) {
-        self.memory.used = self.pool.in_use();
-        for (id, since) in std::mem::take(&mut self.memory.starved) {
-            if !self.exceeds_share(FrontId::of(id)) {
-                self.go_on(id);
+    fn feed(&mut self, now: Now) {
+        self.pressure.memory.used = self.pool.in_use();
+        for (id, since) in std::mem::take(&mut self.pressure.memory.starved) {
+            if !self.load(now).exceeds_share(FrontId::of(id)) {
+                self.fronts.go_on(id, &mut self.out);
             } else if self.knows(id) {
-                self.memory.starved.push((id, since));
+                self.pressure.memory.starved.push((id, since));
             }
         }
     }
 
-    /// Whether a request of which this many bytes are there and this many announced will never fit.
-    #[inline]
-    pub(super) fn is_too_large(&self, held: usize, expected: usize) -> bool {
-        let bytes = held.saturating_add(expected);
-        bytes > SMALL && bytes / self.pool.block_size() > self.pool.limit() / 4 * 3
-    }
-
     /// Packs leftovers: of those who do not take their replies, and of those who have begun requests.
     fn pack_leftovers(&mut self, now: Now) {
-        if now.mono_us < self.memory.next_pack {
+        if now.mono_us < self.pressure.memory.next_pack {
             return;
         }
-        self.memory.next_pack = now.mono_us + PACKED_US;
+        self.pressure.memory.next_pack = now.mono_us + PACKED_US;
         for (_, front) in self.fronts.iter_mut() {
             front.inbound.compact(&self.pool);
             front.out.pack(&self.pool);
@@ -190,16 +154,19 @@ impl Node {
             let front = fronts.get(FrontId::of(id));
             front.is_some_and(|front| front.id == id && front.reading == Reading::Waiting)
         };
-        self.memory.starved.retain(|(id, _)| is_waiting(*id));
+        self.pressure
+            .memory
+            .starved
+            .retain(|(id, _)| is_waiting(*id));
         let over = |(_, since): &&(ConnId, u64)| now.mono_us - since >= SHARE_WAIT_US;
-        if !self.memory.starved.iter().any(|of| over(&of)) {
+        if !self.pressure.memory.starved.iter().any(|of| over(&of)) {
             return;
         }
         let held = |id: ConnId| {
             let front = self.fronts.get(FrontId::of(id));
             front.map_or(0, |front| front.inbound.len())
         };
-        let starved = self.memory.starved.iter();
+        let starved = self.pressure.memory.starved.iter();
         // Those whose unread replies are what they hold have their own time.
         let greedy = starved
             .map(|(id, _)| (*id, held(*id)))
@@ -210,26 +177,26 @@ impl Node {
             self.take_memory(FrontId::of(id), now, true);
         }
         // Whatever was in use when they were looked at last.
-        self.memory.used = usize::MAX;
-        self.feed_starved();
+        self.pressure.memory.used = usize::MAX;
+        self.feed_starved(now);
     }
 
     /// Fronts that wait are helped if nobody else does: below the limit they go on, so that memory
     /// held for long makes them slow and never stops them; at the limit somebody has to make room.
     fn help_waiting(&mut self, now: Now) {
-        let stuck = self.memory.stuck.take();
-        if self.waiting.is_empty() && self.waiting_peers.is_empty() {
+        let stuck = self.pressure.memory.stuck.take();
+        if self.pressure.is_idle() {
             return;
         }
         if self.pool.is_strained() {
             self.pack_leftovers(now);
         }
-        if !self.is_exhausted(now) {
+        if !self.load(now).is_exhausted() {
             return self.resume_waiting();
         }
-        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut waiting = std::mem::take(&mut self.pressure.clients);
         waiting.retain(|&id| self.knows(id));
-        self.waiting = waiting;
+        self.pressure.clients = waiting;
         if !self.pool.is_strained() {
             return;
         }
@@ -242,22 +209,15 @@ impl Node {
         let idle = self.flight.msgs.is_empty();
         let is_stuck = idle && stuck.idle_at.is_some_and(|before| held >= before);
         let waited = now.mono_us - stuck.since;
-        let is_due =
-            waited >= limits::STRAINED_US || waited >= UNTAKEN_WAIT_US && self.takes_nothing(now);
+        let is_due = waited >= limits::STRAINED_US
+            || waited >= UNTAKEN_WAIT_US && takes_nothing(&self.fronts, &mut self.flight.msgs, now);
         if is_stuck || is_due {
             self.free_the_most(now);
             stuck.idle_at = None;
         } else {
             stuck.idle_at = idle.then_some(held);
         }
-        self.memory.stuck = Some(stuck);
-    }
-
-    /// Whether the front that holds the most has taken none of its replies for a while.
-    fn takes_nothing(&mut self, now: Now) -> bool {
-        let most = self.holds_the_most().map(|(key, _)| key);
-        let front = most.and_then(|key| self.fronts.get(key));
-        front.is_some_and(|front| front.is_stuck_for(UNTAKEN_WAIT_US, now))
+        self.pressure.memory.stuck = Some(stuck);
     }
 
     /// With twice as much memory in use as may be, whoever holds much of it loses it at once: requests
@@ -273,25 +233,18 @@ impl Node {
     fn shed_the_most(&mut self, now: Now) {
         self.pack_leftovers(now);
         let least = limits::SHED_MIN.div_ceil(self.pool.block_size());
-        if self.pool.is_overfull() && self.holds_the_most().is_some_and(|(_, held)| held >= least) {
+        if self.pool.is_overfull()
+            && holds_the_most(&self.fronts, &mut self.flight.msgs)
+                .is_some_and(|(_, held)| held >= least)
+        {
             self.free_the_most(now);
         }
-    }
-
-    /// The front that keeps the most blocks in use, and how many.
-    fn holds_the_most(&mut self) -> Option<(FrontId, usize)> {
-        let msgs = &mut self.flight.msgs;
-        let held = self.fronts.iter().map(|(key, front)| {
-            let (request, replies) = blocks(front, msgs);
-            (key, request + replies)
-        });
-        held.max_by_key(|of| of.1)
     }
 
     /// Gets rid of what the front that holds the most memory holds.
     fn free_the_most(&mut self, now: Now) {
         self.stats.own.memory_limit_hits += 1;
-        let Some((key, _)) = self.holds_the_most() else {
+        let Some((key, _)) = holds_the_most(&self.fronts, &mut self.flight.msgs) else {
             return;
         };
         let Some(front) = self.fronts.get(key) else {

@@ -87,7 +87,7 @@
 //! | `legacy_rewrite` | requests that a C node does not know, rewritten for it |
 //! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
 //! | `native` | a reply in RESP3 that only the datastore can give |
-//! | `pressure` | who waits when too much is under way; `memory`: who may hold how much |
+//! | `pressure` | the fronts that wait because too much is under way; `load`: how much that is; `memory`: who may hold how much |
 //! | `tasks` | what the node itself asks its datastore for |
 //! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
 //! | `operator` | the port for an operator: control, reload, statistics, health, agreement; `hold` is what the node's state means for requests |
@@ -123,6 +123,7 @@ mod join;
 mod legacy_rewrite;
 pub mod limits;
 mod links;
+mod load;
 mod many;
 mod members;
 mod memcache;
@@ -179,8 +180,8 @@ use hold::Held;
 use ids::{FrontId, SlotId};
 use members::Prepared;
 use memcache::Marks;
-use memory::Memory;
 use outbox::Outbox;
+use pressure::Pressure;
 use scripts::Scripts;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -222,10 +223,7 @@ pub struct Node {
     cards: Cards,
     /// What the driver is to do.
     out: Outbox,
-    /// Clients that wait for the node's pressure to fall.
-    waiting: Vec<ConnId>,
-    /// Peers that do.
-    waiting_peers: Vec<ConnId>,
+    pressure: Pressure,
     scripts: Scripts,
     busy: Busy,
     /// Some datastore did not know the words for an absolute time: such a time stays as it is.
@@ -234,7 +232,6 @@ pub struct Node {
     client_pause: Option<clients::Paused>,
     /// Clients whose next request need not wait for a write in two steps any more.
     in_order: Vec<ConnId>,
-    memory: Memory,
     /// Text on its way into a buffer, a reply in RESP3 or a request in other words; empty in between.
     converted: Vec<u8>,
     /// See [`Node::pause`].
@@ -283,14 +280,12 @@ impl Node {
             marks: Marks::default(),
             cards: Cards::default(),
             out: Outbox::default(),
-            waiting: Vec::new(),
-            waiting_peers: Vec::new(),
+            pressure: Pressure::default(),
             client_pause: None,
             in_order: Vec::new(),
             scripts: Scripts::default(),
             busy: Busy::default(),
             keeps_relative: false,
-            memory: Memory::default(),
             converted: Vec::new(),
             pause_us: 0,
             generation: 0,
