@@ -9,15 +9,15 @@
 use super::broken::Broken;
 use super::keys::SessionKey;
 use super::payload::Payload;
-use super::pieces::{self, Sealed};
 use crate::mbuf::{Chain, Pool};
 use crate::proto::Parse;
+use crate::proto::legacy::pieces::{self, Sealed};
 use openssl::cipher::Cipher as Algorithm;
 use openssl::cipher_ctx::CipherCtx;
 use openssl::error::ErrorStack;
 
 /// Bytes of an AES block.
-pub(super) const BLOCK: usize = 16;
+pub(in crate::proto) const BLOCK: usize = 16;
 /// The head of a C node's buffer: its room is this much less than its size.
 const BUFFER_HEAD: usize = 64;
 /// Smallest `mbuf_size` there is.
@@ -102,7 +102,7 @@ impl Cipher {
     ///
     /// Pieces are expected where a correct sender cuts. C nodes cut earlier where a length line, a
     /// command name or a key would straddle two buffers, and begin what they relay with a piece of
-    /// no plaintext, or a short one; such payloads are put together by search (`pieces`).
+    /// no plaintext, or a short one; such payloads are put together by search ([`pieces`]).
     ///
     /// # Errors
     /// It cannot be decrypted to a payload, or OpenSSL fails.
@@ -162,7 +162,7 @@ impl Cipher {
                 from += BLOCK;
                 continue;
             }
-            match pieces::unpadded(piece) {
+            match unpadded(piece) {
                 Some(plain) if len < full || plain.len() == self.piece => {
                     pool.copy(plain, &mut out)
                 }
@@ -188,5 +188,39 @@ impl Cipher {
 impl std::fmt::Debug for Cipher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Cipher(key not shown, pieces of {} bytes)", self.piece)
+    }
+}
+
+/// A piece without its padding; `None` if that is wrong.
+pub(in crate::proto) fn unpadded(piece: &[u8]) -> Option<&[u8]> {
+    let pad = usize::from(*piece.last()?);
+    if !(1..=BLOCK).contains(&pad) {
+        return None;
+    }
+    let (plain, padding) = piece.split_at_checked(piece.len().checked_sub(pad)?)?;
+    padding
+        .iter()
+        .all(|&byte| usize::from(byte) == pad)
+        .then_some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_checked_in_full() {
+        assert_eq!(unpadded(b"abc\x01"), Some(&b"abc"[..]));
+        assert_eq!(unpadded(&[16; 16]), Some(&b""[..]));
+        for bad in [
+            &b""[..],
+            b"abc\x00",
+            b"abc\x11",
+            b"\x02",
+            b"abc\x03\x02",
+            b"\x03\x03",
+        ] {
+            assert_eq!(unpadded(bad), None, "{bad:?}");
+        }
     }
 }

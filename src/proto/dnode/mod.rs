@@ -6,7 +6,6 @@ pub mod decoder;
 pub mod header;
 pub mod keys;
 pub mod payload;
-mod pieces;
 pub mod scan;
 
 pub use broken::Broken;

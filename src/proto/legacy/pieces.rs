@@ -1,4 +1,4 @@
-//! Finding the pieces of a ciphertext that was not cut where it should have been.
+//! Finding the pieces of a ciphertext that a C node has cut elsewhere than at the size of a buffer.
 //!
 //! Two facts make it possible. A CBC stream decrypted past its end goes wrong in one block only, so
 //! one pass over everything leaves just the first block of each piece to be put right. And the
@@ -11,25 +11,12 @@
 //! anywhere, because the rest of a relayed message's first buffer can have held anything. If there is
 //! more than one way to a payload, none is taken: a message refused is better than one made up.
 
-use super::cipher::BLOCK;
-use super::payload::Payload;
 use crate::proto::Parse;
+use crate::proto::dnode::cipher::{BLOCK, unpadded};
+use crate::proto::dnode::payload::Payload;
 
 /// Most guesses of where a piece ends that are followed up for one payload.
 const MAX_GUESSES: usize = 2000;
-
-/// A piece without its padding; `None` if that is wrong.
-pub(super) fn unpadded(piece: &[u8]) -> Option<&[u8]> {
-    let pad = usize::from(*piece.last()?);
-    if !(1..=BLOCK).contains(&pad) {
-        return None;
-    }
-    let (plain, padding) = piece.split_at_checked(piece.len().checked_sub(pad)?)?;
-    padding
-        .iter()
-        .all(|&byte| usize::from(byte) == pad)
-        .then_some(plain)
-}
 
 /// A piece under way.
 struct Piece<P> {
@@ -42,7 +29,7 @@ struct Piece<P> {
 }
 
 /// A payload as it is received.
-pub(super) struct Sealed<'a> {
+pub(in crate::proto) struct Sealed<'a> {
     pub cipher: &'a [u8],
     /// `cipher` decrypted as if it were one piece.
     pub stream: &'a [u8],
@@ -52,7 +39,10 @@ pub(super) struct Sealed<'a> {
 }
 
 /// The plaintext and its properties, found by `parser` (idle); `None` if there is none, or no certain one.
-pub(super) fn assemble<P: Payload>(parser: &P, sealed: &Sealed<'_>) -> Option<(Vec<u8>, P::Shape)> {
+pub(in crate::proto) fn assemble<P: Payload>(
+    parser: &P,
+    sealed: &Sealed<'_>,
+) -> Option<(Vec<u8>, P::Shape)> {
     let total = sealed.cipher.len();
     let mut plain = Vec::with_capacity(total);
     let mut guesses = 0;
@@ -150,27 +140,6 @@ impl Sealed<'_> {
         };
         for ((byte, before), iv) in block.iter_mut().zip(before).zip(self.iv) {
             *byte ^= before ^ iv;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn padding_is_checked_in_full() {
-        assert_eq!(unpadded(b"abc\x01"), Some(&b"abc"[..]));
-        assert_eq!(unpadded(&[16; 16]), Some(&b""[..]));
-        for bad in [
-            &b""[..],
-            b"abc\x00",
-            b"abc\x11",
-            b"\x02",
-            b"abc\x03\x02",
-            b"\x03\x03",
-        ] {
-            assert_eq!(unpadded(bad), None, "{bad:?}");
         }
     }
 }
