@@ -1,6 +1,6 @@
 //! Which connections keep their places when there are more than places.
 //!
-//! Anybody who can reach a port can connect to it and send nothing. Such connections must not keep out
+//! Any program that can reach a port can connect to it and send nothing. Such connections must not keep out
 //! the peers and clients that the places are for. When all places are taken, a newcomer gets that of the connection
 //! which is least useful:
 //!
@@ -12,7 +12,7 @@
 //! Among equals the address with the most connections loses one, and of its connections the one quiet
 //! longest. Members' addresses are those of the list of members, names by what they were resolved to.
 //! A member may connect from another of its addresses, or from behind a translation of addresses; then
-//! it counts as a stranger, but it asks at once who is there, and has few connections.
+//! it counts as a stranger, but it sends its first request at once, and has few connections.
 //!
 //! [`PEER_QUIET_US`]: super::limits::PEER_QUIET_US
 

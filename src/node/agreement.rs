@@ -15,8 +15,8 @@
 //! 2. the nodes that place keys as this one does are less than half of all whose card is known.
 //!
 //! A token mistyped in one node's `dyn_seeds` or `tokens` takes out that node and no other. Where two
-//! halves disagree, as in a cluster of two, nobody can tell who is right: all stay ready, and say so
-//! loudly. Members that are added or removed one configuration at a time contradict nobody, so a
+//! halves disagree, as in a cluster of two, no node can know which is right: all stay ready, and report it
+//! loudly. Members that are added or removed one configuration at a time are in no contradiction, so a
 //! rolling change that waits for each node to be ready goes through; a rolling change of `hash` does not,
 //! and must not, because keys would be lost.
 
@@ -76,7 +76,7 @@ impl Setting {
         }
     }
 
-    /// Whether nodes that differ in it look for one key on different nodes.
+    /// Returns true if nodes that differ in it look for one key on different nodes.
     pub fn misplaces(self) -> bool {
         matches!(
             self,
@@ -108,7 +108,7 @@ impl Finding {
     }
 }
 
-/// A finding and whom it is about.
+/// A finding, and the node it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// The peer's address, or where it has connected from; empty if it is about several.
@@ -121,7 +121,7 @@ pub struct Warning {
     pub finding: Finding,
 }
 
-/// Tokens as they stand on a card: in ascending order.
+/// Tokens as a card has them: in ascending order.
 pub(super) fn listed(tokens: &[Token]) -> String {
     let mut tokens = tokens.to_vec();
     tokens.sort_unstable();

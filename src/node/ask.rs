@@ -13,7 +13,7 @@ const NAME_ROOM: usize = 64;
 /// A request, as far as placing it is concerned.
 #[derive(Clone, Copy)]
 pub(super) struct Ask<'a> {
-    /// How it is placed and counted, whatever its keys.
+    /// How it is placed and counted, for any keys.
     pub route: Route,
     /// Of its first key.
     pub token: Token,

@@ -1,4 +1,4 @@
-//! Whether the datastore is busy with a script, and what requests get while it is.
+//! A datastore that is busy with a script, and the replies to requests meanwhile.
 //!
 //! A script that runs for longer than Redis' `busy-reply-threshold` makes Redis answer `BUSY` to everybody,
 //! but not on the connection the script came on: there it reads nothing until the script has ended. That
@@ -161,7 +161,7 @@ impl Node {
         self.regate();
     }
 
-    /// The datastore serves requests again, or nobody knows.
+    /// The datastore serves requests again, or its state is unknown.
     pub(super) fn end_busy(&mut self) {
         if self.busy.is_on() {
             self.busy.line.clear();

@@ -45,7 +45,7 @@ const RING_PATIENCE_US: u64 = 60_000_000;
 /// The cards of a node.
 #[derive(Default)]
 pub(super) struct Cards {
-    /// What it tells of itself, without the clock.
+    /// This node's own card, without the clock.
     pub own: Card,
     /// Some peer's clock has come into step or left it, or peers have changed.
     restep: bool,
@@ -119,7 +119,7 @@ pub(super) fn own_card(options: &Options, topology: &Topology) -> Card {
     }
 }
 
-/// A digest of where all members are and which tokens they have, the same whatever their order and their
+/// A digest of where all members are and which tokens they have, the same for any order and their
 /// addresses, which nodes may know by different names.
 fn ring_digest(topology: &Topology) -> String {
     let places = topology.nodes().iter().map(|node| {
@@ -141,7 +141,7 @@ fn short_digest(bytes: &[u8]) -> String {
     text
 }
 
-/// All by which a node decides where a key is; `None` if the card does not tell it all.
+/// The settings by which a node decides where a key is; `None` if the card lacks one.
 pub(super) fn placement_of(card: &Card) -> Option<[&str; 4]> {
     Some([
         card.get(Field::Ring)?,
@@ -273,7 +273,7 @@ impl Node {
         self.flush_front(key);
     }
 
-    /// A peer's messages cannot be read. If the peer knows cards it is told why before the connection
+    /// A peer's messages cannot be read. A peer that knows cards gets the reason before the connection
     /// closes. Otherwise `false`.
     pub(super) fn refuse_peer(&mut self, key: FrontId, broken: Broken) -> bool {
         let mut payload = Chain::new();
@@ -331,7 +331,7 @@ impl Node {
         let Some(peer) = self.upstreams.get_mut(slot) else {
             return;
         };
-        // Whatever else has this id, it is no request that this could answer.
+        // Another message may have this id, but no request that this could answer.
         if peer.exchange.unanswered != Some(message.id) {
             if let Wire::Peer(wire) = &mut peer.wire {
                 wire.unasked += 1;
@@ -357,7 +357,7 @@ impl Node {
         self.peer_known(slot, now);
     }
 
-    /// It is known that a peer tells nothing of itself: a C node, or an older version of this program.
+    /// The peer sends no card: it is a C node, or an older version of this program.
     pub(super) fn peer_has_no_card(&mut self, slot: SlotId) {
         if let Some(peer) = self.upstreams.get_mut(slot) {
             peer.exchange.trouble = None;

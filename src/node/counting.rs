@@ -85,7 +85,7 @@ impl Stats {
         }
     }
 
-    /// A reply has come. `used`: somebody waits for it.
+    /// A reply has come. `used`: a front or a task waits for it.
     #[inline]
     pub(super) fn count_reply(&mut self, distance: Distance, write: bool, used: bool, bytes: u64) {
         let server = &mut self.server;

@@ -91,7 +91,7 @@ impl Node {
         .min()
     }
 
-    /// Whether a connection has something to say and no use: it has not even answered what it is, or
+    /// Returns true if a connection has something to say and no use: it has not even answered what it is, or
     /// owes replies to as many expired requests as may be under way at all.
     fn is_useless(&self, slot: SlotId) -> bool {
         self.upstreams.get(slot).is_some_and(|upstream| {

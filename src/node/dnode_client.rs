@@ -1,6 +1,6 @@
 //! Connections from peers: from their messages to requests.
 //!
-//! A peer's request of type 3 is run on this node's datastore, whoever owns its key; one of type 4 is
+//! A peer's request of type 3 is run on this node's datastore, whichever node owns its key; one of type 4 is
 //! sent to the owner in every rack of this datacenter, and answered with this rack's reply. Each is
 //! answered exactly once, with its id, in order but for what must not wait behind a script ([`super::busy`]). A request
 //! that cannot be served gets an error line, never a closed connection.

@@ -1,6 +1,6 @@
 //! Requests without a key that several nodes answer together.
 //!
-//! | request | who is asked | the answer |
+//! | request | nodes asked | answer |
 //! |---|---|---|
 //! | `DBSIZE` | all nodes of this rack, which together hold all keys once | the sum |
 //! | `KEYS` | the same | all names, one list |

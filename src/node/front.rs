@@ -359,8 +359,8 @@ impl Node {
             .is_none_or(|front| front.reading == Reading::Off)
     }
 
-    /// The connection of a peer is lost. What has arrived on it is still read: whoever sent it may be
-    /// gone for good, and the clients that were told of those writes are not.
+    /// The connection of a peer is lost. What has arrived on it is still read: the peer may be gone for good,
+    /// and its clients have seen those writes acknowledged.
     pub(super) fn read_out(&mut self, key: FrontId) {
         let Some(front) = self.fronts.get_mut(key) else {
             return;

@@ -2,7 +2,7 @@
 //!
 //! In `WRITES_ONLY` the datastore's data is being replaced: reads are refused, writes are kept in the
 //! order of their coming, and sent, before any later one, as soon as the state serves writes and the
-//! datastore takes requests, whatever states come in between. They have no time limit of their own
+//! datastore takes requests, also after other states in between. They have no time limit of their own
 //! (the original closes the datastore's connection over them when the oldest is as old as `timeout`,
 //! and all are lost), but limits there are:
 //!
@@ -54,7 +54,7 @@ struct HeldWrite {
 }
 
 impl Held {
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
@@ -64,7 +64,7 @@ impl Held {
         (self.queue.len(), self.bytes)
     }
 
-    /// How many of them stand in no front's queue meanwhile.
+    /// The number of them that are in no front's queue meanwhile.
     pub fn aside(&self) -> usize {
         let aside = self.queue.iter().filter(|write| write.aside.is_some());
         aside.count()
@@ -91,7 +91,7 @@ impl Node {
         self.is_gated = !open || !self.held.is_empty() || self.busy.is_on();
     }
 
-    /// Whether a request may enter the datastore now. If not, it has been taken care of.
+    /// Returns true if a request may enter the datastore now. If not, it has been taken care of.
     pub(super) fn passes_gate(
         &mut self,
         entry: ReqId,
@@ -128,7 +128,7 @@ impl Node {
             self.stats.own.held_writes_refused += 1;
             return self.forbid(entry, now);
         };
-        // As if it stood in an upstream's queue: whoever asked may leave, the message stays.
+        // As if it were in an upstream's queue: its front may leave, the message stays.
         msg.flags = msg.flags.with(Flags::QUEUED);
         let mut request = Chain::new();
         if raw.len() < self.pool.block_size() / 2 {
@@ -180,7 +180,7 @@ impl Node {
         }
     }
 
-    /// Puts it into that order again, as the newest request; if the peer is gone nobody gets the answer.
+    /// Puts it into that order again, as the newest request; if the peer is gone the answer is dropped.
     fn put_back(&mut self, write: &HeldWrite) {
         let (Some(id), Some(msg)) = (write.aside, self.flight.get_mut(write.entry)) else {
             return;
@@ -217,7 +217,7 @@ impl Node {
             msg.flags = msg.flags.without(Flags::QUEUED);
             // Its time begins only now.
             msg.start = now.mono_us;
-            // Whoever asked may have left, and another may stand in that place.
+            // Its front may have left, and another may have its place.
             let pin = write.pin.filter(|_| !msg.is_over());
             self.send_to_store(write.entry, pin, now, Raw::from(&write.request));
         }

@@ -16,7 +16,7 @@ impl Node {
     }
 
     /// Does everything that is due. Returns how many bytes of buffers were given back, so that the
-    /// driver may tell the allocator.
+    /// driver may inform the allocator.
     pub fn tick(&mut self, now: Now) -> usize {
         if self.timers.is_due(Timer::Upstreams, now) || self.timers.is_due(Timer::Retries, now) {
             for slot in self.upstreams.slots() {
@@ -136,7 +136,7 @@ impl Node {
         }
     }
 
-    /// Whether a node that shuts down has no client left, and no peer that may not have got a write
+    /// Returns true if a node that shuts down has no client left, and no peer that may not have got a write
     /// yet; or its time is over.
     pub fn is_drained(&self) -> bool {
         let owed = |peer: &Upstream| {

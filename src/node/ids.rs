@@ -23,7 +23,7 @@ fn number(place: usize) -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(place as u32)
 }
 
-/// The place that a number of an id stands for.
+/// The place of the number in an id.
 #[inline]
 fn place(number: NonZeroU32) -> usize {
     (number.get() - 1) as usize
@@ -184,7 +184,7 @@ impl<I: Id, T> Table<I, T> {
         self.rows.len()
     }
 
-    /// Whether there is none.
+    /// Returns true if there is none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -22,9 +22,9 @@ use crate::proto::{dnode, legacy};
 
 /// The form in which a C node gets a request.
 pub(super) enum LegacyRewrite {
-    /// The request as it stands.
+    /// The request, unchanged.
     AsItStands,
-    /// Several requests: extra ones whose replies nobody waits for, the one whose reply is the answer, and more extra
+    /// Several requests: extra ones whose replies are not awaited, the one whose reply is the answer, and more extra
     /// ones.
     Requests {
         before: Vec<Chain>,
@@ -109,7 +109,7 @@ impl Node {
         }
     }
 
-    /// Sends a peer an extra request, whose reply nobody waits for.
+    /// Sends a peer an extra request, whose reply is not awaited.
     pub(super) fn send_extra(
         &mut self,
         slot: SlotId,

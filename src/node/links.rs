@@ -1,6 +1,6 @@
 //! The verbs of the node for the connections it makes: put a request on one, connect, lose, park.
 //!
-//! [`Upstreams`](super::upstream::Upstreams) keeps the connections; here stands what follows for requests, timers and
+//! [`Upstreams`](super::upstream::Upstreams) keeps the connections; here is what follows for requests, timers and
 //! statistics.
 
 use super::Node;

@@ -1,4 +1,4 @@
-//! How much is under way, and who should not be read because of it: pure, from the state as it is now.
+//! How much is under way, and which fronts should not be read because of it: pure, from the state as it is now.
 
 use super::flight::Flight;
 use super::front::Fronts;

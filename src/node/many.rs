@@ -121,7 +121,7 @@ impl Node {
 
 /// An answer to `MGET` of which every value has its own majority: of the replies of one datacenter,
 /// as at any level. If several datacenters count, each must have one; this one's is the answer. Where
-/// `versions` are told, they are those of the first reply ([`super::prefer`]).
+/// `versions`: the answer carries versions, those of the first reply ([`super::prefer`]).
 pub(super) fn merged(
     level: Consistency,
     lists: &Lists,
@@ -138,7 +138,7 @@ pub(super) fn merged(
             .filter_map(|(reply, at)| of_dc(&at).then_some(reply))
             .collect();
         let merged = match lists {
-            // Clients are told versions of this datacenter, the first.
+            // Clients get versions of this datacenter, the first.
             Lists::Values(keys) => {
                 memcache::merged(level, &its, keys, versions && answer.is_none())
             }

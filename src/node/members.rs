@@ -1,7 +1,7 @@
 //! The members of the cluster, changed while requests are under way.
 //!
 //! A change has two steps. First the node connects to the peers that are new or have a new address;
-//! all requests still go by the old list. When each of them has said who it is, or after
+//! all requests still go by the old list. When the handshake with each of them is over, or after
 //! [`PREPARATION_US`], the new list takes the place of the old one, from one request to the next. A
 //! peer that is in both lists at one address keeps its connections and what is under way on them.
 //! Connections that lead to no member any more take no new requests, and are closed when the last

@@ -1,4 +1,4 @@
-//! Who may use how much of the pool's memory, and who loses it when there is too little.
+//! The share of a connection in the pool's memory, and the choice of the one that loses it when there is too little.
 //!
 //! # What a connection may hold
 //!
@@ -9,13 +9,13 @@
 //! there are, the reserve is left to small requests. Unfinished requests of peers have as much memory
 //! again to themselves: a peer must not wait for what waits for it.
 //!
-//! # Who loses it
+//! # Which connection loses it
 //!
-//! | what happens | who loses |
+//! | event | loser |
 //! |---|---|
 //! | a request announces more than three quarters of the limit | it is refused at once |
 //! | connections have waited a second for memory of their own share | the one of them that holds the most; another a second later, if there still are some |
-//! | small requests wait for memory, with nothing under way that would free any or for [`limits::STRAINED_US`], or for two seconds with replies that somebody does not take | the connection that keeps the most blocks in use |
+//! | small requests wait for memory, with nothing under way that would free any or for [`limits::STRAINED_US`], or for two seconds with replies that a front does not take | the connection that keeps the most blocks in use |
 //! | twice the limit is in use | the same, at once |
 //!
 //! An unfinished request is refused, and a connection whose replies are most of what it holds is closed.
@@ -33,12 +33,12 @@ use crate::proto::Failure;
 
 /// How long connections may wait for memory of their share before one of them loses what it holds, in µs.
 const SHARE_WAIT_US: u64 = 1_000_000;
-/// How long small requests wait for the memory of replies that somebody does not take, in µs.
+/// How long small requests wait for the memory of replies that a front does not take, in µs.
 const UNTAKEN_WAIT_US: u64 = 2_000_000;
 /// How long leftovers that were packed are left alone, in µs.
 const PACKED_US: u64 = 100_000;
 
-/// Who waits for memory.
+/// The fronts that wait for memory.
 #[derive(Default)]
 pub(super) struct Memory {
     /// Connections that wait for memory of their share, and since when in µs.
@@ -122,7 +122,7 @@ impl Node {
         }
     }
 
-    /// Packs leftovers: of those who do not take their replies, and of those who have begun requests.
+    /// Packs leftovers: of fronts that do not take their replies, and of fronts that have begun requests.
     fn pack_leftovers(&mut self, now: Now) {
         if now.mono_us < self.pressure.memory.next_pack {
             return;
@@ -176,13 +176,13 @@ impl Node {
             self.stats.own.memory_limit_hits += 1;
             self.take_memory(FrontId::of(id), now, true);
         }
-        // Whatever was in use when they were looked at last.
+        // Regardless of what was in use when they were looked at last.
         self.pressure.memory.used = usize::MAX;
         self.feed_starved(now);
     }
 
-    /// Fronts that wait are helped if nobody else does: below the limit they go on, so that memory
-    /// held for long makes them slow and never stops them; at the limit somebody has to make room.
+    /// Fronts that wait are helped where nothing else helps them: below the limit they go on, so that memory
+    /// held for long makes them slow and never stops them; at the limit one front has to make room.
     fn help_waiting(&mut self, now: Now) {
         let stuck = self.pressure.memory.stuck.take();
         if self.pressure.is_idle() {
@@ -220,7 +220,7 @@ impl Node {
         self.pressure.memory.stuck = Some(stuck);
     }
 
-    /// With twice as much memory in use as may be, whoever holds much of it loses it at once: requests
+    /// With twice the limit in use, fronts that hold much of it lose it at once: requests
     /// already under way go on bringing replies, however few more are let in.
     #[inline]
     pub(super) fn shed(&mut self, now: Now) {

@@ -7,19 +7,19 @@
 //! # The verbs, and their order
 //!
 //! The driver calls [`Node::accepted`], [`Node::receive`], [`Node::ended`], [`Node::connected`],
-//! [`Node::broken`] and [`Node::tick`] as the world turns. When it has told everything of one turn, it
+//! [`Node::broken`] and [`Node::tick`] as events come. When it has reported everything of one turn, it
 //!
 //! 1. calls [`Node::end_turn`],
 //! 2. carries out every [`Action`] from [`Node::next_action`],
 //! 3. calls [`Node::transmit`] once for every connection from [`Node::next_dirty`],
 //!
 //! and repeats 2 and 3 until both are empty; then it sleeps until [`Node::next_deadline`] at the
-//! latest. [`Driver`](crate::driver::Driver) is the driver, whatever the world: it writes answers first
+//! latest. [`Driver`](crate::driver::Driver) is the driver in every world: it writes answers first
 //! ([`Node::next_dirty_front`]) and reports what has come meanwhile before it passes requests on, so that fewer writes
 //! carry them. A connection whose `transmit` says there is more is called again when it can be written.
-//! Ids carry a generation: a verb for a connection that is no more does nothing.
+//! Ids carry a generation: a verb for a connection that has gone does nothing.
 //!
-//! # Who closed, and what becomes of the requests
+//! # How connections close, and what becomes of their requests
 //!
 //! A client connection:
 //!
@@ -53,12 +53,12 @@
 //! node's own by which it knows what the peer understands, and then sent its card if it knows cards: one
 //! that gets no answer is closed. On
 //! either, a `DC_ONE` read gets the error only when no other rack can answer it (`failover`). A reply
-//! whose id nobody waits for is dropped; neither that nor what is no reply shows that the peer lives.
+//! whose id is not awaited is dropped; neither that nor what is no reply shows that the peer lives.
 //! A connection that an operator wants to be made anew ([`operator`]) gets no more requests and closes
 //! behind the last reply. A connection from a peer is like a client's, but that bytes which cannot be
 //! read close it at once, that no request of its is ever refused by closing, and that one which fails
 //! is read to its end all the same: what has arrived may be copies of writes that their clients were
-//! told of.
+//! seen acknowledged.
 //!
 //! # The files
 //!
@@ -67,17 +67,17 @@
 //! | `conn` | what this node and its driver call a connection |
 //! | `admission` | which connections keep their places when there are more than places |
 //! | `front` | a connection requests come in on; `client` and `dnode_client` are the two kinds |
-//! | `plan` | what a request is and who gets it: the decision, without side effects |
+//! | `plan` | what a request is and which nodes get it: the decision, without side effects |
 //! | `redis_client` | a client of Redis: its requests, planned and carried out; `clients` is what it asks about all of them; `version`: of its datastore |
 //! | `upstream` | the connections that requests go out on; `links`: what follows for the node when one is made, used or lost; `store` and `peer` read replies |
-//! | `card` | what nodes tell each other of themselves; `agreement` is what does not match |
+//! | `card` | the settings that nodes exchange; `agreement`: the mismatches |
 //! | `outbox` | what the driver is to do next |
 //! | `output` | what is to be written to a connection |
-//! | `flight` | requests in flight; `flight::msg`: one of them; `flight::waiter`: who waits for it; `flight::lost`: the exit of what brings no reply |
+//! | `flight` | requests in flight; `flight::msg`: one of them; `flight::waiter`: what waits for it; `flight::lost`: the exit of what brings no reply |
 //! | `ids` | the names of fronts, slots, requests and judges, each of its own type, and tables by them |
 //! | `ask` | a request, as far as placing it is concerned |
 //! | `route` | where a request goes; `send`: the connection that it goes out on; `frame` is what a peer gets |
-//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is told, `docs` what clients are told of commands |
+//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is the answer, `docs` the replies about commands |
 //! | `many` | requests by keys of several owners |
 //! | `fanout` | a request that several nodes answer together |
 //! | `members` | the members of the cluster, changed while requests are under way |
@@ -87,7 +87,7 @@
 //! | `legacy_rewrite` | requests that a C node does not know, rewritten for it |
 //! | `failover` | a read lost on its way, sent to the next rack; `scripts`: a script, sent where it is not known |
 //! | `native` | a reply in RESP3 that only the datastore can give |
-//! | `pressure` | the fronts that wait because too much is under way; `load`: how much that is; `memory`: who may hold how much |
+//! | `pressure` | the fronts that wait because too much is under way; `load`: how much that is; `memory`: the share of each connection |
 //! | `tasks` | what the node itself asks its datastore for |
 //! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
 //! | `operator` | the port for an operator: control, reload, statistics, health, agreement; `hold` is what the node's state means for requests |
@@ -202,7 +202,7 @@ pub struct Node {
     facts: plan::Facts,
     sights: plan::Sights,
     pool: Pool,
-    /// The block small reads go into, whatever connection they are for.
+    /// The block that small reads of all connections go into.
     shared: Option<Writer>,
     fronts: Fronts,
     admission: Admission,
@@ -219,7 +219,7 @@ pub struct Node {
     keys: plan::Keys,
     /// What marks the versions of each node.
     marks: Marks,
-    /// What it tells its peers of itself.
+    /// The card that it sends to its peers, and when.
     cards: Cards,
     /// What the driver is to do.
     out: Outbox,
@@ -395,7 +395,7 @@ impl Node {
         }
     }
 
-    /// Whoever connected will send no more. What has been sent is still to be read, as far as it is
+    /// The other end will send no more. What has been sent is still to be read, as far as it is
     /// wanted.
     pub fn ended(&mut self, id: ConnId) {
         if let Some(front) = self
@@ -447,7 +447,7 @@ impl Node {
         self.out.next_action()
     }
 
-    /// Whether this id names a connection that is still there.
+    /// Returns true if this id names a connection that is still there.
     #[inline]
     fn knows(&self, id: ConnId) -> bool {
         match id.kind {
@@ -462,7 +462,7 @@ impl Node {
         }
     }
 
-    /// Whether the node is shutting down.
+    /// Returns true if the node is shutting down.
     pub fn is_draining(&self) -> bool {
         self.timers.is_set(Timer::Drain)
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// one.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Our end of client connections, as `CLIENT INFO` tells it.
+    /// This node's end of client connections, as in `CLIENT INFO`.
     pub listen: String,
     /// Where our statistics are, for peers and tools; empty over a Unix socket.
     pub stats_listen: String,

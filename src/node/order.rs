@@ -13,7 +13,7 @@
 //! | a read of one replica | no: it comes to the owner in this rack behind the first step |
 //! | any other of the same key, or of all keys; of memcached, any | yes |
 //!
-//! What stands behind a request that waits does so too. The client's answers leave in order all the same, so
+//! Requests behind one that waits wait too. The client's answers leave in order all the same, so
 //! that waiting delays none of those before. Requests of other clients are not held up: as ever, between
 //! clients there is no order.
 
@@ -27,7 +27,7 @@ use crate::clock::Now;
 use crate::hashkit::digest::digest;
 use crate::mbuf::Raw;
 
-/// The mark that stands for all keys.
+/// The mark of all keys.
 pub(super) const ALL: u64 = 0;
 
 /// The mark of a key: keys with different marks are different, and almost all with one mark are the same.
@@ -75,7 +75,7 @@ impl Node {
     }
 
     /// Returns true if a client's request waits for its writes in two steps, or for as many replies as it may await
-    /// at a time ([`limits::CLIENT_SHARE`](super::limits::CLIENT_SHARE)). The client is then read no more.
+    /// at a time ([`limits::CLIENT_SHARE`](super::limits::CLIENT_SHARE)). The client is then not read any more.
     #[inline]
     pub(super) fn awaits_order<P: ClientProtocol>(
         &mut self,
@@ -103,7 +103,7 @@ impl Node {
         true
     }
 
-    /// Reads a client no more until its next request, which has been read, may go on.
+    /// Stops reading a client until its next request, which has been read, may go on.
     fn hold_in_order(&mut self, key: FrontId) {
         if let Some(front) = self.fronts.get_mut(key) {
             front.reading = Reading::Ordered;

@@ -12,17 +12,17 @@ pub(super) struct Outbox {
     upstreams: Vec<ConnId>,
 }
 
-/// Whether a connection stands in the list of those to be written.
+/// Whether a connection is in the list of those to be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Listed(bool);
 
 impl Listed {
-    /// Returns true if the connection stands in the list.
+    /// Returns true if the connection is in the list.
     pub fn is_listed(self) -> bool {
         self.0
     }
 
-    /// Forgets that it does: it stands there under a name that it has no more.
+    /// Forgets that it is: it is there under an id that it has no longer.
     pub fn forget(&mut self) {
         self.0 = false;
     }
@@ -80,13 +80,13 @@ impl Outbox {
         self.upstreams.pop()
     }
 
-    /// Whether requests are to be written.
+    /// Returns true if requests are to be written.
     #[inline]
     pub fn has_upstreams(&self) -> bool {
         !self.upstreams.is_empty()
     }
 
-    /// Whether this connection stands in one of the lists of those to be written.
+    /// Returns true if this connection is in one of the lists of those to be written.
     pub fn lists(&self, id: ConnId) -> bool {
         self.fronts.contains(&id) || self.upstreams.contains(&id)
     }

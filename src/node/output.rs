@@ -33,7 +33,7 @@ impl Node {
         out.as_contiguous().map(|slice| &**slice)
     }
 
-    /// Whether a connection has bytes to be written.
+    /// Returns true if a connection has bytes to be written.
     pub fn has_output(&self, id: ConnId) -> bool {
         self.output(id).is_some_and(|out| !out.is_empty())
     }
@@ -132,7 +132,7 @@ impl Node {
         None
     }
 
-    /// Whether requests are to be flushed.
+    /// Returns true if requests are to be flushed.
     #[inline]
     pub fn has_dirty_upstreams(&self) -> bool {
         self.out.has_upstreams()

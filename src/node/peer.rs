@@ -17,7 +17,7 @@ use crate::proto::store::Replies;
 use std::io::Read;
 use std::rc::Rc;
 
-/// What makes a peer say who it is: every C node answers it, and says by the version in its answer
+/// The question of the handshake with a peer: every C node answers it, and shows by the version in its answer
 /// that it is one.
 ///
 /// A C node passes it on to its datastore, where it must not count as anything. memcached refuses an `incr` whose
@@ -54,7 +54,7 @@ struct Secret {
 
 impl PeerWire {
     pub fn new(options: &Options) -> PeerWire {
-        // Replies are in clear where requests are, and who is connected to is told by its address alone.
+        // Replies are in clear where requests are, and only the address shows which peer it is.
         let (mut security, store) = (options.security(), options.store);
         security.refuse_plaintext = false;
         PeerWire {
@@ -97,7 +97,7 @@ impl PeerWire {
         self.decoder.allow_resp3();
     }
 
-    /// Whether messages to this peer are encrypted.
+    /// Returns true if messages to this peer are encrypted.
     pub fn is_sealed(&self) -> bool {
         self.secret.is_some()
     }
@@ -113,12 +113,12 @@ impl PeerWire {
 }
 
 impl Upstream {
-    /// Whether messages to the peer are encrypted.
+    /// Returns true if messages to the peer are encrypted.
     pub fn is_encrypted(&self) -> bool {
         matches!(&self.wire, Wire::Peer(wire) if wire.is_sealed())
     }
 
-    /// Whether the peer at the other end is known to be no C node.
+    /// Returns true if the peer at the other end is known to be no C node.
     pub fn is_modern(&self) -> bool {
         match &self.wire {
             Wire::Store(_) => true,
@@ -128,7 +128,7 @@ impl Upstream {
 }
 
 impl Node {
-    /// A connection to a peer is there: encrypts it if it has to be, and asks who the peer is.
+    /// A connection to a peer is there: encrypts it if it has to be, and begins the handshake.
     pub(super) fn peer_connected(&mut self, slot: SlotId, now: Now) {
         let secured = self
             .upstreams
@@ -280,7 +280,7 @@ impl Node {
                     if head.is_some_and(|id| id != message.id) {
                         self.stats.pool.peer_mismatch_requests += 1;
                     }
-                    // An id that nobody waits for is dropped: a reply must never go to another request.
+                    // A reply with an id that is not awaited is dropped: it must never go to another request.
                     if let Some(entry) = peer.take(&mut self.flight.msgs, message.id) {
                         peer.heard = now.mono_us;
                         if message.version < VERSION_MODERN {

@@ -1,4 +1,4 @@
-//! Who waits when too much is under way, and when they go on.
+//! The fronts that wait when too much is under way, and when they go on.
 //!
 //! A front that waits is not read; its bytes stay in the kernel. What a front waits for depends on who
 //! asks, so that nodes never wait for each other in a circle:

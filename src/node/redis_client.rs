@@ -106,7 +106,7 @@ impl Node {
         if args.is_empty() {
             return;
         }
-        // A line is never forwarded as it stands: it goes on in canonical form.
+        // A line is never forwarded unchanged: it goes on in canonical form.
         let mut canonical = Vec::new();
         encode::command(&mut canonical, &args);
         let mut chain = Chain::new();

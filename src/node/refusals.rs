@@ -1,6 +1,6 @@
 //! Error replies of datastores: counted by their word, here and of each peer, and logged once a minute.
 //!
-//! A replica that refuses every write would otherwise be seen by nobody but its clients: at `DC_ONE` not
+//! A replica that refuses every write would otherwise be noticed by its clients only: at `DC_ONE` not
 //! even by those, because another rack's reply is theirs.
 
 use super::Node;

@@ -205,7 +205,7 @@ impl Node {
         }
     }
 
-    /// Sends a message whose reply nobody waits for, if its target can be reached.
+    /// Sends a message whose reply is not awaited, if its target can be reached.
     pub(super) fn send_unawaited(
         &mut self,
         msg: Msg,

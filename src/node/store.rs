@@ -166,7 +166,7 @@ impl Node {
         }
     }
 
-    /// Gives one reply to the request it belongs to: the oldest outstanding one. `false` if nobody
+    /// Gives one reply to the request it belongs to: the oldest outstanding one. Returns false if nothing
     /// has asked: then requests and replies are out of step, and the connection cannot be trusted any
     /// more.
     #[inline]

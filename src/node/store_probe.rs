@@ -1,7 +1,7 @@
 //! The question to the datastore whether it serves: `PING`, or memcached's `version`.
 //!
 //! A datastore that loads its data, wants a password, has lost its master or runs a script without end
-//! accepts connections, so a connection says nothing. It is asked once a second while somebody asks
+//! accepts connections, so a connection shows nothing. It is asked once a second while a monitor asks
 //! `/readyz`, and while it has been seen to refuse reads; never otherwise. How often `/readyz` is asked
 //! does not matter. What `/readyz` says is the last answer, at most a second old; the first time, what
 //! ordinary replies have shown.
@@ -19,7 +19,7 @@ use crate::proto::failure::{self, error_word};
 
 /// Time between two questions, in µs.
 const EVERY_US: u64 = 1_000_000;
-/// How long it is asked after somebody has wanted to know, in µs.
+/// How long it is asked after `/readyz` was asked for, in µs.
 const WATCHED_US: u64 = 60_000_000;
 /// After how long without an answer the datastore counts as one that does not serve, in µs.
 const PATIENCE_US: u64 = 2_000_000;
@@ -51,7 +51,7 @@ impl StoreProbe {
 }
 
 impl Node {
-    /// Somebody wants to know whether the datastore serves: it is asked for a while.
+    /// A monitor wants to know whether the datastore serves: the datastore is asked for a while.
     pub(super) fn watch_store(&mut self, now: Now) {
         let probe = &mut self.store_probe;
         probe.watched_until = now.mono_us + WATCHED_US;

@@ -38,7 +38,7 @@ timers! {
     Sweep,
 }
 
-/// The time that stands for never.
+/// The time that means never.
 const NEVER: u64 = u64::MAX;
 
 /// When each [`Timer`] is due, in µs of the monotonic clock.
@@ -80,7 +80,7 @@ impl TimerTable {
         self.0[timer as usize] <= now.mono_us
     }
 
-    /// Sets it to this time, whatever it was.
+    /// Sets it to this time.
     pub fn set(&mut self, timer: Timer, at: u64) {
         self.0[timer as usize] = at;
     }

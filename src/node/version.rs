@@ -1,9 +1,9 @@
-//! The datastore's version, as `HELLO` tells it.
+//! The datastore's version, as in the reply to `HELLO`.
 //!
 //! It is asked for (`INFO server`) by the first `HELLO` after a connection to the datastore was made, and that
 //! `HELLO` is answered when the datastore has said it; later ones at once. Nothing is asked of a datastore
 //! before any client wants to know, and nothing on behalf of clients that do not. If the datastore cannot say
-//! it, the last version known is told, or [`DEFAULT_VERSION`].
+//! it, the reply has the last version known, or [`DEFAULT_VERSION`].
 
 use super::Node;
 use super::collect::Collector;
@@ -24,7 +24,7 @@ const LONGEST: usize = 64;
 /// What is known of it.
 #[derive(Debug)]
 pub(super) struct Version {
-    /// As clients are told it.
+    /// As clients see it.
     pub text: String,
     /// The datastore that is connected now has said so.
     known: bool,
@@ -70,7 +70,7 @@ pub(super) fn correct(hello: &[u8], told: &str, info: &[u8]) -> (Vec<u8>, Option
 
 impl Node {
     /// Asks the datastore for its version before `HELLO` is answered with this reply, if it is not known.
-    /// Returns false if the reply may be given as it stands.
+    /// Returns false if the reply may be given unchanged.
     pub(super) fn asks_version(&mut self, key: FrontId, now: Now, hello: &[u8]) -> bool {
         let is_told = !matches!(hello.first(), None | Some(b'-'));
         if self.version.known || !is_told || self.options.store != StoreKind::Redis {

@@ -1,7 +1,7 @@
 //! A client of the binary protocol: its requests in words of the text protocol, and the way back.
 //!
 //! A request becomes the line that asks for the same, and is served like a client's line from there on. Its message
-//! keeps opcode and opaque, as [`Asked`], and whatever the answer is, a reply of a datastore or a failure
+//! keeps opcode and opaque, as [`Asked`], and any answer, a reply of a datastore or a failure
 //! of the cluster's own, it is turned into a response when it is the client's turn.
 
 use crate::clock::Now;
@@ -29,7 +29,7 @@ impl ClientProtocol for Parser {
     }
 
     fn awaits_steps(_node: &Node, _key: FrontId, request: &Request, _raw: Raw<'_>) -> bool {
-        // As for a line: what is refused reaches nobody, and one that names a version takes two steps itself.
+        // As for a line: what is refused reaches no datastore, and one that names a version takes two steps itself.
         match request.kind {
             Kind::Served(row) => {
                 !matches!(row.op, Op::Noop | Op::Quit) && request.header.unique == 0
@@ -142,7 +142,7 @@ impl Node {
                 self.pool.copy(b"\r\n", &mut chain);
             }
         }
-        // In the chain the line may stand in two pieces; here it does not.
+        // In the chain the line may be in two pieces; here it is not.
         let mut parser = text::Parser::default();
         let status = match parser.parse(line.bytes(), 0) {
             text::Status::Incomplete => parser.find(&chain),

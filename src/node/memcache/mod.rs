@@ -25,8 +25,8 @@
 //! # Versions
 //!
 //! A version means nothing to any other memcached than the one that has counted it. So as soon as there are several
-//! nodes, each version that a client is told carries a mark of the node it is from. A mark of a node that
-//! owns the key no more is nobody's, and matches nothing; nor does a version without a mark, which a client may have
+//! nodes, each version that a client gets carries a mark of the node it is from. A mark of a node that
+//! does not own the key any more matches nothing; nor does a version without a mark, which a client may have
 //! from the time when its node was alone.
 //!
 //! `incr`, `append` and their like run once on each replica. A `cas` cannot: where there are several racks, it is
@@ -35,7 +35,7 @@
 //! (flag `I`) is asked for without that flag first; if the version is another one, it is asked for again as it came,
 //! and then the other replicas are to store a stale item too ([`rewrite::stale`]).
 //!
-//! Who is told to make a stale item anew (`W`) is each replica's own business: at `DC_ONE`, one client in each rack.
+//! Each replica chooses the client that is to make a stale item anew (`W`): at `DC_ONE`, one client in each rack.
 //!
 //! So that of two clients with one value only one succeeds, all nodes of a datacenter take versions
 //! from the same replica: `gets` at `DC_ONE` asks the owner in the first rack that can be reached, and
@@ -51,7 +51,7 @@
 //!
 //! A C node cannot keep a stale item: it deletes the item instead.
 //!
-//! `ma` with `N` and `q` is quiet also when it has made the item: memcached 1.6 tells that, but its
+//! `ma` with `N` and `q` is quiet also when it has made the item: memcached 1.6 reports that, but its
 //! reply does not say so.
 
 mod answer;

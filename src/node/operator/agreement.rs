@@ -125,7 +125,7 @@ impl Operator<'_> {
         all
     }
 
-    /// Whether a card is that of a member, as it is listed here.
+    /// Returns true if a card is that of a member, as it is listed here.
     fn is_member(&self, card: &Card) -> bool {
         let Some(tokens) = card.get(Field::Tokens) else {
             return true;

@@ -1,4 +1,4 @@
-//! Whether the node can serve its clients, and if not, why.
+//! The readiness of the node to serve its clients, and the reasons against it.
 
 use super::Operator;
 use crate::clock::Now;

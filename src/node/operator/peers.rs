@@ -56,7 +56,7 @@ impl Operator<'_> {
     }
 }
 
-/// The figure that tells of a mismatch; none for a connection that is only not there, which `up` tells.
+/// The figure of a mismatch; none for a connection that is only not there, which `up` shows.
 fn mismatch(stats: &mut PeerStats, setting: Setting) -> Option<&mut u64> {
     Some(match setting {
         Setting::Connection => return None,

@@ -16,7 +16,7 @@ pub(in crate::node) struct Facts {
     pub has_other_racks: bool,
     /// Some rack has several nodes: a key has to be hashed to know its owner.
     pub needs_hash: bool,
-    /// Not every request with a key goes on as it stands.
+    /// Not every request with a key goes on unchanged.
     pub needs_inspection: bool,
     /// Versions that clients of a memcached get are marked with the node they are from.
     pub marks_versions: bool,

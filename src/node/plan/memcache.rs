@@ -28,7 +28,7 @@ pub(in crate::node) fn at_sight(cx: &PlanCx<'_>, kind: &Kind) -> Option<Plan> {
     }
 }
 
-/// The plan of a request in canonical form, if it goes on as it stands.
+/// The plan of a request in canonical form, if it goes on unchanged.
 #[inline]
 fn direct(
     cx: &PlanCx<'_>,
@@ -112,7 +112,7 @@ fn of_peer(cx: &PlanCx<'_>, call: &Call<'_>, keys: &Keys, forward: bool) -> Plan
     }
 }
 
-/// How a request is placed and counted. `gets_versions`: its reply tells a client versions of values.
+/// How a request is placed and counted. `gets_versions`: its reply carries versions of values.
 #[inline]
 fn route(cx: &PlanCx<'_>, command: &Command, class: Class, gets_versions: bool) -> Route {
     let level = cx.level(class);
@@ -156,7 +156,7 @@ fn quiet(route: Route, call: &Call<'_>) -> Route {
     }
 }
 
-/// Returns true if the answer tells the client versions of values.
+/// Returns true if the answer carries versions of values.
 fn hands_out_versions(call: &Call<'_>) -> bool {
     match &call.body {
         Body::Get { .. } => call.command.tells_versions,

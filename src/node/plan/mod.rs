@@ -1,4 +1,4 @@
-//! What a request is and who gets it: decided here, and only here, for clients and for peers.
+//! What a request is and which nodes get it: decided here, and only here, for clients and for peers.
 //!
 //! [`redis::plan`] looks at a request and at a [`PlanCx`], which holds everything else the decision depends on:
 //! the topology, the options, and what is known of the connection the request came in on. It changes nothing. The
@@ -99,7 +99,7 @@ impl Plan {
     }
 }
 
-/// How a request is placed and counted, whatever its keys.
+/// How a request is placed and counted, for any keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     /// The command's row in its table.
@@ -174,7 +174,7 @@ pub(super) enum Why {
     Unresolved(Unresolved),
     /// The command is not served, or not with these arguments.
     Unserved(&'static Command, refusal::Why),
-    /// Its keys cannot be told.
+    /// Its keys cannot be found.
     Keys(&'static Command, KeysError),
     /// The datastore would make keys from the pattern behind this option, and other nodes may own them.
     PatternSpansNodes(&'static str),

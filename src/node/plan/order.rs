@@ -37,7 +37,7 @@ impl Plan {
         }
     }
 
-    /// Returns true if a client's request with this plan could overtake a write in two steps, whatever their keys.
+    /// Returns true if a client's request with this plan could overtake a write in two steps, for any keys.
     pub(in crate::node) fn could_overtake(&self) -> bool {
         self.route().is_some() && !matches!(self, Plan::TwoStep(_))
     }

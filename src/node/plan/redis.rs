@@ -162,7 +162,7 @@ pub(super) fn of_peer(cx: &PlanCx<'_>, route: Route, forward: bool) -> Plan {
     }
 }
 
-/// The plan of a request whose keys cannot be told. Some every datastore refuses for their number of keys: the
+/// The plan of a request whose keys cannot be found. Some every datastore refuses for their number of keys: the
 /// local one says why, if the row leaves that to it, for `FCALL` looks for the function first, and an older Redis does
 /// not know the command at all.
 fn of_wrong_keys(cx: &PlanCx<'_>, command: &'static Command, error: KeysError) -> Plan {

@@ -230,7 +230,7 @@ impl Upstream {
         matches!(self.state, State::Connecting { .. } | State::Handshake)
     }
 
-    /// Returns true if requests for it are parked until the peer has said who it is.
+    /// Returns true if requests for it are parked until the handshake is over.
     #[inline]
     pub fn is_parking(&self) -> bool {
         !self.is_up() && self.anew.is_awaited()
@@ -277,7 +277,7 @@ impl Upstream {
         !self.is_store() && self.backlog() >= 2 * limits::UPSTREAM_QUEUE
     }
 
-    /// Requests in its queue that nobody knows the end of: all of a peer that has been silent for a while, else
+    /// Requests in its queue that may never be answered: all of a peer that has been silent for a while, else
     /// those that have expired.
     pub fn stranded(&self, now: Now) -> u32 {
         let quiet = now.mono_us.saturating_sub(self.heard);
