@@ -127,7 +127,7 @@ pub struct Target {
     /// True if it can be sent. If not, a counted target is an error of its datacenter from the
     /// start, and a discarded one is dropped, for the caller's statistics.
     pub reachable: bool,
-    /// How many racks were passed over because they could not be reached; 0 without failover.
+    /// How many racks were skipped because they could not be reached; 0 without failover.
     pub passed_over: u16,
 }
 

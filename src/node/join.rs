@@ -173,7 +173,7 @@ impl Join {
             Join::Docs { with_own } => docs::served(replies, *with_own),
             Join::Named(naming) => {
                 let reply = replies.first_mut().map(std::mem::take).unwrap_or_default();
-                let (text, reply) = naming.told(&reply);
+                let (text, reply) = naming.with_key(&reply);
                 Answer {
                     text,
                     ..Answer::reply(reply, true)

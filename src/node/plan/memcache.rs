@@ -49,7 +49,7 @@ fn direct(
     if has_several_owners || is_client && (names_version || is_purge) {
         return None;
     }
-    let gets_versions = is_client && cx.facts.marks_versions && versions == Versions::Told;
+    let gets_versions = is_client && cx.facts.marks_versions && versions == Versions::Returned;
     let route = route(cx, command, command.class, gets_versions);
     Some(Plan::Keyed(route, Words::AsTheyAre))
 }

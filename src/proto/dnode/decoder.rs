@@ -23,7 +23,7 @@ pub const MAX_GOSSIP: usize = 512_000;
 /// more, the next header is searched for at once.
 pub const MAX_SKIP: usize = 16 << 20;
 
-/// Most bytes that may be passed over between two messages; more break the connection.
+/// Most bytes that may be skipped between two messages; more break the connection.
 pub const MAX_GARBAGE: u64 = 32 << 20;
 
 /// The encryption settings of a decoder's connection.

@@ -151,7 +151,7 @@ impl Scanner {
         self.at == At::Magic(0)
     }
 
-    /// Bytes passed over so far that belonged to no header, not counting spaces.
+    /// Bytes skipped so far that belonged to no header, not counting spaces.
     pub fn garbage(&self) -> u64 {
         self.garbage
     }
@@ -174,7 +174,7 @@ impl Scanner {
         self.data_len = 1;
     }
 
-    /// Reads on. Bytes that belong to no header are passed over.
+    /// Reads on. Bytes that belong to no header are skipped.
     pub fn feed(&mut self, bytes: &[u8]) -> Scan {
         let mut rest = bytes;
         loop {

@@ -23,7 +23,7 @@ use crate::proto::memcache::head::{Head, MAX_KEY_LEN};
 use crate::proto::memcache::meta::Verb;
 use crate::proto::memcache::{base64, number, rewrite};
 
-/// The version that a client is told of what a C node has stored: memcached's classic commands tell none, and no
+/// The version in the reply for an item that a C node has stored: memcached's classic commands return none, and no
 /// item will ever have this one.
 const NO_VERSION: u64 = u64::MAX;
 
@@ -393,7 +393,7 @@ fn line_of(code: &str, verb: Verb, meta: &Meta<'_>, item: Option<&Head>, pool: &
     let key = meta.is_base64().then(|| base64::decode(meta.key));
     let key = key.flatten().map(|key| base64::encode(&key));
     let is_done = code == "HD" || code.starts_with("VA");
-    // memcached's `ma` tells one only where it has done something.
+    // memcached's `ma` returns one only where it has done something.
     let tells_version = match verb {
         Verb::Set => true,
         Verb::Arithmetic => is_done,

@@ -1,6 +1,6 @@
 //! Base64 keys of the meta commands (RFC 4648, section 4).
 
-/// The six bits a letter stands for; `None` for bytes that are passed over.
+/// The six bits a letter stands for; `None` for bytes that are skipped.
 fn six(byte: u8) -> Option<u8> {
     match byte {
         b'A'..=b'Z' => Some(byte - b'A'),
@@ -15,7 +15,7 @@ fn six(byte: u8) -> Option<u8> {
 
 /// The key as memcached stores it; `None` if memcached cannot decode it.
 ///
-/// As memcached 1.6.18 (observed): bytes outside the alphabet are passed over, the count of the others has to
+/// As memcached 1.6.18 (observed): bytes outside the alphabet are skipped, the count of the others has to
 /// be a multiple of four, at most two `=` may stand in a group of four, and the first such group is the last
 /// one read.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {

@@ -251,7 +251,7 @@ impl<'a> Call<'a> {
 /// first bytes, at least two.
 ///
 /// As memcached 1.6.18: it keeps a miss of `mg` and a success of the others to itself. (It lets one success
-/// of `ma` be heard, which cannot be told from the others: a value that was created by the flag `N`.)
+/// of `ma` be heard, which cannot be distinguished from the others: a value that was created by the flag `N`.)
 pub fn is_suppressed(command: &Command, reply_start: &[u8]) -> bool {
     let code = code(reply_start);
     match command.meta {

@@ -30,7 +30,9 @@ pub(super) fn read(line: &[u8]) -> Option<Direct> {
     match line {
         [b'g', b'e', b't', b' ', ..] => retrieval(line, 4, &command::GET, Versions::None),
         [b's', b'e', b't', b' ', ..] => storage(line, 4, &command::SET),
-        [b'g', b'e', b't', b's', b' ', ..] => retrieval(line, 5, &command::GETS, Versions::Told),
+        [b'g', b'e', b't', b's', b' ', ..] => {
+            retrieval(line, 5, &command::GETS, Versions::Returned)
+        }
         [b'm', b'g', b' ', ..] => meta_get(line),
         [b'm', b's', b' ', ..] => meta_set(line),
         [b'm', b'd', b' ', ..] => meta_delete(line),
@@ -198,7 +200,7 @@ fn flags(
         }
         seen |= bit;
         if letter == b'c' {
-            versions = Versions::Told;
+            versions = Versions::Returned;
         }
     }
     Some(versions)

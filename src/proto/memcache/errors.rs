@@ -55,7 +55,7 @@ pub const FLUSH_DISABLED: &str = "CLIENT_ERROR flush_all is disabled; start the 
 /// Most bytes of a client's input that a line quotes.
 const QUOTED: usize = 128;
 
-/// A form of `stats` that changes something or asks for more than one node can tell. `word` is what the
+/// A form of `stats` that changes something or asks for more than one node knows. `word` is what the
 /// client sent.
 pub fn stats_refused(word: &[u8]) -> Vec<u8> {
     let mut line = b"CLIENT_ERROR stats ".to_vec();

@@ -5,7 +5,7 @@
 //! connection to the datastore or the cluster asks for something else:
 //!
 //! - NUL and CR inside a line: memcached ends the line at a NUL and takes CR for a byte of a word. A line that
-//!   would be served with or without what follows the NUL is refused with [`errors::BAD_LINE`]; a value that belongs to it is passed over.
+//!   would be served with or without what follows the NUL is refused with [`errors::BAD_LINE`]; a value that belongs to it is skipped.
 //! - Commands of an operator (`slabs`, `lru`, `lru_crawler`, `watch`, `shutdown`, `cache_memlimit`, `me` and
 //!   so on) are unknown, most forms of `stats` are refused, `verbosity` has no effect.
 //! - `gat` and `gats` are as long as `get` may be: memcached takes those of more than [`MAX_SENT`] bytes or closes,
@@ -51,7 +51,7 @@ pub(super) enum Follows {
     Nothing,
     /// A value of this many bytes, and CR LF.
     Value(u32),
-    /// This many bytes that are to be passed over.
+    /// This many bytes that are to be skipped.
     Swallow(u32),
     /// As [`Follows::Swallow`], because the value is longer than [`MAX_VALUE`].
     TooLarge(u32),
@@ -407,7 +407,7 @@ pub(super) fn meta_set<'a>(_: &'static Command, words: &Words<'a>) -> Read<'a> {
         Some(Ok(len)) if len <= i32::MAX as u32 - 2 => len,
         _ => return refuse(errors::BAD_LINE, false),
     };
-    // From here on a refused line has its value passed over.
+    // From here on a refused line has its value skipped.
     let text = match flags(words, key, 3) {
         Err(text) => text,
         Ok(flags) if flags.mode.is_some_and(|mode| !meta::is_set_mode(mode)) => {

@@ -38,7 +38,7 @@ pub(super) struct Flags<'a> {
 }
 
 /// Reads flags. The error is the text memcached has for it in `mg` and `ms`: it stops at a flag that stands
-/// twice or that it does not know, and of other errors it tells the last one.
+/// twice or that it does not know, and of other errors it reports the last one.
 pub(super) fn flags<'a>(tokens: &[&'a [u8]], key: &[u8]) -> Result<Flags<'a>, &'static str> {
     let mut flags = Flags::default();
     let mut error = None;

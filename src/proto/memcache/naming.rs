@@ -59,7 +59,7 @@ impl Naming {
 
     /// The reply with its key, in two: the beginning of its line, and the rest. A line without a key, as
     /// that of an error, is unchanged.
-    pub fn told(&self, reply: &Chain) -> (Vec<u8>, Chain) {
+    pub fn with_key(&self, reply: &Chain) -> (Vec<u8>, Chain) {
         let mut rest = Chain::new();
         rest.append_shared(reply);
         let mut start = vec![0; reply.len().min(MAX_HEAD_LEN)];
@@ -154,7 +154,7 @@ mod tests {
             let pool = Pool::new(512, 1 << 20);
             let mut chain = Chain::new();
             pool.copy(reply.as_bytes(), &mut chain);
-            let (mut all, rest) = naming.told(&chain);
+            let (mut all, rest) = naming.with_key(&chain);
             all.extend(rest.to_vec());
             let told = told.replace("KEY", &format!("k{KEY} b"));
             assert_eq!(String::from_utf8(all).expect("text"), told, "{line}");

@@ -163,7 +163,7 @@ impl Parser {
     }
 
     /// Looks at `data`, whose first byte is byte `base` of the reply; bytes before the parser's
-    /// position are passed over. A line that announces data, and the first word of any other, is not
+    /// position are skipped. A line that announces data, and the first word of any other, is not
     /// looked at until it is there as a whole.
     #[inline]
     pub fn parse(&mut self, data: &[u8], base: usize) -> Status {

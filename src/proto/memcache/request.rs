@@ -2,7 +2,7 @@
 //!
 //! A request is a line, and for some commands a value of announced length with CR LF behind it. The line's
 //! end is searched once, however the bytes arrive; a canonical line is then read in one pass; a value is
-//! passed over by its length and never looked at. Only a line that straddles two slices is copied, to be
+//! skipped by its length and never looked at. Only a line that straddles two slices is copied, to be
 //! read.
 //!
 //! The end of a request is where memcached 1.6.18 sees it (observed), as its clients were made for it:
@@ -74,7 +74,7 @@ pub enum Kind {
         /// True if the client does not want it.
         silent: bool,
     },
-    /// Bytes of a value that is passed over, as many as there were: nothing to answer.
+    /// Bytes of a value that is skipped, as many as there were: nothing to answer.
     Skipped,
 }
 
@@ -84,7 +84,7 @@ pub enum Versions {
     /// None: it may be sent to several replicas unchanged.
     None,
     /// Its reply contains a version.
-    Told,
+    Returned,
     /// It is carried out only if the item has the version that it names.
     Compared,
 }
@@ -121,7 +121,7 @@ enum Phase {
         kind: Kind,
         silent: bool,
     },
-    /// In a value that is passed over.
+    /// In a value that is skipped.
     Skip {
         /// Bytes of it that are still to come.
         left: usize,
@@ -259,7 +259,7 @@ impl Parser {
     }
 
     /// Looks at `data`, whose first byte is byte `base` of the request; bytes before the parser's position
-    /// are passed over. A line has to be shown from its beginning (`base` 0), and so has the CR LF behind a
+    /// are skipped. A line has to be shown from its beginning (`base` 0), and so has the CR LF behind a
     /// value.
     #[inline]
     pub fn parse(&mut self, data: &[u8], base: usize) -> Status {
@@ -378,7 +378,7 @@ impl Parser {
         };
     }
 
-    /// Goes on with bytes that are passed over.
+    /// Begins to skip bytes.
     fn skip(&mut self, left: usize) {
         if left > 0 {
             self.phase = Phase::Skip { left };

@@ -18,7 +18,7 @@ pub enum Alike {
     Kind,
     /// Of an integer that it is not negative, of anything else all.
     Integer,
-    /// The elements of an array, so many at a time, in any order: 1 for sets, 2 for fields with values.
+    /// The elements of an array, in groups of this many, in any order: 1 for sets, 2 for fields with values.
     Groups(u8),
     /// Each element of an array by this.
     Each(&'static Alike),

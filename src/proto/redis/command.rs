@@ -86,7 +86,7 @@ pub enum Script {
 pub enum Replicate {
     /// As it stands.
     AsIs,
-    /// With so many arguments or more it may hold a time that counts from now, which is made an
+    /// With this many arguments or more it may hold a time that counts from now, which is made an
     /// absolute one ([`super::rewrite::absolute`]).
     Absolute(u8),
     /// One replica runs it, and the others get its effect ([`super::effect::effect`]).
@@ -181,7 +181,7 @@ pub struct Command {
     pub(super) children: Children,
 }
 
-/// Subcommands: where they are declared, then where they stand in the assembled table.
+/// Subcommands: their declaration, then their place in the assembled table.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Children {
     Declared(&'static [Command]),

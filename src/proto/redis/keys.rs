@@ -368,7 +368,7 @@ fn sort(args: &[&[u8]], out: &mut Vec<Key>) -> Result<(), KeysError> {
     let mut store = None;
     let mut at = 2;
     while let Some(arg) = args.get(at) {
-        // Arguments of other options are passed over, so a pattern that reads STORE is none.
+        // Arguments of other options are skipped, so a pattern that reads STORE is none.
         if is(arg, "limit") {
             at += 2;
         } else if is(arg, "get") || is(arg, "by") {

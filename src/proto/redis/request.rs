@@ -260,7 +260,7 @@ impl Parser {
     }
 
     /// Looks at `data`, whose first byte is byte `base` of the request; bytes before the parser's
-    /// position are passed over.
+    /// position are skipped.
     #[inline]
     pub fn parse(&mut self, data: &[u8], base: usize) -> Status {
         let mut p = self.pos - base;

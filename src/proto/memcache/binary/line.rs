@@ -232,7 +232,7 @@ pub fn of(row: &Opcode, header: &Header, start: &[u8]) -> Result<Option<Line>, N
 
 /// Returns true if a value may be more than memcached takes, whose limit (`-I`) is 1 MB unless it was set. At a meta command
 /// memcached deletes the item then, whatever the mode, which the binary protocol does at `set` only; so the others are
-/// asked for by classic commands, which tell no version.
+/// asked for by classic commands, which return no version.
 fn is_huge(header: &Header) -> bool {
     const HUGE: u32 = (1 << 20) - 64;
     header.value().is_some_and(|value| value > HUGE)

@@ -21,7 +21,7 @@
 //! - An `add` or `replace` of such a key whose value is too large deletes the item.
 //! - The version in the response to a large value matches no item, except for `set` ([`mod@line`]).
 //! - An expiration time from 2038 on is none at all.
-//! - Behind a command that is not known, exactly its own body is passed over.
+//! - Behind a command that is not known, exactly its own body is skipped.
 //! - `getk`, `gatk` and `touch`, and any `get` of such an odd key, count as the one read of a stale item that is to make it anew.
 //! - Failures of the cluster's own have the statuses [`status::Status::TemporaryFailure`] and
 //!   [`status::Status::NotSupported`], with the text that a client of the text protocol gets.

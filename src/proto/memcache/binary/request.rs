@@ -29,7 +29,7 @@ pub enum Kind {
     Served(&'static Opcode),
     /// To be answered with this status; its body comes as [`Kind::Skipped`].
     Answer(Status),
-    /// Bytes of a body that is passed over: nothing to answer.
+    /// Bytes of a body that is skipped: nothing to answer.
     Skipped,
 }
 
@@ -187,7 +187,7 @@ impl Parser {
         Found::Complete(Request { len, header, kind })
     }
 
-    /// Goes on with bytes that are passed over.
+    /// Begins to skip bytes.
     fn skip(&mut self, left: usize) {
         if left > 0 {
             self.phase = Phase::Skip(left);

@@ -236,7 +236,7 @@ fn what_is_no_request_closes_the_connection() {
         status(Status::Invalid)
     );
     assert_eq!(Fatal::NoRequest.reply(), b"");
-    // A value that nobody could take is passed over.
+    // A value that nobody could take is skipped.
     let mut large = request(1, &[0; 8], b"k", b"", 0);
     large[8..12].copy_from_slice(&u32::MAX.to_be_bytes());
     let Found::Complete(found) = Parser::default().parse(&large) else {
@@ -302,7 +302,7 @@ proptest! {
     }
 }
 
-/// Bytes that are passed over come as they arrived.
+/// Bytes that are skipped come as they arrived.
 fn push(found: &mut Vec<Found>, next: Found) {
     if let (Some(Found::Complete(last)), Found::Complete(next)) = (found.last_mut(), next)
         && (last.kind, next.kind) == (Kind::Skipped, Kind::Skipped)

@@ -67,7 +67,7 @@ fn canonical_requests_go_straight() {
         ),
         (
             "gets ab\r\n",
-            direct(&command::GETS, (5, 2), 1, Versions::Told),
+            direct(&command::GETS, (5, 2), 1, Versions::Returned),
         ),
         (
             "set a 0 0 1\r\nx\r\n",
@@ -131,7 +131,7 @@ fn canonical_requests_go_straight() {
         ),
         (
             "mg a v c\r\n",
-            direct(&command::META_GET, (3, 1), 1, Versions::Told),
+            direct(&command::META_GET, (3, 1), 1, Versions::Returned),
         ),
         (
             "mg a t\r\n",
@@ -223,7 +223,7 @@ fn values_end_where_memcached_ends_them() {
             "ms a 1 q\r\nxyz\r\n",
             &[(13, Kind::BadChunk { silent: false }), (2, Kind::Line)],
         ),
-        // Refused: the value is taken for a command, or passed over.
+        // Refused: the value is taken for a command, or skipped.
         ("set a 0 0\r\nx\r\n", &[(11, Kind::Line), (3, Kind::Line)]),
         ("set a 0 0 -1\r\n\r\n", &[(14, Kind::Line), (2, Kind::Line)]),
         (
@@ -491,9 +491,9 @@ fn agree(bytes: &[u8], request: &Request) {
 /// The rule for [`Kind::Direct`]'s `versions`, told by what the call is.
 fn versions_of(call: &Call<'_>) -> Versions {
     match &call.body {
-        Body::Get { .. } if call.command.name == "gets" => Versions::Told,
+        Body::Get { .. } if call.command.name == "gets" => Versions::Returned,
         Body::Store { unique, .. } if unique.is_some() => Versions::Compared,
-        Body::Meta(meta) if meta.token(b'c').is_some() => Versions::Told,
+        Body::Meta(meta) if meta.token(b'c').is_some() => Versions::Returned,
         _ => Versions::None,
     }
 }

@@ -30,7 +30,7 @@ pub struct Filter {
     /// At least so old, in seconds.
     age: Option<u64>,
     /// A kind of client that there is not: a replica, a subscriber.
-    nobody: bool,
+    matches_none: bool,
     /// The client that asks is not meant.
     pub skips_me: bool,
 }
@@ -56,7 +56,7 @@ impl Filter {
                 .as_ref()
                 .is_none_or(|wanted| wanted == text.as_bytes())
         };
-        !self.nobody
+        !self.matches_none
             && self.ids.as_ref().is_none_or(|ids| ids.contains(&facts.id))
             && is(&self.addr, facts.addr)
             && is(&self.laddr, facts.laddr)
@@ -154,8 +154,8 @@ impl Filter {
 
     fn kind(&mut self, kind: &[u8], out: &mut Vec<u8>) -> Option<()> {
         match kind.to_ascii_lowercase().as_slice() {
-            b"normal" => self.nobody = false,
-            b"master" | b"replica" | b"slave" | b"pubsub" => self.nobody = true,
+            b"normal" => self.matches_none = false,
+            b"master" | b"replica" | b"slave" | b"pubsub" => self.matches_none = true,
             _ => {
                 push(out, "-ERR Unknown client type '");
                 errors::push_quoted(kind, out);

@@ -36,7 +36,7 @@ impl Session {
         self.refused_multi.is_some()
     }
 
-    /// Takes note that the client, all of whose requests are answered, has sent nothing for so many µs, and got nothing.
+    /// Records that the client, all of whose requests are answered, has neither sent nor received anything for this many µs.
     #[inline]
     pub fn was_silent(&mut self, us: u64) {
         if us >= SILENCE_US {
