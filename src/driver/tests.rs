@@ -66,6 +66,9 @@ fn a_connection_whose_place_is_given_away_is_closed_before_the_next_one_is_in_it
     assert_eq!(silent.key, newcomer.key, "one place for both");
     assert_eq!(closed, [(silent, true)]);
     assert!(driver.conns().get(newcomer).is_some());
+    // A late event of the first is not taken for one of the second.
+    assert!(driver.conns().get(silent).is_none());
+    assert!(driver.conns_mut().get_mut(silent).is_none());
 }
 
 /// Nobody would ever take it.

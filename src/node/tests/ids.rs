@@ -353,3 +353,16 @@ proptest! {
         rig.assert_at_rest();
     }
 }
+
+#[test]
+fn nothing_is_flushed_on_a_connection_that_is_gone() {
+    let mut rig = Rig::new(&ONE_RACK, Options::default());
+    let client = rig.client();
+    rig.node
+        .receive(client, rig.now, &mut &encoded("ECHO x")[..]);
+    let error = std::io::ErrorKind::ConnectionReset.into();
+    rig.node.broken(client, rig.now, &error);
+    let next = rig.client();
+    assert_eq!(client.key, next.key, "one place for both");
+    assert_eq!(rig.node.next_dirty_front(), None);
+}

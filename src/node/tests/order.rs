@@ -137,6 +137,28 @@ fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
     rig.assert_at_rest();
 }
 
+#[test]
+fn the_first_step_of_a_client_that_has_left_is_not_that_of_the_next_in_its_place() {
+    let mut rig = Rig::new(&THREE_RACKS, Options::default());
+    let client = rig.client();
+    rig.asks(client, &["SPOP s"]);
+    rig.leaves(client);
+    let other = rig.client();
+    assert_eq!(client.key, other.key, "one place for both");
+    rig.asks(other, &["SPOP s"]);
+    rig.says(ME, POPPED);
+    rig.sees(ME);
+    rig.asks(other, &["SADD s o"]);
+    assert_eq!(rig.sees(ME), NONE, "its own first step is not over");
+    rig.says(ME, "$-1\r\n");
+    assert_eq!(rig.sees(ME), ["SADD s o"]);
+    rig.says(ME, ":1\r\n");
+    for node in [1, 2].repeat(2) {
+        rig.says(node, ":1\r\n");
+    }
+    rig.assert_at_rest();
+}
+
 /// The members were gone on one replica and stayed on the others.
 #[test]
 fn a_first_step_that_is_late_still_has_its_second() {
