@@ -46,15 +46,15 @@
 //!
 //! ```text
 //! place ─► Targets: one per rack, Counts::In(dc) or Counts::Discarded (another datacenter's)
-//! collect_quorum ─► a judge (JudgeId) in Flight, which knows the level's Quorum
+//! collect_quorum ─► Judge::of_quorum in Flight, by the level
 //! send_part, for each rack
 //!  └ Flight::insert                    a row of its own: Waiter::Part(parent, n)
 //!  └ send_to_store | send_to_peer      a peer gets a dnode frame; encrypted to another rack if configured
 //!
 //! each reply ─► answered ─► finish_raw ─► collect
-//!  └ Collector::take                   a digest of the reply, the reply itself once
-//!  └ Quorum::verdict                   wait | this reply | no quorum
-//! verdict ─► finish_raw(parent) ─► release, as above; later replies find a row that nobody waits for
+//!  └ Flight::take_part                 the part's row is free; its request and its judge are known
+//!  └ Flight::judge                     a digest of the reply goes into the Quorum: wait | this reply | no quorum
+//! answer ─► finish_raw(parent) ─► release, as above; later replies are only counted
 //! ```
 //!
 //! The client is answered when a majority agrees. The remaining parts stay in the queues of their connections

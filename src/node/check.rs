@@ -131,7 +131,7 @@ impl Node {
         }
     }
 
-    /// Each message stands where it says, and each collector waits for what is still to come.
+    /// Each message stands where it says, and each judge waits for what is still to come.
     fn check_msgs(&self) -> Result<(), String> {
         let mut parts: HashMap<JudgeId, u16> = HashMap::new();
         let (mut queued, mut awaited, mut judged) = (0, 0, 0);
@@ -143,10 +143,10 @@ impl Node {
             }
             queued += u64::from(msg.flags.has(Flags::QUEUED));
             awaited += u64::from(msg.front().is_some());
-            judged += usize::from(msg.collector.is_some());
+            judged += usize::from(msg.judge.is_some());
             if let Some(parent) = msg.parent() {
                 let parent = self.flight.get(parent);
-                let Some(judge) = parent.and_then(|parent| parent.collector) else {
+                let Some(judge) = parent.and_then(|parent| parent.judge) else {
                     return Err(format!("message {key:?} is a part of none: {msg:?}"));
                 };
                 *parts.entry(judge).or_default() += 1;
@@ -199,7 +199,7 @@ impl Node {
         }
         if (count, answered) != (judged, self.flight.judges.answered()) {
             return Err(format!(
-                "{count} collectors for {judged} messages, {answered} of them answered"
+                "{count} judges for {judged} messages, {answered} of them answered"
             ));
         }
         Ok(())

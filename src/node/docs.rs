@@ -2,7 +2,7 @@
 //!
 //! Texts, arguments and history are the datastore's own, so they are those of its version.
 
-use super::join::Answer;
+use super::flight::judge::join::Answer;
 use crate::mbuf::Chain;
 use crate::proto::redis::command::{Command, commands};
 use crate::proto::redis::cursor::{self, elements};

@@ -18,11 +18,11 @@
 
 use super::Node;
 use super::busy::is_busy_line;
-use super::collect::Collector;
+use super::flight::judge::Judge;
+use super::flight::judge::join::Join;
 use super::flight::waiter::Waiter;
 use super::frame::Frames;
 use super::ids::{FrontId, ReqId, SlotId};
-use super::join::Join;
 use super::msg::{Flags, Msg};
 use super::replicate::local_or_request;
 use super::timers::Timer;
@@ -143,13 +143,11 @@ impl Node {
             return false;
         };
         let mut request = Chain::new();
-        let judge = Collector::joining(1, Join::Only);
-        let judge = self.flight.judges.insert(judge);
         if let Some(msg) = self.flight.get_mut(entry) {
             request.append(&mut msg.reply);
             msg.flags = msg.flags.without(Flags::KEPT.with(Flags::CARRIED));
-            msg.collector = Some(judge);
         }
+        self.flight.give_judge(entry, Judge::joining(1, Join::Only));
         let wire_id = self.next_wire_id();
         copy.waiter = Waiter::Part(entry, 0);
         copy.wire_id = wire_id;

@@ -25,10 +25,10 @@
 
 use super::Node;
 use super::ask::Ask;
-use super::collect::Collector;
+use super::flight::judge::Judge;
+use super::flight::judge::join::Join;
 use super::frame::Frames;
 use super::ids::{FrontId, ReqId};
-use super::join::Join;
 use super::msg::Msg;
 use super::plan::{Fanout, StoreReply, demand};
 use crate::clock::Now;
@@ -105,7 +105,7 @@ impl Node {
             .into_iter()
             .partition(|target| everywhere || self.topology.distance(target.node).is_same_dc());
         let parts = counted.len() as u16;
-        self.give_collector(entry, Collector::joining(parts, join));
+        self.flight.give_judge(entry, Judge::joining(parts, join));
         let mut frames = Frames::new(self.next_wire_id(), ask.raw);
         for target in &others {
             if let Some(copy) = self.flight.get(entry).map(Msg::copy) {
@@ -141,7 +141,7 @@ impl Node {
         raw: Raw<'_>,
         join: Join,
     ) {
-        self.give_collector(entry, Collector::joining(1, join));
+        self.flight.give_judge(entry, Judge::joining(1, join));
         let target = Target {
             node,
             how: match node {

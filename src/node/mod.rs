@@ -73,11 +73,11 @@
 //! | `card` | the settings that nodes exchange; `agreement`: the mismatches |
 //! | `outbox` | what the driver is to do next |
 //! | `output` | what is to be written to a connection |
-//! | `flight` | requests in flight; `flight::msg`: one of them; `flight::waiter`: what waits for it; `flight::lost`: the exit of what brings no reply |
+//! | `flight` | requests in flight; `flight::msg`: one of them; `flight::waiter`: what waits for it; `flight::judge`: several replies to one answer; `flight::lost`: the exit of what brings no reply |
 //! | `ids` | the names of fronts, slots, requests and judges, each of its own type, and tables by them |
 //! | `ask` | a request, as far as placing it is concerned |
 //! | `route` | where a request goes; `send`: the connection that it goes out on; `frame` is what a peer gets |
-//! | `collect` | several replies to one answer; `join` is how pieces become one, `prefer` which of equal ones is the answer, `docs` the replies about commands |
+//! | `collect` | a request to several replicas: its parts sent, its answer given; `docs`: the replies about commands |
 //! | `many` | requests by keys of several owners |
 //! | `fanout` | a request that several nodes answer together |
 //! | `members` | the members of the cluster, changed while requests are under way |
@@ -119,7 +119,6 @@ mod front;
 pub mod hold;
 mod housekeeping;
 mod ids;
-mod join;
 mod legacy_rewrite;
 pub mod limits;
 mod links;
@@ -136,7 +135,6 @@ mod outbox;
 mod output;
 mod peer;
 mod plan;
-mod prefer;
 mod pressure;
 mod redis_client;
 mod refusals;

@@ -32,7 +32,7 @@
 //! client asks behind step 1 waits where it would overtake step 2 ([`super::order`]).
 
 use super::ask::Ask;
-use super::collect::{Collector, Compare, Lists};
+use super::flight::judge::{Compare, Judge, Lists};
 use super::flight::waiter::Waiter;
 use super::frame::Frames;
 use super::ids::{FrontId, ReqId};
@@ -230,7 +230,7 @@ impl Node {
             Rules::Memcache | Rules::MemcacheStale => order::ALL,
         };
         let front = self.step_begins(pin, mark);
-        let step = Collector::of_step(Step {
+        let step = Judge::of_step(Step {
             rules,
             request,
             again,
@@ -239,7 +239,7 @@ impl Node {
             owner,
             front,
         });
-        self.give_collector(entry, step);
+        self.flight.give_judge(entry, step);
         let target = Target {
             node: owner,
             how: local_or_request(owner),
@@ -257,7 +257,7 @@ impl Node {
         let Some(parent) = self.flight.first_step_of(entry) else {
             return false;
         };
-        let place = self.flight.get(parent).and_then(|msg| msg.collector);
+        let place = self.flight.get(parent).and_then(|msg| msg.judge);
         let step = place.and_then(|place| self.flight.judges.give_up_step(place));
         let front = step.and_then(|step| step.front.take());
         self.step_ends(front);
@@ -289,8 +289,7 @@ impl Node {
             return Some(step);
         }
         let (request, parts) = (step.again.take()?, self.flight.get(parent));
-        let Some((mut msg, place)) =
-            parts.and_then(|parent| Some((parent.copy(), parent.collector?)))
+        let Some((mut msg, place)) = parts.and_then(|parent| Some((parent.copy(), parent.judge?)))
         else {
             return Some(step);
         };
@@ -441,7 +440,7 @@ impl Node {
 
     /// Lets `parent` wait for a quorum of replicas, of which that of the first step is the first.
     fn judge_step(&mut self, parent: ReqId, others: &[Target], step: &Step, agreed: u64) {
-        let Some(place) = self.flight.get(parent).and_then(|msg| msg.collector) else {
+        let Some(place) = self.flight.get(parent).and_then(|msg| msg.judge) else {
             return;
         };
         let others = others.iter().filter_map(|target| match target.counts {
@@ -456,9 +455,10 @@ impl Node {
             Rules::Redis(_) => Compare::Redis(Alike::Bytes),
             Rules::Memcache | Rules::MemcacheStale => Compare::Memcache,
         };
-        let quorum = self.quorum_collector(spare, step.level, compare, Lists::No, Some(agreed));
-        if let Some(collector) = self.flight.judges.get_mut(place) {
-            *collector = quorum;
+        let rules = (compare, Lists::No);
+        let quorum = self.quorum_judge(spare, step.level, rules, Some(agreed), false);
+        if let Some(judge) = self.flight.judges.get_mut(place) {
+            *judge = quorum;
         }
     }
 }

@@ -6,10 +6,10 @@
 //! it, the reply has the last version known, or [`DEFAULT_VERSION`].
 
 use super::Node;
-use super::collect::Collector;
+use super::flight::judge::Judge;
+use super::flight::judge::join::Join;
 use super::flight::waiter::Waiter;
 use super::ids::{FrontId, SlotId};
-use super::join::Join;
 use super::msg::{Msg, NO_COMMAND};
 use super::upstream::Upstream;
 use crate::clock::Now;
@@ -85,7 +85,7 @@ impl Node {
         front.queue.push(&mut self.flight.msgs, parent);
         let told = self.version.text.clone();
         let join = Join::Hello(hello.to_vec(), told);
-        self.give_collector(parent, Collector::joining(1, join));
+        self.flight.give_judge(parent, Judge::joining(1, join));
         let mut request = Chain::new();
         self.pool
             .copy(b"*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n", &mut request);

@@ -12,22 +12,40 @@
 //!
 //! When nobody needs it any more it is freed, by [`Flight::retire`] and nowhere else. What is sent and brings no reply leaves by [`Flight::lost`].
 
+pub(super) mod judge;
+pub(super) mod judges;
 pub(super) mod lost;
 pub(super) mod msg;
 pub(super) mod waiter;
 
-use super::collect::Collectors;
 use super::failover::Retries;
-use super::ids::{FrontId, ReqId};
+use super::ids::{FrontId, JudgeId, ReqId};
+use crate::config::StoreKind;
+use crate::mbuf::Raw;
+use judge::Judge;
+use judge::join::Answer;
+use judges::Judges;
 use lost::LostWrites;
 use msg::{Flags, Msg, Msgs};
 use waiter::Waiter;
+
+/// A part whose reply has come, and the request and the judge that wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub parent: ReqId,
+    pub judge: JudgeId,
+    part: u16,
+}
+
+/// A part of a request was answered before: its reply must go nowhere.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AnsweredTwice;
 
 /// All requests in flight.
 #[derive(Default)]
 pub(super) struct Flight {
     pub msgs: Msgs,
-    pub judges: Collectors,
+    pub judges: Judges,
     pub retries: Retries,
     pub lost_writes: LostWrites,
 }
@@ -100,7 +118,50 @@ impl Flight {
     /// The request that a row is the first step of, if it is one ([`super::replicate`]).
     pub fn first_step_of(&self, id: ReqId) -> Option<ReqId> {
         let parent = self.get(id)?.parent()?;
-        let judge = self.get(parent)?.collector?;
+        let judge = self.get(parent)?.judge?;
         self.judges.is_step(judge).then_some(parent)
     }
+
+    /// Lets a judge put a request's answer together.
+    pub fn give_judge(&mut self, id: ReqId, judge: Judge) {
+        let judge = self.judges.insert(judge);
+        if let Some(msg) = self.msgs.get_mut(id) {
+            debug_assert_eq!(msg.judge, None);
+            msg.judge = Some(judge);
+        }
+    }
+
+    /// The reply to a part has come: its row is free, unless its reply still comes on another way. Returns what waits
+    /// for the reply, if anything does.
+    pub fn take_part(&mut self, id: ReqId) -> Result<Option<Part>, AnsweredTwice> {
+        let Some(msg) = self.msgs.get_mut(id) else {
+            return Ok(None);
+        };
+        if !msg.answer() {
+            return Err(AnsweredTwice);
+        }
+        let waiter = std::mem::replace(&mut msg.waiter, Waiter::Nobody);
+        self.retire(id);
+        let Waiter::Part(parent, part) = waiter else {
+            return Ok(None);
+        };
+        let judge = self.get(parent).and_then(|parent| parent.judge);
+        Ok(judge.map(|judge| Part {
+            parent,
+            judge,
+            part,
+        }))
+    }
+
+    /// Has the reply to a part judged. Returns the answer to its request, if this reply decides it.
+    pub fn judge(&mut self, part: Part, store: StoreKind, raw: Raw<'_>) -> Option<Answer> {
+        let (answer, is_over) = self.judges.reply(part.judge, part.part, store, raw);
+        if is_over && let Some(parent) = self.msgs.get_mut(part.parent) {
+            parent.judge = None;
+        }
+        answer
+    }
 }
+
+#[cfg(test)]
+mod tests;

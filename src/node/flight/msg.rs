@@ -20,7 +20,7 @@ pub const NO_COMMAND: u16 = u16::MAX;
 /// - whose reply is the answer: the request's own message;
 /// - whose reply nobody waits for: a message without a waiter, dropped when its reply has come;
 /// - whose reply is one of several that make the answer: a part of the request's own message. That one
-///   stands in its front's queue (or is a part itself), in no upstream's, and has a *collector* until
+///   stands in its front's queue (or is a part itself), in no upstream's, and has a *judge* until
 ///   every part has come in.
 ///
 /// What the node itself asks its datastore for is a message that a task waits for.
@@ -31,7 +31,7 @@ pub struct Msg {
     next_of_front: Option<ReqId>,
     next_of_upstream: Option<ReqId>,
     /// What puts the answer together.
-    pub collector: Option<JudgeId>,
+    pub judge: Option<JudgeId>,
     /// Bytes of the request.
     pub len: u32,
     /// Row of the command table.
@@ -135,7 +135,7 @@ impl Msg {
             waiter,
             next_of_front: None,
             next_of_upstream: None,
-            collector: None,
+            judge: None,
             len: len.try_into().unwrap_or(u32::MAX),
             command,
             hash: 0,
@@ -237,7 +237,7 @@ impl Msg {
     /// Whether nobody needs it any more.
     pub fn is_over(&self) -> bool {
         self.waiter == Waiter::Nobody
-            && self.collector.is_none()
+            && self.judge.is_none()
             && !self.flags.has_any(Flags::QUEUED.with(Flags::PARKED))
     }
 }

@@ -5,10 +5,10 @@ use crate::mbuf::{Chain, Raw};
 use crate::node::Node;
 use crate::node::ask::Ask;
 use crate::node::client::ClientProtocol;
-use crate::node::collect::Collector;
+use crate::node::flight::judge::Judge;
+use crate::node::flight::judge::join::Join;
 use crate::node::flight::waiter::Waiter;
 use crate::node::ids::{FrontId, ReqId};
-use crate::node::join::Join;
 use crate::node::memcache::first_line;
 use crate::node::msg::Msg;
 use crate::node::plan::{self, Keys, Plan, StoreReply, Why, Words};
@@ -178,7 +178,7 @@ impl Node {
         let Some(mut part) = self.flight.get(entry).map(Msg::copy) else {
             return entry;
         };
-        self.give_collector(entry, Collector::joining(1, join));
+        self.flight.give_judge(entry, Judge::joining(1, join));
         part.waiter = Waiter::Part(entry, 0);
         self.flight.insert(part)
     }

@@ -8,10 +8,10 @@ use crate::hashkit::digest::digest;
 use crate::mbuf::{Chain, Raw};
 use crate::node::Node;
 use crate::node::ask::Ask;
-use crate::node::collect::{Collector, Lists};
+use crate::node::flight::judge::join::{Answer, Join};
+use crate::node::flight::judge::{Judge, Lists};
 use crate::node::flight::waiter::Waiter;
 use crate::node::ids::{FrontId, ReqId};
-use crate::node::join::{Answer, Join};
 use crate::node::msg::Msg;
 use crate::proto::Failure;
 use crate::proto::memcache::blocks::{self, END, Unjoined};
@@ -97,7 +97,7 @@ impl Node {
             keys: keys.iter().map(|key| key.to_vec()).collect(),
             piece_of,
         };
-        self.give_collector(entry, Collector::joining(count, join));
+        self.flight.give_judge(entry, Judge::joining(count, join));
         for (part, piece) in (0..).zip(&pieces) {
             let fragment = call.with_keys(piece.iter().map(key_at).collect());
             let chain = self.rewritten(&fragment, 0, Raw::EMPTY);

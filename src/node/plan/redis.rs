@@ -3,7 +3,7 @@
 use super::{Asker, Fanout, Keys, Plan, PlanCx, Route, StoreReply, Why, Words};
 use crate::cluster::route::Routing;
 use crate::hashkit::{self, Token};
-use crate::node::join::CURSOR_BITS;
+use crate::node::flight::judge::join::CURSOR_BITS;
 use crate::node::limits;
 use crate::node::msg::Flags;
 use crate::proto::Class;

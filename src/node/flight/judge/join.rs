@@ -1,10 +1,8 @@
 //! The replies of several nodes as one.
 
-use super::docs;
-use super::memcache;
-use super::version;
 use crate::config::StoreKind;
 use crate::mbuf::{Chain, Raw};
+use crate::node::{docs, memcache, version};
 use crate::proto::memcache::naming::Naming;
 use crate::proto::redis::cursor::{self, Head, elements};
 use crate::proto::redis::encode;
@@ -16,7 +14,7 @@ use crate::proto::{Failure, failure};
 /// Where one of the replies is an error, the first is the answer, at once; unless it says otherwise
 /// here.
 #[derive(Debug)]
-pub(super) enum Join {
+pub(in crate::node) enum Join {
     /// There is but one.
     Only,
     /// One value for each key; for each key, in the request's order, its piece.
@@ -56,11 +54,11 @@ pub(super) enum Join {
 
 /// Bits of a cursor of `SCAN` below the number of the node it belongs to. A cursor of Redis is an
 /// index into a table of at most 2^(these) places.
-pub(super) const CURSOR_BITS: u32 = 48;
+pub(in crate::node) const CURSOR_BITS: u32 = 48;
 
 /// What a collector answers: a failure, or text made here, bytes that came, and text behind them; any
 /// may be empty.
-pub(super) struct Answer {
+pub(in crate::node) struct Answer {
     pub text: Vec<u8>,
     pub reply: Chain,
     pub tail: &'static [u8],
@@ -318,7 +316,7 @@ fn settings(replies: &mut [Chain]) -> Answer {
 }
 
 /// An array of so many elements, whose bytes are given.
-pub(super) fn array(count: usize, body: Chain, agreed: bool) -> Answer {
+pub(in crate::node) fn array(count: usize, body: Chain, agreed: bool) -> Answer {
     let mut text = Vec::new();
     encode::array(&mut text, count);
     Answer {
