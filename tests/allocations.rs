@@ -458,33 +458,71 @@ fn nor_does_a_write_with_a_time_to_live_that_goes_to_three_racks() {
         ("GETEX {} EX 100", ok),
         ("SET {} value", ok),
     ] {
-        for level in [Consistency::DcOne, Consistency::DcQuorum] {
-            for batch in [1, 16] {
-                let mut rig = Rig::new(Setup {
-                    store: StoreKind::Redis,
-                    racks: 3,
-                    nodes: 1,
-                    level,
-                    clients: 5,
+        let encoded = |rig: &Rig| {
+            let text = request.replace("{}", &rig.key(true));
+            let words: Vec<&str> = text.split(' ').collect();
+            let mut request = Vec::new();
+            encode::command(&mut request, &words);
+            request
+        };
+        costs_nothing_in_three_racks(StoreKind::Redis, request, encoded, replies, replies[0].1);
+    }
+}
+
+/// Versions are marked with the node they are from, and the first rack's are the answer's.
+#[test]
+fn nor_does_one_to_a_memcached_that_goes_to_three_racks() {
+    let stored = &b"STORED\r\n"[..];
+    for (request, replied, answer) in [
+        ("set {} 0 100 5\r\nvalue\r\n", "STORED\r\n", stored),
+        ("set {} 0 0 5\r\nvalue\r\n", "STORED\r\n", stored),
+        ("touch {} 100\r\n", "TOUCHED\r\n", b"TOUCHED\r\n"),
+        ("get {}\r\n", "VALUE {} 0 5\r\nvalue\r\nEND\r\n", b""),
+        ("gets {}\r\n", "VALUE {} 0 5 9\r\nvalue\r\nEND\r\n", b""),
+    ] {
+        let key = Rig::new(three_racks(StoreKind::Memcache, Consistency::DcOne)).key(true);
+        let replied = replied.replace("{}", &key);
+        let replies: Replies<'_> = &[(b"", replied.as_bytes())];
+        let asked = |_: &Rig| request.replace("{}", &key).into_bytes();
+        costs_nothing_in_three_racks(StoreKind::Memcache, request, asked, replies, answer);
+    }
+}
+
+fn three_racks(store: StoreKind, level: Consistency) -> Setup {
+    Setup {
+        store,
+        racks: 3,
+        nodes: 1,
+        level,
+        clients: 5,
+    }
+}
+
+/// `answer`: what a client gets, if it is always the same.
+fn costs_nothing_in_three_racks(
+    store: StoreKind,
+    what: &str,
+    request: impl Fn(&Rig) -> Vec<u8>,
+    replies: Replies<'_>,
+    answer: &[u8],
+) {
+    for level in [Consistency::DcOne, Consistency::DcQuorum] {
+        for batch in [1, 16] {
+            let mut rig = Rig::new(three_racks(store, level));
+            let requests = request(&rig).repeat(batch);
+            // More than two sweeps, with their trimming, and less than the time between two cards.
+            let mut turn = || {
+                rig.round(50_000, &requests, replies);
+                rig.take_answers(|answers| match answer {
+                    b"" => assert!(answers.ends_with(b"END\r\n"), "{what}"),
+                    _ => assert_eq!(answers.len(), answer.len() * batch, "{what}"),
                 });
-                let request = request.replace("{}", &rig.key(true));
-                let mut requests = Vec::new();
-                let words: Vec<&str> = request.split(' ').collect();
-                for _ in 0..batch {
-                    encode::command(&mut requests, &words);
-                }
-                // More than two sweeps, with their trimming, and less than the time between two cards.
-                let mut turn = || {
-                    rig.round(50_000, &requests, replies);
-                    let length = replies[0].1.len() * batch;
-                    rig.take_answers(|answer| assert_eq!(answer.len(), length, "{request}"));
-                };
-                (0..60).for_each(|_| turn());
-                let before = ALLOCATIONS.get();
-                (0..60).for_each(|_| turn());
-                let allocations = ALLOCATIONS.get() - before;
-                assert_eq!(allocations, 0, "{request}, {batch} at a time, {level:?}");
-            }
+            };
+            (0..60).for_each(|_| turn());
+            let before = ALLOCATIONS.get();
+            (0..60).for_each(|_| turn());
+            let allocations = ALLOCATIONS.get() - before;
+            assert_eq!(allocations, 0, "{what}, {batch} at a time, {level:?}");
         }
     }
 }

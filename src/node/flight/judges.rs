@@ -1,6 +1,7 @@
 //! The judges of requests in flight.
 
 use super::judge::Judge;
+use super::judge::Preference;
 use super::judge::join::Answer;
 use crate::cluster::id::{DcId, NodeId};
 use crate::cluster::quorum::Quorum;
@@ -28,6 +29,7 @@ pub(in crate::node) struct Spare {
     /// The datacenter of each part of the next judge.
     pub dcs: Vec<DcId>,
     pub(super) replies: Vec<Chain>,
+    pub(super) prefer: Preference,
 }
 
 impl Judges {

@@ -124,12 +124,18 @@ pub(in crate::node) fn lists(row: u16, raw: Raw<'_>) -> Lists {
     if !command(row).is_some_and(|command| command.serve == Serve::Split) {
         return Lists::No;
     }
-    raw.with_bytes(|line| match line::read(line) {
-        Outcome::Call(Call {
-            body: Body::Get { keys, .. },
-            ..
-        }) if keys.len() > 1 => Lists::Values(keys.iter().map(|key| key.to_vec()).collect()),
-        _ => Lists::No,
+    raw.with_bytes(|line| {
+        // A name and one key, as most requests are.
+        if line.iter().filter(|byte| **byte == b' ').count() < 2 {
+            return Lists::No;
+        }
+        match line::read(line) {
+            Outcome::Call(Call {
+                body: Body::Get { keys, .. },
+                ..
+            }) if keys.len() > 1 => Lists::Values(keys.iter().map(|key| key.to_vec()).collect()),
+            _ => Lists::No,
+        }
     })
 }
 

@@ -5,11 +5,14 @@
 //! and a compare-and-swap goes there first.
 
 use super::varying::{Part, Scanner};
-use crate::mbuf::{Chain, Pool};
+use crate::mbuf::{Chain, Pool, Slice};
 
 /// Bits of a version that are the memcached's own. It counts changes since its start: at a million a
 /// second these last for eight years.
 const OWN_BITS: u32 = 48;
+
+/// Bytes of a reply up to which it is copied: in one piece it is cheaper than in three.
+const COPIED: usize = 512;
 
 /// A version in two: its mark, 0 if it has none, and the memcached's own number.
 pub fn split(unique: u64) -> (u16, u64) {
@@ -38,39 +41,66 @@ pub fn void(reply: &Chain, pool: &Pool) -> Chain {
 fn replaced(reply: &Chain, pool: &Pool, other: impl Fn(u64) -> u64) -> Chain {
     let mut marked = Chain::new();
     let mut scanner = Scanner::default();
-    // The digits of the version under way.
-    let mut digits = Vec::new();
+    let mut version = Version::default();
+    let is_short = reply.len() <= COPIED;
     for slice in reply.slices() {
         let mut at = 0;
         while let Some(rest @ [_, ..]) = slice.get(at..) {
             let (part, len) = scanner.run(rest);
             if part == Part::Unique {
-                digits.extend_from_slice(rest.get(..len).unwrap_or_default());
+                version.add(slice, at, at + len);
             } else {
-                flush(&mut digits, &other, pool, &mut marked);
-                marked.push_range(slice, at, at + len);
+                version.flush(&other, pool, &mut marked);
+                match is_short {
+                    true => pool.copy(rest.get(..len).unwrap_or_default(), &mut marked),
+                    false => marked.push_range(slice, at, at + len),
+                }
             }
             at += len;
         }
     }
-    flush(&mut digits, &other, pool, &mut marked);
+    version.flush(&other, pool, &mut marked);
     marked
 }
 
-/// Appends another version than the one with these digits, if there are any.
-fn flush(digits: &mut Vec<u8>, other: impl Fn(u64) -> u64, pool: &Pool, out: &mut Chain) {
-    if digits.is_empty() {
-        return;
+/// The version under way.
+#[derive(Default)]
+struct Version {
+    /// Its digits as they came.
+    digits: Chain,
+    /// Its number so far; `None` if that is too large.
+    number: Option<u64>,
+}
+
+impl Version {
+    /// Adds the digits `from..to` of a slice.
+    fn add(&mut self, slice: &Slice, from: usize, to: usize) {
+        if self.digits.is_empty() {
+            self.number = Some(0);
+        }
+        self.digits.push_range(slice, from, to);
+        for byte in slice.get(from..to).unwrap_or_default() {
+            let digit = byte.wrapping_sub(b'0');
+            let number = self.number.filter(|_| digit < 10);
+            let number = number.and_then(|number| number.checked_mul(10));
+            self.number = number.and_then(|number| number.checked_add(u64::from(digit)));
+        }
     }
-    let own = std::str::from_utf8(digits)
-        .ok()
-        .and_then(|text| text.parse::<u64>().ok())
-        .filter(|own| own >> OWN_BITS == 0);
-    match own {
-        Some(own) => pool.copy(other(own).to_string().as_bytes(), out),
-        None => pool.copy(digits, out),
+
+    /// Appends the other version in place of this one, if there is one.
+    fn flush(&mut self, other: impl Fn(u64) -> u64, pool: &Pool, out: &mut Chain) {
+        if self.digits.is_empty() {
+            return;
+        }
+        match self.number.filter(|own| own >> OWN_BITS == 0) {
+            Some(own) => {
+                let mut text = itoa::Buffer::new();
+                pool.copy(text.format(other(own)).as_bytes(), out);
+                self.digits.clear();
+            }
+            None => out.append(&mut self.digits),
+        }
     }
-    digits.clear();
 }
 
 #[cfg(test)]

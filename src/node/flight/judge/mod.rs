@@ -25,7 +25,8 @@ use crate::node::replicate::Step;
 use crate::proto::{Failure, failure};
 use join::{Answer, Join};
 use lists::merged;
-use prefer::{Preference, Told};
+pub(super) use prefer::Preference;
+use prefer::Told;
 
 /// Puts one answer together. Lives until every part has come in, answered or not, so that no part
 /// ever outlives what it belongs to.
@@ -54,7 +55,9 @@ enum Method {
         /// agree with it.
         agreed: Option<u64>,
         /// The replies carry versions, each replica its own.
-        prefer: Option<Preference>,
+        versions: bool,
+        /// The replica whose version is the answer's, if they do.
+        prefer: Preference,
     },
     /// Replies to different pieces, or of different nodes, are joined.
     Join(Join),
@@ -94,9 +97,11 @@ impl Judge {
             quorum: place,
             dcs,
             mut replies,
+            mut prefer,
         } = spare;
         let (compare, lists) = rules;
         replies.resize_with(dcs.len(), Chain::new);
+        prefer.reset(if versions { dcs.len() } else { 0 });
         let expected =
             (0..all_dcs as u16).map(|dc| dcs.iter().filter(|at| at.0 == dc).count() as u16);
         let mut quorum = Quorum::new(level, expected);
@@ -120,7 +125,8 @@ impl Judge {
                 compare,
                 lists,
                 agreed,
-                prefer: versions.then(|| Preference::of(dcs.len())),
+                versions,
+                prefer,
                 dcs,
             },
             step: None,
@@ -130,7 +136,10 @@ impl Judge {
     /// The memory of a finished judge, for the next one.
     pub(super) fn into_spare(self) -> Option<Spare> {
         let Method::Quorum {
-            quorum, mut dcs, ..
+            quorum,
+            mut dcs,
+            prefer,
+            ..
         } = self.method
         else {
             return None;
@@ -142,6 +151,7 @@ impl Judge {
             quorum: Some(quorum),
             dcs,
             replies,
+            prefer,
         })
     }
 
@@ -173,6 +183,7 @@ impl Judge {
                 lists,
                 dcs,
                 agreed,
+                versions,
                 prefer,
             } => {
                 let reply = match agreed {
@@ -181,7 +192,7 @@ impl Judge {
                     _ => Reply::Good(compare.digest(raw)),
                 };
                 let dc = dcs.get(usize::from(part)).copied()?;
-                if let Some(prefer) = prefer {
+                if *versions {
                     prefer.note(part, reply, memcache::is_miss(raw));
                 }
                 match quorum.reply(dc, part, reply) {
@@ -189,7 +200,7 @@ impl Judge {
                     Verdict::Answer { agreed: false, .. } | Verdict::NoQuorum
                         if !matches!(lists, Lists::No) =>
                     {
-                        Some(merged(*level, lists, &self.replies, dcs, prefer.is_some()))
+                        Some(merged(*level, lists, &self.replies, dcs, *versions))
                     }
                     // A majority against the first step: only its reply is one to the request.
                     Verdict::Answer { target: 1.., .. } if agreed.is_some() => {
@@ -200,7 +211,7 @@ impl Judge {
                         })
                     }
                     Verdict::Answer { target, agreed } => {
-                        let told = prefer.as_ref().map(|prefer| prefer.told(target, agreed));
+                        let told = versions.then(|| prefer.told(target, agreed));
                         let (target, agreed) = match told {
                             None => (target, agreed),
                             Some(Told::Wait) => return None,

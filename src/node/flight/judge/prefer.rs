@@ -11,8 +11,8 @@
 use crate::cluster::quorum::Reply;
 
 /// The replies to one request so far, by part: parts stand in the order of racks.
-#[derive(Debug)]
-pub(super) struct Preference(Vec<Option<Noted>>);
+#[derive(Debug, Default)]
+pub(in crate::node::flight) struct Preference(Vec<Option<Noted>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Noted {
@@ -23,7 +23,7 @@ struct Noted {
 
 /// What is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(in crate::node::flight) enum Told {
     /// Nothing yet: another reply has to be waited for.
     Wait,
     /// This part's reply, which a quorum agrees with.
@@ -33,9 +33,10 @@ pub(super) enum Told {
 }
 
 impl Preference {
-    /// For a request of so many parts.
-    pub fn of(parts: usize) -> Preference {
-        Preference(vec![None; parts])
+    /// Forgets all replies, for a request of so many parts.
+    pub fn reset(&mut self, parts: usize) {
+        self.0.clear();
+        self.0.resize(parts, None);
     }
 
     /// Takes note of a part's reply.
@@ -69,7 +70,8 @@ mod tests {
 
     #[test]
     fn the_first_rack_that_answers_gives_the_version() {
-        let mut replies = Preference::of(3);
+        let mut replies = Preference::default();
+        replies.reset(3);
         replies.note(2, Reply::Good(7), false);
         replies.note(1, Reply::Good(7), false);
         assert_eq!(replies.told(2, true), Told::Wait);
@@ -84,7 +86,8 @@ mod tests {
 
     #[test]
     fn that_a_majority_has_nothing_needs_no_version() {
-        let mut replies = Preference::of(3);
+        let mut replies = Preference::default();
+        replies.reset(3);
         replies.note(2, Reply::Good(7), true);
         replies.note(1, Reply::Good(7), true);
         assert_eq!(replies.told(2, true), Told::Agreed(2));
