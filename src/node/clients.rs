@@ -1,4 +1,4 @@
-//! What a client of Redis may ask and do about all clients of this node: `CLIENT LIST`, `INFO`, `KILL`,
+//! The commands of Redis about all clients of this node: `CLIENT LIST`, `INFO`, `KILL`,
 //! `PAUSE`, `UNPAUSE`, `UNBLOCK`.
 //!
 //! They are about connections to this node, not to other nodes, nor to a datastore: those that nodes make
@@ -10,7 +10,7 @@
 
 use super::Node;
 use super::client::Client;
-use super::front::Reading;
+use super::front::{Fronts, Reading};
 use super::ids::FrontId;
 use super::msg::NO_COMMAND;
 use super::plan::order::waits_for_pause;
@@ -29,7 +29,85 @@ pub(super) struct Paused {
     writes_only: bool,
 }
 
+/// The clients of a node, as they are described.
+struct Listing<'a> {
+    fronts: &'a Fronts,
+    /// The node's end of their connections.
+    listen: &'a str,
+    now: Now,
+}
+
+impl<'a> Listing<'a> {
+    /// The lines of all clients that the filter takes, in the order of their ids.
+    fn list(&self, filter: &Filter) -> String {
+        let mut clients: Vec<&Client> = self.matching(filter).map(|(_, client)| client).collect();
+        clients.sort_unstable_by_key(|client| client.session.id);
+        let mut text = String::new();
+        for client in clients {
+            self.describe(client, &mut text);
+        }
+        text
+    }
+
+    /// The clients that the filter takes.
+    fn matching<'s>(
+        &'s self,
+        filter: &'s Filter,
+    ) -> impl Iterator<Item = (FrontId, &'a Client)> + 's {
+        let clients = self.fronts.clients.iter();
+        clients.filter_map(|(at, client)| {
+            let addr = self.address_of(client);
+            let takes = filter.takes(&self.facts(client, &addr));
+            takes.then_some((FrontId::client(at), client))
+        })
+    }
+
+    /// Its address; of one that came over a Unix socket, as in Redis, the socket's path and no port.
+    fn address_of(&self, client: &Client) -> String {
+        match client.front.addr {
+            Some(addr) => addr.to_string(),
+            None => format!("{}:0", self.listen),
+        }
+    }
+
+    fn facts<'f>(&'f self, client: &Client, addr: &'f str) -> Facts<'f> {
+        Facts {
+            id: client.session.id,
+            addr,
+            laddr: match client.front.addr {
+                Some(_) => self.listen,
+                None => addr,
+            },
+            age: self.now.mono_us.saturating_sub(client.front.since) / 1_000_000,
+        }
+    }
+
+    /// Appends the line of a client.
+    fn describe(&self, client: &Client, text: &mut String) {
+        let addr = self.address_of(client);
+        let latest = command::command(client.latest).filter(|_| client.latest != NO_COMMAND);
+        let figures = Figures {
+            facts: self.facts(client, &addr),
+            is_unix: client.front.addr.is_none(),
+            command: &latest.map_or_else(|| "NULL".to_owned(), Command::full_name),
+            idle: self.now.mono_us.saturating_sub(client.front.heard) / 1_000_000,
+            qbuf: client.front.inbound.len(),
+            omem: client.front.untaken(),
+        };
+        client.session.describe(&figures, text);
+    }
+}
+
 impl Node {
+    /// The clients of this node, as they are described.
+    fn listing(&self, now: Now) -> Listing<'_> {
+        Listing {
+            fronts: &self.fronts,
+            listen: &self.options.listen,
+            now,
+        }
+    }
+
     /// Answers a client's command about the clients of this node.
     pub(super) fn answer_about_clients(
         &mut self,
@@ -49,13 +127,13 @@ impl Node {
             AboutClients::Info => {
                 let mut text = String::new();
                 if let Some(client) = self.fronts.client(key) {
-                    self.describe(client, now, &mut text);
+                    self.listing(now).describe(client, &mut text);
                 }
                 Reply::new(&mut out, resp3).text(&text);
             }
             AboutClients::List => {
                 if let Some(filter) = Filter::of_list(options, &mut out) {
-                    Reply::new(&mut out, resp3).text(&self.list_clients(&filter, now));
+                    Reply::new(&mut out, resp3).text(&self.listing(now).list(&filter));
                 }
             }
             AboutClients::Kill => closes = self.kill_clients(key, now, options, &mut out),
@@ -74,58 +152,7 @@ impl Node {
         self.answer(key, now, &out, closes);
     }
 
-    fn list_clients(&self, filter: &Filter, now: Now) -> String {
-        let clients = self.fronts.clients.iter().map(|(_, client)| client);
-        let mut clients: Vec<&Client> = clients
-            .filter(|client| {
-                let addr = self.address_of(client);
-                filter.takes(&self.facts(client, &addr, now))
-            })
-            .collect();
-        clients.sort_unstable_by_key(|client| client.session.id);
-        let mut text = String::new();
-        for client in clients {
-            self.describe(client, now, &mut text);
-        }
-        text
-    }
-
-    /// Its address; of one that came over a Unix socket, as in Redis, the socket's path and no port.
-    fn address_of(&self, client: &Client) -> String {
-        match client.front.addr {
-            Some(addr) => addr.to_string(),
-            None => format!("{}:0", self.options.listen),
-        }
-    }
-
-    fn facts<'a>(&'a self, client: &Client, addr: &'a str, now: Now) -> Facts<'a> {
-        Facts {
-            id: client.session.id,
-            addr,
-            laddr: match client.front.addr {
-                Some(_) => &self.options.listen,
-                None => addr,
-            },
-            age: now.mono_us.saturating_sub(client.front.since) / 1_000_000,
-        }
-    }
-
-    /// Appends the line of a client.
-    fn describe(&self, client: &Client, now: Now, text: &mut String) {
-        let addr = self.address_of(client);
-        let latest = command::command(client.latest).filter(|_| client.latest != NO_COMMAND);
-        let figures = Figures {
-            facts: self.facts(client, &addr, now),
-            is_unix: client.front.addr.is_none(),
-            command: &latest.map_or_else(|| "NULL".to_owned(), Command::full_name),
-            idle: now.mono_us.saturating_sub(client.front.heard) / 1_000_000,
-            qbuf: client.front.inbound.len(),
-            omem: client.front.untaken(),
-        };
-        client.session.describe(&figures, text);
-    }
-
-    /// Closes clients; those that go lose the replies they have not got. Returns whether the one that asks
+    /// Closes clients; those that go lose the replies they have not got. Returns true if the one that asks
     /// is among them, which gets its answer first.
     fn kill_clients(
         &mut self,
@@ -141,13 +168,11 @@ impl Node {
                 None => return false,
             },
         };
-        let meant = |(at, client): (usize, &Client)| {
-            let addr = self.address_of(client);
-            let takes = filter.takes(&self.facts(client, &addr, now));
-            let at = FrontId::client(at);
-            (takes && !(filter.skips_me && at == key)).then_some(at)
-        };
-        let meant: Vec<FrontId> = self.fronts.clients.iter().filter_map(meant).collect();
+        let listing = self.listing(now);
+        let meant = listing.matching(&filter).map(|(at, _)| at);
+        let meant: Vec<FrontId> = meant
+            .filter(|&at| !(filter.skips_me && at == key))
+            .collect();
         match options {
             [_] if meant.is_empty() => out.extend_from_slice(b"-ERR No such client\r\n"),
             [_] => Reply::new(out, false).ok(),
