@@ -1,6 +1,6 @@
 //! From a reply to the client's output, in the order of the client's requests.
 
-use super::client::reply_flags;
+use super::client::{Client, reply_flags};
 use super::flight::waiter::Waiter;
 use super::front::{Front, Reading};
 use super::ids::{FrontId, ReqId};
@@ -135,38 +135,10 @@ impl Node {
 
     /// Puts every answer that is known and due into the front's output.
     fn release(&mut self, now: Now, key: FrontId) {
-        while let Some(entry) = self.fronts.get(key).and_then(|front| front.queue.head()) {
-            let Some(msg) = self.flight.get_mut(entry).filter(|msg| msg.is_answered()) else {
-                break;
-            };
-            let mut reply = std::mem::take(&mut msg.reply);
-            let (flags, id, start) = (msg.flags, msg.front_id, msg.start);
-            if let Some(peer) = self.fronts.peer_mut(key) {
-                let wanted = !flags.has(Flags::SILENT) && !peer.front.lost;
-                if wanted && !peer.reply(id, Raw::from(&reply), &self.pool) {
-                    return self.close_front(key, false);
-                }
-            } else {
-                let hist = &mut self.stats.hist;
-                let latency = match flags.has(Flags::WRITE) {
-                    false => &mut hist.read_latency,
-                    true => &mut hist.write_latency,
-                };
-                latency.record(now.mono_us.saturating_sub(start));
-            }
-            let Some(front) = self.fronts.get_mut(key) else {
-                return;
-            };
-            front.waiting -= reply.len();
-            front.answered -= 1;
-            if !key.is_peer() && !flags.has(Flags::SILENT) {
-                front.out.append(&mut reply);
-            }
-            if flags.has(Flags::LAST) {
-                front.stop();
-            }
-            front.queue.pop(&mut self.flight.msgs);
-            self.flight.leave_front(entry);
+        match key.is_peer() {
+            false => self.release_to_client(now, key),
+            true if self.release_to_peer(key) => {}
+            true => return self.close_front(key, false),
         }
         if let Some(front) = self.fronts.get_mut(key) {
             if front.out.is_scattered(&self.pool) {
@@ -175,6 +147,61 @@ impl Node {
             front.flush(&mut self.out);
         }
         self.resume_if_drained(key);
+    }
+
+    #[inline]
+    fn release_to_client(&mut self, now: Now, key: FrontId) {
+        let Some(Client { front, .. }) = self.fronts.client_mut(key) else {
+            return;
+        };
+        let hist = &mut self.stats.hist;
+        while let Some(entry) = front.queue.head() {
+            let Some(msg) = self.flight.get_mut(entry).filter(|msg| msg.is_answered()) else {
+                return;
+            };
+            let latency = match msg.flags.has(Flags::WRITE) {
+                false => &mut hist.read_latency,
+                true => &mut hist.write_latency,
+            };
+            latency.record(now.mono_us.saturating_sub(msg.start));
+            front.waiting -= msg.reply.len();
+            front.answered -= 1;
+            match msg.flags.has(Flags::SILENT) {
+                false => front.out.append(&mut msg.reply),
+                true => msg.reply.clear(),
+            }
+            if msg.flags.has(Flags::LAST) {
+                front.stop();
+            }
+            front.queue.pop(&mut self.flight.msgs);
+            self.flight.leave_front(entry);
+        }
+    }
+
+    /// Returns false if a reply cannot be encrypted: the connection is of no more use.
+    fn release_to_peer(&mut self, key: FrontId) -> bool {
+        let Some(peer) = self.fronts.peer_mut(key) else {
+            return true;
+        };
+        while let Some(entry) = peer.front.queue.head() {
+            let Some(msg) = self.flight.get_mut(entry).filter(|msg| msg.is_answered()) else {
+                break;
+            };
+            let reply = std::mem::take(&mut msg.reply);
+            let wanted = !msg.flags.has(Flags::SILENT) && !peer.front.lost;
+            if wanted && !peer.reply(msg.front_id, Raw::from(&reply), &self.pool) {
+                return false;
+            }
+            let front = &mut peer.front;
+            front.waiting -= reply.len();
+            front.answered -= 1;
+            if msg.flags.has(Flags::LAST) {
+                front.stop();
+            }
+            front.queue.pop(&mut self.flight.msgs);
+            self.flight.leave_front(entry);
+        }
+        true
     }
 
     /// Answers a client's newest request with a reply made here, in its turn. `last`: the
@@ -215,39 +242,43 @@ impl Node {
         front.queue.push(&mut self.flight.msgs, entry);
         if front.queue.head() == Some(entry) {
             self.release(now, key);
-        } else {
-            self.close_if_overdrawn(key);
+        } else if front.untaken() > limits::CLIENT_OUT_MAX {
+            self.close_overdrawn(key);
         }
     }
 
-    /// Reads a front again whose own load has drained.
+    /// Reads a front again whose own load has drained, and closes one that has more replies to take than any may have.
+    #[inline]
     pub(super) fn resume_if_drained(&mut self, key: FrontId) {
         let Some(front) = self.fronts.get_mut(key) else {
             return;
         };
-        if front.reading == Reading::Full && front.has_drained() {
-            front.reading = Reading::On;
-            self.out.resume(front.id);
+        match front.reading {
+            Reading::Full if front.has_drained() => {
+                front.reading = Reading::On;
+                self.out.resume(front.id);
+            }
+            Reading::Ordered if front.steps.is_none() && front.may_ask_on() => {
+                self.in_order.push(front.id);
+            }
+            _ => {}
         }
-        if front.reading == Reading::Ordered && front.steps.is_none() && front.may_ask_on() {
-            self.in_order.push(front.id);
+        if front.untaken() > limits::CLIENT_OUT_MAX {
+            self.close_overdrawn(key);
         }
-        self.close_if_overdrawn(key);
     }
 
-    /// Closes a front that has more replies to take than any may have.
-    fn close_if_overdrawn(&mut self, key: FrontId) {
-        if let Some(front) = self.fronts.get(key)
-            && front.untaken() > limits::CLIENT_OUT_MAX
-        {
+    #[cold]
+    fn close_overdrawn(&mut self, key: FrontId) {
+        if let Some(front) = self.fronts.get(key) {
             log_at!(
                 Warn,
                 "{} has {} bytes of replies to take, closing",
                 front.log_name(),
                 front.untaken()
             );
-            self.close_front(key, false);
         }
+        self.close_front(key, false);
     }
 
     /// Closes a front: what it still waits for is executed, and nobody hears of it.
