@@ -71,7 +71,7 @@
 //! | `send`: it could not be put into a queue | `Lost::NotSent` |
 //! | `links::lose_upstream`: the connection broke under it | `Lost::Disconnected` |
 //! | `deadline`: no reply in time; it may come still | `Lost::TimedOut` |
-//! | `hold`, `busy`: the node or its datastore did not serve it | `Lost::Refused` |
+//! | `parked_writes`, `busy`: the node or its datastore did not serve it | `Lost::Refused` |
 //!
 //! All of them leave by `Flight::lost(leg, why)`, which counts writes by reason
 //! (`dynomite_replica_writes_lost_total`) and returns a `Fate`: the row is free; somebody waits and needs an answer or

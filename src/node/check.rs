@@ -190,7 +190,7 @@ impl Audit<'_> {
                 "{noted} messages are parked, and {parked} stand in queues"
             ));
         }
-        if queued != in_queues + self.0.held.len().0 as u64 {
+        if queued != in_queues + self.0.parked_writes.len().0 as u64 {
             return Err(format!(
                 "{queued} messages are sent, and {in_queues} stand in queues"
             ));
@@ -201,7 +201,7 @@ impl Audit<'_> {
             .iter()
             .map(|(_, of)| u64::from(of.queue.len()))
             .sum();
-        let aside = self.0.held.aside() as u64;
+        let aside = self.0.parked_writes.aside() as u64;
         if !(in_fronts..=in_fronts + aside).contains(&awaited) {
             return Err(format!(
                 "{awaited} messages are awaited, and {in_fronts} stand in queues"
@@ -228,7 +228,7 @@ impl Audit<'_> {
 
     /// What has a time limit has a timer.
     fn check_timers(&self) -> Result<(), String> {
-        if self.0.timers.at(Timer::ParkedWrites) != self.0.held.next_us() {
+        if self.0.timers.at(Timer::ParkedWrites) != self.0.parked_writes.next_us() {
             return Err("the oldest held write has no timer".into());
         }
         for (timer, runs) in [

@@ -37,7 +37,7 @@ impl Node {
                 .set_or_stop(Timer::Retries, self.flight.retries.next_us());
         }
         if self.timers.is_due(Timer::ParkedWrites, now) {
-            self.expire_held(now);
+            self.expire_parked_writes(now);
         }
         if self.timers.is_due(Timer::Scripts, now) {
             self.look_for_scripts(now);
@@ -127,7 +127,7 @@ impl Node {
     pub fn drain(&mut self, now: Now) {
         self.timers
             .set(Timer::Drain, now.mono_us + limits::DRAIN_US);
-        self.refuse_held(now);
+        self.refuse_parked_writes(now);
         for key in self.fronts.ids() {
             if let Some(front) = self.fronts.get_mut(key) {
                 front.stop();

@@ -16,7 +16,7 @@
 //! | [`MAX_PAYLOAD`](crate::proto::dnode::MAX_PAYLOAD), [`MAX_GARBAGE`](crate::proto::dnode::MAX_GARBAGE) | a connection with a peer that brings a larger message, or more that is none, is closed |
 //! | [`UNASKED`] | a connection to a peer that has brought more such replies is closed |
 //! | [`DNODE_CLIENTS`], fewer where descriptors are few | the least useful connection from a peer makes room ([`super::admission`]) |
-//! | [`HOLD_BYTES`](super::hold::HOLD_BYTES), [`HOLD_US`](super::hold::HOLD_US) | writes that the node's state does not serve yet are refused |
+//! | [`PARKED_BYTES`](super::parked_writes::PARKED_BYTES), [`PARKED_US`](super::parked_writes::PARKED_US) | writes that the node's state does not serve yet are refused |
 //! | `client_connections` | a client that has asked for nothing since it connected makes room ([`super::admission`]); without such a new client gets an error and is closed |
 //! | [`INCOMPLETE_US`] | a client that began a request and fell silent gets an error and is closed |
 //! | [`PATIENCE_US`](crate::proto::redis::session::refused_multi::PATIENCE_US) | a client that goes on behind a refused `MULTI` without ending its transaction gets an error and is closed |

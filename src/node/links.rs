@@ -65,7 +65,7 @@ impl Node {
         log_at!(Notice, "{} connected", upstream.id);
         upstream.connected(now, &mut self.out);
         match upstream.is_up() {
-            true => self.release_held(now),
+            true => self.send_parked_writes(now),
             false => self.peer_connected(slot, now),
         }
         // Requests that expired while it was being made say how long it may be silent.

@@ -90,7 +90,7 @@
 //! | `pressure` | the fronts that wait because too much is under way; `load`: how much that is; `memory`: the share of each connection |
 //! | `tasks` | what the node itself asks its datastore for |
 //! | `busy` | whether a script keeps the datastore busy; `side`: the connection for what must not wait behind it |
-//! | `operator` | the port for an operator: control, reload, statistics, health, agreement; `hold` is what the node's state means for requests |
+//! | `operator` | the port for an operator: control, reload, statistics, health, agreement; `parked_writes` is what the node's state means for requests |
 //! | `answer` | answers, in their order, to the front's output |
 //! | `check` | whether the bookkeeping agrees with itself |
 //! | `timers` | what is done by the clock, and when |
@@ -116,7 +116,6 @@ mod fanout;
 mod flight;
 mod frame;
 mod front;
-pub mod hold;
 mod housekeeping;
 mod ids;
 mod legacy_rewrite;
@@ -133,6 +132,7 @@ mod options;
 mod order;
 mod outbox;
 mod output;
+pub mod parked_writes;
 mod peer;
 mod plan;
 mod pressure;
@@ -174,11 +174,11 @@ use client::Client;
 use dnode_client::DnodeClient;
 use flight::{Flight, msg};
 use front::Fronts;
-use hold::Held;
 use ids::{FrontId, SlotId};
 use members::Prepared;
 use memcache::Marks;
 use outbox::Outbox;
+use parked_writes::ParkedWrites;
 use pressure::Pressure;
 use scripts::Scripts;
 use std::io::{self, Read};
@@ -240,7 +240,7 @@ pub struct Node {
     /// unseen, for that reason or because it is busy.
     state: PeerState,
     is_gated: bool,
-    held: Held,
+    parked_writes: ParkedWrites,
     timeout_factor: u32,
     /// How long a message may wait, in µs: by distance, for reads and for writes.
     granted: [[u64; 2]; 4],
@@ -290,7 +290,7 @@ impl Node {
             wire_id: 0,
             state: PeerState::Normal,
             is_gated: false,
-            held: Held::default(),
+            parked_writes: ParkedWrites::default(),
             timeout_factor: 1,
             granted: options.granted(1),
             timers: TimerTable::default(),

@@ -22,7 +22,7 @@ timers! {
     Upstreams,
     /// Reads that go on to another rack ([`super::failover`]). May be due earlier than any is.
     Retries,
-    /// The oldest write that waits for the node's state ([`super::hold`]).
+    /// The oldest write that waits for the node's state ([`super::parked_writes`]).
     ParkedWrites,
     /// The new list of members takes effect ([`super::members`]).
     Members,

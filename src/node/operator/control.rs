@@ -95,7 +95,7 @@ impl Operator<'_> {
         }
         let old = std::mem::replace(&mut self.0.state, state);
         self.0.regate();
-        self.0.release_held(now);
+        self.0.send_parked_writes(now);
         Some(old)
     }
 

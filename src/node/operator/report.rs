@@ -64,7 +64,7 @@ impl Operator<'_> {
         }
         let stores = self.0.upstreams.stores().iter();
         let up = stores.filter(|store| store.is_up()).count();
-        let (held, held_bytes) = self.0.held.len();
+        let (held, held_bytes) = self.0.parked_writes.len();
         stats.own.datastore_connections = up as u64;
         stats.own.state = u64::from(self.0.state.number());
         stats.own.timeout_factor = u64::from(self.0.timeout_factor);

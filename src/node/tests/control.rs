@@ -3,8 +3,8 @@
 use super::*;
 use crate::cluster::peer_state::PeerState;
 use crate::consistency::Consistency;
-use crate::node::hold::{HOLD_BYTES, HOLD_US};
 use crate::node::limits::DRAIN_US;
+use crate::node::parked_writes::{PARKED_BYTES, PARKED_US};
 use crate::proto::Class;
 
 pub const FORBIDDEN: &str =
@@ -113,7 +113,7 @@ fn held_writes_outlast_the_timeout_and_get_their_own_when_they_are_sent() {
     let (mut rig, client) = alone();
     set(&mut rig, PeerState::WritesOnly);
     rig.asks(client, &["set a 1"]);
-    rig.wait(HOLD_US / 1000 - 1_000);
+    rig.wait(PARKED_US / 1000 - 1_000);
     assert_eq!(rig.hears(client), "");
     set(&mut rig, PeerState::Normal);
     rig.wait(4_000);
@@ -129,10 +129,10 @@ fn a_write_held_for_too_long_is_refused_and_only_that() {
     let other = rig.client();
     set(&mut rig, PeerState::WritesOnly);
     rig.asks(client, &["set a 1"]);
-    rig.wait(HOLD_US / 2000);
+    rig.wait(PARKED_US / 2000);
     rig.asks(other, &["set b 2"]);
-    assert!(rig.node.next_deadline() <= rig.now.mono_us + HOLD_US);
-    rig.wait(HOLD_US / 2000);
+    assert!(rig.node.next_deadline() <= rig.now.mono_us + PARKED_US);
+    rig.wait(PARKED_US / 2000);
     assert_eq!(rig.hears(client), FORBIDDEN);
     assert_eq!(rig.hears(other), "");
     set(&mut rig, PeerState::Normal);
@@ -167,13 +167,13 @@ fn beyond_the_limits_only_the_excess_is_refused() {
 
     let (mut rig, client) = alone();
     set(&mut rig, PeerState::WritesOnly);
-    let big = "x".repeat(HOLD_BYTES / 2);
+    let big = "x".repeat(PARKED_BYTES / 2);
     for _ in 0..2 {
         rig.asks(client, &[&format!("set k {big}")]);
     }
     let own = rig.node.operator().stats(rig.now).own;
     assert_eq!((own.writes_held, own.held_writes_refused), (1, 1));
-    assert!(own.writes_held_bytes as usize <= HOLD_BYTES);
+    assert!(own.writes_held_bytes as usize <= PARKED_BYTES);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Requests for the datastore that the node's state does not serve: refused, or held until it does.
+//! Requests for the datastore that the node's state does not serve: refused, or parked until it does.
 //!
 //! In `WRITES_ONLY` the datastore's data is being replaced: reads are refused, writes are kept in the
 //! order of their coming, and sent, before any later one, as soon as the state serves writes and the
@@ -8,12 +8,12 @@
 //!
 //! | limit | at the limit |
 //! |---|---|
-//! | a quarter of `max_msgs`, [`HOLD_BYTES`] | further writes are refused |
-//! | [`HOLD_US`] | the oldest is refused |
+//! | a quarter of `max_msgs`, [`PARKED_BYTES`] | further writes are refused |
+//! | [`PARKED_US`] | the oldest is refused |
 //! | shutdown | all are refused |
 //!
 //! A client that leaves does not take its writes with it. A peer's later requests are answered past its
-//! held writes, as it matches replies by their ids; only a C node, which cannot, has to wait.
+//! parked writes, as it matches replies by their ids; only a C node, which cannot, has to wait.
 
 use super::ConnId;
 use super::Node;
@@ -32,19 +32,19 @@ use crate::proto::Class;
 use crate::proto::Failure;
 use std::collections::VecDeque;
 
-/// Bytes of writes that may be held.
-pub const HOLD_BYTES: usize = 64 << 20;
-/// How long a write may be held, in µs: ten minutes.
-pub const HOLD_US: u64 = 600_000_000;
+/// Bytes of writes that may be parked.
+pub const PARKED_BYTES: usize = 64 << 20;
+/// How long a write may be parked, in µs: ten minutes.
+pub const PARKED_US: u64 = 600_000_000;
 
-/// The writes that are held, the oldest first.
+/// The parked writes, the oldest first.
 #[derive(Default)]
-pub(super) struct Held {
-    queue: VecDeque<HeldWrite>,
+pub(super) struct ParkedWrites {
+    queue: VecDeque<ParkedWrite>,
     bytes: usize,
 }
 
-struct HeldWrite {
+struct ParkedWrite {
     entry: ReqId,
     pin: Option<FrontId>,
     since: u64,
@@ -53,7 +53,7 @@ struct HeldWrite {
     aside: Option<ConnId>,
 }
 
-impl Held {
+impl ParkedWrites {
     /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
@@ -70,15 +70,15 @@ impl Held {
         aside.count()
     }
 
-    /// When the oldest has been held for too long, in µs.
+    /// When the oldest has been parked for too long, in µs.
     pub fn next_us(&self) -> Option<u64> {
-        self.queue.front().map(|held| held.since + HOLD_US)
+        self.queue.front().map(|write| write.since + PARKED_US)
     }
 
-    fn pop(&mut self) -> Option<HeldWrite> {
-        let held = self.queue.pop_front()?;
-        self.bytes -= held.request.len();
-        Some(held)
+    fn pop(&mut self) -> Option<ParkedWrite> {
+        let write = self.queue.pop_front()?;
+        self.bytes -= write.request.len();
+        Some(write)
     }
 }
 
@@ -88,7 +88,7 @@ impl Node {
         let open = [Class::Read, Class::Write]
             .iter()
             .all(|&class| self.state.gate(class) == Gate::Serve);
-        self.is_gated = !open || !self.held.is_empty() || self.busy.is_on();
+        self.is_gated = !open || !self.parked_writes.is_empty() || self.busy.is_on();
     }
 
     /// Returns true if a request may enter the datastore now. If not, it has been taken care of.
@@ -105,10 +105,10 @@ impl Node {
             .is_some_and(|msg| msg.flags.has(Flags::WRITE));
         let class = if write { Class::Write } else { Class::Read };
         match self.state.gate(class) {
-            Gate::Serve if !write || self.held.is_empty() => {
+            Gate::Serve if !write || self.parked_writes.is_empty() => {
                 return !self.refuses_as_busy(entry, now);
             }
-            Gate::Serve | Gate::Hold => self.hold(entry, pin, now, raw),
+            Gate::Serve | Gate::Hold => self.park_write(entry, pin, now, raw),
             Gate::Refuse => self.forbid(entry, now),
         }
         false
@@ -120,10 +120,10 @@ impl Node {
         self.lose_leg(entry, now, NodeId::ME, Lost::Refused, failure);
     }
 
-    /// Keeps a write.
-    fn hold(&mut self, entry: ReqId, pin: Option<FrontId>, now: Now, raw: Raw<'_>) {
-        let full = self.held.queue.len() >= self.options.max_msgs / 4
-            || self.held.bytes + raw.len() > HOLD_BYTES;
+    /// Parks a write.
+    fn park_write(&mut self, entry: ReqId, pin: Option<FrontId>, now: Now, raw: Raw<'_>) {
+        let full = self.parked_writes.queue.len() >= self.options.max_msgs / 4
+            || self.parked_writes.bytes + raw.len() > PARKED_BYTES;
         let Some(msg) = self.flight.get_mut(entry).filter(|_| !full) else {
             self.stats.own.held_writes_refused += 1;
             return self.forbid(entry, now);
@@ -137,22 +137,22 @@ impl Node {
         } else {
             raw.append_to(&mut request);
         }
-        self.held.bytes += request.len();
+        self.parked_writes.bytes += request.len();
         let aside = self.set_aside(entry);
-        self.held.queue.push_back(HeldWrite {
+        self.parked_writes.queue.push_back(ParkedWrite {
             aside,
             entry,
             pin,
             since: now.mono_us,
             request,
         });
-        self.note_held();
+        self.note_parked_writes();
         self.is_gated = true;
     }
 
-    /// Notes when the oldest held write has been held for too long.
-    fn note_held(&mut self) {
-        let at = self.held.next_us();
+    /// Notes when the oldest parked write has been parked for too long.
+    fn note_parked_writes(&mut self) {
+        let at = self.parked_writes.next_us();
         self.timers.set_or_stop(Timer::ParkedWrites, at);
     }
 
@@ -164,7 +164,7 @@ impl Node {
             .peer_mut(key)
             .filter(|peer| peer.is_modern())?
             .front;
-        // It has just come, so it is the last one, and few are before it: those that are held are not.
+        // It has just come, so it is the last one, and few are before it: parked ones are not.
         if front.queue.head() == Some(entry) {
             front.queue.pop(&mut self.flight.msgs)?;
             return Some(front.id);
@@ -181,7 +181,7 @@ impl Node {
     }
 
     /// Puts it into that order again, as the newest request; if the peer is gone the answer is dropped.
-    fn put_back(&mut self, write: &HeldWrite) {
+    fn put_back(&mut self, write: &ParkedWrite) {
         let (Some(id), Some(msg)) = (write.aside, self.flight.get_mut(write.entry)) else {
             return;
         };
@@ -191,25 +191,25 @@ impl Node {
         }
     }
 
-    /// Sends everything held, in order, if the state serves writes and the datastore takes them.
-    pub(super) fn release_held(&mut self, now: Now) {
+    /// Sends all parked writes, in order, if the state serves writes and the datastore takes them.
+    pub(super) fn send_parked_writes(&mut self, now: Now) {
         let stores = self.upstreams.stores();
-        if self.held.is_empty()
+        if self.parked_writes.is_empty()
             || self.state.gate(Class::Write) != Gate::Serve
             || !stores.iter().any(Upstream::takes_requests)
         {
             return;
         }
-        let held = std::mem::take(&mut self.held);
-        self.note_held();
+        let parked = std::mem::take(&mut self.parked_writes);
+        self.note_parked_writes();
         log_at!(
             Notice,
             "sending {} writes of {} bytes that were held",
-            held.queue.len(),
-            held.bytes
+            parked.queue.len(),
+            parked.bytes
         );
         self.regate();
-        for write in held.queue {
+        for write in parked.queue {
             self.put_back(&write);
             let Some(msg) = self.flight.get_mut(write.entry) else {
                 continue;
@@ -223,25 +223,29 @@ impl Node {
         }
     }
 
-    /// Refuses the writes that have been held for too long.
-    pub(super) fn expire_held(&mut self, now: Now) {
-        while self.held.next_us().is_some_and(|at| at <= now.mono_us) {
+    /// Refuses the writes that have been parked for too long.
+    pub(super) fn expire_parked_writes(&mut self, now: Now) {
+        while self
+            .parked_writes
+            .next_us()
+            .is_some_and(|at| at <= now.mono_us)
+        {
             self.refuse_oldest(now);
         }
     }
 
-    /// Refuses all held writes.
-    pub(super) fn refuse_held(&mut self, now: Now) {
-        while !self.held.is_empty() {
+    /// Refuses all parked writes.
+    pub(super) fn refuse_parked_writes(&mut self, now: Now) {
+        while !self.parked_writes.is_empty() {
             self.refuse_oldest(now);
         }
     }
 
     fn refuse_oldest(&mut self, now: Now) {
-        let Some(write) = self.held.pop() else {
+        let Some(write) = self.parked_writes.pop() else {
             return;
         };
-        self.note_held();
+        self.note_parked_writes();
         self.stats.own.held_writes_refused += 1;
         self.put_back(&write);
         if let Some(msg) = self.flight.get_mut(write.entry) {
